@@ -1,0 +1,108 @@
+"""The contract of an inference runtime."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners import backends as backends_folder
+from spaces.discovery import walk
+from spaces.errors import RequestError
+
+Predictor = Callable[[NDArray[Any]], NDArray[Any]]
+"""Inputs float32 ``(n, *input_shape)`` to outputs float32 ``(n, ...)``."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network in the forms that backends lower from.
+
+    Attributes:
+        module: The network in eval mode, fp32.
+        onnx: Makes an ONNX file of it, with a free batch dimension, input ``input`` and output ``output``;
+            with int8 precision the quantised one.
+        example: Input batch of one, float32 ``(1, *input_shape)``.
+        precision: ``fp32``, ``bf16`` or ``int8``.
+    """
+
+    module: Any
+    onnx: Callable[[], Path]
+    example: NDArray[Any]
+    precision: str
+
+
+class Backend(ABC):
+    """The contract of a file in ``runners/backends``, which declares one instance as ``BACKEND``.
+
+    Importing the file imports no runtime: `lower` and `open` do, so that a process that serves one runtime
+    loads that one alone.
+    """
+
+    name: ClassVar[str]
+    artifact: ClassVar[str]
+    """Name of the main file that it writes."""
+    precisions: ClassVar[tuple[str, ...]]
+    packages: ClassVar[tuple[str, ...]]
+    """Import names that it needs."""
+    extra: ClassVar[str] = ""
+    """The extra of `frontrunner` that installs them; empty where the default installation does."""
+
+    def unsupported(self) -> str | None:
+        """Why it cannot be used here, or None where it can."""
+        missing = [package for package in self.packages if find_spec(package) is None]
+        what = f"frontrunner[{self.extra}]" if self.extra else " ".join(missing)
+        return f"needs `pip install '{what}'`" if missing else None
+
+    @abstractmethod
+    def lower(self, trained: Trained, folder: Path) -> None:
+        """Write the artifact into the empty ``folder``."""
+
+    @abstractmethod
+    def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
+        """Load the artifact for calls of ``batch`` inputs on ``threads`` threads.
+
+        Args:
+            folder: What `lower` or `ship` wrote.
+            threads: Threads of one call.
+            batch: Inputs of one call; other sizes work and may be slower.
+            build: Makes the untrained network, for an artifact that holds weights alone.
+        """
+
+    def ship(self, folder: Path, destination: Path, build: Callable[[], Any], example: NDArray[Any]) -> None:
+        """Write what a machine without Frontrunner can load from what `lower` wrote; by default the same files."""
+        for file in sorted(folder.iterdir()):
+            (destination / file.name).write_bytes(file.read_bytes())
+
+    @abstractmethod
+    def loader_source(self) -> str:
+        """Python source of ``load(folder, threads)`` for ``predict.py``: this runtime and numpy only.
+
+        It defines ``load``, which returns a function from a float32 array to a float32 array.
+        """
+
+
+def all_backends() -> dict[str, Backend]:
+    """The backends of the folder by name."""
+    return walk(backends_folder, "BACKEND")
+
+
+def find_backend(name: str) -> Backend:
+    """The backend of that name.
+
+    Raises:
+        RequestError: There is none.
+    """
+    found = all_backends()
+    if name not in found:
+        raise RequestError(f"unknown backend {name!r}; allowed are {', '.join(found)}")
+    return found[name]
+
+
+def as_float32(outputs: Any) -> NDArray[Any]:
+    """Outputs of any runtime as a float32 array."""
+    return np.asarray(outputs, dtype=np.float32)

@@ -1,0 +1,1 @@
+"""One file each; every file declares one `runners.backend.Backend` as ``BACKEND``."""

@@ -1,0 +1,1 @@
+"""How a candidate is measured: the types, the paired stopwatch, and what surrounds it."""

@@ -1,0 +1,92 @@
+"""The frozen result of measuring one candidate: the unit in every name, an interval beside every estimate."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+Direction = Literal["minimize", "maximize"]
+Interval = tuple[float, float]
+
+
+def _quantity(direction: Direction, unit: str, **default: Any) -> Any:
+    return field(metadata={"direction": direction, "unit": unit}, **default)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured of one candidate; what was not measured is None.
+
+    Attributes:
+        accuracy: The workload's quality metric of the lowered artifact on the validation split.
+        accuracy_ci95: Its 95 % interval.
+        accuracy_drop: Baseline's accuracy less this one's.
+        accuracy_test: The same metric on the test split, for members of the final front.
+        speedup: Latency of the baseline over latency of the candidate, from pairs in one process.
+        speedup_ci95: Its bootstrap 95 % interval.
+        latency_p50_ms: Median time of one call with one input.
+        latency_p90_ms: 90th percentile of the same.
+        throughput_per_s: Inputs a second with all replicas busy at once.
+        load_ms: From a fresh process with its runtime imported to the first answer.
+        size_mib: Size of the artifact on disk.
+        macs: Multiply-accumulate operations for one input.
+        parameters: Weights of the network.
+        peak_memory_mib: Peak resident memory of one serving process.
+        train_seconds: Time spent on training this candidate, 0 for the teacher.
+        unstable: Why the figures are not to be trusted, or an empty string.
+    """
+
+    accuracy: float = _quantity("maximize", "fraction")
+    accuracy_ci95: Interval
+    speedup: float = _quantity("maximize", "x")
+    speedup_ci95: Interval
+    latency_p50_ms: float = _quantity("minimize", "ms")
+    latency_p90_ms: float = _quantity("minimize", "ms")
+    throughput_per_s: float = _quantity("maximize", "1/s")
+    load_ms: float = _quantity("minimize", "ms")
+    size_mib: float = _quantity("minimize", "MiB")
+    macs: int = _quantity("minimize", "MAC")
+    parameters: int = _quantity("minimize", "1")
+    peak_memory_mib: float = _quantity("minimize", "MiB")
+    train_seconds: float = _quantity("minimize", "s")
+    accuracy_drop: float = _quantity("minimize", "fraction", default=0.0)
+    accuracy_test: float | None = None
+    unstable: str = ""
+
+    def __post_init__(self) -> None:
+        for name, quantity in QUANTITIES.items():
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ValueError(f"{name} was measured as {value} {quantity.unit}; it must be a finite number")
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary of plain JSON types; `from_json` gives the same measurement back."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Measurement":
+        """The measurement that `to_json` wrote.
+
+        Raises:
+            ValueError: A figure is missing, unknown or not finite.
+        """
+        try:
+            return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in document.items()})
+        except TypeError as error:
+            raise ValueError(f"not a measurement: {error}") from error
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A measured quantity that can be an objective or bear a constraint."""
+
+    name: str
+    direction: Direction
+    unit: str
+
+
+QUANTITIES: dict[str, Quantity] = {
+    entry.name: Quantity(entry.name, entry.metadata["direction"], entry.metadata["unit"])
+    for entry in fields(Measurement)
+    if entry.metadata
+}

@@ -1,0 +1,121 @@
+"""The contract of a runner: carry out stages somewhere, and give each result back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from spaces.environment import Environment
+from spaces.errors import WorkFailed
+
+
+@dataclass(frozen=True)
+class StageTask:
+    """One stage to carry out; plain JSON types throughout, so that it travels.
+
+    Attributes:
+        stage: The module of ``runners.stages`` that does it, such as ``training``.
+        key: SHA-256 over everything that decides the result (see `runners.stages.chain`).
+        settings: What the stage is to do.
+        inputs: Keys of the stages whose results it reads, by role; ``parent`` is the one before it.
+        workload: The reference from which `runners.workload_reference.resolve` makes the workload.
+        seed: Seed of everything random in it.
+        cpus: Cores that it uses.
+        gpus: Accelerators that it uses.
+        exclusive: Whether it must have its device to itself, as a measurement must.
+        configuration: The candidate that first asked for it, for people and for the simulation.
+    """
+
+    stage: str
+    key: str
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    workload: Any
+    seed: int
+    cpus: int = 1
+    gpus: int = 0
+    exclusive: bool = False
+    configuration: str = field(default="{}", compare=False)
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """What came of a stage.
+
+    Attributes:
+        result: The stage's own figures, plain JSON types; empty where it failed.
+        seconds: How long it took now; near 0 where the store had it.
+        from_store: Whether the store had it.
+        failure: One sentence on why there is no result, or None.
+    """
+
+    result: Mapping[str, Any]
+    seconds: float = 0.0
+    from_store: bool = False
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class WorkloadFacts:
+    """What a search must know of a workload before it draws the first candidate.
+
+    Attributes:
+        name: The workload's name.
+        fingerprint: A hash of its data and its code.
+        metric: The name of its quality metric.
+        training: The fields of its `TrainingPlan`.
+        pretrained: Whether its model comes with weights.
+        input_shape: Shape of one input.
+        examples: Number of examples in each split.
+    """
+
+    name: str
+    fingerprint: str
+    metric: str = "accuracy"
+    training: Mapping[str, Any] = field(default_factory=dict)
+    pretrained: bool = False
+    input_shape: tuple[int, ...] = ()
+    examples: Mapping[str, int] = field(default_factory=dict)
+
+
+class StageFailed(WorkFailed):
+    """A stage found that its candidate cannot be built or measured; the message says why."""
+
+
+class Runner(ABC):
+    """Where stages are carried out. A runner never raises for what a stage does: it gives a failure back.
+
+    Attributes:
+        slots: How many candidates are worth keeping in flight.
+    """
+
+    slots: int = 1
+
+    @abstractmethod
+    def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
+        """Look at the machine that measures and at the workload, where the stages will run.
+
+        Raises:
+            RequestError: The workload cannot be found or breaks its contract.
+        """
+
+    @abstractmethod
+    def submit(self, task: StageTask) -> None:
+        """Begin a stage. Its inputs are done."""
+
+    @abstractmethod
+    def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
+        """The stages that ended since the last call: at least one, unless the time is up or none is under way."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop what is under way and give everything back; may be called twice."""
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,99 @@
+"""What a person wants accelerated: a model, its data in three splits, and how its quality is measured."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spaces.errors import RequestError
+from spaces.plans import TrainingPlan
+
+SPLITS = ("train", "validation", "test")
+
+
+@runtime_checkable
+class Split(Protocol):
+    """One split of the data, read by index, so that it need not fit into memory."""
+
+    def __len__(self) -> int:
+        """Number of examples."""
+
+    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Inputs, float32 of shape ``(len(indices), *input_shape)``, and their targets."""
+
+    def fingerprint(self) -> str:
+        """A hash over everything in the split; different data, different hash."""
+
+
+def accuracy(outputs: NDArray[Any], targets: NDArray[Any]) -> float:
+    """Share of examples whose largest output is at the target: outputs ``(n, classes)``, targets ``(n,)``."""
+    return float((outputs.argmax(axis=1) == targets).mean())
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The contract of a workload, built in or a user's own.
+
+    Attributes:
+        name: Short name; MLflow keeps one experiment for each.
+        model: Makes the teacher: a ``torch.nn.Module`` from ``(n, *input_shape)`` to ``(n, outputs)``.
+        data: Makes the splits ``train``, ``validation`` and ``test``, each a `Split` or a pair of arrays
+            ``(inputs, targets)`` with inputs float32 of shape ``(n, *input_shape)``.
+        metric: Quality from outputs ``(n, ...)`` and targets ``(n, ...)`` as arrays; a fraction, more is better.
+        loss: What training minimises, from output and target tensors; None is cross-entropy.
+        training: How the teacher is trained, and every candidate too.
+        pretrained: Whether ``model()`` comes with weights that must not be trained again.
+        augment: Changes a training batch ``(n, *input_shape)`` at random, given a ``torch.Generator``; or None.
+        serving_batch: Images per call when throughput is measured.
+    """
+
+    name: str
+    model: Callable[[], Any]
+    data: Callable[[], Mapping[str, Any]]
+    metric: Callable[[NDArray[Any], NDArray[Any]], float] = accuracy
+    loss: Callable[[Any, Any], Any] | None = None
+    training: TrainingPlan = field(default_factory=TrainingPlan)
+    pretrained: bool = False
+    augment: Callable[[Any, Any], Any] | None = None
+    serving_batch: int = 32
+
+    @cached_property
+    def splits(self) -> dict[str, Split]:
+        """The three splits, loaded once.
+
+        Raises:
+            RequestError: A split is missing, empty, or not what the contract asks for.
+        """
+        given = self.data()
+        missing = [name for name in SPLITS if name not in given]
+        if missing:
+            raise RequestError(f"workload {self.name} gives no {missing[0]} split; it must give {', '.join(SPLITS)}")
+        return {name: _as_split(self.name, name, given[name]) for name in SPLITS}
+
+    def example(self) -> NDArray[Any]:
+        """One input of the training split, shape ``(1, *input_shape)``."""
+        return self.splits["train"].batch(np.array([0]))[0]
+
+    @property
+    def metric_name(self) -> str:
+        """The name of the metric's function."""
+        return getattr(self.metric, "__name__", "quality")
+
+
+def _as_split(workload: str, name: str, given: Any) -> Split:
+    from runners.array_split import ArraySplit
+
+    if isinstance(given, Split):
+        split: Split = given
+    elif isinstance(given, tuple) and len(given) == 2:
+        split = ArraySplit(*given)
+    else:
+        raise RequestError(
+            f"workload {workload}: the {name} split is {type(given).__name__}; give a pair of arrays (inputs, targets)"
+        )
+    if len(split) == 0:
+        raise RequestError(f"workload {workload}: the {name} split is empty; give at least one example")
+    return split

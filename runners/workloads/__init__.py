@@ -1,0 +1,1 @@
+"""One file each; every file declares one `runners.workload.Workload` as ``WORKLOAD``."""

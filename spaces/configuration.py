@@ -1,0 +1,59 @@
+"""The frozen record of all the choices of one candidate."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from spaces.errors import RequestError
+
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Configuration(Mapping[str, Scalar]):
+    """All choices of a candidate, by parameter name; a choice that was not drawn is absent.
+
+    Two configurations are equal when their canonical forms are, whatever order the choices came in.
+
+    Raises:
+        RequestError: A choice is not a string, a finite number or a truth value.
+    """
+
+    choices: Mapping[str, Scalar]
+
+    def __post_init__(self) -> None:
+        for name, value in self.choices.items():
+            if not isinstance(value, (bool, int, float, str)) or value != value or value in (float("inf"), -float("inf")):
+                raise RequestError(f"choice {name} is {value!r}; a choice is a string, a finite number or true/false")
+        object.__setattr__(self, "choices", MappingProxyType(dict(self.choices)))
+
+    def __getitem__(self, name: str) -> Scalar:
+        return self.choices[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.choices)
+
+    def __len__(self) -> int:
+        return len(self.choices)
+
+    def __hash__(self) -> int:
+        return hash(self.canonical())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Configuration) and self.canonical() == other.canonical()
+
+    def canonical(self) -> str:
+        """One line of JSON with sorted keys: equal configurations, equal text. ``1`` and ``1.0`` are one number."""
+        plain = {name: _plain(value) for name, value in self.choices.items()}
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Configuration":
+        """The configuration whose `canonical` form is ``text``."""
+        return cls(json.loads(text))
+
+
+def _plain(value: Scalar) -> Scalar:
+    whole = isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value

@@ -1,0 +1,56 @@
+"""Facts about where candidates will run, on which the choices that are offered depend."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class BackendFacts:
+    """What one inference runtime can do here.
+
+    Attributes:
+        precisions: Number formats that it runs, of ``fp32``, ``bf16``, ``int8``.
+        unsupported: Why it cannot be used here, or None where it can.
+    """
+
+    precisions: tuple[str, ...]
+    unsupported: str | None = None
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The machine that measures, and what is installed there.
+
+    Attributes:
+        device: One line that names the hardware, such as ``AMD EPYC, 2 cores``.
+        cpu_cores: Cores that a process may use.
+        cpu_flags: Instruction sets that matter to a precision, as Linux names them.
+        accelerators: Number of accelerators (``torch.accelerator``), 0 without one.
+        accelerator: Its kind (``cuda``, ``xpu``, ...) or an empty string.
+        backends: The inference runtimes by name.
+        missing: Optional packages that are not installed, each with the words that install it.
+        model_limits: Techniques that the workload's own model does not stand, each with the reason.
+    """
+
+    device: str = "this machine"
+    cpu_cores: int = 1
+    cpu_flags: tuple[str, ...] = ()
+    accelerators: int = 0
+    accelerator: str = ""
+    backends: Mapping[str, BackendFacts] = field(default_factory=lambda: {"eager": BackendFacts(("fp32",))})
+    missing: Mapping[str, str] = field(default_factory=dict)
+    model_limits: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary of plain JSON types; `from_json` gives the same environment back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Environment":
+        """The environment that `to_json` wrote."""
+        backends = {
+            name: BackendFacts(tuple(facts["precisions"]), facts["unsupported"])
+            for name, facts in document["backends"].items()
+        }
+        return cls(**{**document, "cpu_flags": tuple(document["cpu_flags"]), "backends": backends})

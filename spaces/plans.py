@@ -1,0 +1,42 @@
+"""What the stages after the model work from: how to train, how to lower, how to serve."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How weights are trained: one-cycle SGD with Nesterov momentum (Smith & Topin, arXiv 1708.07120).
+
+    Attributes:
+        epochs: Passes over the training split.
+        batch_size: Images per optimiser step, over all workers together.
+        learning_rate: The peak of the one-cycle schedule.
+        weight_decay: L2 penalty of SGD.
+        workers: Data-parallel processes.
+        distillation_weight: Share of the loss that comes from the teacher's soft targets, 0 to 1.
+        distillation_temperature: Temperature of the soft targets (Hinton et al., arXiv 1503.02531).
+    """
+
+    epochs: int = 8
+    batch_size: int = 32
+    learning_rate: float = 0.2
+    weight_decay: float = 5e-4
+    workers: int = 1
+    distillation_weight: float = 0.0
+    distillation_temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class LoweringPlan:
+    """Into what a trained model is lowered: the inference runtime and the number format of its weights."""
+
+    runtime: str = "eager"
+    precision: str = "fp32"
+
+
+@dataclass(frozen=True)
+class ServingPlan:
+    """How the artifact is served: ``replicas`` processes with ``threads`` threads each, side by side."""
+
+    replicas: int = 1
+    threads: int = 1

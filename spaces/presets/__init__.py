@@ -1,0 +1,1 @@
+"""Ready-made spaces as YAML files."""

@@ -1,0 +1,63 @@
+"""Spaces as people write them: ``{parameter: [values]}``, in a preset, a file of their own or a study file."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+
+from spaces import techniques as techniques_folder
+from spaces.configuration import Scalar
+from spaces.discovery import walk
+from spaces.environment import Environment
+from spaces.errors import RequestError
+from spaces.search_space import Axis, SearchSpace
+from spaces.technique import Parameter, Technique
+
+
+def all_techniques() -> tuple[Technique, ...]:
+    """The techniques of the folder, in the order of their stages, then of their names."""
+    return tuple(sorted(walk(techniques_folder, "TECHNIQUE").values(), key=lambda t: (t.stage, t.name)))
+
+
+def make_space(document: Mapping[str, object], environment: Environment) -> SearchSpace:
+    """A space from ``{parameter: [values]}``; a parameter left out stays at its neutral value.
+
+    An empty list or ``"all"`` offers everything that the technique offers by default.
+
+    Raises:
+        RequestError: An unknown parameter, or a value that its technique does not know.
+    """
+    known = {p.name: (t, p) for t in all_techniques() for p in t.parameters}
+    for name in document:
+        if name not in known:
+            raise RequestError(f"unknown choice {name!r} in the space; allowed are {', '.join(known)}")
+    axes = tuple(Axis(t, p, _values(t, p, document, environment)) for t, p in known.values())
+    return SearchSpace(axes, environment)
+
+
+def _values(
+    technique: Technique, parameter: Parameter, document: Mapping[str, object], environment: Environment
+) -> tuple[Scalar, ...]:
+    neutral = technique.neutral(parameter, environment)
+    wanted = document.get(parameter.name, [neutral])
+    if wanted == "all" or wanted == []:
+        return technique.choices(parameter, environment)
+    values = tuple(wanted) if isinstance(wanted, (list, tuple)) else (wanted,)
+    for value in values:
+        if not technique.accepts(parameter, value):
+            raise RequestError(f"{parameter.name} cannot be {value!r}; allowed is {parameter.allowed}")
+    return tuple(dict.fromkeys(values))
+
+
+def preset_names() -> tuple[str, ...]:
+    """The ready-made spaces by name."""
+    return tuple(sorted(p.name.removesuffix(".yaml") for p in files("spaces.presets").iterdir() if p.name.endswith(".yaml")))
+
+
+def preset_text(name: str) -> str:
+    """The YAML of a ready-made space.
+
+    Raises:
+        RequestError: There is none of that name.
+    """
+    if name not in preset_names():
+        raise RequestError(f"unknown space {name!r}; allowed are {', '.join(preset_names())} or a YAML file")
+    return files("spaces.presets").joinpath(f"{name}.yaml").read_text()

@@ -1,0 +1,1 @@
+"""One file each; every file declares one `spaces.technique.Technique` as ``TECHNIQUE``."""

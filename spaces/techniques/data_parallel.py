@@ -1,0 +1,39 @@
+"""Data-parallel training: the batch is split over processes that average their gradients."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from spaces.configuration import Scalar
+from spaces.environment import Environment
+from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+
+
+class DataParallel(Technique):
+    """Synchronous data parallelism over ``torch.distributed`` (Li et al., arXiv 2006.15704).
+
+    The batch size is that of all workers together, so the schedule is the same and only the time changes.
+    """
+
+    name = "data_parallel"
+    stage = Stage.TRAIN
+    parameters = (Parameter("training_workers", (1, 2), 1, "a whole number from 1"),)
+
+    def accepts(self, parameter: Parameter, value: Scalar) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+    def relevant(self, parameter: Parameter, earlier: Earlier) -> bool:
+        return earlier.model_changed
+
+    def unsupported(
+        self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
+    ) -> str | None:
+        if int(value) > environment.cpu_cores:
+            return f"{value} training workers need {value} cores, and there are {environment.cpu_cores}"
+        return None
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        return replace(subject, workers=int(settings["training_workers"]))
+
+
+TECHNIQUE = DataParallel()

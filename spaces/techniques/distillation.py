@@ -1,0 +1,33 @@
+"""Knowledge distillation: a changed network learns from the teacher's soft targets too."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from spaces.configuration import Scalar
+from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+
+
+class Distillation(Technique):
+    """Soft targets at a temperature, mixed with the labels by weight (Hinton et al., arXiv 1503.02531)."""
+
+    name = "distillation"
+    stage = Stage.TRAIN
+    parameters = (
+        Parameter("distillation_weight", (0.0, 0.5, 0.9), 0.0, "the share of the loss, from 0 to 1"),
+        Parameter("distillation_temperature", (1.0, 2.0, 4.0, 8.0), 1.0, "a number from 1 to 100"),
+    )
+
+    def accepts(self, parameter: Parameter, value: Scalar) -> bool:
+        low, high = (0, 1) if parameter.name == "distillation_weight" else (1, 100)
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+    def relevant(self, parameter: Parameter, earlier: Earlier) -> bool:
+        distils = earlier.choices.get("distillation_weight", 0.0) != 0.0
+        return earlier.model_changed and (parameter.name == "distillation_weight" or distils)
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        return replace(subject, **{name: float(value) for name, value in settings.items()})
+
+
+TECHNIQUE = Distillation()

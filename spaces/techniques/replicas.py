@@ -1,0 +1,49 @@
+"""Serving replicas: how many processes serve side by side, and with how many threads each."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from spaces.configuration import Scalar
+from spaces.environment import Environment
+from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+
+
+class Replicas(Technique):
+    """Replicas x threads: many narrow replicas serve more images a second, one wide replica answers sooner."""
+
+    name = "replicas"
+    stage = Stage.SERVE
+    parameters = (
+        Parameter("replicas", (1, 2), 1, "a whole number from 1"),
+        Parameter("threads", (1,), 1, "a whole number from 1"),
+    )
+
+    def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
+        return _powers_of_two(environment.cpu_cores)
+
+    def neutral(self, parameter: Parameter, environment: Environment) -> Scalar:
+        return 1 if parameter.name == "replicas" else _powers_of_two(environment.cpu_cores)[-1]
+
+    def accepts(self, parameter: Parameter, value: Scalar) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+    def unsupported(
+        self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
+    ) -> str | None:
+        busy = int(value) * (int(earlier.choices.get("replicas", 1)) if parameter.name == "threads" else 1)
+        if busy > environment.cpu_cores:
+            return f"needs {busy} cores, and there are {environment.cpu_cores}"
+        return None
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        return replace(subject, **{name: int(value) for name, value in settings.items()})
+
+
+def _powers_of_two(cores: int) -> tuple[int, ...]:
+    """1, 2, 4, ... up to ``cores``, and ``cores`` itself."""
+    powers = [2**k for k in range(cores.bit_length()) if 2**k <= cores]
+    return tuple(dict.fromkeys([*powers, cores]))
+
+
+TECHNIQUE = Replicas()

@@ -1,0 +1,38 @@
+"""The inference runtime that the artifact is lowered to."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from spaces.configuration import Scalar
+from spaces.environment import BackendFacts, Environment
+from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+
+
+class Runtime(Technique):
+    """One of the backends found on the machine that measures; each says which precisions it runs."""
+
+    name = "runtime"
+    stage = Stage.LOWER
+    parameters = (Parameter("runtime", ("eager",), "eager", "the name of a backend (see frontrunner doctor)"),)
+
+    def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
+        return tuple(environment.backends)
+
+    def accepts(self, parameter: Parameter, value: Scalar) -> bool:
+        return isinstance(value, str)
+
+    def unsupported(
+        self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
+    ) -> str | None:
+        backend = environment.backends.get(str(value), BackendFacts((), f"there is no backend {value!r}"))
+        precision = str(earlier.choices.get("numeric_precision", "fp32"))
+        if backend.unsupported or precision in backend.precisions:
+            return backend.unsupported
+        return f"{value} does not run {precision} here"
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        return replace(subject, runtime=str(settings["runtime"]))
+
+
+TECHNIQUE = Runtime()

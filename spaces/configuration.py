@@ -1,6 +1,7 @@
 """The frozen record of all the choices of one candidate."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -24,7 +25,7 @@ class Configuration(Mapping[str, Scalar]):
 
     def __post_init__(self) -> None:
         for name, value in self.choices.items():
-            if not isinstance(value, (bool, int, float, str)) or value != value or value in (float("inf"), -float("inf")):
+            if not isinstance(name, str) or not _is_choice(value):
                 raise RequestError(f"choice {name} is {value!r}; a choice is a string, a finite number or true/false")
         object.__setattr__(self, "choices", MappingProxyType(dict(self.choices)))
 
@@ -36,6 +37,10 @@ class Configuration(Mapping[str, Scalar]):
 
     def __len__(self) -> int:
         return len(self.choices)
+
+    def __reduce__(self) -> tuple[type["Configuration"], tuple[dict[str, Scalar]]]:
+        """Copies and pickles as the plain dictionary: a mapping proxy does neither."""
+        return type(self), (dict(self.choices),)
 
     def __hash__(self) -> int:
         return hash(self.canonical())
@@ -50,8 +55,22 @@ class Configuration(Mapping[str, Scalar]):
 
     @classmethod
     def from_json(cls, text: str) -> "Configuration":
-        """The configuration whose `canonical` form is ``text``."""
-        return cls(json.loads(text))
+        """The configuration whose `canonical` form is ``text``.
+
+        Raises:
+            RequestError: The text is not a JSON object of choices.
+        """
+        try:
+            choices = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise RequestError(f"configuration {text!r} is not JSON ({error}); give an object of choices") from error
+        if not isinstance(choices, dict):
+            raise RequestError(f"configuration {text!r} is no JSON object; give one such as {{}}")
+        return cls(choices)
+
+
+def _is_choice(value: object) -> bool:
+    return isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _plain(value: Scalar) -> Scalar:

@@ -19,8 +19,9 @@ def walk(package: ModuleType, attribute: str) -> dict[str, Any]:
         The declared objects by their ``name``, in the order of the file names.
 
     Raises:
-        RequestError: A module fails to import, declares nothing, or repeats a name. It names the module,
-            because a file that silently does not count is worse than a program that stops.
+        RequestError: A module fails to import, declares nothing or something without a name, or repeats a
+            name. It names the module, because a file that silently does not count is worse than a program
+            that stops.
     """
     found: dict[str, Any] = {}
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
@@ -39,4 +40,7 @@ def _declared(dotted: str, attribute: str) -> Any:
         raise RequestError(f"{dotted} fails to import ({type(error).__name__}: {error}); mend or remove it") from error
     if not hasattr(module, attribute):
         raise RequestError(f"{dotted} defines no {attribute}; every file in this folder declares one")
-    return getattr(module, attribute)
+    declared = getattr(module, attribute)
+    if not isinstance(getattr(declared, "name", None), str):
+        raise RequestError(f"{dotted} declares a {attribute} without a name; give it a name attribute")
+    return declared

@@ -2,27 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+from spaces.axis import Axis
 from spaces.configuration import Configuration, Scalar
 from spaces.environment import Environment
-from spaces.technique import CHANGES_THE_MODEL, Earlier, Parameter, Technique
+from spaces.errors import RequestError
+from spaces.technique import CHANGES_THE_MODEL, Earlier, Technique
+
+__all__ = ["Axis", "Draws", "SearchSpace"]
 
 
 class Draws(Protocol):
     """What a space needs of an Optuna trial."""
 
-    def suggest_categorical(self, name: str, choices: tuple[Scalar, ...], /) -> Scalar:
+    def suggest_categorical(self, name: str, choices: tuple[Scalar, ...], /) -> Any:
         """One of ``choices``."""
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One parameter of one technique, with the values that this space offers for it."""
-
-    technique: Technique
-    parameter: Parameter
-    values: tuple[Scalar, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,18 +26,31 @@ class SearchSpace:
 
     A value is offered only when its technique supports it after the earlier choices *and* at least one value
     is left for every later parameter: a combination that cannot run is never drawn.
+
+    Raises:
+        RequestError: No combination of the offered values can run here.
     """
 
     axes: tuple[Axis, ...]
     environment: Environment
     _known_options: dict[object, tuple[Scalar, ...]] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        if not self._can_complete(0, {}):
+            off = "; ".join(f"{name} {value}: {reason}" for name, value, reason in self.reasons())
+            raise RequestError(f"nothing in this space can run here ({off}); offer more values")
+
+    @property
+    def techniques(self) -> tuple[Technique, ...]:
+        """The techniques of the space, in the order of their stages."""
+        return tuple(dict.fromkeys(axis.technique for axis in self.axes))
+
     def baseline(self) -> Configuration:
-        """The teacher untouched: every drawn parameter at its neutral value."""
+        """The teacher untouched: every drawn parameter at its neutral value, whether the space offers it or not."""
         chosen: dict[str, Scalar] = {}
         for axis in self.axes:
-            if axis.technique.relevant(axis.parameter, self._earlier(chosen)):
-                chosen[axis.parameter.name] = axis.technique.neutral(axis.parameter, self.environment)
+            if axis.relevant(self._earlier(chosen)):
+                chosen[axis.name] = axis.neutral(self.environment)
         return Configuration(chosen)
 
     def draw(self, trial: Draws) -> Configuration:
@@ -50,10 +58,10 @@ class SearchSpace:
         chosen: dict[str, Scalar] = {}
         for index, axis in enumerate(self.axes):
             options = self.options(index, chosen)
-            if options:
-                chosen[axis.parameter.name] = (
-                    options[0] if len(options) == 1 else trial.suggest_categorical(self._name(axis, options), options)
-                )
+            if len(options) == 1:
+                chosen[axis.name] = options[0]
+            elif options:
+                chosen[axis.name] = trial.suggest_categorical(axis.name_among(options), options)
         return Configuration(chosen)
 
     def options(self, index: int, chosen: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
@@ -65,90 +73,104 @@ class SearchSpace:
 
     def configurations(self) -> Iterator[Configuration]:
         """Every configuration of the space, in the order of the axes."""
-        yield from map(Configuration, self._complete(0, {}))
+        return map(Configuration, self._complete(0, {}))
 
     def trial_parameters(self, configuration: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """The parameters that make `draw` return ``configuration``, by the names that it asks a trial for."""
+        """The parameters that make `draw` return ``configuration``, by the names that it asks a trial for.
+
+        Raises:
+            RequestError: The space does not contain it: a choice is not offered here, is missing, or is one too many.
+        """
         chosen: dict[str, Scalar] = {}
         named: dict[str, Scalar] = {}
         for index, axis in enumerate(self.axes):
             options = self.options(index, chosen)
             if options:
-                chosen[axis.parameter.name] = configuration[axis.parameter.name]
-                if len(options) > 1:
-                    named[self._name(axis, options)] = configuration[axis.parameter.name]
+                chosen[axis.name] = axis.offered(options, configuration)
+            if len(options) > 1:
+                named[axis.name_among(options)] = chosen[axis.name]
+        extra = set(configuration) - set(chosen)
+        if extra:
+            raise RequestError(f"{min(extra)} is not drawn after the other choices of this configuration; leave it out")
         return named
+
+    def contains(self, configuration: Mapping[str, Scalar]) -> bool:
+        """Whether `draw` can return ``configuration``; the baseline need not be in a space that leaves it out."""
+        try:
+            self.trial_parameters(configuration)
+        except RequestError:
+            return False
+        return True
 
     def settings_of(self, technique: Technique, configuration: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The choices in ``configuration`` that belong to ``technique``; empty where all are neutral."""
-        own = {p.name: configuration[p.name] for p in technique.parameters if p.name in configuration}
-        neutral = all(own[p.name] == technique.neutral(p, self.environment) for p in technique.parameters if p.name in own)
-        return {} if neutral else own
-
-    @property
-    def techniques(self) -> tuple[Technique, ...]:
-        """The techniques of the space, in the order of their stages."""
-        return tuple(dict.fromkeys(axis.technique for axis in self.axes))
+        own = [p for p in technique.parameters if p.name in configuration]
+        neutral = all(configuration[p.name] == technique.neutral(p, self.environment) for p in own)
+        return {} if neutral else {p.name: configuration[p.name] for p in own}
 
     def reasons(self) -> list[tuple[str, Scalar, str]]:
         """Every (parameter, value, reason) that is off in this environment whatever is chosen earlier."""
-        nothing = Earlier({}, model_changed=True)
         return [
-            (axis.parameter.name, value, reason)
-            for axis in self.axes
+            (axis.name, value, reason)
+            for index, axis in enumerate(self.axes)
             for value in axis.values
-            if (reason := self._reason(axis, value, nothing))
+            if (reason := self._always_off(index, value) or self._dead_end(index, value))
         ]
+
+    def _always_off(self, index: int, value: Scalar) -> str | None:
+        """The reason against ``value`` with nothing chosen, unless some single earlier choice makes it run."""
+        single = ({axis.name: other} for axis in self.axes[:index] for other in axis.values)
+        first: str | None = None
+        for chosen in ({}, *single):
+            reason = self.axes[index].reason(value, Earlier(chosen, model_changed=True), self.environment)
+            if reason is None:
+                return None
+            first = first or reason
+        return first
+
+    def _dead_end(self, index: int, value: Scalar) -> str | None:
+        """Why ``value`` leaves nothing for a later parameter, or None where it leaves something."""
+        earlier = self._earlier({self.axes[index].name: value})
+        for later in self.axes[index + 1 :]:
+            reasons = [later.reason(other, earlier, self.environment) for other in later.values]
+            if later.relevant(earlier) and all(reasons):
+                return f"no offered {later.name} goes with it: {reasons[0]}"
+        return None
 
     def _find_options(self, index: int, chosen: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
         axis, earlier = self.axes[index], self._earlier(chosen)
-        if not axis.technique.relevant(axis.parameter, earlier):
+        if not axis.relevant(earlier):
             return ()
-        return tuple(
-            value
-            for value in axis.values
-            if self._reason(axis, value, earlier) is None
-            and self._can_complete(index + 1, {**chosen, axis.parameter.name: value})
-        )
+        return tuple(value for value in axis.values if self._runs(index, value, chosen, earlier))
+
+    def _can_complete(self, index: int, chosen: Mapping[str, Scalar]) -> bool:
+        """Whether every drawn parameter from ``index`` on has an option left; stops at the first way through."""
+        if index == len(self.axes):
+            return True
+        axis, earlier = self.axes[index], self._earlier(chosen)
+        if not axis.relevant(earlier):
+            return self._can_complete(index + 1, chosen)
+        return any(self._runs(index, value, chosen, earlier) for value in axis.values)
+
+    def _runs(self, index: int, value: Scalar, chosen: Mapping[str, Scalar], earlier: Earlier) -> bool:
+        axis = self.axes[index]
+        supported = axis.reason(value, earlier, self.environment) is None
+        return supported and self._can_complete(index + 1, {**chosen, axis.name: value})
 
     def _complete(self, index: int, chosen: dict[str, Scalar]) -> Iterator[dict[str, Scalar]]:
         if index == len(self.axes):
-            yield dict(chosen)
+            yield chosen
             return
         options = self.options(index, chosen)
         if not options:
             yield from self._complete(index + 1, chosen)
         for value in options:
-            yield from self._complete(index + 1, {**chosen, self.axes[index].parameter.name: value})
+            yield from self._complete(index + 1, {**chosen, self.axes[index].name: value})
 
     def _earlier(self, chosen: Mapping[str, Scalar]) -> Earlier:
         changed = any(
-            axis.technique.stage in CHANGES_THE_MODEL
-            and chosen.get(axis.parameter.name, axis.parameter.neutral) != axis.parameter.neutral
+            axis.technique.stage in CHANGES_THE_MODEL and chosen[axis.name] != axis.neutral(self.environment)
             for axis in self.axes
+            if axis.name in chosen
         )
         return Earlier(chosen, changed)
-
-    def _reason(self, axis: Axis, value: Scalar, earlier: Earlier) -> str | None:
-        if value == axis.technique.neutral(axis.parameter, self.environment):
-            return axis.technique.unsupported(axis.parameter, value, earlier, self.environment)
-        limits = self.environment.model_limits.get(axis.technique.name)
-        missing = [self.environment.missing[p] for p in axis.technique.needs if p in self.environment.missing]
-        return limits or next(iter(missing), None) or axis.technique.unsupported(
-            axis.parameter, value, earlier, self.environment
-        )
-
-    def _can_complete(self, index: int, chosen: Mapping[str, Scalar]) -> bool:
-        """Whether every drawn parameter from ``index`` on has an option left."""
-        if index == len(self.axes):
-            return True
-        axis, earlier = self.axes[index], self._earlier(chosen)
-        if not axis.technique.relevant(axis.parameter, earlier):
-            return self._can_complete(index + 1, chosen)
-        return bool(self.options(index, chosen))
-
-    @staticmethod
-    def _name(axis: Axis, options: tuple[Scalar, ...]) -> str:
-        """Optuna keeps one list of choices for a name, so a shorter list is a parameter of its own."""
-        whole = axis.parameter.name
-        return whole if options == axis.values else f"{whole} of {', '.join(map(str, options))}"

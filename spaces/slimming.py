@@ -2,58 +2,133 @@
 
 from typing import Any, Literal
 
+from spaces.errors import WorkFailed
+
+FEWEST_CHANNELS = 4
+
 
 def slim(model: Any, example: Any, *, keep: float, criterion: Literal["magnitude", "random"]) -> None:
     """Keep about ``keep`` of the channels of every prunable layer of ``model``, in place.
 
-    The layers that make the outputs keep their size. What torch-pruning cannot trace raises its own error.
+    The layers that make the outputs keep their size, and no layer goes below four channels. Widths are rounded
+    to a multiple of 4, or of 8 from 64 channels on: kernels work on blocks of channels, and an odd width costs as
+    much as the next block.
 
     Args:
-        model: A ``torch.nn.Module``.
+        model: A ``torch.nn.Module``; left in eval mode.
         example: Input batch of one, shape ``(1, *input_shape)``.
         keep: Share of channels kept, above 0 and below 1.
         criterion: Which channels leave: those of smallest L1 norm, or any.
+
+    Raises:
+        WorkFailed: The network cannot be slimmed, or no channel would leave.
     """
+    import torch
+
+    model.eval()
+    before = _size(model)
+    with torch.no_grad():
+        shape = model(example).shape
+    trainable = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+    try:
+        # Layers are found by their gradients, and frozen ones have none.
+        model.requires_grad_(True)
+        _prune(model, example, keep, criterion)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(trainable[name])
+        with torch.no_grad():
+            slimmed = model(example).shape
+    except Exception as error:
+        raise WorkFailed(f"channels cannot be removed from this network ({type(error).__name__}: {error})") from error
+    if slimmed != shape:
+        raise WorkFailed(f"removing channels changed the outputs from {tuple(shape)} to {tuple(slimmed)}")
+    if _size(model) == before:
+        raise WorkFailed(f"keeping {keep:g} of the channels removes none: its layers are too narrow for it")
+
+
+def _prune(model: Any, example: Any, keep: float, criterion: str) -> None:
     import torch
     import torch_pruning
 
-    importances = {
-        "magnitude": lambda: torch_pruning.importance.MagnitudeImportance(p=1),
-        "random": lambda: torch_pruning.importance.RandomImportance(),
-    }
-    model.eval()
-    pruner = torch_pruning.pruner.BasePruner(
-        model,
-        example,
-        importance=importances[criterion](),
-        pruning_ratio=1.0 - keep,
-        ignored_layers=_output_layers(model, example),
+    importance = (
+        torch_pruning.importance.MagnitudeImportance(p=1)
+        if criterion == "magnitude"
+        else torch_pruning.importance.RandomImportance()
     )
     with torch.enable_grad():
+        pruner = torch_pruning.pruner.BasePruner(
+            model,
+            example,
+            importance=importance,
+            pruning_ratio=1.0 - keep,
+            pruning_ratio_dict={layer: _ratio(layer, keep) for layer in model.modules() if _channels(layer)},
+            ignored_layers=_output_layers(model, example),
+            # The defaults of these are dictionaries that all pruners of a process would share and fill.
+            in_channel_groups={},
+            out_channel_groups={},
+            num_heads={},
+        )
         pruner.step()
 
 
+def _channels(layer: Any) -> int:
+    """Outputs of a layer; 0 where it has none of its own, as blocks that only repeat the number of their layers."""
+    if any(True for _ in layer.children()):
+        return 0
+    return int(getattr(layer, "out_channels", 0) or getattr(layer, "out_features", 0))
+
+
+def _ratio(layer: Any, keep: float) -> float:
+    """The share to remove from one layer, so that it ends at a rounded width; 0 where it is too narrow."""
+    channels, groups = _channels(layer), int(getattr(layer, "groups", 1))
+    if groups not in (1, channels):
+        width, kept = channels // groups, max(1, int(channels // groups * keep + 0.5))
+    else:
+        block = 8 if channels >= 64 else FEWEST_CHANNELS
+        width, kept = channels, max(FEWEST_CHANNELS, block * int(channels * keep / block + 0.5))
+    # The pruner rounds the number kept down; half a channel more keeps float error from taking one away.
+    return 1.0 - (kept + 0.5) / width if kept < width else 0.0
+
+
+def _size(model: Any) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 def _output_layers(model: Any, example: Any) -> list[Any]:
-    """The layers whose output is the output of the network, found by running it once."""
+    """The layers whose channels are the outputs, found by walking the autograd graph back from the result.
+
+    The walk ends at layers with a weight matrix; it goes on through those that pass channels on, such as norms.
+    """
     import torch
 
-    last: list[Any] = []
-    hooks = [
-        module.register_forward_hook(lambda module, _, output: last.append((module, output)))
-        for module in model.modules()
-        if not list(module.children()) and list(module.parameters(recurse=False))
-    ]
-    with torch.no_grad():
-        result = model(example)
-    for hook in hooks:
-        hook.remove()
-    size = result.shape[1]
-    return [module for module, output in last if _makes(module, output, result, size)]
+    made_by: dict[Any, Any] = {}
+
+    def note(layer: Any, _: Any, output: Any) -> None:
+        made_by.setdefault(_origin(output), layer)
+
+    leaves = [m for m in model.modules() if not list(m.children()) and list(m.parameters(recurse=False))]
+    hooks = [leaf.register_forward_hook(note) for leaf in leaves]
+    try:
+        with torch.enable_grad():
+            result = model(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    found: list[Any] = []
+    ahead, seen = [_origin(result)], set()
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        layer = made_by.get(node)
+        if layer is not None:
+            found.append(layer)
+        if layer is None or all(parameter.dim() < 2 for parameter in layer.parameters()):
+            ahead.extend(before for before, _ in node.next_functions)
+    return found
 
 
-def _makes(module: Any, output: Any, result: Any, size: int) -> bool:
-    import torch
-
-    same = isinstance(output, torch.Tensor) and output.data_ptr() == result.data_ptr()
-    classifier = isinstance(module, torch.nn.Linear) and module.out_features == size
-    return bool(same or classifier)
+def _origin(output: Any) -> Any:
+    first = output[0] if isinstance(output, tuple) else output
+    return getattr(first, "grad_fn", None)

@@ -23,7 +23,7 @@ def make_space(document: Mapping[str, object], environment: Environment) -> Sear
     An empty list or ``"all"`` offers everything that the technique offers by default.
 
     Raises:
-        RequestError: An unknown parameter, or a value that its technique does not know.
+        RequestError: An unknown parameter, a value that its technique does not know, or nothing that can run.
     """
     known = {p.name: (t, p) for t in all_techniques() for p in t.parameters}
     for name in document:
@@ -49,7 +49,8 @@ def _values(
 
 def preset_names() -> tuple[str, ...]:
     """The ready-made spaces by name."""
-    return tuple(sorted(p.name.removesuffix(".yaml") for p in files("spaces.presets").iterdir() if p.name.endswith(".yaml")))
+    names = (file.name for file in files("spaces.presets").iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
 
 
 def preset_text(name: str) -> str:

@@ -23,8 +23,9 @@ class Distillation(Technique):
         return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
 
     def relevant(self, parameter: Parameter, earlier: Earlier) -> bool:
-        distils = earlier.choices.get("distillation_weight", 0.0) != 0.0
-        return earlier.model_changed and (parameter.name == "distillation_weight" or distils)
+        if parameter.name == "distillation_weight":
+            return earlier.model_changed
+        return earlier.model_changed and earlier.choices.get("distillation_weight", 0.0) != 0.0
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         return replace(subject, **{name: float(value) for name, value in settings.items()})

@@ -17,9 +17,7 @@ class StudentWidth(Technique):
     name = "student_width"
     stage = Stage.STUDENT
     needs = ("torch_pruning",)
-    parameters = (
-        Parameter("student_width", (1.0, 0.75, 0.5, 0.25, 0.125), 1.0, "a number above 0 and up to 1"),
-    )
+    parameters = (Parameter("student_width", (1.0, 0.75, 0.5, 0.25, 0.125), 1.0, "a number above 0 and up to 1"),)
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1
@@ -30,8 +28,8 @@ class StudentWidth(Technique):
         from spaces.slimming import slim
 
         assert context is not None
-        slim(subject, context.example, keep=float(settings["student_width"]), criterion="random")
         torch.manual_seed(context.seed)
+        slim(subject, context.example, keep=float(settings["student_width"]), criterion="random")
         for module in subject.modules():
             if hasattr(module, "reset_parameters"):
                 module.reset_parameters()

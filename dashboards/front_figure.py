@@ -1,0 +1,151 @@
+"""The front as a picture: `front_points` is the table that it shows, `draw` the drawing of it."""
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dashboards.front_points import Axis, FrontPoints, Point, front_points
+
+if TYPE_CHECKING:  # plotly takes a moment to import, and only `draw` needs it
+    from plotly.graph_objects import Figure, Scatter
+
+__all__ = ["draw", "figure_html", "front_points"]
+
+_GREY, _BLUE, _RED, _INK = "#9aa1ab", "#1f5fbf", "#c8452f", "#23272e"
+
+
+def draw(points: FrontPoints) -> "Figure":
+    """The figure: trials as grey dots, the front as a line in steps, the baseline as a diamond.
+
+    The line bounds what the search can reach: everything on its worse side is dominated. An axis in a unit other
+    than a fraction is logarithmic, as equal steps of a speedup are ratios.
+    """
+    import plotly.graph_objects as go
+
+    line = sorted((point for point in points.points if point.line), key=lambda point: point.x)
+    figure = go.Figure()
+    figure.add_trace(_dots(points, "trial", {"color": _GREY, "size": 8, "opacity": 0.65}, bars=False))
+    figure.add_trace(_line(line, points.x))
+    figure.add_trace(_dots(points, "front", {"color": _BLUE, "size": 11}, bars=True))
+    figure.add_trace(_dots(points, "baseline", {"color": _RED, "size": 14, "symbol": "diamond"}, bars=True))
+    figure.update_layout(
+        title={"text": _heading(points), "x": 0.04, "y": 0.97, "yanchor": "top"},
+        template="plotly_white",
+        font={"family": "Inter, Segoe UI, Helvetica, Arial, sans-serif", "size": 15, "color": _INK},
+        hoverlabel={"bgcolor": "white", "font": {"size": 13}, "align": "left"},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        margin={"l": 80, "r": 40, "t": 130, "b": 70},
+        xaxis=_axis(points.x, [point.x for point in points.points]),
+        yaxis=_axis(points.y, [point.y for point in points.points]),
+    )
+    return figure
+
+
+def figure_html(points: FrontPoints) -> str:
+    """`draw` as one HTML page that fills its window and needs no network; about 5 MB, nearly all of it Plotly."""
+    config = {"displaylogo": False, "responsive": True}
+    page: str = draw(points).to_html(include_plotlyjs=True, default_height="96vh", config=config)
+    return page
+
+
+def _heading(points: FrontPoints) -> str:
+    """The title and the headline below it, in lines that are not cut off in a narrow frame."""
+    sentences = points.subtitle.replace(": ", ":\n", 1).split("\n")
+    lines = [line for sentence in sentences for line in textwrap.wrap(sentence, 80)]
+    small = (f'<br><span style="font-size:13px">{_safe(line)}</span>' for line in lines)
+    return f"<b>{_safe(points.title)}</b>" + "".join(small)
+
+
+def _dots(points: FrontPoints, kind: str, marker: Mapping[str, Any], *, bars: bool) -> "Scatter":
+    import plotly.graph_objects as go
+
+    shown = [point for point in points.points if point.kind == kind]
+    return go.Scatter(
+        x=[point.x for point in shown],
+        y=[point.y for point in shown],
+        error_x=_bars([(point.x_low, point.x, point.x_high) for point in shown], marker["color"]) if bars else None,
+        error_y=_bars([(point.y_low, point.y, point.y_high) for point in shown], marker["color"]) if bars else None,
+        mode="markers",
+        name=f"other trials ({len(shown)})" if kind == "trial" else kind,
+        marker={**marker, "line": {"color": "white", "width": 1}},
+        hovertext=[_hover(point, points) for point in shown],
+        hoverinfo="text",
+    )
+
+
+def _line(line: Sequence[Point], x: Axis) -> "Scatter":
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=[point.x for point in line],
+        y=[point.y for point in line],
+        mode="lines",
+        line={"color": _BLUE, "width": 2.5, "shape": "vh" if x.better > 0 else "hv"},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _bars(ends: Sequence[tuple[float, float, float]], color: str) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(0.0, high - value) for _, value, high in ends],
+        "arrayminus": [max(0.0, value - low) for low, value, _ in ends],
+        "color": color,
+        "thickness": 1.3,
+        "width": 4,
+    }
+
+
+def _axis(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
+    title = {"title": f"{_safe(_title(axis))} ({'more' if axis.better > 0 else 'less'} is better)"}
+    style = {"showline": True, "linecolor": "#c9ced6", "gridcolor": "#eceff3", "ticks": "outside", "zeroline": False}
+    if axis.unit == "fraction":
+        return style | title | {"tickformat": ".0%" if _spread(values) > 0.1 else ".1%"}
+    if not values or min(values) <= 0:
+        return style | title
+    ticks = _round_numbers(min(values) / 1.5, max(values) * 1.5)
+    text = [f"{tick:g}{'x' if axis.unit == 'x' else ''}" for tick in ticks]
+    return style | title | {"type": "log", "tickvals": ticks, "ticktext": text}
+
+
+def _title(axis: Axis) -> str:
+    unit = {"x": "times the baseline", "1": "", "fraction": ""}.get(axis.unit, axis.unit)
+    name = axis.name.removesuffix(f"_{unit.lower()}").replace("_", " ")
+    return f"{name}, {unit}" if unit else name
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times the powers of ten from ``low`` to ``high``; over more than three decades, the powers alone."""
+    steps = (1, 2, 5) if high / low <= 1000 else (1,)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = (step * 10.0**decade for decade in decades for step in steps)
+    return [tick for tick in ticks if low <= tick <= high]
+
+
+def _spread(values: Sequence[float]) -> float:
+    return max(values) - min(values) if values else 0.0
+
+
+def _hover(point: Point, points: FrontPoints) -> str:
+    lines = [f"<b>trial {point.trial}</b>"]
+    lines += [
+        _value(points.x, point.x, point.x_low, point.x_high),
+        _value(points.y, point.y, point.y_low, point.y_high),
+    ]
+    lines += [_safe(choice) for choice in point.text.split(" ")] if "=" in point.text else [_safe(point.text)]
+    lines += [f"<i>not to be trusted: {_safe(point.doubt)}</i>"] if point.doubt else []
+    return "<br>".join(lines)
+
+
+def _value(axis: Axis, value: float, low: float, high: float) -> str:
+    scale, digits, unit = (100, ".1f", " %") if axis.unit == "fraction" else (1, ".4g", f" {axis.unit}")
+    interval = f" (95 % {low * scale:{digits}} to {high * scale:{digits}})" if low < high else ""
+    return f"{_safe(axis.name)} {value * scale:{digits}}{_safe(unit)}{interval}"
+
+
+def _safe(text: str) -> str:
+    """Text that Plotly does not take for markup."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

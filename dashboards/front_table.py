@@ -1,0 +1,136 @@
+"""The front as a table for a terminal, whatever its width."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dashboards.front_document import (
+    Document,
+    Row,
+    fastest_within,
+    front_rows,
+    interval_text,
+    objective_columns,
+    percent,
+    times,
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table.
+
+    Attributes:
+        title: Its heading.
+        cell: The text that it shows of a row.
+        rank: How dear it is; where the terminal is narrow, the highest rank goes first.
+    """
+
+    title: str
+    cell: Callable[[Row], str]
+    rank: int
+
+
+def _number(name: str, digits: int) -> Callable[[Row], str]:
+    return lambda row: "" if row[name] is None else f"{row[name]:,.{digits}f}"
+
+
+def _percents(row: Row) -> str:
+    low, high = row["accuracy_low"], row["accuracy_high"]
+    return "" if low is None or high is None else f"{100 * low:.1f}-{100 * high:.1f}"
+
+
+FIGURES = (
+    Column("trial", lambda row: f"{'! ' if row['unstable'] else ''}{row['trial']}", 0),
+    Column("speedup", lambda row: f"{times(row['speedup'])}x", 0),
+    Column("95 %", lambda row: interval_text(row["speedup_low"], row["speedup_high"]), 2),
+    Column("accuracy", lambda row: percent(row["accuracy"]), 0),
+    Column("95 %", _percents, 6),
+    Column("test", lambda row: percent(row["accuracy_test"]), 3),
+    Column("p50 ms", _number("latency_p50_ms", 2), 4),
+    Column("MiB", _number("size_mib", 2), 7),
+    Column("per s", _number("throughput_per_s", 0), 8),
+)
+CHOICES = Column("configuration", lambda row: row["configuration"], 1)
+_OBJECTIVE_RANK = 5
+_COMFORT_RANK = 5  # from this rank on, a column is worth less than two choices beside each other
+_COMFORT_WIDTH = 42
+_GAP = 2
+
+
+def render(document: Document, width: int | None = None) -> Table:
+    """The front as a table: the baseline first, then the fastest first.
+
+    Args:
+        document: The front document.
+        width: Room for it in characters; the terminal's where it is not given. Where it is too narrow for all
+            columns, the lesser ones are left out. Only the choices may take several lines, one choice never does.
+
+    The fastest within one accuracy point of the baseline stands out.
+    """
+    rows = front_rows(document)
+    room = Console(stderr=False).width if width is None else width
+    return _table(document, rows, columns_for(document, rows, room))
+
+
+def columns_for(document: Document, rows: list[Row], room: int) -> list[Column]:
+    """The columns that fit into ``room`` characters, the dearest at least."""
+    objectives = [
+        Column(name, lambda row, name=name: _quantity(row[name]), _OBJECTIVE_RANK)  # type: ignore[misc]
+        for name in objective_columns(document)
+    ]
+    columns = [*FIGURES, *objectives, CHOICES]
+    for rank in sorted({column.rank for column in columns}, reverse=True):
+        comfort = _COMFORT_WIDTH if rank >= _COMFORT_RANK else 0
+        if rank == 0 or sum(_room(column, rows, comfort) for column in columns) - _GAP <= room:
+            break
+        columns = [column for column in columns if column.rank < rank]
+    return columns
+
+
+def _room(column: Column, rows: list[Row], comfort: int) -> int:
+    """What a column takes with the gap after it: its longest cell, or of the choices the longest one."""
+    cells = [column.cell(row) for row in rows]
+    longest = max(map(len, [column.title, *cells]))
+    if column is CHOICES:
+        words = max(len(word) for cell in [column.title, *cells] for word in cell.split())
+        longest = max(words, min(longest, comfort))
+    return longest + _GAP
+
+
+def _table(document: Document, rows: list[Row], columns: list[Column]) -> Table:
+    title = f"{document['study']}: {document.get('workload', '')}, {document['trials']} trials"
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        title=escape(title),
+        caption=escape(_doubts(rows)) or None,
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+        caption_style="",
+    )
+    for column in columns:
+        right = column is not CHOICES
+        table.add_column(escape(column.title), justify="right" if right else "left", no_wrap=right)
+    best = fastest_within(document)
+    for row in rows:
+        style = "dim" if row["configuration"] == "baseline" else ""
+        style = "bold green" if best and row["trial"] == best["trial"] else style
+        table.add_row(*[escape(column.cell(row)) for column in columns], style=style)
+    return table
+
+
+def _doubts(rows: list[Row]) -> str:
+    doubtful = [row for row in rows if row["unstable"]]
+    return "\n".join(f"! trial {row['trial']} is not to be trusted: {row['unstable']}" for row in doubtful)
+
+
+def _quantity(value: float | None) -> str:
+    return "" if value is None else f"{value:,.4g}"

@@ -1,0 +1,225 @@
+"""The runs of one study in MLflow: one for the study, one below it for each trial."""
+
+import getpass
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dashboards.front_document import front_csv, front_rows, headline
+from dashboards.front_figure import figure_html
+from dashboards.front_points import FrontPoints
+from dashboards.spool import Record
+from dashboards.spool_writer import Refused
+
+_STATUS = {"finished": "FINISHED", "failed": "FAILED"}
+_LONGEST_TAG = 5000  # MLflow takes 8000, older servers 5000
+
+
+def metrics_of(measurement: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """The finite numbers of a measurement by metric name; of an interval ``NAME_ci95``, its ends."""
+    found: dict[str, Any] = {}
+    for name, value in measurement.items():
+        if name.endswith("_ci95") and value:
+            found |= zip((name.replace("_ci95", "_low"), name.replace("_ci95", "_high")), value, strict=True)
+        else:
+            found[name] = value
+    return {prefix + name: float(value) for name, value in found.items() if _is_finite(value)}
+
+
+class StudyRuns:
+    """The runs of one study, as they are in MLflow at the moment; takes records, each any number of times.
+
+    Runs are found by their tags, not remembered, so that what was sent before a crash is not made twice.
+
+    Args:
+        mlflow: The module, which is not imported here.
+        study: The study's name.
+        experiment: The experiment's name; made where it is missing.
+        tracking_uri: Where MLflow tracks to.
+        artifact_root: Where a new experiment keeps its artifacts, or None for where the server wants them.
+
+    Raises:
+        Exception: MLflow cannot be reached.
+    """
+
+    def __init__(self, mlflow: Any, study: str, experiment: str, tracking_uri: str, artifact_root: str | None) -> None:
+        self._mlflow = mlflow
+        self._client = self._mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        self._study = study
+        self._experiment_id = self._find_experiment(experiment, artifact_root)
+        studies = self._search("frontrunner.kind", "study")  # a query cannot hold every name, so the name is not in it
+        found = [run.info.run_id for run in studies if run.data.tags["frontrunner.study"] == study]
+        self.parent: str | None = found[0] if found else None
+        children = self._search("mlflow.parentRunId", self.parent) if self.parent else []
+        tagged = [(int(run.data.tags["frontrunner.trial"]), run) for run in children if _has_trial(run)]
+        self.runs: dict[int, str] = {trial: run.info.run_id for trial, run in tagged}
+        self._on_front = {trial for trial, run in tagged if run.data.tags.get("pareto") == "true"}
+
+    def take(self, record: Record, superseded: bool) -> None:
+        """Bring MLflow up to date with one record.
+
+        Raises:
+            Refused: MLflow is there and rejects it.
+        """
+        try:
+            if record["kind"] == "started":
+                self._started(record)
+            elif record["kind"] == "trial":
+                self._trial(record)
+            elif record["kind"] == "front":
+                self._front(record, superseded)
+            elif record["kind"] == "ended":
+                self._client.set_tag(self._study_run(record), "frontrunner.status", record["status"])
+                status = _STATUS.get(record["status"], "KILLED")
+                self._client.set_terminated(self._study_run(record), status, record["at_ms"])
+        except self._mlflow.MlflowException as error:
+            code: int = error.get_http_status_code()
+            if 400 <= code < 500 and code not in (401, 403, 408, 429):
+                raise Refused(str(error)) from error
+            raise
+        except OSError:  # a connection's; some of these are a ValueError too
+            raise
+        except (LookupError, TypeError, ValueError, ImportError) as error:
+            raise Refused(f"{type(error).__name__}: {error}") from error
+
+    def _started(self, record: Record) -> None:
+        run_id = self._study_run(record)
+        self._client.update_run(run_id, status="RUNNING")
+        known = self._client.get_run(run_id).data.params  # no parameter can change; settings.json has the latest
+        new = {name: value for name, value in record["settings"].items() if name not in known}
+        self._log(run_id, record, params=new, tags={"frontrunner.status": "running"})
+        self._client.log_dict(run_id, record["settings"], "settings.json")
+
+    def _trial(self, record: Record) -> None:
+        number, measurement, failure = record["trial"], record["measurement"] or {}, record["failure"]
+        run_id = self._trial_run(record)
+        metrics = metrics_of(measurement) | {"trial_seconds": record["seconds"]}
+        tags = {"failure": failure, "unstable": measurement.get("unstable")}
+        self._log(run_id, record, metrics, record["configuration"], {name: text for name, text in tags.items() if text})
+        status = "FAILED" if failure else "FINISHED" if measurement else "KILLED"
+        self._client.set_terminated(run_id, status, record["at_ms"])
+        if record["hypervolume"] is not None:
+            self._log(self._study_run(record), record, {"hypervolume": record["hypervolume"]}, step=number)
+
+    def _front(self, record: Record, superseded: bool) -> None:
+        document = record["document"]
+        members = {member["trial"]: member for member in document["front"]}
+        for member in [document["baseline"], *document["front"]]:
+            if member and member["measurement"].get("accuracy_test") is not None:
+                self._final(record, member["trial"], member["measurement"])
+        if superseded:  # a later front is waiting: the page of this one would be overwritten at once
+            return
+        for trial in sorted(self._on_front | set(members)):
+            if trial in self.runs:
+                self._client.set_tag(self.runs[trial], "pareto", "true" if trial in members else "false")
+        self._on_front = set(members)
+        self._log_front(self._study_run(record), document, FrontPoints.from_json(record["points"]))
+
+    def _final(self, record: Record, trial: int, measurement: Mapping[str, Any]) -> None:
+        """What was measured after the search, beside what the search went by."""
+        if trial in self.runs:
+            again = {name: value for name, value in measurement.items() if name != "accuracy_test"}
+            final = {"accuracy_test": measurement["accuracy_test"], **metrics_of(again, "final_")}
+            self._log(self.runs[trial], record, final)
+
+    def _log_front(self, run_id: str, document: Mapping[str, Any], points: FrontPoints) -> None:
+        """The front as tag, table, JSON and page. `log_table` would append to the last front's table."""
+        rows = front_rows(document)
+        table = {"columns": list(rows[0]) if rows else [], "data": [list(row.values()) for row in rows]}
+        self._client.log_dict(run_id, dict(document), "front.json")
+        self._client.log_text(run_id, front_csv(document), "front.csv")
+        self._client.log_dict(run_id, table, "front_table.json")
+        self._client.log_text(run_id, figure_html(points), "front.html")
+        logged = [{"path": "front_table.json", "type": "table"}]
+        self._client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps(logged))
+        self._client.set_tag(run_id, "mlflow.note.content", headline(document))
+
+    def _study_run(self, record: Record) -> str:
+        if self.parent is None:
+            tags = {"frontrunner.kind": "study"}
+            self.parent = self._create(self._study, record["at_ms"], tags)
+        return self.parent
+
+    def _trial_run(self, record: Record) -> str:
+        number = record["trial"]
+        if number not in self.runs:
+            tags = {"frontrunner.trial": str(number), "mlflow.parentRunId": self._study_run(record)}
+            start_ms = record["at_ms"] - int(1000 * record["seconds"])
+            self.runs[number] = self._create(f"trial {number}", start_ms, tags)
+        return self.runs[number]
+
+    def _create(self, name: str, start_ms: int, tags: Mapping[str, str]) -> str:
+        """Make a run; it is its tags that find it again."""
+        source = {"mlflow.source.name": "frontrunner", "mlflow.source.type": "LOCAL", "mlflow.user": _user()}
+        tags = {"frontrunner.study": self._study, **source, **tags}
+        return str(self._client.create_run(self._experiment_id, start_ms, tags, name).info.run_id)
+
+    def _log(
+        self,
+        run_id: str,
+        record: Record,
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        step: int = 0,
+    ) -> None:
+        """Log at the record's own time, so that the same again is no second point of a metric."""
+        entities = self._mlflow.entities
+        self._client.log_batch(
+            run_id,
+            [entities.Metric(n, v, record["at_ms"], step) for n, v in (metrics or {}).items() if _is_finite(v)],
+            [entities.Param(name, _text(value)) for name, value in (params or {}).items()],
+            [entities.RunTag(name, text[:_LONGEST_TAG]) for name, text in (tags or {}).items()],
+        )
+
+    def _find_experiment(self, name: str, artifact_root: str | None) -> str:
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
+            kind = {"mlflow.experimentKind": "custom_model_development"}  # else the UI takes it for one of prompts
+            return str(self._client.create_experiment(name, _artifact_location(name, artifact_root), kind))
+        if experiment.lifecycle_stage != "active":
+            self._client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
+
+    def _search(self, tag: str, value: str) -> list[Any]:
+        """The experiment's runs that are not deleted and bear this tag, the oldest first."""
+        query, order = f"tags.`{tag}` = '{value}'", ["attributes.start_time ASC"]
+        found: list[Any] = []
+        token: str | None = None
+        while token is None or token:
+            page = self._client.search_runs(
+                [self._experiment_id], query, max_results=1000, order_by=order, page_token=token
+            )
+            found += page
+            token = page.token or ""
+        return found
+
+
+def _artifact_location(experiment: str, root: str | None) -> str | None:
+    if root is None:
+        return None
+    base = root.rstrip("/") if len(urlsplit(root).scheme) > 1 else Path(root).resolve().as_uri()
+    return f"{base}/{re.sub('[^A-Za-z0-9._-]', '_', experiment)}"
+
+
+def _has_trial(run: Any) -> bool:
+    return str(run.data.tags.get("frontrunner.trial", "")).isdecimal()
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a user id without a name, as in some containers
+        return "unknown"

@@ -1,0 +1,90 @@
+"""Whether records can be sent to an address at all, without importing what would send them."""
+
+import os
+import ssl
+import urllib.error
+import urllib.request
+from urllib.parse import SplitResult, urlsplit
+
+from spaces.errors import RequestError
+
+_TIMEOUT_S = 3.0
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_OTHERS = ("databricks", "databricks-uc", "uc")
+_QUESTIONS = ("health", "api/2.0/mlflow/experiments/search?max_results=1")  # not every host of MLflow has the first
+_ALLOWED = "give sqlite:///PATH/mlflow.db, another database's URI, or the http(s) address of an MLflow server"
+
+
+def check_tracking_uri(uri: str) -> None:
+    """Return where MLflow can track to ``uri``; a server is asked, for up to some 3 s.
+
+    Raises:
+        RequestError: No server answers there, or MLflow cannot track to such an address.
+    """
+    parts = _split(uri)
+    scheme = parts.scheme.split("+")[0]
+    if scheme in ("http", "https"):
+        _ask(uri, parts)
+    elif scheme in ("", "file") and uri not in _OTHERS:
+        _check_folder(uri)
+    elif scheme == "sqlite" and not parts.path.strip("/"):
+        raise RequestError(f"tracking URI {uri!r} names no file; {_ALLOWED}")
+    elif scheme not in (*_DATABASES, *_OTHERS, "", "file"):
+        raise RequestError(f"MLflow cannot track to {without_password(uri)!r}; {_ALLOWED}")
+
+
+def without_password(uri: str) -> str:
+    """``uri`` without a user's name and password, to be shown."""
+    parts = urlsplit(uri)
+    host = parts.netloc.rpartition("@")[2]
+    return uri.replace(parts.netloc, host, 1) if host else uri
+
+
+def _split(uri: str) -> SplitResult:
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError as error:
+        raise RequestError(f"tracking URI {uri!r} is no address ({error}); {_ALLOWED}") from error
+    return parts
+
+
+def _check_folder(uri: str) -> None:
+    """MLflow 3 keeps no runs in plain folders, unless it is told to by a variable of its own."""
+    if os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
+        raise RequestError(f"MLflow 3 cannot track to a folder such as {uri!r}; {_ALLOWED}")
+
+
+def _ask(uri: str, parts: SplitResult) -> None:
+    shown = without_password(uri)
+    if not parts.hostname:
+        raise RequestError(f"tracking URI {uri!r} names no host; {_ALLOWED}")
+    answers = []
+    for question in _QUESTIONS:
+        answers.append(_status(f"{shown.rstrip('/')}/{question}", shown))
+        if answers[-1] < 400 or answers[-1] in (401, 403):  # a server that wants a password is there
+            return
+    if answers[0] >= 500:
+        raise RequestError(f"the tracking server at {shown} answers with status {answers[0]}; see whether it runs")
+    raise RequestError(f"what answers at {shown} is no MLflow server (status {answers[0]}); check host, port and path")
+
+
+def _status(url: str, shown: str) -> int:
+    """The status of the answer to a GET request.
+
+    Raises:
+        RequestError: There is no answer.
+    """
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            return 200  # somebody answers; whether to trust the certificate is for MLflow to decide
+        raise RequestError(
+            f"no tracking server can be reached at {shown} ({reason}); start it, or leave --tracking-uri out"
+        ) from error

@@ -1,0 +1,145 @@
+"""The two files of an exported folder that people read: its model card and its ``predict.py``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runners.measuring.measurement import QUANTITIES
+
+CARD = """\
+# {workload}: {runtime}, {precision}
+
+A network that Frontrunner made faster, exported from {origin}.
+
+## Against the baseline
+
+The baseline is the network as it was given, in fp32, called by PyTorch.
+Both were measured in pairs on {device}. The numbers hold for that machine.
+
+| quantity | unit | this model | baseline |
+|---|---|---|---|
+{rows}
+
+In brackets: the 95 % interval.
+
+## How it was made
+
+| choice | value |
+|---|---|
+{choices}
+
+## Use
+
+- Input `{input_name}`: float32 of shape `{input_shape}`.
+- Output `{output_name}`: float32 of shape `{output_shape}`.
+- {preprocessing}
+
+`predict.py` needs Python, NumPy and {needs}, and nothing of Frontrunner:
+
+    python predict.py                      # a random input
+    python predict.py --input image.npy    # one input or a batch, as saved by numpy.save
+
+In your own program:
+
+    import sys; sys.path.insert(0, "path/to/this/folder")
+    from predict import load
+    predict = load(folder, threads={threads})    # folder is a pathlib.Path; predict takes and gives float32 arrays
+
+`frontrunner verify FOLDER` loads it in a fresh process and compares it with the numbers above. `frontrunner.json`
+holds the same figures for programs, and the SHA-256 of every file.
+"""
+
+PREDICT = '''\
+"""Runs the exported model on one input or a batch; needs {needs} and NumPy."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+{loader}
+
+INPUT_SHAPE = {shape}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--input", type=Path, help=".npy file with one input or a batch; random numbers without it")
+    parser.add_argument("--save", type=Path, help="write the outputs to this .npy file")
+    parser.add_argument("--threads", type=int, default={threads}, help="threads of one call")
+    chosen = parser.parse_args()
+    if chosen.input:
+        inputs = np.load(chosen.input, allow_pickle=False)
+    else:
+        inputs = np.random.default_rng(0).standard_normal((1, *INPUT_SHAPE))
+    inputs = np.ascontiguousarray(inputs, dtype=np.float32)
+    if inputs.shape == INPUT_SHAPE:
+        inputs = inputs[None]
+    if inputs.shape[1:] != INPUT_SHAPE:
+        parser.error(f"the input has shape {{inputs.shape}}; it must be {{INPUT_SHAPE}} or (n, *{{INPUT_SHAPE}})")
+    outputs = load(Path(__file__).resolve().parent, chosen.threads)(inputs)
+    print("output shape", outputs.shape)
+    print("argmax", outputs.reshape(len(outputs), -1).argmax(axis=1).tolist())
+    if chosen.save:
+        np.save(chosen.save, outputs)
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+def card(document: Mapping[str, Any]) -> str:
+    """The model card as Markdown, from the document of the folder."""
+    runtime = document["runtime"]
+    return CARD.format(
+        workload=document["workload"],
+        runtime=runtime["name"],
+        precision=runtime["precision"],
+        threads=runtime["threads"],
+        needs=_needs(document),
+        origin=", ".join(f"{name} {value}" for name, value in document["origin"].items()) or "a search",
+        device=document["measured"].get("device", "the machine named in `frontrunner.json`"),
+        rows="\n".join(comparison(document["claims"], document["baseline"])),
+        choices="\n".join(f"| {name} | {value} |" for name, value in document["configuration"].items()),
+        input_name=document["input"]["name"],
+        input_shape=_shape(document["input"]),
+        output_name=document["output"]["name"],
+        output_shape=_shape(document["output"]),
+        preprocessing=document["preprocessing"],
+    )
+
+
+def comparison(claims: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[str]:
+    """One Markdown row for every quantity that was measured."""
+    units = {"accuracy_test": "fraction", **{name: quantity.unit for name, quantity in QUANTITIES.items()}}
+    return [
+        f"| {name} | {unit} | {_figure(claims, name)} | {_figure(baseline, name)} |"
+        for name, unit in units.items()
+        if claims.get(name) is not None
+    ]
+
+
+def predict_source(loader: str, document: Mapping[str, Any]) -> str:
+    """``predict.py``: a backend's loader with a command line around it."""
+    shape = tuple(document["input"]["shape"][1:])
+    return PREDICT.format(
+        needs=_needs(document), loader=loader.strip("\n"), shape=shape, threads=document["runtime"]["threads"]
+    )
+
+
+def _figure(figures: Mapping[str, Any], name: str) -> str:
+    value = figures.get(name)
+    if value is None:
+        return ""
+    interval = figures.get(f"{name}_ci95")
+    spread = f" ({interval[0]:.4g} to {interval[1]:.4g})" if interval else ""
+    return (f"{value:,}" if isinstance(value, int) else f"{value:.4g}") + spread
+
+
+def _shape(signature: Mapping[str, Any]) -> str:
+    return "(" + ", ".join(map(str, signature["shape"])) + ")"
+
+
+def _needs(document: Mapping[str, Any]) -> str:
+    """The one package that loads the model, at the version that it was made with."""
+    package = document["runtime"]["package"]
+    return f"{package} {document['versions'].get(package, '')}".strip()

@@ -1,0 +1,107 @@
+"""PyTorch as it is: the network called layer by layer. The baseline runs here."""
+
+import copy
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.backend import Backend, Predictor, Trained
+from runners.runner import StageFailed
+
+PROGRAM = "model.pt2"
+SETTINGS = "eager.json"
+TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2}
+"""Largest difference of a shipped program from the network, as a share of the largest output."""
+
+
+class Eager(Backend):
+    """Keeps weights alone, since the code of the network is the workload's; ships a ``torch.export`` program."""
+
+    name = "eager"
+    artifact = "weights.safetensors"
+    precisions = ("fp32", "bf16")
+    packages = ("torch", "safetensors")
+
+    def lower(self, trained: Trained, folder: Path) -> None:
+        from runners.weights import save_network
+
+        bf16 = trained.precision == "bf16"
+        save_network(copy.deepcopy(trained.module).bfloat16() if bf16 else trained.module, folder)
+        (folder / SETTINGS).write_text(json.dumps({"precision": trained.precision}), encoding="utf-8")
+
+    def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
+        from runners.torch_predictor import torch_predictor
+
+        if (folder / PROGRAM).exists():
+            return torch_predictor(_load_program(folder / PROGRAM), threads)
+        assert build is not None, "weights alone need the workload's code"
+        return torch_predictor(_rebuild(folder, build), threads)
+
+    def ship(self, folder: Path, destination: Path, build: Callable[[], Any], example: NDArray[Any]) -> None:
+        import torch
+
+        module = _rebuild(folder, build)
+        pair = torch.from_numpy(np.repeat(example, 2, axis=0))
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            try:
+                program = torch.export.export(module, (pair,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                raise StageFailed(f"torch.export cannot write this network ({reason})") from error
+            torch.export.save(program, destination / PROGRAM)
+        _require_equal(module, _load_program(destination / PROGRAM), example, _precision(folder))
+
+    def loader_source(self) -> str:
+        return """
+import torch
+
+
+def load(folder, threads):
+    torch.set_num_threads(threads)
+    module = torch.export.load(folder / "model.pt2").module(check_guards=False)
+
+    def predict(inputs):
+        with torch.inference_mode():
+            return module(torch.from_numpy(inputs)).numpy()
+
+    return predict
+"""
+
+
+def _precision(folder: Path) -> str:
+    return str(json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["precision"])
+
+
+def _rebuild(folder: Path, build: Callable[[], Any]) -> Any:
+    from runners.torch_predictor import at_precision
+    from runners.weights import load_network
+
+    return at_precision(load_network(build, folder), _precision(folder)).eval()
+
+
+def _load_program(path: Path) -> Any:
+    import torch
+
+    # The guards check shapes and types in Python at every call, which costs more than a small layer.
+    return torch.export.load(path).module(check_guards=False)
+
+
+def _require_equal(module: Any, program: Any, example: NDArray[Any], precision: str) -> None:
+    import torch
+
+    for rows in (1, 3):
+        inputs = torch.from_numpy(np.repeat(example, rows, axis=0))
+        with torch.inference_mode():
+            expected, given = module(inputs), program(inputs)
+        allowed = TOLERANCE[precision] * max(1e-6, float(expected.abs().max()))
+        if given.shape != expected.shape or not float((given - expected).abs().max()) <= allowed:
+            raise StageFailed(f"the exported program gives other outputs than the network for a batch of {rows}")
+
+
+BACKEND = Eager()

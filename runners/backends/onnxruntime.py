@@ -1,0 +1,62 @@
+"""ONNX Runtime on the CPU."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.backend import Backend, Predictor, Trained
+
+
+class OnnxRuntime(Backend):
+    """Serves the ONNX file as it is; int8 is the quantised file."""
+
+    name = "onnxruntime"
+    artifact = "model.onnx"
+    precisions = ("fp32", "int8")
+    packages = ("onnxruntime", "onnx")
+
+    def lower(self, trained: Trained, folder: Path) -> None:
+        (folder / self.artifact).write_bytes(trained.onnx().read_bytes())
+
+    def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Idle threads spin for a while after a call, and would take the cores from whatever is timed next.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        session = onnxruntime.InferenceSession(str(folder / self.artifact), options, providers=["CPUExecutionProvider"])
+
+        def predict(inputs: NDArray[Any]) -> NDArray[Any]:
+            given = np.ascontiguousarray(inputs, dtype=np.float32)
+            outputs: NDArray[Any] = session.run(["output"], {"input": given})[0]
+            return outputs
+
+        return predict
+
+    def loader_source(self) -> str:
+        return """
+import onnxruntime
+
+
+def load(folder, threads):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+
+    def predict(inputs):
+        return session.run(["output"], {"input": inputs})[0]
+
+    return predict
+"""
+
+
+BACKEND = OnnxRuntime()

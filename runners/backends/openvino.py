@@ -1,0 +1,110 @@
+"""OpenVINO on the CPU."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners import telemetry
+from runners.backend import Backend, Predictor, Trained
+
+SETTINGS = "openvino.json"
+HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+"""The number format of what is not int8: without a hint OpenVINO takes bf16 wherever the CPU has it."""
+
+
+class OpenVino(Backend):
+    """Compiles its intermediate representation at opening, for the batch size that is served."""
+
+    name = "openvino"
+    artifact = "model.xml"
+    precisions = ("fp32", "bf16", "int8")
+    packages = ("openvino", "onnx")
+
+    def lower(self, trained: Trained, folder: Path) -> None:
+        telemetry.silence()
+        import openvino
+
+        model = openvino.Core().read_model(trained.onnx())
+        openvino.save_model(model, folder / self.artifact, compress_to_fp16=False)
+        (folder / SETTINGS).write_text(json.dumps({"precision": trained.precision}), encoding="utf-8")
+
+    def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
+        telemetry.silence()
+        import openvino
+
+        core = openvino.Core()
+        model = core.read_model(folder / self.artifact)
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": HINTS[_precision(folder)],
+            # Pinned, the replicas of one machine would all sit on its first cores.
+            "ENABLE_CPU_PINNING": False,
+        }
+        requests = {batch: _compile(core, model, settings, batch)}
+
+        def predict(inputs: NDArray[Any]) -> NDArray[Any]:
+            rows = len(inputs)
+            if rows not in requests:
+                requests[rows] = _compile(core, model, settings, rows)
+            given = np.ascontiguousarray(inputs, dtype=np.float32)
+            outputs = requests[rows].infer({0: given}, share_inputs=True, share_outputs=True)
+            # A copy, because the next call writes into the same memory.
+            return np.array(outputs[0], dtype=np.float32)
+
+        return predict
+
+    def loader_source(self) -> str:
+        return """
+import json
+import sys
+
+import numpy as np
+
+sys.modules.setdefault("openvino_telemetry", None)  # nothing is sent
+import openvino
+
+HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+
+
+def load(folder, threads):
+    precision = json.loads((folder / "openvino.json").read_text())["precision"]
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "ENABLE_CPU_PINNING": False,
+    }
+    core = openvino.Core()
+    model = core.read_model(folder / "model.xml")
+    requests = {}
+
+    def predict(inputs):
+        if len(inputs) not in requests:  # a fixed batch size runs faster
+            shape = model.input(0).get_partial_shape()
+            shape[0] = len(inputs)
+            model.reshape(shape)
+            requests[len(inputs)] = core.compile_model(model, "CPU", settings).create_infer_request()
+        return np.array(requests[len(inputs)].infer({0: inputs})[0], dtype=np.float32)
+
+    return predict
+"""
+
+
+def _compile(core: Any, model: Any, settings: dict[str, Any], batch: int) -> Any:
+    """An inference request for a fixed batch size, which runs faster than one for any."""
+    shape = model.input(0).get_partial_shape()
+    shape[0] = batch
+    model.reshape(shape)
+    return core.compile_model(model, "CPU", settings).create_infer_request()
+
+
+def _precision(folder: Path) -> str:
+    return str(json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["precision"])
+
+
+BACKEND = OpenVino()

@@ -1,0 +1,71 @@
+"""TorchScript: the network recorded once as a graph, its weights folded in."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runners.backend import Backend, Predictor, Trained
+from runners.runner import StageFailed
+
+
+class TorchScript(Backend):
+    """Trace, freeze, and fuse convolutions with what follows; torch calls it deprecated, and it still runs."""
+
+    name = "torchscript"
+    artifact = "model.pt"
+    precisions = ("fp32", "bf16")
+    packages = ("torch",)
+
+    def lower(self, trained: Trained, folder: Path) -> None:
+        import torch
+
+        from runners.torch_predictor import at_precision
+
+        jit: Any = torch.jit  # its functions carry no types
+        module = at_precision(trained.module, trained.precision).eval()
+        example = torch.from_numpy(np.repeat(trained.example, 2, axis=0))
+        try:
+            with warnings.catch_warnings(), torch.no_grad():
+                warnings.simplefilter("ignore")
+                frozen = jit.freeze(jit.trace(module, example, check_trace=False))
+                jit.save(frozen, folder / self.artifact)
+        except Exception as error:
+            raise StageFailed(f"TorchScript cannot record this network ({type(error).__name__}: {error})") from error
+
+    def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
+        import torch
+
+        from runners.torch_predictor import torch_predictor
+
+        jit: Any = torch.jit  # its functions carry no types
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Not done before saving: the layouts that it chooses belong to this machine and cannot be saved.
+            module = jit.optimize_for_inference(jit.load(folder / self.artifact))
+        return torch_predictor(module, threads)
+
+    def loader_source(self) -> str:
+        return """
+import warnings
+
+import torch
+
+
+def load(folder, threads):
+    torch.set_num_threads(threads)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = torch.jit.optimize_for_inference(torch.jit.load(folder / "model.pt"))
+
+    def predict(inputs):
+        with torch.inference_mode():
+            return module(torch.from_numpy(inputs)).numpy()
+
+    return predict
+"""
+
+
+BACKEND = TorchScript()

@@ -1,0 +1,34 @@
+"""Stages in this process, one after the other: for tests, and for looking into a stage with a debugger."""
+
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from runners.inspection import inspect_here
+from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
+from runners.stages.job import carry_out
+from runners.stages.store import StageStore
+from spaces.environment import Environment
+
+
+class LocalRunner(Runner):
+    """Carries out one submitted stage at each `wait`."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = StageStore(store)
+        self._waiting: deque[StageTask] = deque()
+
+    def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
+        return inspect_here(workload)
+
+    def submit(self, task: StageTask) -> None:
+        self._waiting.append(task)
+
+    def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
+        if not self._waiting:
+            return []
+        task = self._waiting.popleft()
+        return [(task, carry_out(task, self._store))]
+
+    def close(self) -> None:
+        self._waiting.clear()

@@ -1,0 +1,30 @@
+"""What a network costs without being timed: operations, weights, bytes."""
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+
+def count_macs(network: Any, example: NDArray[Any]) -> int:
+    """Multiply-accumulate operations of one input, ``example`` of shape ``(1, *input_shape)``.
+
+    Counted by PyTorch over convolutions and matrix products; it calls one multiply-accumulate two operations.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with torch.inference_mode(), counter:
+        network.eval()(torch.from_numpy(example))
+    return int(counter.get_total_flops() // 2)
+
+
+def count_parameters(network: Any) -> int:
+    """Weights of the network, shared ones once."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def folder_size_mib(folder: Path) -> float:
+    """Size of all files under ``folder`` in MiB."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20

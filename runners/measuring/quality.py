@@ -1,0 +1,62 @@
+"""The quality of a predictor on one split, with its interval."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.backend import Predictor
+from runners.runner import StageFailed
+from runners.workload import Split, Workload, accuracy
+
+
+def predict(predictor: Predictor, split: Split, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Outputs ``(n, ...)`` and targets ``(n, ...)`` over the whole split.
+
+    Raises:
+        StageFailed: An output is NaN or infinite, or there is not one output for each input.
+    """
+    outputs, targets = zip(*_batches(predictor, split, batch), strict=True)
+    joined = np.concatenate(outputs)
+    if len(joined) != len(split):
+        raise StageFailed(f"the artifact gave {len(joined)} outputs for {len(split)} inputs")
+    if not np.isfinite(joined).all():
+        raise StageFailed("the artifact gives NaN or infinite outputs")
+    return joined, np.concatenate(targets)
+
+
+def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> tuple[float, tuple[float, float]]:
+    """The metric and its 95 % interval: Wilson's for accuracy, by bootstrap over examples for any other metric.
+
+    Raises:
+        StageFailed: The metric is not a finite number.
+    """
+    value = float(workload.metric(outputs, targets))
+    if not math.isfinite(value):
+        raise StageFailed(f"the metric {workload.metric_name} is {value} on these outputs")
+    if workload.metric is accuracy:
+        return value, wilson(value, len(targets))
+    return value, _bootstrap(workload, outputs, targets)
+
+
+def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
+    """The score interval of a proportion (Wilson, 1927): ``share`` of ``count``, 95 % by default."""
+    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _bootstrap(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any], rounds: int = 200) -> tuple[float, float]:
+    random = np.random.default_rng(0)
+    draws = [random.integers(0, len(targets), len(targets)) for _ in range(rounds)]
+    values = [float(workload.metric(outputs[draw], targets[draw])) for draw in draws]
+    low, high = np.nanquantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _batches(predictor: Predictor, split: Split, batch: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    for first in range(0, len(split), batch):
+        inputs, targets = split.batch(np.arange(first, min(first + batch, len(split))))
+        yield predictor(inputs), targets

@@ -1,0 +1,100 @@
+"""A network as an ONNX file with a free batch dimension, input ``input`` and output ``output``."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from runners.runner import StageFailed
+
+NOISY_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+
+
+def export(module: torch.nn.Module, example: NDArray[Any], path: Path) -> str:
+    """Write ``module`` to ``path`` as one ONNX file.
+
+    Args:
+        module: A network in eval mode, fp32.
+        example: Input batch of one, float32 ``(1, *input_shape)``.
+        path: The file to write.
+
+    Returns:
+        Why the older exporter had to be used, in one line, or an empty string where the current one did it.
+
+    Raises:
+        StageFailed: Neither exporter can write this network, or its batch dimension cannot be freed.
+    """
+    # Two inputs rather than one: a dimension of size 1 is taken for a constant.
+    inputs = (torch.from_numpy(np.repeat(example, 2, axis=0)),)
+    reason = _attempt(_export_by_tracing_graph, module, inputs, path)
+    if reason:
+        second = _attempt(_export_by_recording, module, inputs, path)
+        if second:
+            raise StageFailed(f"the network cannot be written as ONNX: {reason}; and the older exporter: {second}")
+    return reason
+
+
+def _attempt(exporter: Any, module: torch.nn.Module, inputs: tuple[torch.Tensor], path: Path) -> str:
+    try:
+        with _quiet(), torch.no_grad():
+            exporter(module, inputs, path)
+        return _fixed_batch(path)
+    except Exception as error:
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        return f"{type(error).__name__}: {first_line}"
+
+
+def _export_by_tracing_graph(module: torch.nn.Module, inputs: tuple[torch.Tensor], path: Path) -> None:
+    torch.onnx.export(
+        module,
+        inputs,
+        path,
+        dynamo=True,
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        input_names=["input"],
+        output_names=["output"],
+        external_data=False,
+        verbose=False,
+    )
+
+
+def _export_by_recording(module: torch.nn.Module, inputs: tuple[torch.Tensor], path: Path) -> None:
+    torch.onnx.export(
+        module,
+        inputs,
+        path,
+        dynamo=False,
+        dynamic_axes={"input": {0: "batch"}, "output": {0: "batch"}},
+        input_names=["input"],
+        output_names=["output"],
+    )
+
+
+def _fixed_batch(path: Path) -> str:
+    """What is wrong with the batch dimension of the file, or an empty string."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    sizes = [value.type.tensor_type.shape.dim[0] for value in (*graph.input, *graph.output)]
+    fixed = [size.dim_value for size in sizes if size.HasField("dim_value")]
+    return f"the batch dimension was fixed at {fixed[0]}" if fixed else ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    levels = {name: logging.getLogger(name).level for name in NOISY_LOGGERS}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

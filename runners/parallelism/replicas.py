@@ -1,0 +1,130 @@
+"""Serving replicas: processes with the artifact open, side by side, all busy at once."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.runner import StageFailed
+from spaces.plans import ServingPlan
+
+TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What serving showed.
+
+    Attributes:
+        throughput_per_s: Inputs a second over all replicas while all were busy.
+        load_ms: Slowest replica: from its runtime imported to its first answer.
+        peak_memory_mib: Largest peak of resident memory of one replica.
+    """
+
+    throughput_per_s: float
+    load_ms: float
+    peak_memory_mib: float
+
+
+def serve(
+    *, artifact: Path, runtime: str, workload: Any, plan: ServingPlan, inputs: NDArray[Any], seconds: float
+) -> Serving:
+    """Start ``plan.replicas`` processes, let them all load, then let them all run for ``seconds`` at once.
+
+    Each is a new program that imports this one runtime and nothing of the search, so that its memory and its
+    start are those of serving.
+
+    Args:
+        artifact: Folder of the artifact.
+        runtime: Name of its backend.
+        workload: Its reference, for an artifact that holds weights alone.
+        plan: Number of replicas, and threads of each.
+        inputs: One call's inputs, float32 ``(batch, *input_shape)``.
+        seconds: How long to serve.
+
+    Raises:
+        StageFailed: A replica crashed or hung.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/inputs.npy", inputs)
+        order = {"artifact": str(artifact), "runtime": runtime, "workload": workload, "threads": plan.threads}
+        orders = [
+            {**order, "inputs": f"{folder}/inputs.npy", "seconds": seconds, "replica": replica}
+            for replica in range(plan.replicas)
+        ]
+        with _replicas(orders) as replicas:
+            loads = [_read(replica) for replica in replicas]
+            for replica in replicas:
+                _write(replica, {"go": True})
+            runs = [_read(replica) for replica in replicas]
+    return Serving(
+        throughput_per_s=sum(run["calls"] * len(inputs) / run["seconds"] for run in runs),
+        load_ms=max(load["load_ms"] for load in loads),
+        peak_memory_mib=max(run["peak_memory_mib"] for run in runs),
+    )
+
+
+@contextmanager
+def _replicas(orders: list[dict[str, Any]]) -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes that have been given their orders; all are gone afterwards, whatever happened."""
+    command = [sys.executable, "-c", f"import sys; sys.path.append({_project()!r}); import runners.parallelism.replica_process"]
+    started = [
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        for _ in orders
+    ]
+    alarm = Timer(TIMEOUT_S, lambda: [process.kill() for process in started])
+    alarm.start()
+    try:
+        for process, order in zip(started, orders, strict=True):
+            _write(process, order)
+        yield started
+    finally:
+        alarm.cancel()
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def _project() -> str:
+    return str(Path(__file__).resolve().parents[2])
+
+
+def _write(process: subprocess.Popen[str], message: dict[str, Any]) -> None:
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(message) + "\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        raise StageFailed(f"a serving replica ended early: {_last_words(process)}") from None
+
+
+def _read(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith("{"):
+        raise StageFailed(f"a serving replica ended early: {_last_words(process)}")
+    message: dict[str, Any] = json.loads(line)
+    return message
+
+
+def _last_words(process: subprocess.Popen[str]) -> str:
+    process.kill()
+    _, errors = process.communicate()
+    lines = [line for line in errors.splitlines() if line.strip()]
+    return lines[-1] if lines else f"exit code {process.returncode}"

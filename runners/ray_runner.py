@@ -1,0 +1,130 @@
+"""Stages as Ray tasks: on a local instance of this search's own, or on a cluster."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
+
+from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
+from runners.telemetry import silence
+from spaces.environment import Environment
+from spaces.errors import RequestError, WorkFailed
+
+OBJECT_STORE_BYTES = 128 * 2**20
+"""Only tasks and figures travel through Ray; weights and artifacts go through the stage store."""
+
+
+class RayRunner(Runner):
+    """Carries out stages where Ray has the cores and accelerators that they ask for.
+
+    A measurement asks for all the cores of a machine, so nothing trains beside it. Ray retries nothing: a
+    stage whose process dies is a failure, and the search decides what becomes of it.
+
+    Args:
+        store: The stage store, a folder that every node reaches.
+        address: Of a running cluster; None starts an instance on this machine that ends with the search.
+
+    Raises:
+        RequestError: The cluster cannot be reached.
+    """
+
+    def __init__(self, store: Path, address: str | None = None) -> None:
+        self._store = str(store)
+        self._under_way: dict[Any, StageTask] = {}
+        _connect(address)
+        self.slots = max(1, min(int(ray.cluster_resources().get("CPU", 1)), 64))
+
+    def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
+        try:
+            good, value = ray.get(_inspect.remote(workload))
+        except RayError as error:
+            raise WorkFailed(f"the workload could not be inspected: {_reason(error)}") from error
+        if not good:
+            raise RequestError(value)
+        environment, facts = value
+        return environment, facts
+
+    def submit(self, task: StageTask) -> None:
+        remote = _carry_out.options(num_cpus=task.cpus, num_gpus=task.gpus, name=task.stage)
+        self._under_way[remote.remote(task, self._store)] = task
+
+    def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
+        if not self._under_way:
+            return []
+        done, _ = ray.wait(list(self._under_way), num_returns=1, timeout=timeout_s)
+        return [(self._under_way.pop(reference), _outcome(reference)) for reference in done]
+
+    def close(self) -> None:
+        for reference in self._under_way:
+            ray.cancel(reference, force=True)
+        self._under_way.clear()
+        ray.shutdown()
+
+
+def _connect(address: str | None) -> None:
+    silence()
+    # Ray's own advice on accelerators is for clusters; on a machine without one it only puzzles.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address is None:
+        options.update(
+            address="local",
+            num_cpus=len(os.sched_getaffinity(0)),
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _node_ip_address="127.0.0.1",
+        )
+    else:
+        options.update(address=address)
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = "a local Ray instance could not be started" if address is None else f"no Ray cluster at {address}"
+        raise RequestError(f"--address: {where} ({_first_line(error)}); give HOST:PORT of a running one") from error
+
+
+@ray.remote(num_cpus=1, max_retries=0)
+def _inspect(workload: Any) -> tuple[bool, Any]:
+    from runners.inspection import inspect_here
+
+    silence()
+    try:
+        return True, inspect_here(workload)
+    except RequestError as error:
+        return False, str(error)
+
+
+@ray.remote(max_retries=0)
+def _carry_out(task: StageTask, store: str) -> StageOutcome:
+    from runners.stages.job import carry_out
+    from runners.stages.store import StageStore
+
+    silence()
+    return carry_out(task, StageStore(Path(store)))
+
+
+def _outcome(reference: Any) -> StageOutcome:
+    try:
+        outcome: StageOutcome = ray.get(reference)
+        return outcome
+    except RayError as error:
+        return StageOutcome({}, failure=_reason(error))
+
+
+def _reason(error: RayError) -> str:
+    if isinstance(error, OutOfMemoryError):
+        return "its process was ended because the machine ran out of memory"
+    if isinstance(error, WorkerCrashedError):
+        return "its process died before it answered"
+    if isinstance(error, NodeDiedError):
+        return "its node died before it answered"
+    if isinstance(error, RayTaskError):
+        return f"its process failed: {_first_line(error.cause or error)}"
+    return f"Ray gave it up: {_first_line(error)}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,50 @@
+"""The source files that decide what a workload is: its own, and what it imports from beside it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+_OURS = {"search", "dashboards", "runners", "spaces"}
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+def source_files(file: Path, root: Path | None = None) -> tuple[Path, ...]:
+    """``file`` and every Python file that it imports, directly or not, from beside it; sorted by name.
+
+    A network in ``layers.py`` beside ``workload.py`` belongs to the workload: when it changes, nothing that was
+    computed before may be taken for it. Other installed packages are not followed; their versions are recorded
+    with every stage.
+
+    Args:
+        file: The file that defines the workload.
+        root: The folder that absolute imports start from; by default the folder of ``file``.
+    """
+    root = root or file.parent
+    own = file.relative_to(root).parts[0].removesuffix(".py")
+    found, waiting = {file}, [file]
+    while waiting:
+        for folder, name in _imported(waiting.pop(), root):
+            if folder == root and (name[0] in _OURS or (name[0] != own and _INSTALLED & set(root.parts))):
+                continue
+            new = [path for path in _modules(folder, name) if path not in found]
+            found.update(new)
+            waiting += new
+    return tuple(sorted(found))
+
+
+def _imported(file: Path, root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """What the file may import: a folder to start from, and the parts of a dotted name."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from ((root, tuple(alias.name.split("."))) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            folder = file.parents[node.level - 1] if node.level else root
+            start = tuple(node.module.split(".")) if node.module else ()
+            yield from ((folder, (*start, alias.name)) for alias in node.names)
+
+
+def _modules(folder: Path, name: tuple[str, ...]) -> list[Path]:
+    """The files that importing ``a.b.c`` may run: ``a``, ``a.b`` and ``a.b.c``, each a module or a package."""
+    prefixes = [folder.joinpath(*name[:length]) for length in range(1, len(name) + 1)]
+    candidates = [path for prefix in prefixes for path in (Path(f"{prefix}.py"), prefix / "__init__.py")]
+    return [path for path in candidates if path.is_file()]

@@ -1,0 +1,30 @@
+"""Post-training quantisation to int8, calibrated on training data; one result serves every runtime that reads ONNX."""
+
+from typing import Any
+
+import numpy as np
+
+from runners.onnx_export import export
+from runners.quantisation import quantise_int8
+from runners.stages.job import StageJob
+from runners.weights import load_network, save_network
+
+CALIBRATION_IMAGES = 128
+
+
+def run(job: StageJob) -> dict[str, Any]:
+    """Write ``model.onnx``, quantised, beside the weights that it came from. Figures: the parent's."""
+    network = load_network(job.workload.model, job.parent.folder).eval()
+    plain = job.folder / "plain.onnx"
+    export(network, job.workload.example(), plain)
+    quantise_int8(plain, calibration_images(job), job.folder / "model.onnx")
+    plain.unlink()
+    save_network(network, job.folder)
+    return job.carried()
+
+
+def calibration_images(job: StageJob) -> Any:
+    """Images of the training split drawn with the study's seed, float32 ``(n, *input_shape)``."""
+    split = job.workload.splits["train"]
+    chosen = np.random.default_rng(job.task.seed).permutation(len(split))[:CALIBRATION_IMAGES]
+    return split.batch(np.sort(chosen))[0]

@@ -1,0 +1,29 @@
+"""The teacher: the workload's own network, with its own weights or trained here first."""
+
+import time
+from typing import Any
+
+import torch
+
+from runners.stages.job import StageJob
+from runners.training_loop import train
+from runners.weights import save_network
+from runners.measuring.footprint import count_macs, count_parameters
+
+
+def run(job: StageJob) -> dict[str, Any]:
+    """Write the teacher's weights. Figures: ``macs``, ``parameters``, ``train_seconds`` (0) and ``teacher_seconds``."""
+    torch.set_num_threads(job.task.cpus)
+    torch.manual_seed(job.task.seed)
+    network = job.workload.model()
+    begin = time.perf_counter()
+    if not job.workload.pretrained:
+        train(network.to(memory_format=torch.channels_last), job.workload, job.task.settings["plan"], job.task.seed)
+    network.eval()
+    save_network(network, job.folder)
+    return {
+        "macs": count_macs(network, job.workload.example()),
+        "parameters": count_parameters(network),
+        "train_seconds": 0.0,
+        "teacher_seconds": time.perf_counter() - begin,
+    }

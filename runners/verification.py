@@ -1,0 +1,116 @@
+"""Hold an exported folder to its claims: loaded, judged and timed anew in a fresh process."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runners.artifact_check import read
+from runners.device import describe
+from runners.measuring.pair import measure_pair
+from runners.processes import call_fresh
+from runners.runner import StageFailed
+from runners.workload_reference import check_workload_reference
+from spaces.errors import RequestError
+
+TIMEOUT_S = 600.0
+BUDGET_S = 3.0
+ATTEMPTS = 3
+ACCURACY_SLACK = 0.005
+SPEEDUP_SLACK = 0.85
+"""A shared machine has regimes that move even a ratio by some percent between minutes."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One claim beside what was found.
+
+    Attributes:
+        name: The claimed quantity.
+        claimed: What the folder says.
+        found: What was measured now, or None where it was not.
+        found_ci95: Its 95 % interval, where it has one.
+        holds: Whether the claim holds; None where it could not be compared.
+        note: Why it was not compared, or how.
+    """
+
+    name: str
+    claimed: float
+    found: float | None
+    found_ci95: tuple[float, float] | None
+    holds: bool | None
+    note: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+def verify(folder: Path) -> list[Finding]:
+    """Check every file of ``folder``, then accuracy, test accuracy and speedup against its claims.
+
+    Raises:
+        RequestError: It is not an exported folder, or a file in it was changed.
+        StageFailed: The model cannot be loaded, crashes, or gives outputs that are wrong.
+    """
+    document = read(folder)
+    check_workload_reference(document["origin"]["workload"])
+    findings: list[Finding] = []
+    for _ in range(ATTEMPTS):
+        found = call_fresh(measure_pair, _request(folder, document), timeout_s=TIMEOUT_S, what="the loading process")
+        findings = _compare(document, found)
+        if all(finding.holds is not False for finding in findings):
+            break
+    return findings
+
+
+def require_claims(folder: Path) -> None:
+    """Raise `StageFailed` with the claims that do not hold."""
+    try:
+        broken = [f for f in verify(folder) if f.holds is False]
+    except RequestError as error:
+        raise StageFailed(f"the exported folder does not hold together: {error}") from error
+    if broken:
+        said = "; ".join(f"{f.name} claimed {f.claimed:.4g}, found {f.found:.4g}" for f in broken)
+        raise StageFailed(f"a claim does not hold: {said}")
+
+
+def _request(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+    measured = document["measured"]
+    return {
+        "workload": document["origin"]["workload"],
+        "artifact": str(folder),
+        "teacher": None,
+        "runtime": document["runtime"]["name"],
+        "threads": document["runtime"]["threads"],
+        "baseline_threads": measured["baseline_threads"],
+        "splits": ["validation"] + (["test"] if document["claims"].get("accuracy_test") is not None else []),
+        "budget_s": BUDGET_S,
+        "seed": measured["seed"],
+    }
+
+
+def _compare(document: Mapping[str, Any], found: Mapping[str, Any]) -> list[Finding]:
+    claims = document["claims"]
+    findings = [
+        _accuracy(name, claims[name], found)
+        for name in ("accuracy", "accuracy_test")
+        if claims.get(name) is not None
+    ]
+    return [*findings, _speedup(claims, found, document["measured"]["device"])]
+
+
+def _accuracy(name: str, claimed: float, found: Mapping[str, Any]) -> Finding:
+    interval = tuple(found["accuracy_ci95"]) if name == "accuracy" else None
+    holds = found[name] >= claimed - ACCURACY_SLACK
+    return Finding(name, claimed, found[name], interval, holds, f"holds from {claimed - ACCURACY_SLACK:.4f}")
+
+
+def _speedup(claims: Mapping[str, Any], found: Mapping[str, Any], device: str) -> Finding:
+    here, interval = describe().device, tuple(found["speedup_ci95"])
+    if here != device:
+        note = f"not compared: claimed on {device}, found on {here}"
+        return Finding("speedup", claims["speedup"], found["speedup"], interval, None, note)
+    least = SPEEDUP_SLACK * claims["speedup_ci95"][0]
+    holds = interval[1] >= least
+    return Finding("speedup", claims["speedup"], found["speedup"], interval, holds, f"holds from {least:.2f}x")

@@ -1,0 +1,123 @@
+"""Networks on disk: weights as safetensors beside the layer sizes that pruning changed; nothing is pickled."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from runners.runner import StageFailed
+
+WEIGHTS = "weights.safetensors"
+ARCHITECTURE = "architecture.json"
+
+
+def save_network(module: nn.Module, folder: Path) -> None:
+    """Write ``weights.safetensors`` and ``architecture.json`` into ``folder``.
+
+    Every parameter and buffer is kept, those that ``state_dict`` leaves out too, since pruning changes them as
+    well. A tensor that several layers share is written once.
+    """
+    from safetensors.torch import save_file
+
+    first_name: dict[int, str] = {}
+    shared: dict[str, str] = {}
+    unique: dict[str, Tensor] = {}
+    for name, tensor in _tensors(module):
+        kept = first_name.setdefault(id(tensor), name)
+        if kept == name:
+            # A copy, because safetensors refuses views of one storage and anything but the plain layout.
+            unique[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        else:
+            shared[name] = kept
+    save_file(unique, folder / WEIGHTS)
+    architecture = {"layers": {name: _sizes(layer) for name, layer in module.named_modules()}, "shared": shared}
+    (folder / ARCHITECTURE).write_text(json.dumps(architecture, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def load_network(build: Callable[[], Any], folder: Path) -> nn.Module:
+    """The network that `save_network` wrote, in eval mode, on the CPU.
+
+    Args:
+        build: Makes the network as it was before any channel was removed; its weights are replaced.
+        folder: Where the two files lie.
+
+    Raises:
+        StageFailed: The files cannot be read, or hold another network than ``build`` makes.
+    """
+    saved, architecture = _read(folder)
+    module: nn.Module = build()
+    _set_sizes(module, architecture["layers"])
+    names = [name for name, _ in _tensors(module)]
+    _require_same(names, {*saved, *architecture["shared"]}, "tensor")
+    _set_tensors(module, saved, architecture["shared"])
+    return module.eval()
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from module.named_parameters(remove_duplicate=False)
+    yield from module.named_buffers(remove_duplicate=False)
+
+
+def _sizes(layer: nn.Module) -> dict[str, Any]:
+    """The whole numbers, and tuples of them, that a layer carries: its channels, features, groups, heads."""
+    public = {name: value for name, value in vars(layer).items() if not name.startswith("_")}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in public.items() if _is_size(v)}
+
+
+def _is_size(value: Any) -> bool:
+    parts = value if isinstance(value, tuple) else (value,)
+    return bool(parts) and all(isinstance(part, int) and not isinstance(part, bool) for part in parts)
+
+
+def _set_sizes(module: nn.Module, layers: Mapping[str, Mapping[str, Any]]) -> None:
+    present = dict(module.named_modules())
+    _require_same(present, layers, "layer")
+    for name, sizes in layers.items():
+        for attribute, value in sizes.items():
+            setattr(present[name], attribute, tuple(value) if isinstance(value, list) else value)
+
+
+def _set_tensors(module: nn.Module, saved: Mapping[str, Tensor], shared: Mapping[str, str]) -> None:
+    """Put the saved tensors in place of the module's own; what was shared when saved is shared again."""
+    replaced: dict[str, Tensor] = {}
+    for name, old in list(_tensors(module)):
+        kept = shared.get(name, name)
+        if kept not in replaced:
+            replaced[kept] = _like(old, saved[kept], name)
+        layer, _, attribute = name.rpartition(".")
+        owner = module.get_submodule(layer)
+        table = owner._parameters if isinstance(old, nn.Parameter) else owner._buffers
+        table[attribute] = replaced[kept]  # type: ignore[assignment]
+
+
+def _like(old: Tensor, new: Tensor, name: str) -> Tensor:
+    if old.dim() != new.dim():
+        raise StageFailed(f"the saved {name} has {new.dim()} dimensions and the workload's network {old.dim()}")
+    channels_last = old.dim() == 4 and not old.is_contiguous() and old.is_contiguous(memory_format=torch.channels_last)
+    laid_out = new.contiguous(memory_format=torch.channels_last) if channels_last else new
+    return nn.Parameter(laid_out, requires_grad=old.requires_grad) if isinstance(old, nn.Parameter) else laid_out
+
+
+def _require_same(present: Any, saved: Any, what: str) -> None:
+    absent, unknown = set(present) - set(saved), set(saved) - set(present)
+    if absent or unknown:
+        where = f"{min(absent)!r} is missing from the file" if absent else f"{min(unknown)!r} is not in the network"
+        raise StageFailed(
+            f"the saved weights do not fit the workload's network: {what} {where}; "
+            "the model was changed after they were written"
+        )
+
+
+def _read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        architecture = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
+        saved = load_file(folder / WEIGHTS)
+        return saved, {"layers": dict(architecture["layers"]), "shared": dict(architecture["shared"])}
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise StageFailed(f"the weights in {folder} cannot be read ({type(error).__name__}: {error})") from error

@@ -1,0 +1,216 @@
+"""The command line. It imports nothing heavy: each command loads what it needs when it runs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from search.package_guard import check_packages
+
+if problem := check_packages():
+    sys.exit(f"frontrunner: {problem}")
+
+import typer  # noqa: E402
+
+from spaces.errors import RequestError, WorkFailed  # noqa: E402
+
+app = typer.Typer(
+    name="frontrunner",
+    help="Find how to make a PyTorch model fast: search, train and measure candidates, and export the best.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Folder of studies, tracking and results [default: ./frontrunner-home]")
+]
+StorageOption = Annotated[str | None, typer.Option(help="Optuna storage URL instead of the home's SQLite file")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else")]
+AddressOption = Annotated[str | None, typer.Option(help="Ray cluster, HOST:PORT [default: an instance on this machine]")]
+TrackingOption = Annotated[str | None, typer.Option(help="MLflow tracking URI instead of the home's SQLite file")]
+StoreOption = Annotated[str | None, typer.Option(help="Folder of the stage store, reached by every node")]
+
+
+@app.command()
+def search(
+    study_file: Annotated[Path | None, typer.Argument(metavar="[STUDY.yaml]", help="What the flags can say")] = None,
+    study: Annotated[str | None, typer.Option(help="Name [default: the workload's]")] = None,
+    workload: Annotated[str | None, typer.Option(help="NAME, FILE.py[:OBJECT] or package.module:OBJECT")] = None,
+    space: Annotated[str | None, typer.Option(help="Preset or FILE.yaml")] = None,
+    trials: Annotated[int | None, typer.Option(help="Trials that the study shall have, baseline included")] = None,
+    timeout: Annotated[str | None, typer.Option(help="Begin no trial after this long, such as 30m")] = None,
+    objective: Annotated[list[str] | None, typer.Option(help="Measured quantity; once to three times")] = None,
+    constraint: Annotated[list[str] | None, typer.Option(help='Bound, such as "latency_p90_ms<=5"')] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random")] = None,
+    home: HomeOption = None,
+    storage: StorageOption = None,
+    tracking_uri: TrackingOption = None,
+    stage_store: StoreOption = None,
+    address: AddressOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Search for the fastest models; the same command again goes on with the same study."""
+    from search.config import from_yaml, merge
+    from search.running import run_search
+
+    flags: dict[str, Any] = {
+        "study": study,
+        "workload": workload,
+        "space": space,
+        "trials": trials,
+        "timeout": timeout,
+        "objectives": objective or None,
+        "constraints": constraint or None,
+        "seed": seed,
+        **_places(home, storage, tracking_uri, stage_store, address),
+    }
+    run_search(merge(from_yaml(study_file) if study_file else {}, flags), as_json=json)
+
+
+@app.command()
+def resume(
+    name: Annotated[str, typer.Argument(help="The study's name")],
+    trials: Annotated[int | None, typer.Option(help="Trials that it shall have [default: as before]")] = None,
+    timeout: Annotated[str | None, typer.Option(help="Begin no trial after this long, such as 30m")] = None,
+    home: HomeOption = None,
+    storage: StorageOption = None,
+    tracking_uri: TrackingOption = None,
+    stage_store: StoreOption = None,
+    address: AddressOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Go on with a study that was stopped; nothing is run or counted twice."""
+    from search.running import resume_search
+
+    places = _places(home, storage, tracking_uri, stage_store, address)
+    resume_search(name, trials=trials, timeout=timeout, places=places, as_json=json)
+
+
+@app.command()
+def studies(home: HomeOption = None, storage: StorageOption = None, json: JsonOption = False) -> None:
+    """List the studies."""
+    from search.listing import list_studies
+
+    list_studies(home, storage, as_json=json)
+
+
+@app.command()
+def front(
+    name: Annotated[str, typer.Argument(help="The study's name")],
+    everything: Annotated[bool, typer.Option("--all", help="Every trial, failed ones with their reasons")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout")] = False,
+    home: HomeOption = None,
+    storage: StorageOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the Pareto front of a study."""
+    from search.listing import show_front
+
+    show_front(name, home, storage, everything=everything, as_csv=csv, as_json=json)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="The study's name")],
+    to: Annotated[Path, typer.Option(help="Folder to make")],
+    pick: Annotated[str, typer.Option(help="knee, fastest, most-accurate or a trial's number")] = "knee",
+    within: Annotated[list[str] | None, typer.Option(help='Bound, such as "accuracy_drop<=0.01"')] = None,
+    register: Annotated[str | None, typer.Option(help="Also register it in MLflow under this model name")] = None,
+    home: HomeOption = None,
+    storage: StorageOption = None,
+    tracking_uri: TrackingOption = None,
+    stage_store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a member of the front as a folder that runs by itself, and check its claims."""
+    from search.exporting import export_trial
+
+    export_trial(
+        name,
+        to,
+        pick=pick,
+        within=within or [],
+        register=register,
+        places=_places(home, storage, tracking_uri, stage_store),
+        as_json=json,
+    )
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="An exported folder")],
+    json: JsonOption = False,
+) -> None:
+    """Load an exported folder in a fresh process, evaluate and time it, and compare with its claims."""
+    from search.verifying import verify_folder
+
+    verify_folder(folder, as_json=json)
+
+
+@app.command()
+def ui(
+    home: HomeOption = None,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 5000,
+) -> None:
+    """Open MLflow's pages on this home, on 127.0.0.1."""
+    from dashboards.ui import serve
+    from search.home import Home
+
+    serve(Home.find(home).path, port=port)
+
+
+@app.command()
+def doctor(
+    workload: Annotated[str | None, typer.Option(help="Also say what this workload's network stands")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say what this machine has, what is off, and why."""
+    from search.doctor import examine
+
+    examine(workload, as_json=json)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder to write into")] = Path(".")) -> None:
+    """Write a starter study file and workload file, commented."""
+    from search.starter_files import write_starter_files
+
+    for path in write_starter_files(folder):
+        typer.echo(f"wrote {path}", err=True)
+
+
+def _places(
+    home: Path | None,
+    storage: str | None,
+    tracking_uri: str | None = None,
+    stage_store: str | None = None,
+    address: str | None = None,
+) -> dict[str, str | None]:
+    return {
+        "home": str(home) if home else None,
+        "storage": storage,
+        "tracking_uri": tracking_uri,
+        "stage_store": stage_store,
+        "address": address,
+    }
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted."""
+    usage_error = typer.BadParameter.__mro__[1]  # typer keeps its own copy of click and exports only this of it
+    try:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except RequestError as error:
+        _leave(2, str(error))
+    except WorkFailed as error:
+        _leave(1, str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        _leave(130, "interrupted")
+    except usage_error as error:
+        _leave(2, f"{error.format_message()}; `frontrunner --help` lists what is allowed")  # type: ignore[attr-defined]
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave(code: int, sentence: str) -> None:
+    print(f"frontrunner: {sentence}", file=sys.stderr)
+    sys.exit(code)

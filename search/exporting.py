@@ -1,0 +1,150 @@
+"""``frontrunner export``: pick a trial, write it as a folder that runs by itself, and hold it to its claims."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from rich.console import Console
+
+from dashboards.front_document import headline, percent, times
+from runners.artifact import write
+from runners.stages.store import StageStore
+from runners.telemetry import silence
+from runners.verification import require_claims
+from runners.workload_reference import resolve
+from search.constraints import Constraint
+from search.front import all_measured
+from search.listing import document_of, open_study
+from search.objectives import find_objectives, losses
+from spaces.errors import RequestError, WorkFailed
+
+PICKS = ("knee", "fastest", "most-accurate")
+
+
+def export_trial(
+    name: str,
+    to: Path,
+    *,
+    pick: str,
+    within: Sequence[str],
+    register: str | None,
+    places: Mapping[str, Any],
+    as_json: bool,
+) -> None:
+    """Write the picked trial of the study called ``name`` into the new folder ``to``.
+
+    Raises:
+        RequestError: No such study or trial, an impossible bound, or ``to`` exists.
+        WorkFailed: The artifact is lost, or a claim does not hold; nothing is left behind.
+    """
+    silence()
+    bounds = [Constraint.parse(text) for text in within]
+    if to.exists():
+        raise RequestError(f"--to {to}: it exists already; give a new name or remove it first")
+    study, home = open_study(name, places.get("home"), places.get("storage"))
+    document = document_of(study, home)
+    chosen = pick_member(document, all_measured(study), pick, bounds)
+    stages = Path(places.get("stage_store") or study.user_attrs["places"]["stages"])
+    console = Console(stderr=True)
+    console.print(f"exporting trial {chosen['trial']} of {name} and checking its claims in a fresh process")
+    _write(study, document, chosen, stages, to)
+    if register:
+        from dashboards.tracking import register_model
+
+        tracking = places.get("tracking_uri") or study.user_attrs["places"]["tracking"]
+        register_model(tracking, register, to, chosen["run_id"])
+    if as_json:
+        print(json.dumps({"folder": str(to), "trial": chosen["trial"], "measurement": chosen["measurement"]}))
+        return
+    figures = chosen["measurement"]
+    console.print(f"wrote {to}: {times(figures['speedup'])}x at {percent(figures['accuracy'])}; its claims hold")
+    console.print(f"next:\n  python {to}/predict.py\n  frontrunner verify {to}", highlight=False)
+
+
+def pick_member(
+    document: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], pick: str, bounds: Sequence[Constraint]
+) -> Mapping[str, Any]:
+    """The trial that ``pick`` names: ``knee``, ``fastest`` or ``most-accurate`` on the front, or a number.
+
+    Raises:
+        RequestError: There is no such trial, or no member keeps the bounds.
+    """
+    if pick.isdecimal():
+        return _numbered(int(pick), trials, bounds)
+    if pick not in PICKS:
+        raise RequestError(f"--pick {pick}: allowed are {', '.join(PICKS)} or a trial's number")
+    if not document["front"]:
+        raise RequestError(f"study {document['study']!r} has no front yet; `frontrunner resume {document['study']}`")
+    members = [member for member in document["front"] if _keeps(member, bounds)]
+    if not members:
+        raise RequestError(
+            f"--within {', '.join(map(str, bounds))}: no member of the front keeps it; {headline(document)}"
+        )
+    if pick == "fastest":
+        return max(members, key=lambda member: member["measurement"]["speedup"])
+    if pick == "most-accurate":
+        return max(members, key=lambda member: (member["measurement"]["accuracy"], member["measurement"]["speedup"]))
+    return _knee(document, members)
+
+
+def _numbered(number: int, trials: Sequence[Mapping[str, Any]], bounds: Sequence[Constraint]) -> Mapping[str, Any]:
+    complete = {trial["trial"]: trial for trial in trials if trial["state"] == "complete"}
+    if number not in complete:
+        raise RequestError(f"--pick {number}: no complete trial has that number; complete are {', '.join(map(str, complete))}")
+    if not _keeps(complete[number], bounds):
+        raise RequestError(f"--within {', '.join(map(str, bounds))}: trial {number} does not keep it")
+    return complete[number]
+
+
+def _keeps(member: Mapping[str, Any], bounds: Sequence[Constraint]) -> bool:
+    return all(bound.violation(member["measurement"]) <= 0 for bound in bounds)
+
+
+def _knee(document: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The member nearest to the corner where every objective is at its best, each scaled to its range here."""
+    objectives = find_objectives([objective["name"] for objective in document["objectives"]])
+    reference = document["baseline"]["measurement"]
+    points = np.array([losses(objectives, member["measurement"], reference) for member in members])
+    spread = np.ptp(points, axis=0)
+    scaled = (points - points.min(axis=0)) / np.where(spread > 0, spread, 1)
+    return members[int(np.linalg.norm(scaled, axis=1).argmin())]
+
+
+def _write(
+    study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str, Any], stages: Path, to: Path
+) -> None:
+    trial = study.get_trials(deepcopy=False)[chosen["trial"]]
+    entry = StageStore(stages).get(trial.user_attrs["stages"]["lowering"])
+    if entry is None:
+        raise WorkFailed(
+            f"the artifact of trial {chosen['trial']} is no longer in the stage store {stages}; "
+            "run the search again under another name to make it anew"
+        )
+    settings, configuration = study.user_attrs["settings"], chosen["configuration"]
+    workload = resolve(settings["workload"])
+    baseline = document["baseline"]
+    write(
+        to,
+        lowered=entry.folder,
+        runtime=str(configuration["runtime"]),
+        precision=str(configuration["numeric_precision"]),
+        build=workload.model,
+        example=workload.example(),
+        configuration=configuration,
+        claims=chosen["measurement"],
+        baseline=baseline["measurement"],
+        measured={
+            "device": document["device"],
+            "against": "the teacher in eager fp32, in pairs in one process",
+            "baseline_threads": baseline["configuration"]["threads"],
+            "seed": settings["seed"],
+            "metric": document["metric"],
+        },
+        workload=document["workload"],
+        origin={"study": study.study_name, "trial": chosen["trial"], "workload": settings["workload"]},
+        threads=int(configuration["threads"]),
+        check=require_claims,
+    )

@@ -1,0 +1,86 @@
+"""Where a search keeps what it has: one folder, each part of which can be a URL instead."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from spaces.errors import RequestError
+
+DEFAULT = "frontrunner-home"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of ``--home``, ``FRONTRUNNER_HOME``, or ``./frontrunner-home``."""
+
+    path: Path
+
+    @classmethod
+    def find(cls, given: str | Path | None) -> "Home":
+        """The home that was asked for; nothing is made yet."""
+        return cls(Path(given or os.environ.get("FRONTRUNNER_HOME") or DEFAULT).expanduser().absolute())
+
+    def make(self) -> None:
+        """Make its folders.
+
+        Raises:
+            RequestError: It cannot be written.
+        """
+        try:
+            for folder in (self.path, self.stages, self.path / "spool", self.path / "locks", self.artifacts):
+                folder.mkdir(parents=True, exist_ok=True)
+            (self.path / "locks" / "writable").touch()
+        except OSError as error:
+            raise RequestError(
+                f"--home {self.path}: cannot be written ({error.strerror}); name a folder that you may write"
+            ) from error
+
+    @property
+    def storage(self) -> str:
+        """URL of the embedded Optuna storage."""
+        return f"sqlite:///{self.path / 'studies.db'}"
+
+    @property
+    def tracking(self) -> str:
+        """URI of the embedded MLflow store."""
+        return f"sqlite:///{self.path / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Where MLflow keeps artifacts."""
+        return self.path / "mlartifacts"
+
+    @property
+    def stages(self) -> Path:
+        """The stage store."""
+        return self.path / "stages"
+
+    def spool(self, study: str) -> Path:
+        """Where the records of ``study`` wait for the tracking server."""
+        return self.path / "spool" / study
+
+    def require_storage(self) -> None:
+        """Raise `RequestError` where no search has run in this home yet."""
+        if not (self.path / "studies.db").exists():
+            raise RequestError(f"--home {self.path}: no search has run there yet; run `frontrunner search` or name another")
+
+    @contextmanager
+    def driving(self, study: str) -> Iterator[None]:
+        """Hold ``study`` for this process alone; the lock of a dead process is free.
+
+        Raises:
+            RequestError: Another process runs it.
+        """
+        lock = FileLock(self.path / "locks" / f"{study}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RequestError(f"study {study!r} is being run by another process; wait for it, or give another --study") from None
+        try:
+            yield
+        finally:
+            lock.release()

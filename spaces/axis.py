@@ -1,0 +1,64 @@
+"""One parameter of one technique, with the values that a space offers for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spaces.configuration import Scalar
+from spaces.environment import Environment
+from spaces.errors import RequestError
+from spaces.technique import Earlier, Parameter, Technique
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One parameter of one technique, with the values that this space offers for it."""
+
+    technique: Technique
+    parameter: Parameter
+    values: tuple[Scalar, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the parameter."""
+        return self.parameter.name
+
+    def neutral(self, environment: Environment) -> Scalar:
+        """The value that leaves the teacher as it is in ``environment``."""
+        return self.technique.neutral(self.parameter, environment)
+
+    def relevant(self, earlier: Earlier) -> bool:
+        """Whether the parameter is drawn at all after these earlier choices."""
+        return self.technique.relevant(self.parameter, earlier)
+
+    def reason(self, value: Scalar, earlier: Earlier, environment: Environment) -> str | None:
+        """Why ``value`` cannot run, or None where it can; the neutral value needs no package and no willing model."""
+        if value != self.neutral(environment):
+            if self.technique.name in environment.model_limits:
+                return environment.model_limits[self.technique.name]
+            missing = [
+                environment.missing[package] for package in self.technique.needs if package in environment.missing
+            ]
+            if missing:
+                return missing[0]
+        return self.technique.unsupported(self.parameter, value, earlier, environment)
+
+    def name_among(self, options: tuple[Scalar, ...]) -> str:
+        """What a trial is asked for when these values are left.
+
+        Optuna keeps one list of choices for a name, so a shorter list is a parameter of its own.
+        """
+        return self.name if options == self.values else f"{self.name} of {', '.join(map(str, options))}"
+
+    def offered(self, options: tuple[Scalar, ...], configuration: Mapping[str, Scalar]) -> Scalar:
+        """The one of ``options`` that ``configuration`` has.
+
+        Raises:
+            RequestError: It has none of them.
+        """
+        allowed = ", ".join(map(str, options))
+        if self.name not in configuration:
+            raise RequestError(f"the configuration has no {self.name}; give one of {allowed}")
+        wanted = configuration[self.name]
+        if wanted not in options:
+            raise RequestError(f"{self.name} is {wanted!r}, which the space does not offer here; give one of {allowed}")
+        return options[options.index(wanted)]

@@ -1,0 +1,35 @@
+"""What every test relies on: this checkout's packages, nobody's settings, and no word to the outside."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Support modules beside the tests are imported as `spaces_tests.environments`; the end of the path, so that
+# nothing in here can shadow an installed package.
+sys.path.append(str(ROOT / "tests"))
+pytest.register_assert_rewrite("spaces_tests.technique_contract")
+
+# Set before any test imports the libraries, and inherited by the processes that tests start.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+
+def pytest_configure() -> None:
+    """Stop at once where the packages under test are not the ones in this checkout."""
+    from search.package_guard import check_packages
+
+    where = Path(sys.modules["search"].__path__[0]).resolve()
+    problem = check_packages()
+    if problem or where != ROOT / "search":
+        pytest.exit(problem or f"the tests would run on {where}; install this checkout: pip install -e '.[test]'", 2)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*os.environ]:
+        if name.startswith("FRONTRUNNER_"):
+            monkeypatch.delenv(name)

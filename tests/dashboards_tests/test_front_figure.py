@@ -1,0 +1,95 @@
+"""What the figure of the front shows, and that the drawing shows it."""
+
+import json
+from dataclasses import replace
+
+from dashboards.front_figure import draw, figure_html
+from dashboards.front_points import Axis, FrontPoints, Point, front_points
+
+LATENCY = {"name": "latency_p90_ms", "direction": "minimize", "unit": "ms"}
+ACCURACY = {"name": "accuracy", "direction": "maximize", "unit": "fraction"}
+
+
+def test_the_table_holds_every_complete_trial_once(document, trials):
+    shown = front_points(document, trials)
+    assert (shown.x, shown.y) == (Axis("speedup", "maximize", "x"), Axis("accuracy", "maximize", "fraction"))
+    assert [(p.trial, p.kind, p.x, p.y, p.line, p.text) for p in shown.points] == [
+        (0, "baseline", 1.0, 0.986, False, "baseline"),
+        (2, "trial", 2.0, 0.95, False, "student_width=0.5"),
+        (4, "front", 4.0, 0.986, True, "runtime=openvino"),
+        (9, "front", 32.0, 0.94, True, "student_width=0.25 numeric_precision=int8 runtime=openvino"),
+        (17, "front", 14.2, 0.981, True, "numeric_precision=int8 runtime=openvino"),
+    ]
+    assert shown.points[2] == Point(
+        4, "front", 4.0, 3.6, 4.5, 0.986, 0.986 - 0.01, 0.986 + 0.01, True, "runtime=openvino"
+    )
+
+
+def test_the_final_figures_of_a_member_are_preferred(document, trials, member):
+    stale = [member(17, 0.99, 15.0) if trial["trial"] == 17 else trial for trial in trials]
+    assert front_points(document, stale) == front_points(document, trials)
+
+
+def test_the_table_survives_json(document, trials):
+    shown = front_points(document, trials)
+    assert FrontPoints.from_json(json.loads(json.dumps(shown.to_json()))) == shown
+
+
+def test_the_axes_are_the_first_two_objectives_with_the_fraction_upright(document, trials):
+    document["objectives"] = [LATENCY, ACCURACY]
+    shown = front_points(document, trials)
+    assert (shown.x.name, shown.y.name) == ("latency_p90_ms", "accuracy")
+    assert [point.trial for point in shown.points if point.line] == [4, 9, 17]
+
+
+def test_a_lone_objective_is_completed(document, trials):
+    for objective, axes in ((ACCURACY, ("speedup", "accuracy")), (LATENCY, ("latency_p90_ms", "accuracy"))):
+        shown = front_points({**document, "objectives": [objective]}, trials)
+        assert (shown.x.name, shown.y.name) == axes
+
+
+def test_a_member_that_another_beats_in_the_picture_is_off_the_line(document, trials, member):
+    document["front"].append(member(5, 0.97, 10.0))  # on the front for a third objective, say
+    on_line = {point.trial: point.line for point in front_points(document, trials).points if point.kind == "front"}
+    assert on_line == {4: True, 5: False, 9: True, 17: True}
+
+
+def test_the_drawing_shows_the_table(document, trials):
+    figure = draw(front_points(document, trials))
+    dots, line, front, baseline = figure.data
+    assert (list(dots.x), list(dots.y)) == ([2.0], [0.95])
+    assert (list(line.x), list(line.y)) == ([4.0, 14.2, 32.0], [0.986, 0.981, 0.94])
+    assert list(front.x) == [4.0, 32.0, 14.2]
+    assert [round(bar, 6) for bar in front.error_x.arrayminus] == [0.4, 0.4, 0.4]
+    assert [round(bar, 6) for bar in front.error_x.array] == [0.5, 0.5, 0.5]
+    assert (list(baseline.x), list(baseline.y)) == ([1.0], [0.986])
+    assert figure.layout.xaxis.type == "log"
+    assert figure.layout.yaxis.type != "log"
+    assert "runtime=openvino" in front.hovertext[0]
+
+
+def test_the_line_bounds_what_is_dominated_whichever_way_is_better(document, trials):
+    assert draw(front_points(document, trials)).data[1].line.shape == "vh"
+    document["objectives"] = [ACCURACY, LATENCY]
+    assert draw(front_points(document, trials)).data[1].line.shape == "hv"
+
+
+def test_an_axis_with_a_zero_is_not_logarithmic(document, trials):
+    shown = front_points(document, trials)
+    points = (replace(shown.points[0], x=0.0), *shown.points[1:])
+    assert draw(replace(shown, points=points)).layout.xaxis.type != "log"
+
+
+def test_names_are_no_markup(document, trials):
+    document["study"] = "<b>mine</b>"
+    assert "&lt;b&gt;mine&lt;/b&gt;" in draw(front_points(document, trials)).layout.title.text
+
+
+def test_the_page_needs_no_network(document, trials):
+    page = figure_html(front_points(document, trials))
+    assert "<script src=" not in page
+    assert page.count("<html") == 1
+
+
+def test_a_study_without_trials_can_be_drawn(document):
+    assert len(draw(front_points({**document, "front": [], "baseline": None}, [])).data) == 4

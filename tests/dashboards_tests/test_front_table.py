@@ -1,0 +1,56 @@
+"""The front on terminals of every width."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from dashboards.front_table import render
+
+
+def _shown(document, width):
+    out = io.StringIO()
+    Console(file=out, width=width).print(render(document, width))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", range(32, 160, 4))
+def test_no_cell_is_cut_and_no_choice_is_broken(document, width):
+    text = _shown(document, width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    assert "32.0x" in text
+    if "configuration" in text:
+        assert "numeric_precision=int8" in text
+
+
+def test_a_hundred_columns_hold_what_matters_and_a_choice_beside_another(document):
+    text = _shown(document, 100)
+    assert text.splitlines()[1].split() == (
+        ["trial", "speedup", "95", "%", "accuracy", "test", "p50", "ms", "configuration"]
+    )
+    assert "numeric_precision=int8 runtime=openvino" in text
+
+
+def test_lesser_columns_go_first(document):
+    headings = [_shown(document, width).splitlines()[1] for width in (40, 60, 80, 100, 150)]
+    assert headings[0].split() == ["trial", "speedup", "accuracy"]
+    assert headings[1].split() == ["trial", "speedup", "accuracy", "configuration"] or "95 %" in headings[1]
+    assert [len(heading.split()) for heading in headings] == sorted(len(heading.split()) for heading in headings)
+    assert "per s" in headings[-1]
+
+
+def test_an_unstable_trial_is_marked_and_explained(document, member):
+    document["front"].append(member(6, 0.985, 20.0, unstable="the interval stayed wide"))
+    text = _shown(document, 100)
+    assert "! 6" in text
+    assert "! trial 6 is not to be trusted: the interval stayed wide" in text
+
+
+def test_names_are_shown_as_they_are(document):
+    document["study"] = "try [bold]again[/bold]"
+    assert "try [bold]again[/bold]: digits, 6 trials" in _shown(document, 100)
+
+
+def test_a_study_without_a_baseline_has_an_empty_table(document):
+    assert "configuration" in _shown({**document, "front": [], "baseline": None}, 100)

@@ -1,0 +1,154 @@
+"""Chains of stages: what decides a key, what shares work, what each stage asks for."""
+
+from dataclasses import replace
+
+import pytest
+from spaces_tests.environments import ENVIRONMENTS
+
+from runners.runner import StageTask, WorkloadFacts
+from runners.stages.chain import STAGE_VERSIONS, Chains, stage_key
+from spaces.configuration import Configuration
+from spaces.environment import BackendFacts, Environment
+from spaces.space_document import all_techniques, make_space
+
+FACTS = WorkloadFacts("digits", "f" * 64, training={"epochs": 3})
+MACHINE = Environment(
+    cpu_cores=4,
+    cpu_flags=("avx512_bf16",),
+    backends={
+        "eager": BackendFacts(("fp32", "bf16")),
+        "onnxruntime": BackendFacts(("fp32", "int8")),
+        "openvino": BackendFacts(("fp32", "bf16", "int8")),
+    },
+)
+
+
+@pytest.fixture()
+def chains() -> Chains:
+    everything = {p.name: "all" for technique in all_techniques() for p in technique.parameters}
+    return Chains(make_space(everything, MACHINE), FACTS, "digits", seed=0)
+
+
+def _candidate(chains: Chains, **choices: object) -> Configuration:
+    return Configuration({**chains.space.baseline(), **choices})  # type: ignore[arg-type]
+
+
+def _stages(tasks: tuple[StageTask, ...]) -> list[str]:
+    return [task.stage for task in tasks]
+
+
+def test_the_baseline_is_the_teacher_lowered_and_measured(chains: Chains) -> None:
+    assert _stages(chains.chain(chains.space.baseline())) == ["teacher", "lowering", "measuring"]
+
+
+def test_a_candidate_with_everything_has_every_stage(chains: Chains) -> None:
+    candidate = _candidate(
+        chains,
+        student_width=0.5,
+        channel_pruning=0.5,
+        distillation_weight=0.9,
+        distillation_temperature=4.0,
+        training_workers=2,
+        numeric_precision="int8",
+        runtime="openvino",
+    )
+    tasks = chains.chain(candidate)
+    assert _stages(tasks) == [
+        "teacher",
+        "transforming",
+        "transforming",
+        "training",
+        "quantising",
+        "lowering",
+        "measuring",
+    ]
+    training = tasks[3]
+    assert training.settings["distillation_temperature"] == 4.0
+    assert training.settings["workers"] == 2
+    assert training.settings["epochs"] == 3
+    assert training.cpus == 2
+    assert training.inputs["teacher"] == tasks[0].key
+
+
+def test_every_stage_reads_only_earlier_ones(chains: Chains) -> None:
+    for candidate in list(chains.space.configurations())[::97]:
+        known: set[str] = set()
+        for task in chains.chain(candidate):
+            assert set(task.inputs.values()) <= known
+            known.add(task.key)
+
+
+def test_candidates_that_share_a_student_train_it_once(chains: Chains) -> None:
+    keys = set()
+    for width in (0.75, 0.5, 0.25):
+        for precision, runtime in (
+            ("fp32", "eager"),
+            ("fp32", "openvino"),
+            ("bf16", "openvino"),
+            ("int8", "openvino"),
+            ("int8", "onnxruntime"),
+        ):
+            candidate = _candidate(
+                chains,
+                student_width=width,
+                distillation_weight=0.0,
+                training_workers=1,
+                numeric_precision=precision,
+                runtime=runtime,
+            )
+            keys |= {task.key for task in chains.chain(candidate) if task.stage == "training"}
+    assert len(keys) == 3
+
+
+def test_a_measurement_has_the_machine_to_itself(chains: Chains) -> None:
+    measuring = chains.chain(chains.space.baseline())[-1]
+    assert measuring.exclusive
+    assert measuring.cpus == MACHINE.cpu_cores
+
+
+def test_training_asks_for_accelerators_where_there_are_some() -> None:
+    space = make_space({"training_workers": [2], "student_width": [0.5]}, replace(MACHINE, accelerators=2, accelerator="cuda"))
+    chains = Chains(space, FACTS, "digits", 0)
+    candidate = Configuration({**space.baseline(), "student_width": 0.5, "training_workers": 2})
+    gpus = {task.stage: task.gpus for task in chains.chain(candidate)}
+    assert gpus == {"teacher": 1, "transforming": 0, "training": 2, "lowering": 0, "measuring": 1}
+
+
+def test_everything_that_decides_a_result_changes_its_key(chains: Chains, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = chains.chain(chains.space.baseline())[0]
+    keys = {
+        stage_key(task, "f"),
+        stage_key(task, "g"),
+        stage_key(replace(task, seed=1), "f"),
+        stage_key(replace(task, settings={**task.settings, "pretrained": True}), "f"),
+        stage_key(replace(task, inputs={"parent": "x"}), "f"),
+        stage_key(replace(task, stage="lowering"), "f"),
+    }
+    monkeypatch.setitem(STAGE_VERSIONS, "teacher", 99)
+    keys.add(stage_key(task, "f"))
+    monkeypatch.setattr("runners.stages.chain.library_versions", lambda: {"torch": "0"})
+    keys.add(stage_key(task, "f"))
+    assert len(keys) == 8
+
+
+def test_what_does_not_decide_a_result_does_not_change_its_key(chains: Chains) -> None:
+    task = chains.chain(chains.space.baseline())[0]
+    other = replace(task, cpus=9, configuration='{"x":1}', key="other")
+    assert stage_key(task, "f") == stage_key(other, "f")
+
+
+def test_the_final_measurement_is_another_than_the_one_in_the_search(chains: Chains) -> None:
+    baseline = chains.space.baseline()
+    searched, final, later = chains.chain(baseline)[-1], chains.final(baseline, 20), chains.final(baseline, 40)
+    assert final.settings["splits"] == ["validation", "test"]
+    assert searched.settings["splits"] == ["validation"]
+    assert len({searched.key, final.key, later.key}) == 3
+    assert final.inputs == searched.inputs
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_no_stage_asks_for_more_cores_than_there_are(environment: Environment) -> None:
+    everything = {p.name: "all" for technique in all_techniques() for p in technique.parameters}
+    chains = Chains(make_space(everything, environment), FACTS, "digits", 0)
+    for candidate in list(chains.space.configurations())[::53]:
+        assert all(1 <= task.cpus <= environment.cpu_cores for task in chains.chain(candidate))

@@ -1,0 +1,136 @@
+"""A search on a table whose front is known: what the driver's tests run on."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from runners.measuring.measurement import Measurement
+from runners.runner import StageTask, WorkloadFacts
+from runners.simulated_runner import SimulatedRunner
+from runners.stages.chain import Chains
+from search.constraints import Constraint
+from search.distinct_sampler import DistinctSampler, starting_points
+from search.driver import Driver
+from search.objectives import find_objectives
+from search.study import StudySettings, TrialRecord, make_study, open_storage, records
+from spaces.configuration import Configuration
+from spaces.environment import BackendFacts, Environment
+from spaces.search_space import SearchSpace
+from spaces.space_document import make_space
+
+MACHINE = Environment(
+    device="a table",
+    cpu_cores=2,
+    cpu_flags=("avx512_bf16",),
+    backends={
+        "eager": BackendFacts(("fp32", "bf16")),
+        "onnxruntime": BackendFacts(("fp32", "int8")),
+        "openvino": BackendFacts(("fp32", "bf16", "int8")),
+    },
+)
+FACTS = WorkloadFacts("table", "f" * 64)
+CHOICES = {
+    "student_width": [1.0, 0.5, 0.25],
+    "channel_pruning": [0.0, 0.5],
+    "numeric_precision": "all",
+    "runtime": "all",
+}
+OBJECTIVES = find_objectives(["accuracy", "speedup"])
+
+
+def table(configuration: Configuration) -> Mapping[str, Any]:
+    """Faster with every choice that is not the teacher's, less accurate with those that remove weights."""
+    width = float(configuration["student_width"]) * (1 - float(configuration["channel_pruning"]))
+    precision = {"fp32": 1.0, "bf16": 1.5, "int8": 3.0}[str(configuration["numeric_precision"])]
+    runtime = {"eager": 1.0, "onnxruntime": 2.0, "openvino": 2.5}[str(configuration["runtime"])]
+    speedup = precision * runtime / width**0.7
+    accuracy = 0.98 - 0.02 * (1 / width - 1) ** 0.8 / 3 - (0.002 if precision == 3.0 else 0)
+    return measurement(accuracy, speedup)
+
+
+def measurement(accuracy: float, speedup: float, **figures: Any) -> dict[str, Any]:
+    """A whole measurement around two figures."""
+    return Measurement(
+        **{
+            "accuracy": accuracy,
+            "accuracy_ci95": (accuracy - 0.01, min(1.0, accuracy + 0.01)),
+            "speedup": speedup,
+            "speedup_ci95": (speedup * 0.98, speedup * 1.02),
+            "latency_p50_ms": 2.0 / speedup,
+            "latency_p90_ms": 2.2 / speedup,
+            "throughput_per_s": 500 * speedup,
+            "load_ms": 10.0,
+            "size_mib": 1.0,
+            "macs": 1000,
+            "parameters": 100,
+            "peak_memory_mib": 50.0,
+            "train_seconds": 0.0,
+            **figures,
+        }
+    ).to_json()
+
+
+class Log:
+    """A watcher that remembers."""
+
+    def __init__(self) -> None:
+        self.ended: list[TrialRecord] = []
+        self.volumes: list[float] = []
+        self.notes: list[str] = []
+        self.stages: list[tuple[int, str]] = []
+
+    def stage_started(self, trial: int, stage: str) -> None:
+        self.stages.append((trial, stage))
+
+    def stage_ended(self, trial: int, stage: str, seconds: float, from_store: bool) -> None:
+        pass
+
+    def trial_ended(self, trial: TrialRecord, front: Sequence[TrialRecord], hypervolume: float, seconds: float) -> None:
+        self.ended.append(trial)
+        self.volumes.append(hypervolume)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def make_chains(choices: Mapping[str, object] | None = None) -> Chains:
+    """Chains over the table's space, or another."""
+    return Chains(make_space(choices or CHOICES, MACHINE), FACTS, "table", 0)
+
+
+def make_runner(workers: int = 1, of: Any = table, seconds: Any = lambda task: 1.0) -> SimulatedRunner:
+    """The table as a runner."""
+    return SimulatedRunner(MACHINE, FACTS, of, seconds=seconds, workers=workers)
+
+
+def open_table_study(folder: Path | None, space: SearchSpace, seed: int = 0, inner: Any = None) -> optuna.Study:
+    """The study called ``table`` in ``folder``, new or as it was left, or in memory where that is None."""
+    settings = StudySettings("table", CHOICES, ("accuracy", "speedup"), (), seed, MACHINE.device, "f" * 64)
+    storage = open_storage(f"sqlite:///{folder}/studies.db") if folder else optuna.storages.InMemoryStorage()
+    study = make_study(storage, "table", OBJECTIVES, settings, MACHINE, FACTS)
+    tried = {t.configuration.canonical() for t in records(study) if t.configuration}
+    inner = inner or optuna.samplers.TPESampler(seed=seed + len(tried), n_startup_trials=8)
+    study.sampler = DistinctSampler(inner, space, tried, starting_points(space), seed)
+    return study
+
+
+def drive(
+    study: optuna.Study,
+    runner: SimulatedRunner,
+    chains: Chains,
+    trials: int,
+    constraints: Sequence[Constraint] = (),
+    log: Log | None = None,
+    timeout_s: float | None = None,
+) -> Log:
+    """Run a driver to its end and give back what it told."""
+    log = log or Log()
+    Driver(study, runner, chains, OBJECTIVES, constraints, log, trials, timeout_s).run()
+    return log
+
+
+def training_only(task: StageTask) -> float:
+    """Seconds of a stage where training is all that costs."""
+    return 10.0 if task.stage == "training" else 0.1

@@ -1,0 +1,35 @@
+"""Machines to offer choices on, from one that can do nothing special to one with everything."""
+
+from dataclasses import replace
+
+from spaces.environment import BackendFacts, Environment
+
+BARE = Environment()
+
+LAPTOP = Environment(
+    device="a laptop",
+    cpu_cores=2,
+    cpu_flags=("avx2", "avx512_bf16"),
+    backends={
+        "eager": BackendFacts(("fp32", "bf16")),
+        "torchscript": BackendFacts(("fp32",)),
+        "onnxruntime": BackendFacts(("fp32", "int8")),
+        "openvino": BackendFacts(("fp32", "bf16", "int8")),
+        "tensorrt": BackendFacts(("fp32", "bf16", "int8"), unsupported="needs an NVIDIA accelerator"),
+    },
+)
+
+ENVIRONMENTS = {
+    "bare": BARE,
+    "laptop": LAPTOP,
+    "an odd number of cores": replace(LAPTOP, cpu_cores=6),
+    "an old CPU": replace(LAPTOP, cpu_flags=("avx2",)),
+    "an accelerator": replace(LAPTOP, cpu_flags=(), accelerators=1, accelerator="cuda"),
+    "no runtime for int8": replace(LAPTOP, backends={"eager": LAPTOP.backends["eager"]}),
+    "optional packages missing": replace(
+        LAPTOP, missing={"nncf": "needs `pip install nncf`", "torch_pruning": "needs `pip install torch-pruning`"}
+    ),
+    "a model that cannot be pruned": replace(
+        LAPTOP, model_limits={"channel_pruning": "the model reshapes by a fixed size"}
+    ),
+}

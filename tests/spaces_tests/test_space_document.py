@@ -1,0 +1,116 @@
+"""Spaces as people write them: every preset loads, every mistake is named."""
+
+import json
+
+import pytest
+import yaml
+from spaces_tests.environments import ENVIRONMENTS, LAPTOP
+
+from spaces.environment import Environment
+from spaces.errors import RequestError
+from spaces.space_document import all_techniques, make_space, preset_names, preset_text
+
+
+def offered(document: dict[str, object], environment: Environment) -> dict[str, tuple[object, ...]]:
+    return {axis.name: axis.values for axis in make_space(document, environment).axes}
+
+
+@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("place", ENVIRONMENTS)
+def test_every_preset_loads_and_each_of_its_values_is_accepted(place: str, name: str) -> None:
+    document = yaml.safe_load(preset_text(name))
+    for axis in make_space(document, ENVIRONMENTS[place]).axes:
+        assert all(axis.technique.accepts(axis.parameter, value) for value in axis.values)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_begins_with_a_comment_that_explains_it(name: str) -> None:
+    assert preset_text(name).startswith("# ")
+
+
+def test_the_cpu_preset_is_there_and_names_every_technique() -> None:
+    document = yaml.safe_load(preset_text("cpu"))
+    assert set(document) == {parameter.name for technique in all_techniques() for parameter in technique.parameters}
+
+
+def test_a_preset_that_does_not_exist_is_named_with_those_that_do() -> None:
+    with pytest.raises(RequestError, match=r"unknown space 'gpuu'.*cpu.*YAML"):
+        preset_text("gpuu")
+
+
+def test_a_name_with_a_path_in_it_reaches_no_other_file() -> None:
+    with pytest.raises(RequestError, match="unknown space"):
+        preset_text("../presets/cpu")
+
+
+def test_techniques_come_in_the_order_of_their_stages() -> None:
+    stages = [technique.stage for technique in all_techniques()]
+    assert stages == sorted(stages)
+
+
+def test_an_unknown_parameter_is_named_with_those_that_are_known() -> None:
+    with pytest.raises(RequestError, match=r"unknown choice 'student_widht'.*student_width"):
+        make_space({"student_widht": [0.5]}, LAPTOP)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("student_width", 0),
+        ("student_width", 1.5),
+        ("student_width", True),
+        ("student_width", "half"),
+        ("student_width", float("nan")),
+        ("student_width", None),
+        ("channel_pruning", 1.0),
+        ("channel_pruning", -0.1),
+        ("channel_pruning", True),
+        ("distillation_weight", 1.1),
+        ("distillation_temperature", 0.5),
+        ("training_workers", 0),
+        ("training_workers", 1.5),
+        ("training_workers", True),
+        ("numeric_precision", "int4"),
+        ("numeric_precision", None),
+        ("runtime", 7),
+        ("replicas", -1),
+        ("threads", "two"),
+        ("threads", {"two": 2}),
+        ("threads", [1]),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named_with_what_is(name: str, value: object) -> None:
+    allowed = next(p.allowed for t in all_techniques() for p in t.parameters if p.name == name)
+    with pytest.raises(RequestError) as refusal:
+        make_space({name: [value]}, LAPTOP)
+    assert str(refusal.value) == f"{name} cannot be {value!r}; allowed is {allowed}"
+
+
+@pytest.mark.parametrize("everything", ["all", []])
+def test_all_and_an_empty_list_offer_what_the_technique_offers(everything: object) -> None:
+    values = offered({"runtime": everything, "threads": everything, "student_width": everything}, LAPTOP)
+    assert values["runtime"] == tuple(LAPTOP.backends)
+    assert values["threads"] == (1, 2)
+    assert values["student_width"] == (1.0, 0.75, 0.5, 0.25, 0.125)
+
+
+def test_a_parameter_left_out_stays_as_the_teacher_has_it() -> None:
+    values = offered({}, LAPTOP)
+    assert values["student_width"] == (1.0,)
+    assert values["runtime"] == ("eager",)
+    assert values["threads"] == (2,)
+    assert [dict(c) for c in make_space({}, LAPTOP).configurations()] == [dict(make_space({}, LAPTOP).baseline())]
+
+
+def test_a_single_value_may_be_written_without_a_list() -> None:
+    assert offered({"student_width": 0.5}, LAPTOP)["student_width"] == (0.5,)
+
+
+def test_a_value_written_twice_is_offered_once() -> None:
+    assert offered({"student_width": [0.5, 1, 1.0, 0.5]}, LAPTOP)["student_width"] == (0.5, 1)
+
+
+@pytest.mark.parametrize("place", ENVIRONMENTS)
+def test_an_environment_comes_back_from_json_as_it_was(place: str) -> None:
+    text = json.dumps(ENVIRONMENTS[place].to_json())
+    assert Environment.from_json(json.loads(text)) == ENVIRONMENTS[place]

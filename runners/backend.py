@@ -15,7 +15,10 @@ from spaces.discovery import walk
 from spaces.errors import RequestError
 
 Predictor = Callable[[NDArray[Any]], NDArray[Any]]
-"""Inputs float32 ``(n, *input_shape)`` to outputs float32 ``(n, ...)``."""
+"""Inputs float32 ``(n, *input_shape)`` to outputs float32 ``(n, ...)``, which stay as they are after later calls.
+
+It serves one caller at a time.
+"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Backend(ABC):
     """Name of the main file that it writes."""
     precisions: ClassVar[tuple[str, ...]]
     packages: ClassVar[tuple[str, ...]]
-    """Import names that it needs."""
+    """Import names that it needs; the first is the runtime itself."""
     extra: ClassVar[str] = ""
     """The extra of `frontrunner` that installs them; empty where the default installation does."""
 

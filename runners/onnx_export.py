@@ -30,7 +30,7 @@ def export(module: torch.nn.Module, example: NDArray[Any], path: Path) -> str:
     Raises:
         StageFailed: Neither exporter can write this network, or its batch dimension cannot be freed.
     """
-    # Two inputs rather than one: a dimension of size 1 is taken for a constant.
+    # Two inputs rather than one: a network that treats a batch of one apart would be written for that alone.
     inputs = (torch.from_numpy(np.repeat(example, 2, axis=0)),)
     reason = _attempt(_export_by_tracing_graph, module, inputs, path)
     if reason:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from search.package_guard import check_packages
 
 if problem := check_packages():
-    sys.exit(f"frontrunner: {problem}")
+    print(f"frontrunner: {problem}", file=sys.stderr)
+    sys.exit(2)
 
 import typer  # noqa: E402
 

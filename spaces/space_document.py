@@ -44,6 +44,9 @@ def _values(
     for value in values:
         if not technique.accepts(parameter, value):
             raise RequestError(f"{parameter.name} cannot be {value!r}; allowed is {parameter.allowed}")
+        if not technique.known_here(parameter, value, environment):
+            known = ", ".join(map(str, technique.choices(parameter, environment)))
+            raise RequestError(f"{parameter.name} cannot be {value!r}: there is no such thing here; known are {known}")
     return tuple(dict.fromkeys(values))
 
 

@@ -97,6 +97,10 @@ class Technique(ABC):
         """Whether a person may write ``value`` for ``parameter`` at all, on any machine."""
         return value in parameter.choices
 
+    def known_here(self, parameter: Parameter, value: Scalar, environment: Environment) -> bool:
+        """Whether ``value`` names something that exists in this environment, whether it is supported or not."""
+        return True
+
     def relevant(self, parameter: Parameter, earlier: Earlier) -> bool:
         """Whether ``parameter`` is drawn at all after these earlier choices."""
         return True

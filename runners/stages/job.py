@@ -11,6 +11,7 @@ from runners.runner import StageFailed, StageOutcome, StageTask
 from runners.stages.store import StageStore, StoredStage
 from runners.workload import Workload
 from runners.workload_reference import resolve
+from spaces.errors import WorkFailed
 
 
 @dataclass(frozen=True)
@@ -82,5 +83,5 @@ def _origin(task: StageTask) -> dict[str, Any]:
 
 def _one_line(stage: str, error: Exception) -> str:
     text = " ".join(str(error).split()) or "no message"
-    kind = "" if isinstance(error, StageFailed) else f"{type(error).__name__}: "
+    kind = "" if isinstance(error, WorkFailed) else f"{type(error).__name__}: "
     return f"{stage}: {kind}{text[:500]}"

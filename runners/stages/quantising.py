@@ -13,14 +13,14 @@ CALIBRATION_IMAGES = 128
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Write ``model.onnx``, quantised, beside the weights that it came from. Figures: the parent's."""
+    """Write ``model.onnx``, quantised, beside the weights that it came from. Figures: the parent's, and ``export_note`` where the older exporter stepped in."""
     network = load_network(job.workload.model, job.parent.folder).eval()
     plain = job.folder / "plain.onnx"
-    export(network, job.workload.example(), plain)
+    note = export(network, job.workload.example(), plain)
     quantise_int8(plain, calibration_images(job), job.folder / "model.onnx")
     plain.unlink()
     save_network(network, job.folder)
-    return job.carried()
+    return {**job.carried(), **({"export_note": note} if note else {})}
 
 
 def calibration_images(job: StageJob) -> Any:

@@ -21,7 +21,7 @@ class NumericPrecision(Technique):
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
     ) -> str | None:
-        if value == "bf16" and not environment.accelerators and not set(BF16_FLAGS) & set(environment.cpu_flags):
+        if value == "bf16" and not set(BF16_FLAGS) & set(environment.cpu_flags):
             return "this CPU has no bf16 instructions and would emulate them"
         if value == "int8" and "nncf" in environment.missing:
             return environment.missing["nncf"]

@@ -22,6 +22,9 @@ class Runtime(Technique):
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return isinstance(value, str)
 
+    def known_here(self, parameter: Parameter, value: Scalar, environment: Environment) -> bool:
+        return value in environment.backends
+
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
     ) -> str | None:

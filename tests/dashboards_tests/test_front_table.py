@@ -14,6 +14,11 @@ def _shown(document, width):
     return out.getvalue()
 
 
+def _headings(document, width):
+    """The line with the headings; a narrow table's title may take two lines above it."""
+    return next(line for line in _shown(document, width).splitlines() if "speedup" in line)
+
+
 @pytest.mark.parametrize("width", range(32, 160, 4))
 def test_no_cell_is_cut_and_no_choice_is_broken(document, width):
     text = _shown(document, width)
@@ -26,16 +31,16 @@ def test_no_cell_is_cut_and_no_choice_is_broken(document, width):
 
 def test_a_hundred_columns_hold_what_matters_and_a_choice_beside_another(document):
     text = _shown(document, 100)
-    assert text.splitlines()[1].split() == (
+    assert _headings(document, 100).split() == (
         ["trial", "speedup", "95", "%", "accuracy", "test", "p50", "ms", "configuration"]
     )
     assert "numeric_precision=int8 runtime=openvino" in text
 
 
 def test_lesser_columns_go_first(document):
-    headings = [_shown(document, width).splitlines()[1] for width in (40, 60, 80, 100, 150)]
+    headings = [_headings(document, width) for width in (32, 60, 80, 100, 150)]
     assert headings[0].split() == ["trial", "speedup", "accuracy"]
-    assert headings[1].split() == ["trial", "speedup", "accuracy", "configuration"] or "95 %" in headings[1]
+    assert headings[1].split() == ["trial", "speedup", "95", "%", "accuracy", "configuration"]
     assert [len(heading.split()) for heading in headings] == sorted(len(heading.split()) for heading in headings)
     assert "per s" in headings[-1]
 

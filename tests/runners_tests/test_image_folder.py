@@ -249,6 +249,9 @@ def test_own_weights_are_loaded_and_not_trained_again(tmp_path: Path) -> None:
     with torch.no_grad():
         assert torch.equal(made.model().eval()(inputs), trained.eval()(inputs))
     before = fingerprint(made, reference)
+    (tmp_path / "copy.safetensors").write_bytes((tmp_path / "mine.safetensors").read_bytes())
+    copied = mapping(folder, weights=str(tmp_path / "copy.safetensors"))
+    assert fingerprint(resolve(copied), copied) == before, "where the file lies does not matter"
     save_file({k: v + 1 for k, v in trained.state_dict().items()}, tmp_path / "mine.safetensors")
     assert fingerprint(made, reference) != before
 

@@ -1,0 +1,119 @@
+"""What a person sees of a search, on a terminal and elsewhere; nothing of it on stdout."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dashboards.progress import PlainProgress, duration, front_text, make_progress
+
+pty = pytest.importorskip("pty")
+
+SEARCH = """
+import sys, time
+from dashboards.progress import make_progress
+with make_progress() as progress:
+    progress.started(4, 1)
+    progress.note("study [mine]: begins")
+    progress.stage_started(1, "training")
+    progress.stage_started(2, "measuring")
+    time.sleep(0.7)
+    progress.stage_ended(1, "training", 1.2, False)
+    progress.trial_ended(1, "14.2x, 98.1 %")
+    progress.front_is(0.8, 2, "14.2x, 98.1 %")
+    time.sleep(0.6)
+    END
+"""
+
+
+def _on_a_terminal(end, **environment):
+    """The exit code, what the terminal saw on stderr, and stdout, of a search on a terminal of 80 columns."""
+    mine, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", SEARCH.replace("END", end)],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "COLUMNS": "80", "LINES": "24", "TERM": "xterm-256color", **environment},
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            part = os.read(mine, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        seen += part
+    os.close(mine)
+    out, _ = process.communicate()
+    return process.returncode, seen.decode(), out.decode()
+
+
+def _tell(progress):
+    with progress:
+        progress.started(4, 1)
+        progress.note("study mine: begins")
+        progress.stage_started(2, "training")
+        progress.stage_ended(2, "training", 65.0, False)
+        progress.stage_ended(2, "measuring", 0.0, True)
+        progress.trial_ended(2, "14.2x, 98.1 %")
+        progress.front_is(0.8123456, 2, "14.2x, 98.1 %")
+
+
+def test_elsewhere_there_is_a_line_for_each_thing_that_happened():
+    out = io.StringIO()
+    ticks = iter([0.0, 0.0, 30.0])
+    _tell(PlainProgress(out, clock=lambda: next(ticks)))
+    assert out.getvalue().splitlines() == [
+        "4 trials, 1 of them done before",
+        "study mine: begins",
+        "trial 2: training took 1 min 05 s",
+        "trial 2: 14.2x, 98.1 %  [2 of 4, about 1 min 00 s left]",
+        "front: 2 points, hypervolume 0.8123, best 14.2x, 98.1 %",
+    ]
+
+
+def test_what_is_no_terminal_gets_plain_lines():
+    assert isinstance(make_progress(io.StringIO()), PlainProgress)
+
+
+def test_quiet_leaves_out_all_but_notes():
+    out = io.StringIO()
+    _tell(make_progress(out, quiet=True))
+    assert out.getvalue() == "study mine: begins\n"
+
+
+def test_on_a_terminal_it_is_live_and_leaves_no_trace_but_its_lines():
+    code, seen, out = _on_a_terminal("print('the result')")
+    assert (code, out) == (0, "the result\n")
+    assert "study [mine]: begins" in seen
+    assert "trial   1  training  " in seen
+    assert "trial   2  measuring  " in seen
+    assert "2 of 4 trials" in seen
+    assert "left" in seen
+    assert "front: 2 points" in seen
+    assert seen.rindex("\x1b[?25h") > seen.rindex("\x1b[?25l")  # the cursor is shown again
+
+
+@pytest.mark.parametrize("end", ["raise KeyboardInterrupt", "raise RuntimeError('broken')"])
+def test_the_terminal_is_restored_when_it_ends_badly(end):
+    code, seen, _ = _on_a_terminal(end)
+    assert code != 0
+    shown = seen.rindex("\x1b[?25h")
+    assert shown > seen.rindex("\x1b[?25l")
+    assert "Traceback" in seen[shown:]
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines():
+    _, seen, _ = _on_a_terminal("pass", TERM="dumb")
+    assert "\x1b" not in seen
+    assert "trial 1: 14.2x, 98.1 %  [2 of 4" in seen
+
+
+def test_durations_and_fronts_read_well():
+    told = [duration(seconds) for seconds in (0.04, 12.3, 59.7, 185, 7800)]
+    assert told == ["0.0 s", "12 s", "1 min 00 s", "3 min 05 s", "2 h 10 min"]
+    assert front_text(0.5, 1, "") == "front: 1 point, hypervolume 0.5"

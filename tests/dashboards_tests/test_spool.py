@@ -1,0 +1,90 @@
+"""Records survive crashes, torn lines and damaged files."""
+
+import json
+
+import pytest
+
+from dashboards.spool import Sent, Spool, read_run_ids, read_sent
+
+
+def _kinds(spool):
+    return [record.get("kind") for record, _ in spool.unsent()]
+
+
+def _fill(folder, *kinds, address="here"):
+    spool = Spool(folder, address)
+    for kind in kinds:
+        spool.append({"kind": kind})
+    return spool
+
+
+def test_what_was_appended_is_there_after_a_crash(tmp_path):
+    _fill(tmp_path, "a", "b")  # never closed
+    assert _kinds(Spool(tmp_path, "here")) == ["a", "b"]
+
+
+def test_a_torn_last_line_loses_only_itself(tmp_path):
+    _fill(tmp_path, "a", "b").close()
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(path.read_bytes()[:-5])
+    again = _fill(tmp_path, "c")
+    assert _kinds(again) == ["a", None, "c"]
+    assert again.unsent()[-1][1] == path.stat().st_size
+
+
+def test_a_whole_record_without_its_newline_is_kept(tmp_path):
+    _fill(tmp_path, "a").close()
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert _kinds(_fill(tmp_path, "b")) == ["a", "b"]
+
+
+def test_what_was_sent_is_remembered_for_its_address_alone(tmp_path):
+    spool = _fill(tmp_path, "a", "b")
+    spool.sent_until(spool.unsent()[0][1], {7: "run-7"})
+    assert _kinds(Spool(tmp_path, "here")) == ["b"]
+    assert Spool(tmp_path, "here").sent.runs == {7: "run-7"}
+    assert _kinds(Spool(tmp_path, "elsewhere")) == ["a", "b"]
+
+
+def test_run_ids_can_be_read_by_anybody(tmp_path):
+    assert read_run_ids(tmp_path / "nowhere") == {}
+    spool = _fill(tmp_path, "a")
+    spool.sent_until(spool.unsent()[0][1], {3: "run-3"})
+    assert read_run_ids(tmp_path) == {3: "run-3"}
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", '{"address": "here"}', '{"address": "here", "offset": 1, "runs": 3}']
+)
+def test_damaged_notes_on_what_was_sent_make_all_of_it_unsent(tmp_path, damage):
+    spool = _fill(tmp_path, "a")
+    spool.sent_until(spool.unsent()[0][1], {})
+    (tmp_path / "sent.json").write_text(damage)
+    assert read_sent(tmp_path) == Sent()
+    assert _kinds(Spool(tmp_path, "here")) == ["a"]
+
+
+def test_notes_on_more_than_there_is_make_all_of_it_unsent(tmp_path):
+    spool = _fill(tmp_path, "a")
+    spool.sent_until(10_000, {})
+    assert _kinds(Spool(tmp_path, "here")) == ["a"]
+
+
+def test_a_line_that_could_not_be_written_whole_is_taken_back(tmp_path, monkeypatch):
+    spool = _fill(tmp_path, "a")
+    before = (tmp_path / "records.jsonl").read_bytes()
+
+    def full(descriptor):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("dashboards.spool.os.fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        spool.append({"kind": "b"})
+    assert (tmp_path / "records.jsonl").read_bytes() == before
+
+
+def test_a_refused_record_is_kept_with_its_reason(tmp_path):
+    spool = _fill(tmp_path, "a")
+    spool.refuse({"kind": "a"}, "too long")
+    assert json.loads((tmp_path / "refused.jsonl").read_text()) == {"reason": "too long", "record": {"kind": "a"}}

@@ -1,0 +1,219 @@
+"""A study in a real MLflow database."""
+
+import json
+import os
+import subprocess
+import sys
+from copy import deepcopy
+
+import pytest
+
+from dashboards.tracking import Tracker, read_run_ids
+
+SETTINGS = {"trials": 6, "seed": 0, "constraints": ["latency_p90_ms<=5"]}
+
+
+def _tracker(home, study="digits-1"):
+    return Tracker(
+        study, "digits", f"sqlite:///{home / 'mlflow.db'}", str(home / "mlartifacts"), home / "spool" / study
+    )
+
+
+def _tell_all(tracker, document, trials):
+    tracker.study_started(SETTINGS)
+    for number, trial in enumerate(trials):
+        tracker.trial_finished(trial["trial"], trial["configuration"], trial["measurement"], None, 0.1 * number, 2.5)
+    tracker.trial_finished(20, {"runtime": "openvino"}, None, "the artifact could not be lowered", None, 1.0)
+    tracker.trial_finished(21, {"runtime": "eager"}, None, None, None, 1.0)
+    tracker.front_changed(document, trials)
+    tracker.study_ended("finished")
+
+
+@pytest.fixture
+def client(home):
+    import mlflow
+
+    uri = f"sqlite:///{home / 'mlflow.db'}"
+    return mlflow.MlflowClient(uri, uri)
+
+
+@pytest.fixture
+def runs(client):
+    """All runs of the experiment by name, asked for anew at each call; a name that is there twice fails."""
+
+    def ask():
+        found = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
+        named = {run.info.run_name: run for run in found}
+        assert len(named) == len(found)
+        return named
+
+    return ask
+
+
+def test_a_study_is_a_run_with_a_run_below_it_for_each_trial(home, document, trials, client, runs):
+    tracker = _tracker(home)
+    _tell_all(tracker, document, trials)
+    assert tracker.close(60)
+    found = runs()
+    assert set(found) == {"digits-1", *(f"trial {number}" for number in (0, 2, 4, 9, 17, 20, 21))}
+    study = found.pop("digits-1")
+    assert study.info.status == "FINISHED"
+    assert study.data.params == {"trials": "6", "seed": "0", "constraints": '["latency_p90_ms<=5"]'}
+    assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {study.info.run_id}
+    history = client.get_metric_history(study.info.run_id, "hypervolume")
+    assert [(point.step, round(point.value, 6)) for point in history] == [
+        (0, 0),
+        (2, 0.1),
+        (4, 0.2),
+        (17, 0.3),
+        (9, 0.4),
+    ]
+    _check_a_trial(found["trial 17"])
+    assert (found["trial 20"].info.status, found["trial 20"].data.tags["failure"]) == (
+        ("FAILED", "the artifact could not be lowered")
+    )
+    assert found["trial 21"].info.status == "KILLED"
+    ids = {int(name.split()[1]): run.info.run_id for name, run in found.items()}
+    assert tracker.run_ids() == read_run_ids(home / "spool" / "digits-1") == ids
+
+
+def _check_a_trial(run):
+    assert run.info.status == "FINISHED"
+    assert run.info.end_time - run.info.start_time == 2500
+    assert run.data.params["numeric_precision"] == "int8"
+    assert run.data.metrics["speedup"] == 14.2
+    assert (run.data.metrics["speedup_low"], run.data.metrics["speedup_high"]) == (14.2 - 0.4, 14.2 + 0.5)
+    assert run.data.metrics["accuracy_test"] == 0.978
+    assert run.data.metrics["final_speedup"] == 14.2
+    assert run.data.tags["pareto"] == "true"
+    assert "unstable" not in run.data.metrics
+
+
+def test_the_front_is_a_table_a_page_and_a_document(home, document, trials, client, runs):
+    tracker = _tracker(home)
+    _tell_all(tracker, document, trials)
+    tracker.front_changed(document, trials)
+    assert tracker.close(60)
+    study = runs()["digits-1"]
+    files = {file.path: file.file_size for file in client.list_artifacts(study.info.run_id)}
+    assert set(files) == {"front.csv", "front.html", "front.json", "front_table.json", "settings.json"}
+    folder = home / "mlartifacts" / "digits" / study.info.run_id / "artifacts"
+    assert json.loads((folder / "front.json").read_text()) == document
+    assert list(_load_table(client, study)["trial"]) == [0, 9, 17, 4]
+    assert study.data.tags["mlflow.note.content"].startswith("fastest within one accuracy point")
+
+
+def _load_table(client, study):
+    """The table as MLflow reads it; it looks for the run where the process tracks to."""
+    import mlflow
+
+    mlflow.set_tracking_uri(client.tracking_uri)
+    try:
+        return client.load_table(study.info.experiment_id, "front_table.json", [study.info.run_id])
+    finally:
+        mlflow.set_tracking_uri(None)
+
+
+def test_a_member_that_leaves_the_front_is_marked_so(home, document, trials, runs):
+    smaller = deepcopy(document)
+    smaller["front"] = [member for member in document["front"] if member["trial"] != 9]
+    tracker = _tracker(home)
+    _tell_all(tracker, document, trials)
+    assert tracker.flush(60)
+    tracker.front_changed(smaller, trials)
+    assert tracker.close(60)
+    marks = {name: run.data.tags.get("pareto") for name, run in runs().items()}
+    assert (marks["trial 9"], marks["trial 17"], marks["trial 2"]) == ("false", "true", None)
+
+
+def test_sending_everything_again_changes_nothing(home, document, trials, client, runs):
+    tracker = _tracker(home)
+    _tell_all(tracker, document, trials)
+    assert tracker.close(60)
+    before = {name: (run.info.run_id, run.data.to_dictionary()) for name, run in runs().items()}
+    (home / "spool" / "digits-1" / "sent.json").unlink()
+    assert _tracker(home).close(60)
+    assert {name: (run.info.run_id, run.data.to_dictionary()) for name, run in runs().items()} == before
+    assert len(client.get_metric_history(before["digits-1"][0], "hypervolume")) == 5
+
+
+def test_a_study_that_goes_on_is_the_same_run(home, document, trials, runs):
+    first = _tracker(home)
+    first.study_started(SETTINGS)
+    first.study_ended("interrupted")
+    assert first.close(60)
+    assert runs()["digits-1"].info.status == "KILLED"
+    second = _tracker(home)
+    second.study_started({**SETTINGS, "trials": 12, "timeout_s": 60})
+    assert second.flush(60)
+    study = runs()["digits-1"]
+    assert study.info.status == "RUNNING"
+    assert (study.data.params["trials"], study.data.params["timeout_s"]) == ("6", "60")
+    assert second.close(60)
+
+
+def test_a_database_that_was_lost_is_filled_again(home, document, trials, empty_database, runs):
+    tracker = _tracker(home)
+    _tell_all(tracker, document, trials)
+    assert tracker.close(60)
+    before = set(runs())
+    (home / "mlflow.db").write_bytes(empty_database.read_bytes())
+    again = _tracker(home)
+    again.study_ended("finished")
+    assert again.close(60)
+    import mlflow
+
+    fresh = mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}", f"sqlite:///{home / 'mlflow.db'}")
+    experiment = fresh.get_experiment_by_name("digits")
+    assert {run.info.run_name for run in fresh.search_runs([experiment.experiment_id])} == before
+
+
+def test_studies_of_one_experiment_are_kept_apart_whatever_their_names(home, document, trials, client):
+    for study in ("plain", 'o\'brien "x"'):
+        tracker = _tracker(home, study)
+        tracker.trial_finished(1, {}, None, None, None, 0.0)
+        assert tracker.close(60)
+        (home / "spool" / study / "sent.json").unlink()
+        assert _tracker(home, study).close(60)
+    found = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
+    assert sorted(run.info.run_name for run in found) == ['o\'brien "x"', "plain", "trial 1", "trial 1"]
+
+
+def test_a_record_that_mlflow_rejects_does_not_hold_up_the_rest(home, runs):
+    tracker = _tracker(home)
+    tracker.trial_finished(1, {"not/a//name": "x"}, None, None, None, 0.0)
+    tracker.trial_finished(2, {"runtime": "eager"}, None, None, None, 0.0)
+    assert tracker.close(60)
+    assert runs()["trial 2"].data.params == {"runtime": "eager"}
+    assert "not/a//name" in (home / "spool" / "digits-1" / "refused.jsonl").read_text()
+
+
+def test_a_server_that_is_away_does_not_keep_the_search_or_the_exit_waiting(tmp_path):
+    program = """
+import sys
+from pathlib import Path
+from dashboards.tracking import Tracker
+tracker = Tracker("s", "e", "http://127.0.0.1:9", None, Path(sys.argv[1]))
+tracker.study_started({"trials": 3})
+assert "mlflow" not in sys.modules or not tracker.flush(0)
+print(tracker.close(0.1), tracker.run_ids())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "False {}\n"
+    assert "Traceback" not in done.stderr
+    assert len((tmp_path / "records.jsonl").read_text().splitlines()) == 1
+
+
+def test_importing_the_tracking_imports_no_mlflow():
+    program = "import sys, dashboards.tracking; sys.exit('mlflow' in sys.modules or 'plotly' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_nothing_is_printed_and_nothing_is_reported_home(home, document, trials, capfd):
+    tracker = _tracker(home)
+    _tell_all(tracker, document, trials)
+    assert tracker.close(60)
+    assert capfd.readouterr() == ("", "")
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"

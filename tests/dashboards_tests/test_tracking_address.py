@@ -1,0 +1,91 @@
+"""Where records can be sent to is known before a search begins."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from dashboards.tracking_address import check_tracking_uri, without_password
+from spaces.errors import RequestError
+
+
+@pytest.fixture
+def answer():
+    """A server on this machine that gives the status it is told to for each path; the rest is not found."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(server.statuses.get(self.path, 404))
+            self.end_headers()
+
+        def log_message(self, *details):
+            """Keep quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.statuses = {}
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def _address(server):
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite:///mlflow.db", "sqlite:////a/b.db", "postgresql+psycopg2://me@host/db", "databricks", "uc:profile"]
+)
+def test_databases_are_taken_without_asking_them(uri):
+    check_tracking_uri(uri)
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "/tmp/mlruns", "file:///tmp/mlruns", "mlruns", "sqlite://"])
+def test_a_folder_is_refused_with_advice(uri, monkeypatch):
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    with pytest.raises(RequestError, match=r"sqlite:///PATH/mlflow\.db"):
+        check_tracking_uri(uri)
+
+
+def test_a_folder_is_taken_where_mlflow_was_told_to(monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    check_tracking_uri("./mlruns")
+
+
+@pytest.mark.parametrize("uri", ["ftp://host/x", "mongodb://host", "http://", "http://host:port", "http://[::1"])
+def test_what_mlflow_cannot_track_to_is_refused(uri):
+    with pytest.raises(RequestError, match=r"sqlite:///PATH/mlflow\.db"):
+        check_tracking_uri(uri)
+
+
+def test_a_server_that_is_not_there_is_refused_without_showing_the_password():
+    with pytest.raises(RequestError) as caught:
+        check_tracking_uri("http://me:secret@127.0.0.1:9")
+    assert "no tracking server can be reached at http://127.0.0.1:9" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 401, 403])
+def test_a_healthy_server_and_one_that_wants_a_password_are_there(answer, status):
+    answer.statuses = {"/health": status}
+    check_tracking_uri(_address(answer))
+
+
+def test_a_host_of_mlflow_without_a_health_page_is_there(answer):
+    answer.statuses = {"/me/api/2.0/mlflow/experiments/search?max_results=1": 200}
+    check_tracking_uri(f"{_address(answer)}/me/")
+
+
+def test_something_else_that_answers_is_refused(answer):
+    with pytest.raises(RequestError, match="is no MLflow server"):
+        check_tracking_uri(_address(answer))
+
+
+def test_a_server_behind_a_gateway_that_cannot_reach_it_is_refused(answer):
+    answer.statuses = {"/health": 502}
+    with pytest.raises(RequestError, match="answers with status 502"):
+        check_tracking_uri(_address(answer))
+
+
+def test_only_name_and_password_are_left_out():
+    assert without_password("https://me:secret@host:5000/path") == "https://host:5000/path"
+    assert without_password("sqlite:////a/b@c.db") == "sqlite:////a/b@c.db"

@@ -1,0 +1,111 @@
+"""MLflow's pages on a home, from a real server that is there, is not there yet, and is ended."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from dashboards.tracking import Tracker, check_tracking_uri
+from dashboards.ui import command, free_port, serve
+from spaces.errors import RequestError
+
+SERVE = (
+    "import sys; from pathlib import Path; from dashboards.ui import serve; serve(Path(sys.argv[1]), int(sys.argv[2]))"
+)
+
+
+def _start(home, port):
+    return subprocess.Popen([sys.executable, "-c", SERVE, str(home), str(port)], stderr=subprocess.PIPE, text=True)
+
+
+def _address(server):
+    """Where the server says that it is, as soon as it does; with what it said before."""
+    said = ""
+    for line in server.stderr:
+        said += line
+        if found := re.search(r"http://\S+", line):
+            return found.group(), said
+    raise AssertionError(f"the server ended and said {said!r}")
+
+
+def _taken_port():
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    held.listen()
+    return held, held.getsockname()[1]
+
+
+def _ask(address, path, **body):
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(f"{address}/{path}", data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read()
+
+
+def test_a_folder_without_a_database_is_refused(tmp_path):
+    with pytest.raises(RequestError, match=r"no mlflow\.db"):
+        serve(tmp_path)
+
+
+def test_another_port_is_found_where_one_is_taken():
+    held, port = _taken_port()
+    with held:
+        assert port < free_port("127.0.0.1", port) < port + 50
+
+
+def test_an_interface_of_another_machine_is_refused():
+    with pytest.raises(RequestError, match="--port"):
+        free_port("192.0.2.1", 5000)
+
+
+def test_the_command_names_this_machine_alone_and_the_home(tmp_path):
+    words = command(tmp_path, 5001, "127.0.0.1")
+    assert words[words.index("--host") + 1] == "127.0.0.1"
+    assert words[words.index("--backend-store-uri") + 1] == f"sqlite:///{tmp_path.resolve() / 'mlflow.db'}"
+    assert words[words.index("--artifacts-destination") + 1] == (tmp_path.resolve() / "mlartifacts").as_uri()
+
+
+def test_a_server_that_was_away_gets_everything_shows_it_and_ends_cleanly(home, tmp_path, document, trials):
+    held, taken = _taken_port()
+    port = free_port("127.0.0.1", taken)
+    uri = f"http://127.0.0.1:{port}"
+    with pytest.raises(RequestError):
+        check_tracking_uri(uri)
+    tracker = Tracker("digits-1", "digits", uri, None, tmp_path / "spool")
+    for trial in trials:
+        tracker.trial_finished(trial["trial"], trial["configuration"], trial["measurement"], None, 0.5, 1.0)
+    tracker.front_changed(document, trials)
+    assert not tracker.flush(1.5)
+    server = _start(home, taken)
+    try:
+        address, said = _address(server)
+        assert (address, f"port {taken} is taken" in said) == (uri, True)
+        check_tracking_uri(address)
+        assert tracker.close(90)
+        _check_what_is_served(address, tracker.run_ids(), home)
+        server.send_signal(signal.SIGINT)
+        _, rest = server.communicate(timeout=60)
+        assert (server.returncode, rest.strip()) == (0, "")
+        with pytest.raises(RequestError):
+            check_tracking_uri(address)
+    finally:
+        server.kill()
+        held.close()
+
+
+def _check_what_is_served(address, run_ids, home):
+    assert set(run_ids) == {0, 2, 4, 9, 17}
+    assert b"<html" in _ask(address, "")
+    child = json.loads(_ask(address, f"api/2.0/mlflow/runs/get?run_id={run_ids[17]}"))["run"]["data"]
+    tags = {tag["key"]: tag["value"] for tag in child["tags"]}
+    assert tags["pareto"] == "true"
+    page = _ask(address, f"get-artifact?path=front.html&run_uuid={tags['mlflow.parentRunId']}")
+    assert b"plotly" in page
+    stored = list(Path(home, "mlartifacts").rglob("front.html"))
+    assert [path.read_bytes() for path in stored] == [page]

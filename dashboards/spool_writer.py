@@ -1,6 +1,7 @@
 """The thread that sends what is in a spool, in order, for as long as it takes."""
 
 import logging
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -121,7 +122,7 @@ class SpoolWriter:
 
     def _complain(self, error: Exception, first: bool) -> None:
         """Say it once for as long as the receiver is away."""
-        text = (str(error) or type(error).__name__).splitlines()[0]
+        text = textwrap.shorten(str(error) or type(error).__name__, 120, placeholder="...")
         _log.log(logging.WARNING if first else logging.DEBUG, "tracking is away, records wait in the spool: %s", text)
 
     def _rest(self, pause: float) -> None:

@@ -179,8 +179,7 @@ class StudyRuns:
     def _find_experiment(self, name: str, artifact_root: str | None) -> str:
         experiment = self._client.get_experiment_by_name(name)
         if experiment is None:
-            kind = {"mlflow.experimentKind": "custom_model_development"}  # else the UI takes it for one of prompts
-            return str(self._client.create_experiment(name, _artifact_location(name, artifact_root), kind))
+            return str(self._client.create_experiment(name, _artifact_location(name, artifact_root)))
         if experiment.lifecycle_stage != "active":
             self._client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)

@@ -92,7 +92,8 @@ def _announce(server: subprocess.Popen[bytes], address: str, open_browser: bool)
     end = time.monotonic() + _START_S
     while server.poll() is None and time.monotonic() < end:
         if _answers(address):
-            print(f"MLflow's UI is at {address}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
+            print(f"MLflow's UI is at {address}  (Ctrl-C ends it)", file=sys.stderr)
+            print("studies are under 'Model training', the switch at its top left", file=sys.stderr, flush=True)
             if open_browser:
                 webbrowser.open(address)
             return

@@ -61,13 +61,8 @@ def test_a_study_is_a_run_with_a_run_below_it_for_each_trial(home, document, tri
     assert study.data.params == {"trials": "6", "seed": "0", "constraints": '["latency_p90_ms<=5"]'}
     assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {study.info.run_id}
     history = client.get_metric_history(study.info.run_id, "hypervolume")
-    assert [(point.step, round(point.value, 6)) for point in history] == [
-        (0, 0),
-        (2, 0.1),
-        (4, 0.2),
-        (17, 0.3),
-        (9, 0.4),
-    ]
+    grown = {point.step: round(point.value, 6) for point in history}
+    assert grown == {0: 0, 2: 0.1, 4: 0.2, 17: 0.3, 9: 0.4}
     _check_a_trial(found["trial 17"])
     assert (found["trial 20"].info.status, found["trial 20"].data.tags["failure"]) == (
         ("FAILED", "the artifact could not be lowered")
@@ -211,9 +206,24 @@ def test_importing_the_tracking_imports_no_mlflow():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_nothing_is_printed_and_nothing_is_reported_home(home, document, trials, capfd):
-    tracker = _tracker(home)
-    _tell_all(tracker, document, trials)
-    assert tracker.close(60)
-    assert capfd.readouterr() == ("", "")
-    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+def test_making_a_database_prints_nothing_and_reports_nothing_home(tmp_path):
+    program = """
+import os, sys
+from pathlib import Path
+from dashboards.tracking import Tracker
+home = Path(sys.argv[1])
+tracker = Tracker("s", "e", f"sqlite:///{home / 'mlflow.db'}", str(home / "mlartifacts"), home / "spool")
+tracker.trial_finished(1, {"runtime": "eager"}, None, None, None, 0.0)
+assert tracker.close(100)
+assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "spool"]

@@ -10,6 +10,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spaces.space_document import all_techniques
+
 Document = Mapping[str, Any]
 Row = dict[str, Any]
 
@@ -45,9 +47,16 @@ def objective_columns(document: Document) -> list[str]:
 
 
 def configuration_text(configuration: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-    """The choices that differ from the baseline's, as ``name=value`` in their own order."""
-    changed = (f"{name}={_text(value)}" for name, value in configuration.items() if baseline.get(name) != value)
-    return " ".join(changed) or "as the baseline"
+    """The choices that differ from the baseline's, shown as their techniques say, in their own order."""
+    known = {parameter.name: parameter for technique in all_techniques() for parameter in technique.parameters}
+    changed = []
+    for name, value in configuration.items():
+        parameter = known.get(name)
+        plain = baseline.get(name, parameter.neutral if parameter else None)
+        if value != plain:
+            label = parameter.label if parameter and parameter.label else f"{name}={{}}"
+            changed.append(label.format(_text(value)))
+    return ", ".join(changed) or "as the baseline"
 
 
 def instability(member: Mapping[str, Any]) -> str:

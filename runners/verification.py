@@ -93,9 +93,7 @@ def _request(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
 def _compare(document: Mapping[str, Any], found: Mapping[str, Any]) -> list[Finding]:
     claims = document["claims"]
     findings = [
-        _accuracy(name, claims[name], found)
-        for name in ("accuracy", "accuracy_test")
-        if claims.get(name) is not None
+        _accuracy(name, claims[name], found) for name in ("accuracy", "accuracy_test") if claims.get(name) is not None
     ]
     return [*findings, _speedup(claims, found, document["measured"]["device"])]
 

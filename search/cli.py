@@ -10,9 +10,9 @@ if problem := check_packages():
     print(f"frontrunner: {problem}", file=sys.stderr)
     sys.exit(2)
 
-import typer  # noqa: E402
+import typer
 
-from spaces.errors import RequestError, WorkFailed  # noqa: E402
+from spaces.errors import RequestError, WorkFailed
 
 app = typer.Typer(
     name="frontrunner",
@@ -27,7 +27,9 @@ HomeOption = Annotated[
 ]
 StorageOption = Annotated[str | None, typer.Option(help="Optuna storage URL instead of the home's SQLite file")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else")]
-AddressOption = Annotated[str | None, typer.Option(help="Ray cluster, HOST:PORT [default: an instance on this machine]")]
+AddressOption = Annotated[
+    str | None, typer.Option(help="Ray cluster, HOST:PORT [default: an instance on this machine]")
+]
 TrackingOption = Annotated[str | None, typer.Option(help="MLflow tracking URI instead of the home's SQLite file")]
 StoreOption = Annotated[str | None, typer.Option(help="Folder of the stage store, reached by every node")]
 

@@ -45,7 +45,7 @@ class StudyRequest(BaseModel):
     study: str | None = None
     workload: str | dict[str, Any] = "digits"
     space: str | dict[str, Any] = "cpu"
-    trials: int = 20
+    trials: int = 18
     timeout: float | None = None
     objectives: tuple[str, ...] = ("accuracy", "speedup")
     constraints: tuple[Constraint, ...] = ()

@@ -54,7 +54,11 @@ def diagnosis(environment: Environment) -> dict[str, Any]:
 def _off_together(environment: Environment) -> list[dict[str, Any]]:
     """Precisions that a runtime does not run: such pairs are not drawn."""
     return [
-        {"choice": "runtime", "value": name, "reason": f"{name} does not run {precision} here, so the two are not paired"}
+        {
+            "choice": "runtime",
+            "value": name,
+            "reason": f"{name} does not run {precision} here, so the two are not paired",
+        }
         for name, facts in environment.backends.items()
         if facts.unsupported is None
         for precision in ("fp32", "bf16", "int8")
@@ -76,7 +80,9 @@ def _environment(workload: str | None) -> Environment:
 
 def _print(document: dict[str, Any]) -> None:
     console = Console()
-    console.print(f"[bold]device[/bold]  {document['device']}  ({', '.join(document['cpu_flags']) or 'no flags known'})")
+    console.print(
+        f"[bold]device[/bold]  {document['device']}  ({', '.join(document['cpu_flags']) or 'no flags known'})"
+    )
     found = f"{document['accelerators']} x {document['accelerator']}" if document["accelerators"] else "none found"
     console.print(f"[bold]accelerators[/bold]  {found}")
     backends = Table(box=None, header_style="bold")

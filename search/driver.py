@@ -114,7 +114,9 @@ class Driver:
             self._ask()
         self._drain(until_idle=True)
         if not self._baseline():
-            raise WorkFailed(f"the baseline failed ({self._failure_of_baseline()}), so there is nothing to compare with")
+            raise WorkFailed(
+                f"the baseline failed ({self._failure_of_baseline()}), so there is nothing to compare with"
+            )
         while self._ask_while_useful() or self._under_way:
             self._drain(until_idle=False)
 
@@ -213,9 +215,7 @@ class Driver:
     def _fail(self, candidate: Candidate, failure: str) -> None:
         candidate.trial.set_user_attr("failure", failure)
         self._study.tell(candidate.trial, state=optuna.trial.TrialState.FAIL)
-        self._report(
-            TrialRecord(candidate.trial.number, "failed", candidate.configuration, failure=failure), candidate
-        )
+        self._report(TrialRecord(candidate.trial.number, "failed", candidate.configuration, failure=failure), candidate)
 
     def _report(self, trial: TrialRecord, candidate: Candidate) -> None:
         front, volume = front_of(self._complete, self._objectives, self._constraints)

@@ -93,7 +93,9 @@ def pick_member(
 def _numbered(number: int, trials: Sequence[Mapping[str, Any]], bounds: Sequence[Constraint]) -> Mapping[str, Any]:
     complete = {trial["trial"]: trial for trial in trials if trial["state"] == "complete"}
     if number not in complete:
-        raise RequestError(f"--pick {number}: no complete trial has that number; complete are {', '.join(map(str, complete))}")
+        raise RequestError(
+            f"--pick {number}: no complete trial has that number; complete are {', '.join(map(str, complete))}"
+        )
     if not _keeps(complete[number], bounds):
         raise RequestError(f"--within {', '.join(map(str, bounds))}: trial {number} does not keep it")
     return complete[number]
@@ -113,9 +115,7 @@ def _knee(document: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> 
     return members[int(np.linalg.norm(scaled, axis=1).argmin())]
 
 
-def _write(
-    study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str, Any], stages: Path, to: Path
-) -> None:
+def _write(study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str, Any], stages: Path, to: Path) -> None:
     trial = study.get_trials(deepcopy=False)[chosen["trial"]]
     entry = StageStore(stages).get(trial.user_attrs["stages"]["lowering"])
     if entry is None:

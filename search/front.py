@@ -90,8 +90,7 @@ def all_measured(study: optuna.Study, run_ids: Mapping[int, str] | None = None) 
     """Every trial as the document shows it, with ``state`` and ``failure``."""
     finals = {int(number): figures for number, figures in study.user_attrs.get("final", {}).items()}
     return [
-        {**measured(trial, finals, run_ids), "state": trial.state, "failure": trial.failure}
-        for trial in records(study)
+        {**measured(trial, finals, run_ids), "state": trial.state, "failure": trial.failure} for trial in records(study)
     ]
 
 

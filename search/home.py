@@ -66,7 +66,9 @@ class Home:
     def require_storage(self) -> None:
         """Raise `RequestError` where no search has run in this home yet."""
         if not (self.path / "studies.db").exists():
-            raise RequestError(f"--home {self.path}: no search has run there yet; run `frontrunner search` or name another")
+            raise RequestError(
+                f"--home {self.path}: no search has run there yet; run `frontrunner search` or name another"
+            )
 
     @contextmanager
     def driving(self, study: str) -> Iterator[None]:
@@ -79,7 +81,9 @@ class Home:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise RequestError(f"study {study!r} is being run by another process; wait for it, or give another --study") from None
+            raise RequestError(
+                f"study {study!r} is being run by another process; wait for it, or give another --study"
+            ) from None
         try:
             yield
         finally:

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from dashboards.front_document import configuration_text, front_csv, percent, times
-from search.terminal import print_front
 from dashboards.spool import read_run_ids
 from search.front import all_measured, front_document
 from search.home import Home
 from search.study import find_study, open_storage
+from search.terminal import print_front
 
 
 def open_study(name: str, home: Path | str | None, storage: str | None) -> tuple[optuna.Study, Home]:

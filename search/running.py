@@ -11,7 +11,6 @@ from typing import Any
 
 import optuna
 
-from search.terminal import print_front
 from dashboards.progress import Progress, make_progress
 from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
@@ -29,6 +28,7 @@ from search.home import Home
 from search.objectives import find_objectives
 from search.space_file import space_document
 from search.study import StudySettings, find_study, make_study, open_storage, records
+from search.terminal import print_front
 from search.watchers import Watchers
 from spaces.errors import WorkFailed
 from spaces.space_document import make_space
@@ -140,9 +140,7 @@ def _drive(
     done = records(study)
     study.sampler = _sampler(study, chains, request.seed)
     watchers = Watchers(progress, tracker, chains.space.baseline())
-    driver = Driver(
-        study, runner, chains, objectives, request.constraints, watchers, request.trials, request.timeout
-    )
+    driver = Driver(study, runner, chains, objectives, request.constraints, watchers, request.trials, request.timeout)
     status = "failed"
     try:
         study.set_user_attr("status", "running")
@@ -164,7 +162,9 @@ def _drive(
         progress.note("writing the last records to MLflow")
         patience = TRACKING_PATIENCE_S if status == "finished" else 10.0
         if not tracker.close(patience):
-            progress.note(f"MLflow has not taken everything yet; the rest waits in {places.home.spool(study.study_name)}")
+            progress.note(
+                f"MLflow has not taken everything yet; the rest waits in {places.home.spool(study.study_name)}"
+            )
     return front_document(study, tracker.run_ids())
 
 
@@ -249,4 +249,3 @@ def _ray_runner(places: Places) -> Runner:
 
 def _short(workload: Any) -> str:
     return workload if isinstance(workload, str) else str(workload.get("model", "without Python"))
-

@@ -48,7 +48,9 @@ def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _bootstrap(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any], rounds: int = 200) -> tuple[float, float]:
+def _bootstrap(
+    workload: Workload, outputs: NDArray[Any], targets: NDArray[Any], rounds: int = 200
+) -> tuple[float, float]:
     random = np.random.default_rng(0)
     draws = [random.integers(0, len(targets), len(targets)) for _ in range(rounds)]
     values = [float(workload.metric(outputs[draw], targets[draw])) for draw in draws]

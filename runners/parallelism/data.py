@@ -30,7 +30,9 @@ def train_in_parallel(
     workers = settings["workers"]
     with tempfile.TemporaryDirectory() as meeting:
         started = [
-            FreshProcess(_worker, rank, workers, f"{meeting}/store", workload, parent, teacher, dict(settings), seed, threads, to)
+            FreshProcess(
+                _worker, rank, workers, f"{meeting}/store", workload, parent, teacher, dict(settings), seed, threads, to
+            )
             for rank in range(workers)
         ]
         try:

@@ -76,7 +76,11 @@ def serve(
 @contextmanager
 def _replicas(orders: list[dict[str, Any]]) -> Iterator[list[subprocess.Popen[str]]]:
     """Processes that have been given their orders; all are gone afterwards, whatever happened."""
-    command = [sys.executable, "-c", f"import sys; sys.path.append({_project()!r}); import runners.parallelism.replica_process"]
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path.append({_project()!r}); import runners.parallelism.replica_process",
+    ]
     started = [
         subprocess.Popen(
             command,

@@ -72,7 +72,7 @@ class Chains:
         """
         *_, lowering, measuring = self.chain(configuration)
         links = _Links(self, configuration)
-        settings = {**measuring.settings, "splits": ["validation", "test"], "budget_s": 4.0, "occasion": occasion}
+        settings = {**measuring.settings, "splits": ["validation", "test"], "budget_s": 2.5, "occasion": occasion}
         links.add("measuring", settings, alone=True, parent=lowering.key, teacher=measuring.inputs["teacher"])
         return links.tasks[0]
 
@@ -83,7 +83,7 @@ class Chains:
             "serving": asdict(self._planned(configuration, (Stage.SERVE,), self._one_wide())),
             "baseline_threads": baseline.threads,
             "splits": ["validation"],
-            "budget_s": 2.0,
+            "budget_s": 1.2,
             "device": self.space.environment.device,
         }
 
@@ -116,7 +116,9 @@ class _Links:
         self.configuration = configuration
         self.tasks: list[StageTask] = []
 
-    def add(self, stage: str, settings: Mapping[str, Any], *, alone: bool = False, workers: int = 1, **inputs: str) -> str:
+    def add(
+        self, stage: str, settings: Mapping[str, Any], *, alone: bool = False, workers: int = 1, **inputs: str
+    ) -> str:
         """Append a stage and return its key."""
         task = StageTask(
             stage=stage,

@@ -12,7 +12,7 @@ from runners.stages.job import StageJob
 from spaces.plans import ServingPlan
 
 TIMEOUT_S = 300.0
-SERVING_S = 0.4
+SERVING_S = 0.3
 
 
 def run(job: StageJob) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
+from runners.measuring.footprint import count_macs, count_parameters
 from runners.stages.job import StageJob
 from runners.training_loop import train
 from runners.weights import save_network
-from runners.measuring.footprint import count_macs, count_parameters
 
 
 def run(job: StageJob) -> dict[str, Any]:

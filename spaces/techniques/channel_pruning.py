@@ -18,7 +18,13 @@ class ChannelPruning(Technique):
     stage = Stage.PRUNE
     needs = ("torch_pruning",)
     parameters = (
-        Parameter("channel_pruning", (0.0, 0.25, 0.5, 0.75), 0.0, "the share of channels removed, from 0 to below 1"),
+        Parameter(
+            "channel_pruning",
+            (0.0, 0.25, 0.5, 0.75),
+            0.0,
+            "the share of channels removed, from 0 to below 1",
+            "pruned {}",
+        ),
     )
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:

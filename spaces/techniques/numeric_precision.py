@@ -16,7 +16,7 @@ class NumericPrecision(Technique):
 
     name = "numeric_precision"
     stage = Stage.QUANTISE
-    parameters = (Parameter("numeric_precision", ("fp32", "bf16", "int8"), "fp32", "fp32, bf16 or int8"),)
+    parameters = (Parameter("numeric_precision", ("fp32", "bf16", "int8"), "fp32", "fp32, bf16 or int8", "{}"),)
 
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment

@@ -14,7 +14,7 @@ class Runtime(Technique):
 
     name = "runtime"
     stage = Stage.LOWER
-    parameters = (Parameter("runtime", ("eager",), "eager", "the name of a backend (see frontrunner doctor)"),)
+    parameters = (Parameter("runtime", ("eager",), "eager", "the name of a backend (see frontrunner doctor)", "{}"),)
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
         return tuple(environment.backends)

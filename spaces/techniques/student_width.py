@@ -17,7 +17,9 @@ class StudentWidth(Technique):
     name = "student_width"
     stage = Stage.STUDENT
     needs = ("torch_pruning",)
-    parameters = (Parameter("student_width", (1.0, 0.75, 0.5, 0.25, 0.125), 1.0, "a number above 0 and up to 1"),)
+    parameters = (
+        Parameter("student_width", (1.0, 0.75, 0.5, 0.25, 0.125), 1.0, "a number above 0 and up to 1", "width {}"),
+    )
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1

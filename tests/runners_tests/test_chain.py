@@ -23,7 +23,7 @@ MACHINE = Environment(
 )
 
 
-@pytest.fixture()
+@pytest.fixture
 def chains() -> Chains:
     everything = {p.name: "all" for technique in all_techniques() for p in technique.parameters}
     return Chains(make_space(everything, MACHINE), FACTS, "digits", seed=0)
@@ -107,7 +107,9 @@ def test_a_measurement_has_the_machine_to_itself(chains: Chains) -> None:
 
 
 def test_training_asks_for_accelerators_where_there_are_some() -> None:
-    space = make_space({"training_workers": [2], "student_width": [0.5]}, replace(MACHINE, accelerators=2, accelerator="cuda"))
+    space = make_space(
+        {"training_workers": [2], "student_width": [0.5]}, replace(MACHINE, accelerators=2, accelerator="cuda")
+    )
     chains = Chains(space, FACTS, "digits", 0)
     candidate = Configuration({**space.baseline(), "student_width": 0.5, "training_workers": 2})
     gpus = {task.stage: task.gpus for task in chains.chain(candidate)}

@@ -95,7 +95,9 @@ def test_a_trial_that_measures_nonsense_fails_with_its_reason_and_the_search_goe
     assert all("speedup" in (trial.failure or "") and "finite" in (trial.failure or "") for trial in failed)
     assert all(t.configuration is not None and t.configuration["runtime"] == "openvino" for t in failed)
     assert len(records(study)) == 20
-    assert all(trial.state is not optuna.trial.TrialState.COMPLETE for trial in study.trials if "failure" in trial.user_attrs)
+    assert all(
+        trial.state is not optuna.trial.TrialState.COMPLETE for trial in study.trials if "failure" in trial.user_attrs
+    )
 
 
 def test_a_stage_that_raises_fails_its_trial_alone() -> None:

@@ -15,6 +15,7 @@ from dashboards.spool import Spool, read_run_ids
 from dashboards.spool_writer import SpoolWriter
 from dashboards.study_runs import StudyRuns
 from dashboards.tracking_address import check_tracking_uri, without_password
+from spaces.errors import RequestError
 
 __all__ = ["Tracker", "check_tracking_uri", "read_run_ids"]
 
@@ -111,6 +112,25 @@ class Tracker:
         if runs.parent is None and self._spool.sent.offset:
             self._spool.send_anew()
         return runs
+
+
+def register_model(tracking_uri: str, name: str, folder: Path, run_id: str | None) -> None:
+    """Keep an exported folder with its trial's run, as a new version of the registered model ``name``.
+
+    Raises:
+        RequestError: The trial has no run there yet, or the registry refuses the name.
+    """
+    if run_id is None:
+        raise RequestError(f"--register {name}: MLflow has no run of this trial yet; `frontrunner resume` sends it")
+    mlflow = _import_mlflow()
+    client = mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+    try:
+        client.log_artifacts(run_id, str(folder), "exported")
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        client.create_model_version(name, source=f"runs:/{run_id}/exported", run_id=run_id)
+    except mlflow.exceptions.MlflowException as error:
+        raise RequestError(f"--register {name}: MLflow refused it ({str(error).splitlines()[0][:200]})") from error
 
 
 def _import_mlflow() -> Any:

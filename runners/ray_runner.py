@@ -35,7 +35,8 @@ class RayRunner(Runner):
         self._store = str(store)
         self._under_way: dict[Any, StageTask] = {}
         _connect(address)
-        self.slots = max(1, min(int(ray.cluster_resources().get("CPU", 1)), 64))
+        cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
+        self.slots = max(1, min(int(cores), 64))
 
     def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
         try:

@@ -200,7 +200,8 @@ def _places(
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted."""
-    usage_error = typer.BadParameter.__mro__[1]  # typer keeps its own copy of click and exports only this of it
+    # typer keeps its own copy of click and exports only this of its errors
+    usage_error: Any = typer.BadParameter.__mro__[1]
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except RequestError as error:
@@ -210,7 +211,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         _leave(130, "interrupted")
     except usage_error as error:
-        _leave(2, f"{error.format_message()}; `frontrunner --help` lists what is allowed")  # type: ignore[attr-defined]
+        _leave(2, f"{error.format_message()}; `frontrunner --help` lists what is allowed")
     sys.exit(code if isinstance(code, int) else 0)
 
 

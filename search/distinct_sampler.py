@@ -161,5 +161,5 @@ def _closest(space: SearchSpace, wanted: dict[str, Scalar], fixed: str) -> Any:
         options = space.options(index, chosen)
         if options:
             value = wanted.get(axis.parameter.name)
-            chosen[axis.parameter.name] = value if value in options else options[0]  # type: ignore[assignment]
+            chosen[axis.parameter.name] = value if value in options else options[0]
     return Configuration(chosen) if chosen.get(fixed) == wanted[fixed] else None

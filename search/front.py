@@ -56,7 +56,8 @@ def front_of(
     Where final measurements exist, only trials that have one take part, with those figures.
     """
     finals = finals or {}
-    known = {t.number: finals.get(t.number, t.measurement) or {} for t in complete if not finals or t.number in finals}
+    shown = [trial for trial in complete if not finals or trial.number in finals]
+    known: dict[int, Mapping[str, Any]] = {t.number: finals.get(t.number) or t.measurement or {} for t in shown}
     reference = known.get(0) or next((t.measurement or {} for t in complete if t.number == 0), {})
     taking_part = [t for t in complete if t.number in known and feasible(known[t.number], constraints)]
     if not taking_part or not reference:

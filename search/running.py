@@ -157,7 +157,7 @@ def _drive(
         study.set_user_attr("status", status)
         document = front_document(study, tracker.run_ids())
         if document["baseline"]:
-            tracker.front_changed(document, all_measured(study))
+            tracker.front_changed(document, list(all_measured(study)))
         tracker.study_ended(status)
         progress.note("writing the last records to MLflow")
         patience = TRACKING_PATIENCE_S if status == "finished" else 10.0

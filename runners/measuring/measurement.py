@@ -13,7 +13,7 @@ def _quantity(direction: Direction, unit: str, **default: Any) -> Any:
     return field(metadata={"direction": direction, "unit": unit}, **default)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """What was measured of one candidate; what was not measured is None.
 
@@ -71,7 +71,8 @@ class Measurement:
             ValueError: A figure is missing, unknown or not finite.
         """
         try:
-            return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in document.items()})
+            figures: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in document.items()}
+            return cls(**figures)
         except TypeError as error:
             raise ValueError(f"not a measurement: {error}") from error
 

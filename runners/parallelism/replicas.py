@@ -92,7 +92,7 @@ def _replicas(orders: list[dict[str, Any]]) -> Iterator[list[subprocess.Popen[st
         )
         for _ in orders
     ]
-    alarm = Timer(TIMEOUT_S, lambda: [process.kill() for process in started])
+    alarm = Timer(TIMEOUT_S, _kill, [started])
     alarm.start()
     try:
         for process, order in zip(started, orders, strict=True):
@@ -100,9 +100,14 @@ def _replicas(orders: list[dict[str, Any]]) -> Iterator[list[subprocess.Popen[st
         yield started
     finally:
         alarm.cancel()
+        _kill(started)
         for process in started:
-            process.kill()
             process.communicate()
+
+
+def _kill(processes: list[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        process.kill()
 
 
 def _project() -> str:

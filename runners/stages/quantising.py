@@ -13,7 +13,10 @@ CALIBRATION_IMAGES = 128
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Write ``model.onnx``, quantised, beside the weights that it came from. Figures: the parent's, and ``export_note`` where the older exporter stepped in."""
+    """Write ``model.onnx``, quantised, beside the weights that it came from.
+
+    Figures: the parent's, and ``export_note`` where the older exporter stepped in.
+    """
     network = load_network(job.workload.model, job.parent.folder).eval()
     plain = job.folder / "plain.onnx"
     note = export(network, job.workload.example(), plain)

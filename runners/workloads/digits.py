@@ -43,7 +43,8 @@ class SmallResidualNetwork(nn.Module):
         self.classifier = nn.Linear(128, 10)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.pool(self.blocks(self.stem(x))).flatten(1))
+        logits: Tensor = self.classifier(self.pool(self.blocks(self.stem(x))).flatten(1))
+        return logits
 
 
 def load() -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
@@ -69,8 +70,9 @@ def load() -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
 
 def _table() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     package = find_spec("sklearn")
-    assert package is not None and package.origin is not None, "scikit-learn is a dependency"
-    with gzip.open(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", "rt") as file:
+    origin = package.origin if package else None
+    assert origin is not None, "scikit-learn is a dependency"
+    with gzip.open(Path(origin).parent / "datasets" / "data" / "digits.csv.gz", "rt") as file:
         table = np.loadtxt(file, delimiter=",")
     return table[:, :64], table[:, 64].astype(np.int64)
 

@@ -47,13 +47,13 @@ def objective_columns(document: Document) -> list[str]:
 
 
 def configuration_text(configuration: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-    """The choices that differ from the baseline's, shown as their techniques say, in their own order."""
+    """The choices that differ from the baseline's, shown as their techniques say, in the order of building."""
     known = {parameter.name: parameter for technique in all_techniques() for parameter in technique.parameters}
+    order = {name: place for place, name in enumerate(known)}
     changed = []
-    for name, value in configuration.items():
-        parameter = known.get(name)
-        plain = baseline.get(name, parameter.neutral if parameter else None)
-        if value != plain:
+    for name in sorted(configuration, key=lambda name: order.get(name, len(order))):
+        value, parameter = configuration[name], known.get(name)
+        if value != baseline.get(name, parameter.neutral if parameter else None):
             label = parameter.label if parameter and parameter.label else f"{name}={{}}"
             changed.append(label.format(_text(value)))
     return ", ".join(changed) or "as the baseline"

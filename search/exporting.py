@@ -69,6 +69,8 @@ def pick_member(
 ) -> Mapping[str, Any]:
     """The trial that ``pick`` names: ``knee``, ``fastest`` or ``most-accurate`` on the front, or a number.
 
+    A member whose timing is unstable is picked only by its number, or where there is no other.
+
     Raises:
         RequestError: There is no such trial, or no member keeps the bounds.
     """
@@ -83,6 +85,7 @@ def pick_member(
         raise RequestError(
             f"--within {', '.join(map(str, bounds))}: no member of the front keeps it; {headline(document)}"
         )
+    members = [member for member in members if not member["unstable"]] or members
     if pick == "fastest":
         return max(members, key=lambda member: member["measurement"]["speedup"])
     if pick == "most-accurate":

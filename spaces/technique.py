@@ -38,7 +38,7 @@ class Parameter:
         choices: The values offered by default.
         neutral: The value that leaves the teacher as it is.
         allowed: What may be written in a study file, in words.
-        label: How a value is shown where there is little room, such as ``width {}``; empty is ``name={}``.
+        label: How a value is shown where there is little room, such as ``width={}``; empty is ``name={}``.
     """
 
     name: str

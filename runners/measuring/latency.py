@@ -26,7 +26,7 @@ OVERTIME = 3.0
 """How many times the budget a crawling machine may take to reach the minimum of blocks."""
 FAST = 0.1
 WIDE_INTERVAL = 0.10
-BUSY = 1.5
+BUSY = 2.0
 
 
 @dataclass(frozen=True)

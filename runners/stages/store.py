@@ -16,6 +16,7 @@ from filelock import FileLock
 from spaces.errors import RequestError
 
 MANIFEST = "manifest.json"
+FILES = "files"
 SCHEMA = 1
 
 
@@ -25,7 +26,7 @@ class StoredStage:
 
     Attributes:
         key: Its stage key.
-        folder: Where its files lie.
+        folder: Where its files lie, and nothing else.
         result: The stage's own figures.
         seconds: How long it took when it was computed.
     """
@@ -63,7 +64,7 @@ class StageStore:
         if manifest is None:
             self._set_aside(folder)
             return None
-        return StoredStage(key, folder, manifest["result"], manifest["seconds"])
+        return StoredStage(key, folder / FILES, manifest["result"], manifest["seconds"])
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:
@@ -74,11 +75,12 @@ class StageStore:
     @contextmanager
     def unfinished(self) -> Iterator[Path]:
         """An empty folder to write a result into; it is gone afterwards unless `put` took it."""
-        folder = Path(tempfile.mkdtemp(dir=self.root / "unfinished"))
+        entry = Path(tempfile.mkdtemp(dir=self.root / "unfinished"))
+        (entry / FILES).mkdir()
         try:
-            yield folder
+            yield entry / FILES
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(entry, ignore_errors=True)
 
     def put(self, key: str, folder: Path, result: Mapping[str, Any], seconds: float, origin: Mapping[str, Any]) -> None:
         """Make ``folder`` the entry of ``key``, whole or not at all.
@@ -90,6 +92,7 @@ class StageStore:
             seconds: How long the stage took.
             origin: What the key was made from, for people who look.
         """
+        entry = folder.parent
         for file in folder.rglob("*"):
             if file.is_file():
                 _sync(file)
@@ -99,16 +102,16 @@ class StageStore:
             "result": dict(result),
             "seconds": seconds,
             "origin": dict(origin),
-            "files": _file_sums(folder),
+            "files": _file_sums(entry),
         }
-        path = folder / MANIFEST
+        path = entry / MANIFEST
         path.write_text(json.dumps(manifest, indent=1, allow_nan=False))
         _sync(path)
         destination = self._folder(key)
         destination.parent.mkdir(exist_ok=True)
         if destination.exists():
             self._set_aside(destination)
-        os.rename(folder, destination)
+        os.rename(entry, destination)
         _sync(destination.parent)
 
     def _folder(self, key: str) -> Path:
@@ -130,7 +133,7 @@ def _verified_manifest(folder: Path, key: str) -> dict[str, Any] | None:
 
 def _file_sums(folder: Path) -> dict[str, str]:
     """SHA-256 of every file but the manifest, by its path inside ``folder``."""
-    files = sorted(f for f in folder.rglob("*") if f.is_file() and f.name != MANIFEST)
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and f != folder / MANIFEST)
     return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 

@@ -23,7 +23,7 @@ class ChannelPruning(Technique):
             (0.0, 0.25, 0.5, 0.75),
             0.0,
             "the share of channels removed, from 0 to below 1",
-            "pruned {}",
+            "pruned={}",
         ),
     )
 

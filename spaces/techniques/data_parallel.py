@@ -17,7 +17,7 @@ class DataParallel(Technique):
 
     name = "data_parallel"
     stage = Stage.TRAIN
-    parameters = (Parameter("training_workers", (1, 2), 1, "a whole number from 1", "{} workers"),)
+    parameters = (Parameter("training_workers", (1, 2), 1, "a whole number from 1", "workers={}"),)
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -15,8 +15,8 @@ class Replicas(Technique):
     name = "replicas"
     stage = Stage.SERVE
     parameters = (
-        Parameter("replicas", (1, 2), 1, "a whole number from 1", "{} replicas"),
-        Parameter("threads", (1,), 1, "a whole number from 1", "{} threads"),
+        Parameter("replicas", (1, 2), 1, "a whole number from 1", "replicas={}"),
+        Parameter("threads", (1,), 1, "a whole number from 1", "threads={}"),
     )
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:

@@ -18,7 +18,7 @@ class StudentWidth(Technique):
     stage = Stage.STUDENT
     needs = ("torch_pruning",)
     parameters = (
-        Parameter("student_width", (1.0, 0.75, 0.5, 0.25, 0.125), 1.0, "a number above 0 and up to 1", "width {}"),
+        Parameter("student_width", (1.0, 0.75, 0.5, 0.25, 0.125), 1.0, "a number above 0 and up to 1", "width={}"),
     )
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:

@@ -39,7 +39,7 @@ def test_an_objective_that_has_no_column_gets_one(document):
 def test_only_what_differs_from_the_baseline_is_named():
     plain = {"student_width": 1.0, "runtime": "eager"}
     assert configuration_text({"student_width": 0.5, "runtime": "eager", "threads": 2}, plain) == (
-        "width 0.5, 2 threads"
+        "width=0.5, threads=2"
     )
     assert configuration_text(plain, plain) == "as the baseline"
 

@@ -26,21 +26,20 @@ def test_no_cell_is_cut_and_no_choice_is_broken(document, width):
     assert max(map(len, text.splitlines())) <= width
     assert "32.0x" in text
     if "configuration" in text:
-        assert "numeric_precision=int8" in text
+        assert "int8," in text
 
 
 def test_a_hundred_columns_hold_what_matters_and_a_choice_beside_another(document):
     text = _shown(document, 100)
-    assert _headings(document, 100).split() == (
-        ["trial", "speedup", "95", "%", "accuracy", "test", "p50", "ms", "configuration"]
-    )
-    assert "numeric_precision=int8 runtime=openvino" in text
+    shown = _headings(document, 100).split()
+    assert {"trial", "speedup", "95", "accuracy", "test", "p50", "configuration"} <= set(shown)
+    assert "int8, openvino" in text
 
 
 def test_lesser_columns_go_first(document):
     headings = [_headings(document, width) for width in (32, 60, 80, 100, 150)]
     assert headings[0].split() == ["trial", "speedup", "accuracy"]
-    assert headings[1].split() == ["trial", "speedup", "95", "%", "accuracy", "configuration"]
+    assert headings[1].split() == ["trial", "speedup", "95", "%", "accuracy", "test", "configuration"]
     assert [len(heading.split()) for heading in headings] == sorted(len(heading.split()) for heading in headings)
     assert "per s" in headings[-1]
 

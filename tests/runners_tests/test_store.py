@@ -53,7 +53,7 @@ def test_a_randomly_damaged_entry_is_never_a_hit_and_is_set_aside(tmp_path: Path
         _put(store, text="weights" * 20)
         entry = store.get(KEY)
         assert entry is not None
-        _damage(entry.folder, random)
+        _damage(entry.folder.parent, random)
         assert store.get(KEY) is None
         assert len(list((tmp_path / str(round_) / "quarantine").iterdir())) == 1
         _put(store)
@@ -62,7 +62,7 @@ def test_a_randomly_damaged_entry_is_never_a_hit_and_is_set_aside(tmp_path: Path
 
 def _damage(folder: Path, random: np.random.Generator) -> None:
     """Flip a byte of the data or the manifest's sums, cut a file short, remove one, or add one."""
-    kind, data, manifest = random.integers(0, 6), folder / "weights.bin", folder / "manifest.json"
+    kind, data, manifest = random.integers(0, 6), folder / "files" / "weights.bin", folder / "manifest.json"
     content = bytearray(data.read_bytes())
     if kind == 0:
         content[random.integers(len(content))] ^= 1 << random.integers(8)
@@ -88,7 +88,7 @@ def test_an_entry_of_another_key_is_no_hit(tmp_path: Path) -> None:
     assert entry is not None
     other = "cd" * 32
     (tmp_path / "entries" / "cd").mkdir()
-    os.rename(entry.folder, tmp_path / "entries" / "cd" / other)
+    os.rename(entry.folder.parent, tmp_path / "entries" / "cd" / other)
     assert store.get(other) is None
 
 

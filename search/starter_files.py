@@ -22,7 +22,7 @@ space: cpu                    # a preset, FILE.yaml, or the choices themselves:
 objectives: [accuracy, speedup]
 constraints:
   - accuracy_drop<=0.05       # "accuracy" is the metric of the workload, here the balanced accuracy
-trials: 20
+trials: 18
 timeout: 30m                  # no new candidate begins after this
 seed: 0
 """

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from spaces.errors import RequestError, WorkFailed
 
 OBJECT_STORE_BYTES = 128 * 2**20
 """Only tasks and figures travel through Ray; weights and artifacts go through the stage store."""
+
+
+REACH_S = 5.0
 
 
 class RayRunner(Runner):
@@ -79,12 +84,26 @@ def _connect(address: str | None) -> None:
             _node_ip_address="127.0.0.1",
         )
     else:
+        _require_listener(address)
         options.update(address=address)
     try:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = "a local Ray instance could not be started" if address is None else f"no Ray cluster at {address}"
         raise RequestError(f"--address: {where} ({_first_line(error)}); give HOST:PORT of a running one") from error
+
+
+def _require_listener(address: str) -> None:
+    """Raise `RequestError` where nothing listens at ``HOST:PORT``: Ray itself would try for minutes."""
+    written = re.fullmatch(r"(?:ray://)?\[?([^/\[\]]+)\]?:(\d{1,5})", address)
+    if not written:
+        return  # such as "auto", which Ray answers at once
+    try:
+        socket.create_connection((written[1], int(written[2])), timeout=REACH_S).close()
+    except (OSError, OverflowError) as error:
+        raise RequestError(
+            f"--address: no Ray cluster at {address} ({_first_line(error)}); give HOST:PORT of a running one"
+        ) from error
 
 
 @ray.remote(num_cpus=1, max_retries=0)

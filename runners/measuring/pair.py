@@ -28,7 +28,8 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         StageFailed: The artifact gives outputs of another shape than the baseline, or not finite.
     """
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: request["baseline_threads"]])
+    widest = max(request["threads"], request["baseline_threads"])
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:widest])
     workload = resolve(request["workload"])
     figures = _judge(workload, request)
     candidate, baseline = _open(workload, request, batch=1), _open_baseline(workload, request)

@@ -24,7 +24,7 @@ STAGE_VERSIONS = {
     "training": 1,
     "quantising": 1,
     "lowering": 1,
-    "measuring": 1,
+    "measuring": 2,
 }
 """Raised whenever a stage's code gives another result for the same settings."""
 
@@ -78,18 +78,13 @@ class Chains:
 
     def measuring(self, configuration: Configuration) -> dict[str, Any]:
         """The settings of the measurement, which belong to the machine as much as to the candidate."""
-        baseline = self._planned(self.space.baseline(), (Stage.SERVE,), self._one_wide())
         return {
-            "serving": asdict(self._planned(configuration, (Stage.SERVE,), self._one_wide())),
-            "baseline_threads": baseline.threads,
+            "serving": asdict(self._planned(configuration, (Stage.SERVE,), ServingPlan())),
+            "baseline_threads": ServingPlan().threads,
             "splits": ["validation"],
             "budget_s": 1.2,
             "device": self.space.environment.device,
         }
-
-    def _one_wide(self) -> ServingPlan:
-        threads = self.space.baseline().get("threads", self.space.environment.cpu_cores)
-        return ServingPlan(replicas=1, threads=int(threads))
 
     def _planned(self, configuration: Configuration, stages: tuple[Stage, ...], plan: Plan) -> Plan:
         for technique in self.space.techniques:

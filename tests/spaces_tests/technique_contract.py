@@ -195,7 +195,7 @@ def _apply(technique: Technique, settings: Mapping[str, Scalar]) -> tuple[Any, A
 def _plan(stage: Stage, environment: Environment) -> TrainingPlan | LoweringPlan | ServingPlan:
     if stage is Stage.TRAIN:
         return TrainingPlan()
-    return ServingPlan(1, environment.cpu_cores) if stage is Stage.SERVE else LoweringPlan()
+    return ServingPlan() if stage is Stage.SERVE else LoweringPlan()
 
 
 def _network() -> nn.Module:

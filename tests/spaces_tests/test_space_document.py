@@ -98,7 +98,7 @@ def test_a_parameter_left_out_stays_as_the_teacher_has_it() -> None:
     values = offered({}, LAPTOP)
     assert values["student_width"] == (1.0,)
     assert values["runtime"] == ("eager",)
-    assert values["threads"] == (2,)
+    assert values["threads"] == (1,)
     assert [dict(c) for c in make_space({}, LAPTOP).configurations()] == [dict(make_space({}, LAPTOP).baseline())]
 
 

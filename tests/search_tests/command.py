@@ -1,0 +1,95 @@
+"""The installed command, run as a person runs it: in a process of its own, in a folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+COMMAND = Path(sys.executable).parent / "frontrunner"
+MARK = "TEST_COMMAND_MARK"
+"""An environment variable that every process of a search inherits, whoever its parent becomes."""
+
+
+def frontrunner(*arguments: object, cwd: Path, timeout_s: float = 240, **environment: str) -> Any:
+    """The finished process, with ``stdout`` and ``stderr`` as text."""
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def document(done: Any) -> Any:
+    """The one JSON document on the stdout of a process that did what it was asked for."""
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@dataclass
+class RunningSearch:
+    """A search under way in a session of its own, whose stderr goes to a file."""
+
+    arguments: tuple[object, ...]
+    cwd: Path
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        self._log = self.cwd / f"{self.mark}.log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [COMMAND, *map(str, self.arguments)],
+                cwd=self.cwd,
+                env={**os.environ, MARK: self.mark},
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> str:
+        """Its stderr so far."""
+        return self._log.read_text()
+
+    def wait_until_said(self, words: str, timeout_s: float = 120) -> None:
+        """Return when ``words`` stand on its stderr."""
+        assert eventually(lambda: words in self.said or self.process.poll() is not None, timeout_s), self.said
+        assert words in self.said, self.said
+
+    def living(self) -> list[psutil.Process]:
+        """Every process that it started, directly or not, and itself while it lives."""
+        return [process for process in psutil.process_iter() if _marked(process, self.mark)]
+
+    def end(self) -> None:
+        """Kill what is left of it; only for cleaning up."""
+        for process in self.living():
+            process.kill()
+        self.process.wait()
+
+
+def eventually(holds: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether ``holds`` becomes true within the time."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _marked(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False

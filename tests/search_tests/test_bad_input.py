@@ -1,0 +1,142 @@
+"""Requests that cannot be had: one sentence that helps, the promised exit code, and nothing half-written."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from search_tests.command import document, frontrunner
+
+NOTHING_LISTENS = "127.0.0.1:1"
+NO_RAY = {"RAY_ADDRESS": "nowhere.invalid:1"}
+"""Whoever starts Ray without an address of its own is sent there and fails in other words."""
+
+WRONG = {
+    "unknown workload": (["search", "--workload", "synthetik"], ["--workload", "synthetik", "synthetic"]),
+    "workload file that is not there": (["search", "--workload", "mine.py"], ["--workload", "mine.py"]),
+    "unknown preset": (["search", "--workload", "synthetic", "--space", "gpuu"], ["--space", "gpuu", "cpu"]),
+    "unknown technique": (["search", "technique.yaml"], ["technique.yaml:3", "numeric_precison", "numeric_precision"]),
+    "unknown choice": (["search", "choice.yaml"], ["choice.yaml:3", "int7", "int8"]),
+    "unknown setting": (["search", "setting.yaml"], ["setting.yaml:2", "trails", "trials"]),
+    "study file that is not there": (["search", "absent.yaml"], ["absent.yaml"]),
+    "unknown objective": (["search", "--objective", "speedo"], ["--objective", "speedo", "speedup"]),
+    "unknown quantity in a bound": (["search", "--constraint", "latency<=5"], ["--constraint", "latency_p90_ms"]),
+    "no trials": (["search", "--trials", "0"], ["--trials", "1 or more"]),
+    "trials that are no number": (["search", "--trials", "many"], ["--trials", "integer"]),
+    "unknown flag": (["search", "--trails", "5"], ["--trails"]),
+    "unknown command": (["serach"], ["serach"]),
+    "time that is none": (["search", "--timeout", "soon"], ["--timeout", "soon", "30m"]),
+    "home behind a file": (["search", "--workload", "synthetic", "--home", "file/home"], ["--home", "file/home"]),
+    "storage without a server": (
+        ["search", "--workload", "synthetic", "--storage", "postgresql+psycopg://me@127.0.0.1:1/studies"],
+        ["--storage", "postgresql", "cannot be opened"],
+    ),
+    "tracking without a server": (
+        ["search", "--workload", "synthetic", "--tracking-uri", "http://127.0.0.1:1"],
+        ["http://127.0.0.1:1", "--tracking-uri"],
+    ),
+    "resume without a home": (["resume", "digits"], ["--home", "no search has run there"]),
+    "front without a home": (["front", "digits"], ["--home", "no search has run there"]),
+    "export without a home": (["export", "digits", "--to", "out"], ["--home", "no search has run there"]),
+    "verify what is no export": (["verify", "file"], ["file"]),
+}
+
+FILES = {
+    "file": "",
+    "technique.yaml": "workload: synthetic\nspace:\n  numeric_precison: [fp32]\n",
+    "choice.yaml": "workload: synthetic\nspace:\n  numeric_precision: [fp32, int7]\n",
+    "setting.yaml": "workload: synthetic\ntrails: 3\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def refused(done: Any, words: list[str], code: int = 2) -> None:
+    """Raise AssertionError unless it ended with ``code`` and one line on stderr that holds ``words``."""
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("frontrunner: ")
+    assert [word for word in words if word not in lines[0]] == [], lines[0]
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_request_that_cannot_be_had_gets_one_sentence_before_ray_starts(case: str, folder: Path) -> None:
+    arguments, words = WRONG[case]
+    refused(frontrunner(*arguments, cwd=folder, timeout_s=30, **NO_RAY), words)
+    assert not any(path.suffix == ".db" for path in folder.rglob("*"))
+    assert not (folder / "out").exists()
+
+
+def test_a_cluster_that_is_not_there_is_named_and_no_study_is_left(folder: Path) -> None:
+    done = frontrunner("search", "--workload", "synthetic", "--address", NOTHING_LISTENS, cwd=folder, timeout_s=60)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "--address" in done.stderr.splitlines()[-1]
+    assert NOTHING_LISTENS in done.stderr.splitlines()[-1]
+    assert document(frontrunner("studies", "--json", cwd=folder))["studies"] == []
+
+
+@pytest.fixture(scope="module")
+def impossible(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    folder = tmp_path_factory.mktemp("impossible")
+    text = "workload: synthetic\ntrials: 2\nspace:\n  student_width: [1.0, 0.5]\nconstraints: [speedup>=1000]\n"
+    (folder / "study.yaml").write_text(text)
+    return folder, frontrunner("search", "study.yaml", cwd=folder)
+
+
+def test_a_bound_that_nothing_keeps_fails_with_the_nearest_trial_and_keeps_the_study(
+    impossible: tuple[Path, Any],
+) -> None:
+    folder, done = impossible
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert "no trial satisfies" in last
+    assert "speedup>=1000 (it has " in last
+    shown = document(frontrunner("front", "synthetic", "--json", "--all", cwd=folder))
+    assert shown["front"] == []
+    assert [trial["state"] for trial in shown["all"]] == ["complete", "complete"]
+
+
+def test_an_unknown_study_is_answered_with_those_that_there_are(impossible: tuple[Path, Any]) -> None:
+    for arguments in (["front", "synthetik"], ["resume", "synthetik"], ["export", "synthetik", "--to", "out"]):
+        refused(frontrunner(*arguments, cwd=impossible[0], **NO_RAY), ["synthetik", "there are synthetic"])
+
+
+def test_a_study_is_not_continued_with_other_settings(impossible: tuple[Path, Any]) -> None:
+    folder, _ = impossible
+    before = document(frontrunner("front", "synthetic", "--json", "--all", cwd=folder))
+    done = frontrunner("search", "study.yaml", "--seed", "7", "--objective", "speedup", cwd=folder)
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "seed (was 0, now 7)" in last
+    assert "objectives" in last
+    assert "workload (was" not in last
+    assert document(frontrunner("front", "synthetic", "--json", "--all", cwd=folder)) == before
+
+
+def test_an_empty_front_has_nothing_to_export(impossible: tuple[Path, Any]) -> None:
+    folder, _ = impossible
+    refused(frontrunner("export", "synthetic", "--to", "out", cwd=folder, **NO_RAY), ["synthetic", "no front"])
+    assert not (folder / "out").exists()
+
+
+def test_the_check_of_these_tests_rejects_other_codes_more_lines_and_missing_words() -> None:
+    class Done:
+        returncode, stdout, stderr = 2, "", "frontrunner: --trials 0: give a whole number\n"
+
+    refused(Done, ["--trials"])
+    with pytest.raises(AssertionError):
+        refused(Done, ["--seed"])
+    with pytest.raises(AssertionError):
+        refused(Done, ["--trials"], code=1)
+    Done.stderr += "Traceback\n"
+    with pytest.raises(AssertionError):
+        refused(Done, ["--trials"])

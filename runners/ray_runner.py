@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskErr
 
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
 from runners.telemetry import silence
+from runners.travelling_folder import pack, unpack
 from spaces.environment import Environment
 from spaces.errors import RequestError, WorkFailed
 
@@ -39,13 +41,16 @@ class RayRunner(Runner):
     def __init__(self, store: Path, address: str | None = None) -> None:
         self._store = str(store)
         self._under_way: dict[Any, StageTask] = {}
+        self._sent: Any = None
+        self._far = address is not None
         _connect(address)
         cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
         self.slots = max(1, min(int(cores), 64))
 
     def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
+        self._sent = ray.put(pack(workload) if self._far else None)
         try:
-            good, value = ray.get(_inspect.remote(workload))
+            good, value = ray.get(_inspect.remote(workload, self._sent))
         except RayError as error:
             raise WorkFailed(f"the workload could not be inspected: {_reason(error)}") from error
         if not good:
@@ -55,7 +60,7 @@ class RayRunner(Runner):
 
     def submit(self, task: StageTask) -> None:
         remote = _carry_out.options(num_cpus=task.cpus, num_gpus=task.gpus, name=task.stage)
-        self._under_way[remote.remote(task, self._store)] = task
+        self._under_way[remote.remote(task, self._store, self._sent)] = task
 
     def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
         if not self._under_way:
@@ -107,23 +112,23 @@ def _require_listener(address: str) -> None:
 
 
 @ray.remote(num_cpus=1, max_retries=0)
-def _inspect(workload: Any) -> tuple[bool, Any]:
+def _inspect(workload: Any, sent: bytes | None) -> tuple[bool, Any]:
     from runners.inspection import inspect_here
 
     silence()
     try:
-        return True, inspect_here(workload)
+        return True, inspect_here(unpack(workload, sent))
     except RequestError as error:
         return False, str(error)
 
 
 @ray.remote(max_retries=0)
-def _carry_out(task: StageTask, store: str) -> StageOutcome:
+def _carry_out(task: StageTask, store: str, sent: bytes | None) -> StageOutcome:
     from runners.stages.job import carry_out
     from runners.stages.store import StageStore
 
     silence()
-    return carry_out(task, StageStore(Path(store)))
+    return carry_out(replace(task, workload=unpack(task.workload, sent)), StageStore(Path(store)))
 
 
 def _outcome(reference: Any) -> StageOutcome:

@@ -83,6 +83,11 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
     quiet_optuna()
     try:
         return optuna.storages.get_storage(url)
+    except ImportError as error:
+        raise RequestError(
+            f"--storage {_without_password(url)}: the driver of this database is not installed; for PostgreSQL "
+            "`pip install 'frontrunner[postgres]'` and write postgresql+psycopg://user@host/name"
+        ) from error
     except Exception as error:
         reason = " ".join(str(getattr(error, "orig", None) or error).split())[:200]
         raise RequestError(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from spaces.errors import RequestError
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -15,6 +17,9 @@ class TrainingPlan:
         workers: Data-parallel processes.
         distillation_weight: Share of the loss that comes from the teacher's soft targets, 0 to 1.
         distillation_temperature: Temperature of the soft targets (Hinton et al., arXiv 1503.02531).
+
+    Raises:
+        RequestError: A number that must be above 0 is not.
     """
 
     epochs: int = 8
@@ -24,6 +29,11 @@ class TrainingPlan:
     workers: int = 1
     distillation_weight: float = 0.0
     distillation_temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "workers"):
+            if not getattr(self, name) > 0:
+                raise RequestError(f"training: {name} is {getattr(self, name)}; it must be above 0")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Requests that cannot be had: one sentence that helps, the promised exit code, and nothing half-written."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ WRONG = {
     "home behind a file": (["search", "--workload", "synthetic", "--home", "file/home"], ["--home", "file/home"]),
     "storage without a server": (
         ["search", "--workload", "synthetic", "--storage", "postgresql+psycopg://me@127.0.0.1:1/studies"],
-        ["--storage", "postgresql", "cannot be opened"],
+        ["--storage", "postgresql+psycopg://me@127.0.0.1:1/studies"],
     ),
     "tracking without a server": (
         ["search", "--workload", "synthetic", "--tracking-uri", "http://127.0.0.1:1"],
@@ -80,6 +81,12 @@ def test_a_cluster_that_is_not_there_is_named_and_no_study_is_left(folder: Path)
     assert "--address" in done.stderr.splitlines()[-1]
     assert NOTHING_LISTENS in done.stderr.splitlines()[-1]
     assert document(frontrunner("studies", "--json", cwd=folder))["studies"] == []
+
+
+@pytest.mark.skipif(find_spec("psycopg") is not None, reason="the driver is installed")
+def test_a_database_without_its_driver_is_answered_with_what_to_install(folder: Path) -> None:
+    arguments, _ = WRONG["storage without a server"]
+    refused(frontrunner(*arguments, cwd=folder, **NO_RAY), ["pip install 'frontrunner[postgres]'"])
 
 
 @pytest.fixture(scope="module")

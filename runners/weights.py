@@ -1,5 +1,6 @@
 """Networks on disk: weights as safetensors beside the layer sizes that pruning changed; nothing is pickled."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,16 @@ from runners.runner import StageFailed
 
 WEIGHTS = "weights.safetensors"
 ARCHITECTURE = "architecture.json"
+
+
+def weights_digest(network: nn.Module) -> str:
+    """SHA-256 over the names, shapes, types and values of all parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(raw.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def save_network(module: nn.Module, folder: Path) -> None:

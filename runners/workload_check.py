@@ -113,7 +113,7 @@ def _check_network(workload: Workload, inputs: NDArray[Any]) -> Tensor:
 
 
 def _check_pretrained(workload: Workload, network: nn.Module) -> None:
-    from runners.workload_reference import weights_digest
+    from runners.weights import weights_digest
 
     with UserCode(f"workload {workload.name}: making its model again"):
         again = workload.model()

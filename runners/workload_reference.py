@@ -101,20 +101,10 @@ def fingerprint(workload: "Workload", reference: Reference) -> str:
     parts: list[Any] = [[name, split.fingerprint()] for name, split in sorted(workload.splits.items())]
     parts += [asdict(workload.training), _definition(absolute_reference(reference, Path.cwd()))]
     if workload.pretrained:
+        from runners.weights import weights_digest
+
         parts.append(weights_digest(workload.model()))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def weights_digest(network: Any) -> str:
-    """SHA-256 over the names, shapes, types and values of all parameters and buffers of a ``torch.nn.Module``."""
-    import torch
-
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(raw.numpy().tobytes())
-    return digest.hexdigest()
 
 
 @cache

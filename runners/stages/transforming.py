@@ -1,6 +1,5 @@
 """Change the network by one technique: cut a student, prune channels, or whatever a technique's file says."""
 
-import hashlib
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ from torch import nn
 from runners.measuring.footprint import count_macs, count_parameters
 from runners.runner import StageFailed
 from runners.stages.job import StageJob
-from runners.weights import load_network, save_network
+from runners.weights import load_network, save_network, weights_digest
 from spaces.space_document import all_techniques
 from spaces.technique import ModelContext
 
@@ -26,22 +25,15 @@ def run(job: StageJob) -> dict[str, Any]:
     technique = next(t for t in all_techniques() if t.name == name)
     network = load_network(job.workload.model, job.parent.folder)
     example = torch.from_numpy(job.workload.example())
-    before, shape = _fingerprint(network), _output_shape(network, example)
+    before, shape = weights_digest(network), _output_shape(network, example)
     network = technique.apply(network, settings, ModelContext(example, job.task.seed))
-    if _fingerprint(network) == before:
+    if weights_digest(network) == before:
         raise StageFailed(f"{technique.name} changed nothing with {settings}: the trial would repeat another")
     if _output_shape(network, example) != shape:
         raise StageFailed(f"{technique.name} changed the output from {shape} to {_output_shape(network, example)}")
     save_network(network, job.folder)
     counted = {"macs": count_macs(network, job.workload.example()), "parameters": count_parameters(network)}
     return {**job.carried(), **counted}
-
-
-def _fingerprint(network: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        digest.update(f"{name}{tuple(tensor.shape)}".encode() + tensor.detach().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _output_shape(network: nn.Module, example: torch.Tensor) -> tuple[int, ...]:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from runners.training_loop import train
+from runners.weights import weights_digest
 from runners.workload import SPLITS, Workload
 from runners.workload_check import check_contract
-from runners.workload_reference import weights_digest
 
 Rule = Callable[[Workload], None]
 

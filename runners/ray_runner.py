@@ -79,6 +79,8 @@ def _connect(address: str | None) -> None:
     silence()
     # Ray's own advice on accelerators is for clusters; on a machine without one it only puzzles.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # By default Ray's workers step back for every other process, and so would the measurements in them.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is None:
         options.update(

@@ -36,7 +36,7 @@ def watch(event, arguments):
 
 def tell_that_it_watches():
     descriptor = os.open(os.environ["TEST_CONNECTIONS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(descriptor, (json.dumps([os.getpid(), "watching", sys.argv[:1] if hasattr(sys, "argv") else []]) + "\\n").encode())
+    os.write(descriptor, (json.dumps([os.getpid(), "watching", sys.orig_argv]) + "\\n").encode())
     os.close(descriptor)
 
 tell_that_it_watches()
@@ -44,6 +44,12 @@ sys.addaudithook(watch)
 """
 
 QUICK = "workload: synthetic\ntrials: 2\nspace:\n  student_width: [1.0, 0.5]\n"
+
+
+METADATA = {"169.254.169.254", "metadata.google.internal"}
+"""Where a machine in a cloud asks its own host in which cloud it is. The process behind Ray's dashboard, which Ray
+2.60 starts on every head node, asks there once when it starts, with usage statistics off too; it sends nothing of
+the search, and there is no switch."""
 
 
 class Watch:
@@ -63,8 +69,18 @@ class Watch:
 
     def outside(self) -> list[tuple[str, str]]:
         """Every address that is not on this machine, with who named it."""
-        named = [(event, address[0]) for _, event, address in self._lines() if event != "watching" and address]
-        return [(who, host) for who, host in [*named, *sorted(self.sampled)] if not stays_here(host)]
+        lines = self._lines()
+        rays = {pid for pid, event, command in lines if event == "watching" and "ray/dashboard/" in " ".join(command)}
+        named = [
+            (event, address[0])
+            for pid, event, address in lines
+            if event != "watching" and address and not (pid in rays and address[0] in METADATA)
+        ]
+        return [(who, host) for who, host in [*named, *sorted(self._not_rays())] if not stays_here(host)]
+
+    def _not_rays(self) -> set[tuple[str, str]]:
+        """What was sampled, without the one question of Ray's dashboard process, which the hook has seen too."""
+        return {(who, host) for who, host in self.sampled if not ("dashboard" in who.lower() and host in METADATA)}
 
     def _lines(self) -> list[list[Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
@@ -98,14 +114,20 @@ def peers(process: psutil.Process) -> list[tuple[str, str]]:
 
 
 def stays_here(host: str) -> bool:
-    """Whether a host as a program named it is this machine: loopback, no host at all, or a UNIX socket's path."""
+    """Whether a host as a program named it is this machine: an address of it, no host at all, or a UNIX socket."""
     if host in ("localhost", "", "None") or host.startswith(("/", "\0", "b'")):
         return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return address.is_loopback or address.is_unspecified
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified or str(address) in own_addresses()
+
+
+def own_addresses() -> set[str]:
+    """The addresses of this machine: Ray turns a loopback address into one of them."""
+    return {address.address for addresses in psutil.net_if_addrs().values() for address in addresses}
 
 
 def test_a_search_connects_to_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,11 +174,13 @@ def test_the_sampler_sees_the_peer_of_a_process() -> None:
         assert "127.0.0.1" in {address for _, address in peers(psutil.Process())}
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "10.0.0.1", "8.8.8.8", "example.org", "2001:db8::1"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "10.0.0.1", "8.8.8.8", "::ffff:8.8.8.8", "example.org", "2001:db8::1"])
 def test_other_machines_are_told_apart(host: str) -> None:
     assert not stays_here(host)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "/tmp/socket", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.8.8.8", "::ffff:127.0.0.1", "::1", "localhost", "/tmp/socket", "0.0.0.0"]
+)
 def test_this_machine_is_known(host: str) -> None:
     assert stays_here(host)

@@ -216,7 +216,8 @@ workload: synthetic
 study: quick
 trials: 5
 space:
-  student_width: [1.0, 0.875, 0.75, 0.5, 0.375, 0.25]
+  student_width: [1.0, 0.75, 0.5, 0.25]
+  runtime: [eager, onnxruntime]
 """
 
 

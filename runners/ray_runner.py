@@ -4,11 +4,14 @@ import logging
 import os
 import re
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
 
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
@@ -22,6 +25,10 @@ OBJECT_STORE_BYTES = 128 * 2**20
 
 
 REACH_S = 5.0
+
+PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+REFUSING = "http://127.0.0.1:9"
+"""The discard port of this machine, where nothing listens."""
 
 
 class RayRunner(Runner):
@@ -50,7 +57,7 @@ class RayRunner(Runner):
     def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
         self._sent = ray.put(pack(workload) if self._far else None)
         try:
-            good, value = ray.get(_inspect.remote(workload, self._sent))
+            good, value = ray.get(_inspect.remote(workload, self._sent, _proxies()))
         except RayError as error:
             raise WorkFailed(f"the workload could not be inspected: {_reason(error)}") from error
         if not good:
@@ -60,7 +67,7 @@ class RayRunner(Runner):
 
     def submit(self, task: StageTask) -> None:
         remote = _carry_out.options(num_cpus=task.cpus, num_gpus=task.gpus, name=task.stage)
-        self._under_way[remote.remote(task, self._store, self._sent)] = task
+        self._under_way[remote.remote(task, self._store, self._sent, _proxies())] = task
 
     def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
         if not self._under_way:
@@ -94,10 +101,44 @@ def _connect(address: str | None) -> None:
         _require_listener(address)
         options.update(address=address)
     try:
-        ray.init(**options)
+        with _secluded() if address is None else nullcontext():
+            ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = "a local Ray instance could not be started" if address is None else f"no Ray cluster at {address}"
         raise RequestError(f"--address: {where} ({_first_line(error)}); give HOST:PORT of a running one") from error
+
+
+@contextmanager
+def _secluded() -> Iterator[None]:
+    """Start Ray's processes so that they bind the loopback address and ask nobody outside.
+
+    Ray turns 127.0.0.1 into the machine's outward address unless clusters are off, as they are on other systems.
+    Its dashboard process runs even without a dashboard, and looks for the metadata of a cloud whatever the usage
+    statistics are set to; a proxy that refuses answers it.
+    """
+    clusters, before = ray_constants.ENABLE_RAY_CLUSTER, {name: os.environ.get(name) for name in PROXIES}
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    os.environ.update(dict.fromkeys(PROXIES, REFUSING))
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = clusters
+        for name in PROXIES:
+            os.environ.pop(name)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+def _enter_worker(proxies: dict[str, str]) -> None:
+    """Undo for a person's own code what `_secluded` left in a worker's environment."""
+    silence()
+    for name in PROXIES:
+        if os.environ.get(name) == REFUSING:
+            os.environ.pop(name)
+            os.environ.update({name: proxies[name]} if name in proxies else {})
+
+
+def _proxies() -> dict[str, str]:
+    return {name: os.environ[name] for name in PROXIES if name in os.environ}
 
 
 def _require_listener(address: str) -> None:
@@ -114,10 +155,10 @@ def _require_listener(address: str) -> None:
 
 
 @ray.remote(num_cpus=1, max_retries=0)
-def _inspect(workload: Any, sent: bytes | None) -> tuple[bool, Any]:
+def _inspect(workload: Any, sent: bytes | None, proxies: dict[str, str]) -> tuple[bool, Any]:
+    _enter_worker(proxies)
     from runners.inspection import inspect_here
 
-    silence()
     try:
         return True, inspect_here(unpack(workload, sent))
     except RequestError as error:
@@ -125,11 +166,11 @@ def _inspect(workload: Any, sent: bytes | None) -> tuple[bool, Any]:
 
 
 @ray.remote(max_retries=0)
-def _carry_out(task: StageTask, store: str, sent: bytes | None) -> StageOutcome:
+def _carry_out(task: StageTask, store: str, sent: bytes | None, proxies: dict[str, str]) -> StageOutcome:
+    _enter_worker(proxies)
     from runners.stages.job import carry_out
     from runners.stages.store import StageStore
 
-    silence()
     return carry_out(replace(task, workload=unpack(task.workload, sent)), StageStore(Path(store)))
 
 

@@ -1,9 +1,10 @@
 """Run a search from a request to its front: open what it needs, drive it, measure the front, show it."""
 
+import io
 import json
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -78,7 +79,13 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
     places.home.make()
     check_tracking_uri(places.tracking)
     storage = open_storage(places.storage)
-    with _stoppable(), places.home.driving(request.study_name), make_progress(quiet=False) as progress:
+    # Ray writes what it thinks of dead workers to stdout, which is for the result alone.
+    with (
+        _stoppable(),
+        redirect_stdout(io.StringIO()),
+        places.home.driving(request.study_name),
+        make_progress(quiet=False) as progress,
+    ):
         progress.note(f"study {request.study_name}: looking at the machine and at workload {_short(request.workload)}")
         with runner or _ray_runner(places) as runner:
             environment, facts = runner.inspect(request.workload)

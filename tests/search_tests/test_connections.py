@@ -46,12 +46,6 @@ sys.addaudithook(watch)
 QUICK = "workload: synthetic\ntrials: 2\nspace:\n  student_width: [1.0, 0.5]\n"
 
 
-METADATA = {"169.254.169.254", "metadata.google.internal"}
-"""Where a machine in a cloud asks its own host in which cloud it is. The process behind Ray's dashboard, which Ray
-2.60 starts on every head node, asks there once when it starts, with usage statistics off too; it sends nothing of
-the search, and there is no switch."""
-
-
 class Watch:
     """What Python processes said of their sockets, and what the system said of everybody's."""
 
@@ -69,18 +63,8 @@ class Watch:
 
     def outside(self) -> list[tuple[str, str]]:
         """Every address that is not on this machine, with who named it."""
-        lines = self._lines()
-        rays = {pid for pid, event, command in lines if event == "watching" and "ray/dashboard/" in " ".join(command)}
-        named = [
-            (event, address[0])
-            for pid, event, address in lines
-            if event != "watching" and address and not (pid in rays and address[0] in METADATA)
-        ]
-        return [(who, host) for who, host in [*named, *sorted(self._not_rays())] if not stays_here(host)]
-
-    def _not_rays(self) -> set[tuple[str, str]]:
-        """What was sampled, without the one question of Ray's dashboard process, which the hook has seen too."""
-        return {(who, host) for who, host in self.sampled if not ("dashboard" in who.lower() and host in METADATA)}
+        named = [(event, address[0]) for _, event, address in self._lines() if event != "watching" and address]
+        return [(who, host) for who, host in [*named, *sorted(self.sampled)] if not stays_here(host)]
 
     def _lines(self) -> list[list[Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
@@ -114,7 +98,7 @@ def peers(process: psutil.Process) -> list[tuple[str, str]]:
 
 
 def stays_here(host: str) -> bool:
-    """Whether a host as a program named it is this machine: an address of it, no host at all, or a UNIX socket."""
+    """Whether a host as a program named it is this machine: a loopback address, no host at all, or a UNIX socket."""
     if host in ("localhost", "", "None") or host.startswith(("/", "\0", "b'")):
         return True
     try:
@@ -122,15 +106,10 @@ def stays_here(host: str) -> bool:
     except ValueError:
         return False
     address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_loopback or address.is_unspecified or str(address) in own_addresses()
+    return address.is_loopback or address.is_unspecified
 
 
-def own_addresses() -> set[str]:
-    """The addresses of this machine: Ray turns a loopback address into one of them."""
-    return {address.address for addresses in psutil.net_if_addrs().values() for address in addresses}
-
-
-def test_a_search_connects_to_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_connects_to_loopback_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch(tmp_path)
     for name, value in watch.environment.items():
         monkeypatch.setenv(name, value)

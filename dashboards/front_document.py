@@ -91,6 +91,8 @@ def headline(document: Document, within: float = 0.01) -> str:
     if baseline is None:
         return "the baseline is not measured yet"
     others = members(document)
+    if not document["front"] and document.get("constraints"):
+        return f"no trial satisfies every constraint ({', '.join(document['constraints'])})"
     if not others:
         return f"only the baseline is on the front so far, at {percent(baseline['measurement']['accuracy'])}"
     best = fastest_within(document, within)

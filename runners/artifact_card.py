@@ -12,8 +12,9 @@ A network that Frontrunner made faster, exported from {origin}.
 
 ## Against the baseline
 
-The baseline is the network as it was given, in fp32, called by PyTorch.
-Both were measured in pairs on {device}. The numbers hold for that machine.
+The baseline is the network as it was given, in fp32, called by PyTorch on {baseline_threads} thread(s).
+Both were measured in pairs on {device}. The numbers hold for that machine. Latency is that of one call with one
+input; throughput is that of {replicas} process(es) with {threads} thread(s) each, all busy at once.
 
 | quantity | unit | this model | baseline |
 |---|---|---|---|
@@ -67,14 +68,17 @@ def main():
     parser.add_argument("--threads", type=int, default={threads}, help="threads of one call")
     chosen = parser.parse_args()
     if chosen.input:
-        inputs = np.load(chosen.input, allow_pickle=False)
+        try:
+            inputs = np.load(chosen.input, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            parser.error(f"--input {{chosen.input}}: cannot be read ({{error}})")
     else:
         inputs = np.random.default_rng(0).standard_normal((1, *INPUT_SHAPE))
     inputs = np.ascontiguousarray(inputs, dtype=np.float32)
     if inputs.shape == INPUT_SHAPE:
         inputs = inputs[None]
     if inputs.shape[1:] != INPUT_SHAPE:
-        parser.error(f"the input has shape {{inputs.shape}}; it must be {{INPUT_SHAPE}} or (n, *{{INPUT_SHAPE}})")
+        parser.error(f"the input has shape {{inputs.shape}}; it must be {{INPUT_SHAPE}} or {{('n', *INPUT_SHAPE)}}")
     outputs = load(Path(__file__).resolve().parent, chosen.threads)(inputs)
     print("output shape", outputs.shape)
     print("argmax", outputs.reshape(len(outputs), -1).argmax(axis=1).tolist())
@@ -98,6 +102,8 @@ def card(document: Mapping[str, Any]) -> str:
         needs=_needs(document),
         origin=", ".join(f"{name} {value}" for name, value in document["origin"].items()) or "a search",
         device=document["measured"].get("device", "the machine named in `frontrunner.json`"),
+        baseline_threads=document["measured"].get("baseline_threads", 1),
+        replicas=document["configuration"].get("replicas", 1),
         rows="\n".join(comparison(document["claims"], document["baseline"])),
         choices="\n".join(f"| {name} | {value} |" for name, value in document["configuration"].items()),
         input_name=document["input"]["name"],

@@ -36,8 +36,10 @@ StoreOption = Annotated[str | None, typer.Option(help="Folder of the stage store
 
 @app.command()
 def search(
-    study_file: Annotated[Path | None, typer.Argument(metavar="[STUDY.yaml]", help="What the flags can say")] = None,
-    study: Annotated[str | None, typer.Option(help="Name [default: the workload's]")] = None,
+    study_file: Annotated[
+        Path | None, typer.Argument(metavar="[STUDY.yaml]", help="A study file; flags win over it")
+    ] = None,
+    study: Annotated[str | None, typer.Option(help="Name [default: after the workload]")] = None,
     workload: Annotated[str | None, typer.Option(help="NAME, FILE.py[:OBJECT] or package.module:OBJECT")] = None,
     space: Annotated[str | None, typer.Option(help="Preset or FILE.yaml")] = None,
     trials: Annotated[int | None, typer.Option(help="Trials that the study shall have, baseline included")] = None,

@@ -91,12 +91,12 @@ def _print(document: dict[str, Any]) -> None:
     for name, facts in document["backends"].items():
         backends.add_row(name, ", ".join(facts["precisions"]), facts["off"] or "")
     choices = Table(box=None, header_style="bold")
-    for column in ("choice", "technique", "values"):
+    for column in ("choice", "technique", "all values here"):
         choices.add_column(column)
     for name, about in document["techniques"].items():
         choices.add_row(name, about["technique"], ", ".join(map(str, about["values"])))
     off = Table(box=None, header_style="bold")
-    for column in ("off", "value", "because"):
+    for column in ("not offered", "value", "because"):
         off.add_column(column, overflow="fold")
     for entry in document["off"]:
         off.add_row(entry["choice"], str(entry["value"]), entry["reason"])

@@ -1,6 +1,7 @@
 """``frontrunner export``: pick a trial, write it as a folder that runs by itself, and hold it to its claims."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,11 @@ def export_trial(
         WorkFailed: The artifact is lost, or a claim does not hold; nothing is left behind.
     """
     silence()
-    bounds = [Constraint.parse(text) for text in within]
+    bounds = [_bound(text) for text in within]
     if to.exists():
         raise RequestError(f"--to {to}: it exists already; give a new name or remove it first")
+    if not os.access(next(parent for parent in to.absolute().parents if parent.exists()), os.W_OK | os.X_OK):
+        raise RequestError(f"--to {to}: its folder cannot be written; name another")
     study, home = open_study(name, places.get("home"), places.get("storage"))
     document = document_of(study, home)
     chosen = pick_member(document, all_measured(study), pick, bounds)
@@ -79,7 +82,7 @@ def pick_member(
     if pick not in PICKS:
         raise RequestError(f"--pick {pick}: allowed are {', '.join(PICKS)} or a trial's number")
     if not document["front"]:
-        raise RequestError(f"study {document['study']!r} has no front yet; `frontrunner resume {document['study']}`")
+        raise RequestError(f"study {document['study']!r} has nothing to export: {headline(document)}")
     members = [member for member in document["front"] if _keeps(member, bounds)]
     if not members:
         raise RequestError(
@@ -91,6 +94,13 @@ def pick_member(
     if pick == "most-accurate":
         return max(members, key=lambda member: (member["measurement"]["accuracy"], member["measurement"]["speedup"]))
     return _knee(document, members)
+
+
+def _bound(text: str) -> Constraint:
+    try:
+        return Constraint.parse(text)
+    except RequestError as error:
+        raise RequestError(f"--within {text}: {error}") from error
 
 
 def _numbered(number: int, trials: Sequence[Mapping[str, Any]], bounds: Sequence[Constraint]) -> Mapping[str, Any]:

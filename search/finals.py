@@ -13,9 +13,22 @@ from search.study import TrialRecord, records
 
 
 def measure_finally(
-    study: optuna.Study, runner: Runner, chains: Chains, members: Sequence[TrialRecord], watcher: Watcher
+    study: optuna.Study,
+    runner: Runner,
+    chains: Chains,
+    members: Sequence[TrialRecord],
+    watcher: Watcher,
+    occasion: int = 0,
 ) -> dict[int, dict[str, Any]]:
     """Measure the baseline and ``members`` of the front once more; the test split is used here alone.
+
+    Args:
+        study: The study.
+        runner: Carries out the measurements, one after the other.
+        chains: Names them.
+        members: The front as the search found it.
+        watcher: Is told what happens.
+        occasion: How often the front of this study was measured before: each time is a measurement of its own.
 
     Returns:
         Figures by trial number, the baseline's first, for those whose measurement succeeded.
@@ -26,7 +39,7 @@ def measure_finally(
     for number, trial in everyone.items():
         assert trial.configuration is not None
         watcher.stage_started(number, "final")
-        runner.submit(chains.final(trial.configuration, len(trials)))
+        runner.submit(chains.final(trial.configuration, len(trials), occasion))
         outcome = _next(runner)
         watcher.stage_ended(number, "final", outcome.seconds, outcome.from_store)
         if outcome.failure:

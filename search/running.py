@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 
+from dashboards.front_document import times
 from dashboards.progress import Progress, make_progress
 from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
@@ -28,7 +29,7 @@ from search.front import all_measured, front_document, front_of, measured, neare
 from search.home import Home
 from search.objectives import find_objectives
 from search.space_file import space_document
-from search.study import StudySettings, find_study, make_study, open_storage, records
+from search.study import StudySettings, TrialRecord, find_study, make_study, open_storage, records
 from search.terminal import print_front
 from search.watchers import Watchers
 from spaces.errors import WorkFailed
@@ -183,9 +184,34 @@ def _measure_front(
     members, _ = front_of(complete, objectives, constraints)
     if not members:
         return
-    watchers.note(f"measuring the {len(members)} members of the front once more, with the test split")
+    if _is_final(study, members):
+        return
+    watchers.note("measuring the baseline and the front once more, with the test split")
+    occasion = study.user_attrs.get("final_occasion", 0)
     study.set_user_attr("final", {})
-    study.set_user_attr("final", measure_finally(study, runner, chains, members, watchers))
+    finals = measure_finally(study, runner, chains, members, watchers, occasion)
+    study.set_user_attr("final_occasion", occasion + 1)
+    study.set_user_attr("final_trials", len(records(study)))
+    study.set_user_attr("final", finals)
+    for trial in _left(members, front_of(complete, objectives, constraints, finals)[0]):
+        before, after = (trial.measurement or {})["speedup"], finals.get(trial.number, {}).get("speedup")
+        if after is not None:
+            watchers.note(
+                f"trial {trial.number} left the front: {times(before)}x in the search, {times(after)}x finally"
+            )
+
+
+def _is_final(study: optuna.Study, members: Sequence[TrialRecord]) -> bool:
+    """Whether the front was measured since the last trial, and nothing in it was unstable."""
+    finals = study.user_attrs.get("final", {})
+    known = study.user_attrs.get("final_trials") == len(records(study))
+    steady = all(str(trial.number) in finals and not finals[str(trial.number)]["unstable"] for trial in members)
+    return known and steady
+
+
+def _left(before: Sequence[TrialRecord], after: Sequence[TrialRecord]) -> list[TrialRecord]:
+    stayed = {trial.number for trial in after}
+    return [trial for trial in before if trial.number not in stayed]
 
 
 def _sampler(study: optuna.Study, chains: Chains, seed: int) -> DistinctSampler:

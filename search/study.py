@@ -140,12 +140,16 @@ def refuse_other_settings(study: optuna.Study, settings: StudySettings) -> None:
     old, new = study.user_attrs.get("settings"), settings.to_json()
     if old is None:
         raise RequestError(f"study {study.study_name!r} was not made by frontrunner; give another name with --study")
-    different = [f"{name} (was {old.get(name)!r}, now {new[name]!r})" for name in new if old.get(name) != new[name]]
+    different = [_difference(name, old.get(name), new[name]) for name in new if old.get(name) != new[name]]
     if different:
         raise RequestError(
             f"study {study.study_name!r} exists with other settings: {'; '.join(different)[:600]}; "
             "give another name with --study, or the same settings"
         )
+
+
+def _difference(name: str, old: Any, new: Any) -> str:
+    return "the workload's data or code" if name == "fingerprint" else f"{name} (was {old!r}, now {new!r})"
 
 
 def records(study: optuna.Study) -> list[TrialRecord]:

@@ -63,16 +63,23 @@ class Chains:
         links.add("measuring", self.measuring(configuration), alone=True, parent=parent, teacher=teacher)
         return tuple(links.tasks)
 
-    def final(self, configuration: Configuration, occasion: int) -> StageTask:
+    def final(self, configuration: Configuration, trials: int, occasion: int = 0) -> StageTask:
         """The measurement of a front member in fresh processes, with the test split, for the last word.
 
         Args:
             configuration: A candidate whose chain is done.
-            occasion: Number of trials that the study had: the same front later is measured anew.
+            trials: Number of trials that the study had.
+            occasion: How often its front was measured before; both together keep an old figure from being a new one.
         """
         *_, lowering, measuring = self.chain(configuration)
         links = _Links(self, configuration)
-        settings = {**measuring.settings, "splits": ["validation", "test"], "budget_s": 2.5, "occasion": occasion}
+        settings = {
+            **measuring.settings,
+            "splits": ["validation", "test"],
+            "budget_s": 2.5,
+            "trials": trials,
+            "occasion": occasion,
+        }
         links.add("measuring", settings, alone=True, parent=lowering.key, teacher=measuring.inputs["teacher"])
         return links.tasks[0]
 

@@ -27,7 +27,7 @@ def study_file(folder: Path, text: str) -> Path:
 def test_without_anything_the_defaults_hold() -> None:
     request = merge({}, {"trials": None, "constraints": [], "objectives": ()})
     assert request == StudyRequest()
-    assert (request.workload, request.space, request.trials, request.seed) == ("digits", "cpu", 20, 0)
+    assert (request.workload, request.space, request.trials, request.seed) == ("digits", "cpu", 18, 0)
     assert request.objectives == ("accuracy", "speedup")
     assert request.study_name == "digits"
 

@@ -5,11 +5,47 @@ from typing import Any
 
 import optuna
 
+from dashboards.front_document import times
 from runners.measuring.measurement import Measurement
 from runners.runner import Runner, StageOutcome
 from runners.stages.chain import Chains
+from search.constraints import Constraint
 from search.driver import WAIT_S, Watcher
+from search.front import front_of
+from search.objectives import Objective
 from search.study import TrialRecord, records
+
+
+def settle_front(
+    study: optuna.Study,
+    runner: Runner,
+    chains: Chains,
+    objectives: Sequence[Objective],
+    constraints: Sequence[Constraint],
+    watcher: Watcher,
+) -> None:
+    """Measure the front of ``study`` finally and keep the figures with it; nothing to do where that is done.
+
+    A front that is measured already is measured anew only where a trial was added or a figure was unstable.
+    """
+    complete = [trial for trial in records(study) if trial.state == "complete"]
+    members, _ = front_of(complete, objectives, constraints)
+    if not members or _is_settled(study, members):
+        return
+    watcher.note("measuring the baseline and the front once more, with the test split")
+    occasion = study.user_attrs.get("final_occasion", 0)
+    study.set_user_attr("final", {})
+    finals = measure_finally(study, runner, chains, members, watcher, occasion)
+    study.set_user_attr("final_occasion", occasion + 1)
+    study.set_user_attr("final_trials", len(records(study)))
+    study.set_user_attr("final", finals)
+    stayed = {trial.number for trial in front_of(complete, objectives, constraints, finals)[0]}
+    for trial in members:
+        if trial.number not in stayed and trial.number in finals:
+            searched, final = (trial.measurement or {})["speedup"], finals[trial.number]["speedup"]
+            watcher.note(
+                f"trial {trial.number} left the front: {times(searched)}x in the search, {times(final)}x finally"
+            )
 
 
 def measure_finally(
@@ -47,6 +83,12 @@ def measure_finally(
         else:
             finals[number] = _figures(outcome.result, finals.get(0))
     return finals
+
+
+def _is_settled(study: optuna.Study, members: Sequence[TrialRecord]) -> bool:
+    finals = study.user_attrs.get("final", {})
+    steady = all(str(trial.number) in finals and not finals[str(trial.number)]["unstable"] for trial in members)
+    return steady and study.user_attrs.get("final_trials") == len(records(study))
 
 
 def _next(runner: Runner) -> StageOutcome:

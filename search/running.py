@@ -12,7 +12,6 @@ from typing import Any
 
 import optuna
 
-from dashboards.front_document import times
 from dashboards.progress import Progress, make_progress
 from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
@@ -24,12 +23,12 @@ from search.config import StudyRequest, merge
 from search.constraints import Constraint
 from search.distinct_sampler import DistinctSampler, starting_points
 from search.driver import Driver
-from search.finals import measure_finally
-from search.front import all_measured, front_document, front_of, measured, nearest
+from search.finals import settle_front
+from search.front import all_measured, front_document, measured, nearest
 from search.home import Home
 from search.objectives import find_objectives
 from search.space_file import space_document
-from search.study import StudySettings, TrialRecord, find_study, make_study, open_storage, records
+from search.study import StudySettings, find_study, make_study, open_storage, records
 from search.terminal import print_front
 from search.watchers import Watchers
 from spaces.errors import WorkFailed
@@ -155,7 +154,7 @@ def _drive(
         tracker.study_started({**study.user_attrs["settings"], "budgets": study.user_attrs["budgets"]})
         progress.started(request.trials, sum(trial.state != "running" for trial in done))
         driver.run()
-        _measure_front(study, runner, chains, request.constraints, watchers)
+        settle_front(study, runner, chains, objectives, request.constraints, watchers)
         status = "finished"
     except KeyboardInterrupt:
         status = "interrupted"
@@ -174,44 +173,6 @@ def _drive(
                 f"MLflow has not taken everything yet; the rest waits in {places.home.spool(study.study_name)}"
             )
     return front_document(study, tracker.run_ids())
-
-
-def _measure_front(
-    study: optuna.Study, runner: Runner, chains: Chains, constraints: Sequence[Constraint], watchers: Watchers
-) -> None:
-    objectives = find_objectives(study.user_attrs["settings"]["objectives"])
-    complete = [trial for trial in records(study) if trial.state == "complete"]
-    members, _ = front_of(complete, objectives, constraints)
-    if not members:
-        return
-    if _is_final(study, members):
-        return
-    watchers.note("measuring the baseline and the front once more, with the test split")
-    occasion = study.user_attrs.get("final_occasion", 0)
-    study.set_user_attr("final", {})
-    finals = measure_finally(study, runner, chains, members, watchers, occasion)
-    study.set_user_attr("final_occasion", occasion + 1)
-    study.set_user_attr("final_trials", len(records(study)))
-    study.set_user_attr("final", finals)
-    for trial in _left(members, front_of(complete, objectives, constraints, finals)[0]):
-        before, after = (trial.measurement or {})["speedup"], finals.get(trial.number, {}).get("speedup")
-        if after is not None:
-            watchers.note(
-                f"trial {trial.number} left the front: {times(before)}x in the search, {times(after)}x finally"
-            )
-
-
-def _is_final(study: optuna.Study, members: Sequence[TrialRecord]) -> bool:
-    """Whether the front was measured since the last trial, and nothing in it was unstable."""
-    finals = study.user_attrs.get("final", {})
-    known = study.user_attrs.get("final_trials") == len(records(study))
-    steady = all(str(trial.number) in finals and not finals[str(trial.number)]["unstable"] for trial in members)
-    return known and steady
-
-
-def _left(before: Sequence[TrialRecord], after: Sequence[TrialRecord]) -> list[TrialRecord]:
-    stayed = {trial.number for trial in after}
-    return [trial for trial in before if trial.number not in stayed]
 
 
 def _sampler(study: optuna.Study, chains: Chains, seed: int) -> DistinctSampler:

@@ -1,0 +1,66 @@
+"""The last word on a front: when it is measured again, and what is said of members that leave."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from search_tests.simulation import OBJECTIVES, Log, drive, make_chains, make_runner, open_table_study, table
+
+from search.finals import settle_front
+from search.front import front_document
+from spaces.configuration import Configuration
+
+
+class Machine:
+    """The table, with figures that change once the search is over."""
+
+    def __init__(self) -> None:
+        self.slower: dict[str, float] = {}
+        self.unstable = ""
+        self.asked = 0
+
+    def __call__(self, configuration: Configuration) -> Mapping[str, Any]:
+        self.asked += 1
+        figures = dict(table(configuration))
+        figures["speedup"] *= self.slower.get(configuration.canonical(), 1.0)
+        return {**figures, "unstable": self.unstable, "accuracy_test": 0.9}
+
+
+def _searched(machine: Machine):  # type: ignore[no-untyped-def]
+    chains = make_chains()
+    study = open_table_study(None, chains.space)
+    runner = make_runner(of=machine)
+    drive(study, runner, chains, 20)
+    return study, runner, chains, Log()
+
+
+def test_the_front_is_measured_once_more_and_then_left_alone() -> None:
+    machine = Machine()
+    study, runner, chains, log = _searched(machine)
+    before = machine.asked
+    settle_front(study, runner, chains, OBJECTIVES, [], log)
+    measured = machine.asked - before
+    assert measured == len({0, *(member["trial"] for member in front_document(study)["front"])})
+    assert all(member["measurement"]["accuracy_test"] == 0.9 for member in front_document(study)["front"])
+    settle_front(study, runner, chains, OBJECTIVES, [], log)
+    assert machine.asked - before == measured
+
+
+def test_an_unstable_front_is_measured_anew() -> None:
+    machine = Machine()
+    study, runner, chains, log = _searched(machine)
+    machine.unstable = "the machine was busy"
+    settle_front(study, runner, chains, OBJECTIVES, [], log)
+    before, machine.unstable = machine.asked, ""
+    settle_front(study, runner, chains, OBJECTIVES, [], log)
+    assert machine.asked > before
+    assert not any(member["unstable"] for member in front_document(study)["front"])
+
+
+def test_a_member_that_leaves_is_named_with_both_figures() -> None:
+    machine = Machine()
+    study, runner, chains, log = _searched(machine)
+    fast = front_document(study)["front"][0]
+    machine.slower[Configuration(fast["configuration"]).canonical()] = 0.1
+    settle_front(study, runner, chains, OBJECTIVES, [], log)
+    assert fast["trial"] not in [member["trial"] for member in front_document(study)["front"]]
+    assert any(f"trial {fast['trial']} left the front" in note for note in log.notes)

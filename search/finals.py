@@ -38,7 +38,7 @@ def settle_front(
     finals = measure_finally(study, runner, chains, members, watcher, occasion)
     study.set_user_attr("final_occasion", occasion + 1)
     study.set_user_attr("final_trials", len(records(study)))
-    study.set_user_attr("final", finals)
+    study.set_user_attr("final", {str(number): figures for number, figures in finals.items()})
     stayed = {trial.number for trial in front_of(complete, objectives, constraints, finals)[0]}
     for trial in members:
         if trial.number not in stayed and trial.number in finals:

@@ -131,7 +131,7 @@ def test_a_study_is_not_continued_with_other_settings(impossible: tuple[Path, An
 
 def test_an_empty_front_has_nothing_to_export(impossible: tuple[Path, Any]) -> None:
     folder, _ = impossible
-    refused(frontrunner("export", "synthetic", "--to", "out", cwd=folder, **NO_RAY), ["synthetic", "no front"])
+    refused(frontrunner("export", "synthetic", "--to", "out", cwd=folder, **NO_RAY), ["synthetic", "nothing to export"])
     assert not (folder / "out").exists()
 
 

@@ -247,6 +247,7 @@ def test_ctrl_c_leaves_no_process_and_no_traceback_and_the_study_goes_on(quick: 
     assert computed(again.stderr) == []
 
 
+@pytest.mark.slow
 def test_a_killed_driver_leaves_no_process_and_loses_no_trial(quick: RunningSearch) -> None:
     quick.process.kill()
     quick.process.wait(10)

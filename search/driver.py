@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import optuna
 
-from runners.measuring.measurement import Measurement
+from runners.measuring.measurement import Measurement, figures_of
 from runners.runner import Runner, StageOutcome, StageTask
 from runners.stages.chain import Chains
 from search.constraints import Constraint
@@ -206,8 +206,7 @@ class Driver:
         self._report(done, candidate)
 
     def _measurement(self, result: Mapping[str, Any]) -> Measurement:
-        known = {name: value for name, value in result.items() if name in Measurement.__dataclass_fields__}
-        measurement = Measurement.from_json(known)
+        measurement = Measurement.from_json(figures_of(result))
         baseline = self._baseline()
         reference = (baseline.measurement or {})["accuracy"] if baseline else measurement.accuracy
         return replace(measurement, accuracy_drop=reference - measurement.accuracy)

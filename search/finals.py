@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 
 from dashboards.front_document import times
-from runners.measuring.measurement import Measurement
+from runners.measuring.measurement import figures_of
 from runners.runner import Runner, StageOutcome
 from runners.stages.chain import Chains
 from search.constraints import Constraint
@@ -98,5 +98,4 @@ def _next(runner: Runner) -> StageOutcome:
 
 
 def _figures(result: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> dict[str, Any]:
-    known = {name: value for name, value in result.items() if name in Measurement.__dataclass_fields__}
-    return {**known, "accuracy_drop": baseline["accuracy"] - result["accuracy"] if baseline else 0.0}
+    return {**figures_of(result), "accuracy_drop": baseline["accuracy"] - result["accuracy"] if baseline else 0.0}

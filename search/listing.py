@@ -63,8 +63,8 @@ def show_front(
         RequestError: There is no such study.
     """
     study, found = open_study(name, home, storage)
-    document = document_of(study, found)
     runs = read_run_ids(found.spool(name))
+    document = front_document(study, runs)
     if as_json:
         print(json.dumps({**document, "all": all_measured(study, runs)} if everything else document, allow_nan=False))
     elif as_csv:

@@ -77,6 +77,11 @@ class Measurement:
             raise ValueError(f"not a measurement: {error}") from error
 
 
+def figures_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a `Measurement` among the figures of a measuring stage, which has some of its own beside them."""
+    return {name: value for name, value in result.items() if name in Measurement.__dataclass_fields__}
+
+
 @dataclass(frozen=True)
 class Quantity:
     """A measured quantity that can be an objective or bear a constraint."""

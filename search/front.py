@@ -88,10 +88,15 @@ def measured(
 
 
 def all_measured(study: optuna.Study, run_ids: Mapping[int, str] | None = None) -> list[Document]:
-    """Every trial as the document shows it, with ``state`` and ``failure``."""
+    """Every trial that has its choices as the document shows it, with ``state`` and ``failure``.
+
+    A trial that was asked for and whose driver died before it had chosen is left out: a driver that goes on chooses.
+    """
     finals = {int(number): figures for number, figures in study.user_attrs.get("final", {}).items()}
     return [
-        {**measured(trial, finals, run_ids), "state": trial.state, "failure": trial.failure} for trial in records(study)
+        {**measured(trial, finals, run_ids), "state": trial.state, "failure": trial.failure}
+        for trial in records(study)
+        if trial.configuration is not None
     ]
 
 

@@ -19,7 +19,7 @@ from search_tests.simulation import (
 from runners.runner import StageOutcome, StageTask
 from runners.simulated_runner import SimulatedRunner
 from search.constraints import Constraint
-from search.front import front_document, front_of, nearest
+from search.front import all_measured, front_document, front_of, nearest
 from search.study import records
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
@@ -158,6 +158,7 @@ def test_a_trial_left_before_its_choices_were_recorded_is_drawn_again_in_place(t
     study = open_table_study(tmp_path, chains.space)
     drive(study, make_runner(), chains, 5)
     study.ask()  # and the driver dies
+    assert [trial["trial"] for trial in all_measured(study)] == list(range(5)), "there is nothing to show of it yet"
     again = open_table_study(tmp_path, chains.space)
     drive(again, make_runner(), chains, 8)
     assert [trial.state for trial in records(again)] == ["complete"] * 8

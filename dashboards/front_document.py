@@ -1,8 +1,9 @@
 """The front document, as a table and as the one sentence that matters.
 
 The front document is what ``frontrunner front NAME --json`` prints: a dictionary with the keys ``study``,
-``status``, ``workload``, ``device``, ``trials``, ``objectives``, ``hypervolume``, ``baseline`` and ``front``. Each
-member is ``{"trial", "configuration", "measurement", "unstable", "run_id"}``. Everything here is a pure function.
+``status``, ``workload``, ``device``, ``trials``, ``objectives``, ``resolution``, ``hypervolume``, ``baseline`` and
+``front``. Each member is ``{"trial", "configuration", "measurement", "unstable", "searched", "ties", "run_id"}``.
+Everything here is a pure function.
 """
 
 import csv
@@ -15,7 +16,7 @@ from spaces.space_document import all_techniques
 Document = Mapping[str, Any]
 Row = dict[str, Any]
 
-SHOWN = ("accuracy_test", "latency_p50_ms", "size_mib", "throughput_per_s")
+SHOWN = ("accuracy_train", "accuracy_test", "latency_p50_ms", "size_mib", "throughput_per_s")
 _ROUNDING = 1e-9  # 0.52 - 0.05 is a hair over 0.47 in binary
 
 
@@ -29,10 +30,11 @@ def members(document: Document) -> list[Mapping[str, Any]]:
 def front_rows(document: Document) -> list[Row]:
     """The table that is shown: the baseline first where it is measured, then the front, fastest first.
 
-    The columns are ``trial``, ``speedup``, ``speedup_low``, ``speedup_high``, ``accuracy``, ``accuracy_low``,
-    ``accuracy_high``, the columns of `SHOWN`, the objectives that are not among these, ``unstable`` (why the figures
-    are not to be trusted, or nothing) and ``configuration`` (what differs from the baseline). ``low`` and ``high``
-    are the ends of the 95 % interval. What was not measured is None.
+    The columns are ``trial``, ``ties`` (the members that it cannot be told apart from, with blanks between),
+    ``speedup``, ``speedup_low``, ``speedup_high``, ``accuracy``, ``accuracy_low``, ``accuracy_high``,
+    ``speedup_searched`` (before the final measurement), the columns of `SHOWN`, the objectives that are not among
+    these, ``unstable`` (why the figures are not to be trusted, or nothing) and ``configuration`` (what differs from
+    the baseline). ``low`` and ``high`` are the ends of the 95 % interval. What was not measured is None.
     """
     baseline = document.get("baseline")
     shown = [*([baseline] if baseline else []), *members(document)]
@@ -83,8 +85,9 @@ def headline(document: Document, within: float = 0.01) -> str:
         document: The front document.
         within: How much accuracy may be lost, as a fraction: 0.01 is one accuracy point.
 
-    A point that is no faster than the baseline, as far as its 95 % interval says, is not called fast; a point whose
-    timing is unstable is named only where there is no other, and then the sentence says so.
+    A point that is no faster than the baseline, as far as its 95 % interval and the study's resolution say, is not
+    called fast; a point whose timing is unstable is named only where there is no other, and then the sentence says
+    so. Points that are neither slower nor less accurate for certain are named beside the fastest.
     """
     baseline = document.get("baseline")
     margin = f"within {_points(within)} of the baseline"
@@ -99,10 +102,16 @@ def headline(document: Document, within: float = 0.01) -> str:
     if best is None:
         closest = max(others, key=lambda member: member["measurement"]["accuracy"])
         return f"no faster trial is {margin}; the closest is {_figures(closest, baseline)}"
-    if _ends(best, "speedup")[0] <= 1:
+    if _ends(best, "speedup")[0] <= 1 + resolution(document):
         return f"no trial {margin} is faster than it for certain; the fastest is {_figures(best, baseline)}"
     doubt = instability(best)
-    return f"fastest {margin}: {_figures(best, baseline)}" + (f"; not to be trusted: {doubt}" if doubt else "")
+    told = f"fastest {margin}: {_figures(best, baseline)}{_ties_text(best, others, resolution(document))}"
+    return told + (f"; not to be trusted: {doubt}" if doubt else "")
+
+
+def resolution(document: Document) -> float:
+    """The smallest share by which two speeds must differ to be believed; 0 where the study has no calibration."""
+    return document.get("resolution") or 0.0
 
 
 def fastest_within(document: Document, within: float = 0.01) -> Mapping[str, Any] | None:
@@ -135,10 +144,11 @@ def interval_text(low: float | None, high: float | None) -> str:
 
 def _row(member: Mapping[str, Any], baseline: Mapping[str, Any] | None, extra: Sequence[str]) -> Row:
     measured = member["measurement"]
-    row: Row = {"trial": member["trial"]}
+    row: Row = {"trial": member["trial"], "ties": " ".join(map(str, member.get("ties", ())))}
     for name in ("speedup", "accuracy"):
         low, high = _ends(member, name, default=None)
         row |= {name: measured[name], f"{name}_low": low, f"{name}_high": high}
+    row["speedup_searched"] = (member.get("searched") or {}).get("speedup")
     row |= {name: measured.get(name) for name in (*SHOWN, *extra)}
     row["unstable"] = instability(member)
     row["configuration"] = "baseline" if member is baseline else _difference(member, baseline)
@@ -164,6 +174,22 @@ def _figures(member: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
     speed = f"{times(measured['speedup'])}x" + (f" (95 % {interval})" if interval else "")
     against = f"{percent(measured['accuracy'])} against {percent(baseline['measurement']['accuracy'])}"
     return f"trial {member['trial']}, {speed}, {against}"
+
+
+def _ties_text(best: Mapping[str, Any], others: Sequence[Mapping[str, Any]], margin: float) -> str:
+    """The trials that ``best`` beats neither in speed nor in accuracy for certain, nor they it."""
+    level = [m for m in others if _overlap(best, m, "speedup", margin) and _overlap(best, m, "accuracy", 0.0)]
+    numbers = sorted(member["trial"] for member in level if member is not best)
+    if not numbers:
+        return ""
+    *first, last = map(str, numbers)
+    return f"; tied with trials {', '.join(first)} and {last}" if first else f"; tied with trial {last}"
+
+
+def _overlap(one: Mapping[str, Any], other: Mapping[str, Any], name: str, margin: float) -> bool:
+    """Whether the intervals of two figures have no gap that is wider than the factor 1 + ``margin``."""
+    (low, high), (other_low, other_high) = _ends(one, name), _ends(other, name)
+    return bool(low <= other_high * (1 + margin) and other_low <= high * (1 + margin))
 
 
 def _points(within: float) -> str:

@@ -16,6 +16,7 @@ from dashboards.front_document import (
     interval_text,
     objective_columns,
     percent,
+    resolution,
     times,
 )
 
@@ -28,11 +29,13 @@ class Column:
         title: Its heading.
         cell: The text that it shows of a row.
         rank: How dear it is; where the terminal is narrow, the highest rank goes first.
+        optional: Whether it is left out where it has nothing to show.
     """
 
     title: str
     cell: Callable[[Row], str]
     rank: int
+    optional: bool = False
 
 
 def _number(name: str, digits: int) -> Callable[[Row], str]:
@@ -44,20 +47,35 @@ def _percents(row: Row) -> str:
     return "" if low is None or high is None else f"{100 * low:.1f}-{100 * high:.1f}"
 
 
+def _ties(row: Row) -> str:
+    """``= 8, 12``; of many, the first ones and how many more."""
+    numbers = row["ties"].split()
+    more = f" +{len(numbers) - _TIES}" if len(numbers) > _TIES else ""
+    return f"= {', '.join(numbers[:_TIES])}{more}" if numbers else ""
+
+
+def _searched(row: Row) -> str:
+    return "" if row["speedup_searched"] is None else f"{times(row['speedup_searched'])}x"
+
+
+_TIES = 2
 FIGURES = (
     Column("trial", lambda row: f"{'! ' if row['unstable'] else ''}{row['trial']}", 0),
+    Column("ties", _ties, 2, optional=True),
     Column("speedup", lambda row: f"{times(row['speedup'])}x", 0),
-    Column("95 %", lambda row: interval_text(row["speedup_low"], row["speedup_high"]), 2),
+    Column("95 %", lambda row: interval_text(row["speedup_low"], row["speedup_high"]), 3),
+    Column("in search", _searched, 8, optional=True),
+    Column("train", lambda row: percent(row["accuracy_train"]), 9, optional=True),
     Column("accuracy", lambda row: percent(row["accuracy"]), 0),
-    Column("95 %", _percents, 6),
-    Column("test", lambda row: percent(row["accuracy_test"]), 3),
-    Column("p50 ms", _number("latency_p50_ms", 2), 4),
-    Column("MiB", _number("size_mib", 2), 7),
-    Column("per s", _number("throughput_per_s", 0), 8),
+    Column("95 %", _percents, 7),
+    Column("test", lambda row: percent(row["accuracy_test"]), 4),
+    Column("p50 ms", _number("latency_p50_ms", 2), 5),
+    Column("MiB", _number("size_mib", 2), 10),
+    Column("per s", _number("throughput_per_s", 0), 11),
 )
 CHOICES = Column("configuration", lambda row: row["configuration"], 1)
-_OBJECTIVE_RANK = 5
-_COMFORT_RANK = 5  # from this rank on, a column is worth less than two choices beside each other
+_OBJECTIVE_RANK = 6
+_COMFORT_RANK = 6  # from this rank on, a column is worth less than two choices beside each other
 _COMFORT_WIDTH = 42
 _GAP = 2
 
@@ -83,7 +101,8 @@ def columns_for(document: Document, rows: list[Row], room: int) -> list[Column]:
         Column(name, lambda row, name=name: _quantity(row[name]), _OBJECTIVE_RANK)  # type: ignore[misc]
         for name in objective_columns(document)
     ]
-    columns = [*FIGURES, *objectives, CHOICES]
+    figures = [column for column in FIGURES if not column.optional or any(map(column.cell, rows))]
+    columns = [*figures, *objectives, CHOICES]
     for rank in sorted({column.rank for column in columns}, reverse=True):
         comfort = _COMFORT_WIDTH if rank >= _COMFORT_RANK else 0
         if rank == 0 or sum(_room(column, rows, comfort) for column in columns) - _GAP <= room:
@@ -110,7 +129,7 @@ def _table(document: Document, rows: list[Row], columns: list[Column]) -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),
         title=escape(title),
-        caption=escape(_doubts(rows)) or None,
+        caption=escape(_doubts(document, rows)) or None,
         title_justify="left",
         caption_justify="left",
         title_style="bold",
@@ -127,9 +146,15 @@ def _table(document: Document, rows: list[Row], columns: list[Column]) -> Table:
     return table
 
 
-def _doubts(rows: list[Row]) -> str:
+def _doubts(document: Document, rows: list[Row]) -> str:
+    """The lines below the table: whom not to trust, and what differences not to believe."""
     doubtful = [row for row in rows if row["unstable"]]
-    return "\n".join(f"! trial {row['trial']} is not to be trusted: {row['unstable']}" for row in doubtful)
+    lines = [f"! trial {row['trial']} is not to be trusted: {row['unstable']}" for row in doubtful]
+    share = 100 * resolution(document)
+    if share > 0:
+        smallest = f"{share:.1f}" if share >= 0.1 else f"{share:.1g}"
+        lines.append(f"differences in speed below {smallest} % are not believed (the baseline against itself)")
+    return "\n".join(lines)
 
 
 def _quantity(value: float | None) -> str:

@@ -1,12 +1,13 @@
 """Hold an exported folder to its claims: loaded, judged and timed anew in a fresh process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from runners.artifact_check import read
 from runners.device import describe
+from runners.lease import device_lease
 from runners.measuring.pair import measure_pair
 from runners.processes import call_fresh
 from runners.runner import StageFailed
@@ -46,18 +47,26 @@ class Finding:
         return asdict(self)
 
 
-def verify(folder: Path) -> list[Finding]:
+def verify(folder: Path, waiting: Callable[[], None] | None = None) -> list[Finding]:
     """Check every file of ``folder``, then accuracy, test accuracy and speedup against its claims.
 
+    The device is held while it measures, so this must not be called where a `device_lease` is held already.
+
+    Args:
+        folder: The exported folder.
+        waiting: Called where something else on this machine is measured or trained first.
+
     Raises:
-        RequestError: It is not an exported folder, or a file in it was changed.
+        RequestError: It is not an exported folder, a file in it was changed, or no lease can be taken.
         StageFailed: The model cannot be loaded, crashes, or gives outputs that are wrong.
     """
     document = read(folder)
     check_workload_reference(document["origin"]["workload"])
+    request = _request(folder, document)
     findings: list[Finding] = []
     for _ in range(ATTEMPTS):
-        found = call_fresh(measure_pair, _request(folder, document), timeout_s=TIMEOUT_S, what="the loading process")
+        with device_lease(exclusive=True, waiting=waiting):
+            found = call_fresh(measure_pair, request, timeout_s=TIMEOUT_S, what="the loading process")
         findings = _compare(document, found)
         if all(finding.holds is not False for finding in findings):
             break

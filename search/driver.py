@@ -14,7 +14,7 @@ from search.constraints import Constraint
 from search.distinct_sampler import DistinctSampler
 from search.front import front_of
 from search.objectives import Objective
-from search.study import TrialRecord, record, records
+from search.study import TrialRecord, believable, record, records
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
 
@@ -35,6 +35,14 @@ class Watcher(Protocol):
 
     def note(self, text: str) -> None:
         """Something that a person should know."""
+
+
+def carry_out_alone(runner: Runner, task: StageTask) -> StageOutcome:
+    """Send one stage to a ``runner`` that has nothing else to do, and wait for it."""
+    runner.submit(task)
+    while not (ended := runner.wait(WAIT_S)):
+        continue
+    return ended[0][1]
 
 
 @dataclass
@@ -101,6 +109,7 @@ class Driver:
         self._deadline = time.monotonic() + timeout_s if timeout_s is not None else None
         self._under_way: dict[str, list[Candidate]] = {}
         self._complete = [trial for trial in records(study) if trial.state == "complete"]
+        self._resolution = believable(study)
         self._asked = len(study.get_trials(deepcopy=False))
 
     def run(self) -> None:
@@ -117,8 +126,22 @@ class Driver:
             raise WorkFailed(
                 f"the baseline failed ({self._failure_of_baseline()}), so there is nothing to compare with"
             )
+        self._calibrate()
         while self._ask_while_useful() or self._under_way:
             self._drain(until_idle=False)
+
+    def _calibrate(self) -> None:
+        """Find out once how small a difference may be believed on this machine, and keep it with the study."""
+        if "calibration" in self._study.user_attrs:
+            return
+        self._watcher.stage_started(0, "calibrating")
+        outcome = carry_out_alone(self._runner, self._chains.calibrating(self._study.study_name))
+        self._watcher.stage_ended(0, "calibrating", outcome.seconds, outcome.from_store)
+        if outcome.failure:
+            self._watcher.note(f"how small a difference may be believed is not known: {outcome.failure}")
+            return
+        self._study.set_user_attr("calibration", dict(outcome.result))
+        self._resolution = believable(self._study)
 
     def _adopt(self) -> None:
         """Go on with the trials that another driver left running."""
@@ -191,6 +214,7 @@ class Driver:
     def _finish(self, candidate: Candidate, result: Mapping[str, Any]) -> None:
         try:
             measurement = self._measurement(result)
+            self._require_measured(measurement)
             values = [float(getattr(measurement, objective.name)) for objective in self._objectives]
         except ValueError as error:
             self._fail(candidate, f"measuring: {error}")
@@ -205,6 +229,13 @@ class Driver:
         self._complete.append(done)
         self._report(done, candidate)
 
+    def _require_measured(self, measurement: Measurement) -> None:
+        """Raise `ValueError` where an objective or a constraint needs a quantity that this machine did not give."""
+        roles = {constraint.quantity: "a constraint" for constraint in self._constraints}
+        for name, role in {**roles, **{objective.name: "an objective" for objective in self._objectives}}.items():
+            if getattr(measurement, name) is None:
+                raise ValueError(f"{name} was not measured on this machine, so it cannot be {role}")
+
     def _measurement(self, result: Mapping[str, Any]) -> Measurement:
         measurement = Measurement.from_json(figures_of(result))
         baseline = self._baseline()
@@ -217,7 +248,7 @@ class Driver:
         self._report(TrialRecord(candidate.trial.number, "failed", candidate.configuration, failure=failure), candidate)
 
     def _report(self, trial: TrialRecord, candidate: Candidate) -> None:
-        front, volume = front_of(self._complete, self._objectives, self._constraints)
+        front, volume = front_of(self._complete, self._objectives, self._constraints, resolution=self._resolution)
         self._watcher.trial_ended(trial, front, volume, time.monotonic() - candidate.begun)
 
     def _baseline(self) -> TrialRecord | None:

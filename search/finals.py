@@ -7,13 +7,13 @@ import optuna
 
 from dashboards.front_document import times
 from runners.measuring.measurement import figures_of
-from runners.runner import Runner, StageOutcome
+from runners.runner import Runner, StageOutcome, StageTask
 from runners.stages.chain import Chains
 from search.constraints import Constraint
-from search.driver import WAIT_S, Watcher
+from search.driver import Watcher, carry_out_alone
 from search.front import front_of
 from search.objectives import Objective
-from search.study import TrialRecord, records
+from search.study import TrialRecord, believable, records
 
 
 def settle_front(
@@ -29,7 +29,8 @@ def settle_front(
     A front that is measured already is measured anew only where a trial was added or a figure was unstable.
     """
     complete = [trial for trial in records(study) if trial.state == "complete"]
-    members, _ = front_of(complete, objectives, constraints)
+    resolution = believable(study)
+    members, _ = front_of(complete, objectives, constraints, resolution=resolution)
     if not members or _is_settled(study, members):
         return
     watcher.note("measuring the baseline and the front once more, with the test split")
@@ -39,7 +40,7 @@ def settle_front(
     study.set_user_attr("final_occasion", occasion + 1)
     study.set_user_attr("final_trials", len(records(study)))
     study.set_user_attr("final", {str(number): figures for number, figures in finals.items()})
-    stayed = {trial.number for trial in front_of(complete, objectives, constraints, finals)[0]}
+    stayed = {trial.number for trial in front_of(complete, objectives, constraints, finals, resolution)[0]}
     for trial in members:
         if trial.number not in stayed and trial.number in finals:
             searched, final = (trial.measurement or {})["speedup"], finals[trial.number]["speedup"]
@@ -58,6 +59,8 @@ def measure_finally(
 ) -> dict[int, dict[str, Any]]:
     """Measure the baseline and ``members`` of the front once more; the test split is used here alone.
 
+    Each is judged in a fresh process; then all of them are timed in turn with each other and the baseline.
+
     Args:
         study: The study.
         runner: Carries out the measurements, one after the other.
@@ -70,18 +73,21 @@ def measure_finally(
         Figures by trial number, the baseline's first, for those whose measurement succeeded.
     """
     trials = records(study)
-    everyone = {t.number: t for t in [*trials[:1], *members]}
+    everyone = {t.number: t.configuration for t in [*trials[:1], *members] if t.configuration is not None}
     finals: dict[int, dict[str, Any]] = {}
-    for number, trial in everyone.items():
-        assert trial.configuration is not None
-        watcher.stage_started(number, "final")
-        runner.submit(chains.final(trial.configuration, len(trials), occasion))
-        outcome = _next(runner)
-        watcher.stage_ended(number, "final", outcome.seconds, outcome.from_store)
+    for number, configuration in everyone.items():
+        outcome = _carry_out(runner, chains.final(configuration, len(trials), occasion), number, watcher)
         if outcome.failure:
             watcher.note(f"trial {number} leaves the front: its final measurement failed ({outcome.failure})")
         else:
             finals[number] = _figures(outcome.result, finals.get(0))
+    if finals:
+        judged = {number: everyone[number] for number in finals}
+        compared = _carry_out(runner, chains.comparing(judged, len(trials), occasion), 0, watcher)
+        if compared.failure:
+            watcher.note(f"the front was timed one by one, not side by side: {compared.failure}")
+        for number, timing in compared.result.get("timings", {}).items():
+            finals[int(number)].update(figures_of(timing))
     return finals
 
 
@@ -91,10 +97,11 @@ def _is_settled(study: optuna.Study, members: Sequence[TrialRecord]) -> bool:
     return steady and study.user_attrs.get("final_trials") == len(records(study))
 
 
-def _next(runner: Runner) -> StageOutcome:
-    while not (ended := runner.wait(WAIT_S)):
-        continue
-    return ended[0][1]
+def _carry_out(runner: Runner, task: StageTask, number: int, watcher: Watcher) -> StageOutcome:
+    watcher.stage_started(number, "final")
+    outcome = carry_out_alone(runner, task)
+    watcher.stage_ended(number, "final", outcome.seconds, outcome.from_store)
+    return outcome
 
 
 def _figures(result: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import optuna
+from numpy.typing import NDArray
 
 from search.constraints import Constraint
-from search.objectives import Objective, find_objectives, losses
-from search.pareto_front import hypervolume, nondominated
-from search.study import TrialRecord, records
+from search.objectives import Objective, find_objectives, loss_ends, losses
+from search.pareto_front import hypervolume, nondominated, tied
+from search.study import TrialRecord, believable, records
 from spaces.errors import WorkFailed
 
 Document = dict[str, Any]
@@ -19,7 +20,8 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     """The JSON of ``frontrunner front``: baseline, front and hypervolume of ``study``.
 
     A member of the final front is shown with its final measurement; its figures during the search stand beside
-    it under ``searched``.
+    it under ``searched``. Its ``ties`` are the members that it cannot be told apart from. ``resolution`` is the
+    smallest share by which two speeds must differ to be believed; None where the study has no calibration.
     """
     settings = study.user_attrs["settings"]
     finals = {int(number): figures for number, figures in study.user_attrs.get("final", {}).items()}
@@ -28,7 +30,9 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     constraints = [Constraint.parse(text) for text in settings["constraints"]]
     complete = [trial for trial in trials if trial.state == "complete"]
     baseline = next((trial for trial in complete if trial.number == 0), None)
-    members, volume = front_of(complete, objectives, constraints, finals)
+    resolution = believable(study)
+    members, volume = front_of(complete, objectives, constraints, finals, resolution)
+    ties = ties_of(members, baseline, objectives, finals, resolution)
     return {
         "study": study.study_name,
         "status": study.user_attrs.get("status", "running"),
@@ -39,9 +43,10 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
         "failed": len([trial for trial in trials if trial.state == "failed"]),
         "objectives": [objective.to_json() for objective in objectives],
         "constraints": [str(constraint) for constraint in constraints],
+        "resolution": resolution if "resolution" in study.user_attrs.get("calibration", {}) else None,
         "hypervolume": volume,
-        "baseline": measured(baseline, finals, run_ids) if baseline else None,
-        "front": [measured(trial, finals, run_ids) for trial in members],
+        "baseline": {**measured(baseline, finals, run_ids), "ties": ties.get(0, [])} if baseline else None,
+        "front": [{**measured(trial, finals, run_ids), "ties": ties[trial.number]} for trial in members],
     }
 
 
@@ -50,10 +55,13 @@ def front_of(
     objectives: Sequence[Objective],
     constraints: Sequence[Constraint],
     finals: Mapping[int, Mapping[str, Any]] | None = None,
+    resolution: float = 0.0,
 ) -> tuple[list[TrialRecord], float]:
-    """The feasible trials that nothing dominates, fastest first, and their hypervolume.
+    """The feasible trials that nothing dominates for certain, fastest first, and the hypervolume of the estimates.
 
-    Where final measurements exist, only trials that have one take part, with those figures.
+    A trial falls only where another is at least as good in every objective and beyond both intervals, and the
+    ``resolution`` of speeds, in one. Where final measurements exist, only trials that have one take part, with
+    those figures.
     """
     finals = finals or {}
     shown = [trial for trial in complete if not finals or trial.number in finals]
@@ -63,8 +71,37 @@ def front_of(
     if not taking_part or not reference:
         return [], 0.0
     points = np.array([losses(objectives, known[t.number], reference) for t in taking_part])
-    members = [trial for trial, kept in zip(taking_part, nondominated(points), strict=True) if kept]
+    best, worst = _ends([known[t.number] for t in taking_part], reference, objectives, resolution)
+    members = [trial for trial, kept in zip(taking_part, nondominated(points, best, worst), strict=True) if kept]
     return sorted(members, key=lambda t: -known[t.number]["speedup"]), hypervolume(points)
+
+
+def ties_of(
+    members: Sequence[TrialRecord],
+    baseline: TrialRecord | None,
+    objectives: Sequence[Objective],
+    finals: Mapping[int, Mapping[str, Any]],
+    resolution: float = 0.0,
+) -> dict[int, list[int]]:
+    """For each member of a front, by number, those that it cannot be told apart from in any objective."""
+    if not members or baseline is None:
+        return {}
+    figures = [finals.get(trial.number) or trial.measurement or {} for trial in members]
+    reference = finals.get(0) or baseline.measurement or {}
+    numbers = [trial.number for trial in members]
+    same = tied(*_ends(figures, reference, objectives, resolution))
+    return {number: sorted(numbers[i] for i in row) for number, row in zip(numbers, same, strict=True)}
+
+
+def _ends(
+    figures: Sequence[Mapping[str, Any]],
+    reference: Mapping[str, Any],
+    objectives: Sequence[Objective],
+    resolution: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The losses at the better and at the worse ends, each ``(n_measurements, n_objectives)``."""
+    ends = np.array([loss_ends(objectives, measurement, reference, resolution) for measurement in figures])
+    return ends[:, 0], ends[:, 1]
 
 
 def feasible(measurement: Mapping[str, Any], constraints: Sequence[Constraint]) -> bool:

@@ -1,18 +1,71 @@
-"""Dominance and hypervolume, on points to minimise; the arithmetic is moocore's."""
+"""Dominance, ties and hypervolume, on points to minimise that may be known within intervals only."""
 
 import moocore
 import numpy as np
 from numpy.typing import NDArray
 
+_CHUNK = 512
+"""Points looked at together: a table of this many columns stays small beside 10,000 rows."""
 
-def nondominated(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+
+def nondominated(
+    points: NDArray[np.float64], best: NDArray[np.float64] | None = None, worst: NDArray[np.float64] | None = None
+) -> NDArray[np.bool_]:
     """Which rows of ``points`` ``(n_points, n_objectives)`` nothing dominates, shape ``(n_points,)``.
 
+    One point dominates another where it is at least as good in everything and certainly better in something: its
+    worst is better than the other's best. So what the plain points keep is kept here too, and no two points
+    dominate each other. The relation is not transitive: a point may owe its fall to one that has fallen itself.
     Equal rows do not dominate each other: all of them are kept. No points give an empty answer.
+
+    Args:
+        points: The estimates.
+        best: The better ends of their intervals, of the same shape and nowhere above ``points``.
+        worst: The worse ends, nowhere below ``points``. Without ends, the points are exact.
     """
     if len(points) == 0:
         return np.zeros(0, dtype=bool)
-    return np.asarray(moocore.is_nondominated(points, keep_weakly=True), dtype=bool)
+    kept = np.asarray(moocore.is_nondominated(points, keep_weakly=True), dtype=bool)
+    if best is None and worst is None:
+        return kept
+    best, worst = (points if ends is None else ends for ends in (best, worst))
+    doubtful = np.flatnonzero(~kept)  # a point of the plain front cannot fall
+    for objective in range(points.shape[1]):
+        beaters = _beaters(points, worst[:, objective])
+        fallen = _beaten(points[doubtful], best[doubtful, objective], points[beaters], worst[beaters, objective])
+        doubtful = doubtful[~fallen]
+    kept[doubtful] = True
+    return kept
+
+
+def _beaters(points: NDArray[np.float64], worst: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The rows that are enough to look at: any other has one at least as good in ``points`` and in ``worst``."""
+    return np.flatnonzero(moocore.is_nondominated(np.column_stack([points, worst]), keep_weakly=False))
+
+
+def _beaten(
+    points: NDArray[np.float64], best: NDArray[np.float64], by: NDArray[np.float64], by_worst: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which ``points`` a row of ``by`` dominates through one objective, whose ends are given."""
+    fallen = np.zeros(len(points), dtype=bool)
+    for start in range(0, len(points), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        certain = by_worst[:, None] < best[None, rows]
+        for objective in range(points.shape[1]):
+            certain &= by[:, None, objective] <= points[None, rows, objective]
+        fallen[rows] = certain.any(axis=0)
+    return fallen
+
+
+def tied(best: NDArray[np.float64], worst: NDArray[np.float64]) -> list[list[int]]:
+    """For each row, the other rows that it cannot be told apart from: neither is certainly better in anything.
+
+    Args:
+        best: The better ends of the intervals, ``(n_points, n_objectives)``.
+        worst: The worse ends, of the same shape.
+    """
+    level = [((worst[row] >= best) & (worst >= best[row])).all(axis=1) for row in range(len(best))]
+    return [[int(other) for other in np.flatnonzero(same) if other != row] for row, same in enumerate(level)]
 
 
 def hypervolume(points: NDArray[np.float64]) -> float:

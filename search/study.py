@@ -170,6 +170,11 @@ def record(trial: FrozenTrial) -> TrialRecord:
     )
 
 
+def believable(study: optuna.Study) -> float:
+    """The smallest relative difference in speed that the machine of ``study`` lets be believed; 0 where unknown."""
+    return float(study.user_attrs.get("calibration", {}).get("resolution", 0.0))
+
+
 def stored_facts(study: optuna.Study) -> WorkloadFacts:
     """What was found out about the workload when the study was made."""
     document = dict(study.user_attrs["facts"])

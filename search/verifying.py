@@ -1,6 +1,7 @@
 """``frontrunner verify``: what an exported folder claims, beside what is found now."""
 
 import json
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -19,7 +20,7 @@ def verify_folder(folder: Path, *, as_json: bool) -> None:
         WorkFailed: A claim does not hold, or the model cannot be loaded.
     """
     silence()
-    findings = verify(folder)
+    findings = verify(folder, waiting=tell_that_it_waits)
     broken = [finding.name for finding in findings if finding.holds is False]
     if as_json:
         print(json.dumps({"folder": str(folder), "holds": not broken, "claims": [f.to_json() for f in findings]}))
@@ -27,6 +28,11 @@ def verify_folder(folder: Path, *, as_json: bool) -> None:
         Console().print(_table(findings))
     if broken:
         raise WorkFailed(f"{folder}: the claim on {', '.join(broken)} does not hold")
+
+
+def tell_that_it_waits() -> None:
+    """Say why nothing happens yet."""
+    print("waiting: something else on this machine is being measured or trained", file=sys.stderr)
 
 
 def _table(findings: list[Finding]) -> Table:

@@ -1,150 +1,176 @@
-"""The paired stopwatch: candidate and baseline in one process, in turn, and the ratio between them.
+"""The stopwatch: candidates and baseline in one process, in turn, and the ratio between them.
 
-Numbers taken at different times are not compared: a shared machine changes its speed by the minute, and what
-it does to one side of a pair it does to the other. Calls run in randomised ABBA blocks, so a drift within a
-block falls on both sides alike. Each side of a block is represented by its fast tenth: what other processes
-take only ever adds time, and on two cores with both busy elsewhere the ratio of medians went up to 80 times the
-quiet one where the ratio of fast tenths stayed within a tenth of it.
+Numbers taken at different times are not compared: a shared machine changes its speed by the minute, and what it
+does to one side of a block it does to the others. A block runs all sides in a random order and then in the
+reverse of it (ABBA where there are two), so a drift within a block falls on all alike. What stands for a side, and
+why, is told in `runners.measuring.statistics`.
 """
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+
+from runners.measuring.statistics import Circumstances, Floats, PairedTiming, sampled_ratio, summarise
+from runners.runner import StageFailed
 
 Call = Callable[[], object]
 Clock = Callable[[], float]
 
-BLOCK_S = 0.003
+PRECISION = 0.01
+"""Timing ends early once all intervals' half-widths, as a share, are below this but for what more time cannot mend."""
+SIDE_S = 0.003
+REPEATS = (3, 32)
+"""Fewest and most calls of a side in half a block; between them, as many as fill `SIDE_S`."""
 LEAD_CALLS = 2
 """Calls after each change of sides that are not timed: they wake this side's threads and fill its caches."""
 MINIMUM_BLOCKS = 12
+FEWEST_BLOCKS = 3
+MINIMUM_S = 0.3
+LOOKS = 1.5
+"""Between two looks at the intervals the time spent grows by this factor: looking often stops at lucky moments."""
 OVERTIME = 3.0
 """How many times the budget a crawling machine may take to reach the minimum of blocks."""
-FAST = 0.1
-WIDE_INTERVAL = 0.10
-BUSY = 2.0
-
-
-@dataclass(frozen=True)
-class PairedTiming:
-    """What the stopwatch says.
-
-    Attributes:
-        speedup: Median over blocks of baseline time / candidate time, each the fast tenth of its calls.
-        speedup_ci95: Its bootstrap 95 % interval.
-        latency_p50_ms: Median time of one call of the candidate.
-        latency_p90_ms: 90th percentile of the same.
-        baseline_p50_ms: Median time of one call of the baseline.
-        blocks: Number of ABBA blocks.
-        unstable: Why not to trust it, or an empty string.
-    """
-
-    speedup: float
-    speedup_ci95: tuple[float, float]
-    latency_p50_ms: float
-    latency_p90_ms: float
-    baseline_p50_ms: float
-    blocks: int
-    unstable: str
+FAULTY_BLOCKS = 100
+"""After so many blocks in which the clock stepped back, no more are tried."""
+WINDOW = 5
+MOST_WINDOWS = 10_000
 
 
 def time_pair(
-    candidate: Call, baseline: Call, *, budget_s: float, seed: int, clock: Clock = time.perf_counter
+    candidate: Call,
+    baseline: Call,
+    *,
+    budget_s: float,
+    seed: int,
+    precision: float | None = PRECISION,
+    clock: Clock = time.perf_counter,
 ) -> PairedTiming:
-    """Time ``candidate`` against ``baseline`` for about ``budget_s`` seconds.
+    """Time one candidate against the baseline; see `time_interleaved`."""
+    return time_interleaved(baseline, [candidate], budget_s=budget_s, seed=seed, precision=precision, clock=clock)[0]
 
-    It goes on to `MINIMUM_BLOCKS` blocks, but not beyond `OVERTIME` budgets, and makes three blocks at least.
+
+def time_interleaved(
+    baseline: Call,
+    candidates: Sequence[Call],
+    *,
+    budget_s: float,
+    seed: int,
+    precision: float | None = PRECISION,
+    clock: Clock = time.perf_counter,
+) -> list[PairedTiming]:
+    """Time every candidate against the baseline, all in turn.
+
+    It goes on to `MINIMUM_BLOCKS` blocks, but not beyond `OVERTIME` budgets, and makes `FEWEST_BLOCKS` at least.
+
+    Args:
+        baseline: What all are compared with.
+        candidates: What to time, one at least.
+        budget_s: Seconds for each candidate.
+        seed: Seed of the orders and of the bootstrap.
+        precision: Half-width, as a share of the speedup, at which all intervals are narrow enough to end before
+            the budget is spent; None spends it.
+        clock: Seconds, rising.
+
+    Returns:
+        One timing for each candidate, in their order.
+
+    Raises:
+        StageFailed: The clock gave too few usable blocks.
     """
-    steady = [_warm_up(call, budget_s / 8, clock) for call in (candidate, baseline)]
-    repeats = [_repeats(call, clock) for call in (candidate, baseline)]
-    random = np.random.default_rng(seed)
-    sides: tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] = ([], [])
-    begin = clock()
-    while _more(clock() - begin, len(sides[0]), budget_s):
-        order = (0, 1, 1, 0) if random.random() < 0.5 else (1, 0, 0, 1)
-        block: tuple[list[float], list[float]] = ([], [])
-        for side in order:
-            call = (candidate, baseline)[side]
-            _time_calls(call, LEAD_CALLS, clock)
-            block[side].extend(_time_calls(call, repeats[side], clock))
-        for side in (0, 1):
-            sides[side].append(np.array(block[side]))
-    return summarise(sides[0], sides[1], seed, steady=all(steady))
+    calls = [baseline, *candidates]
+    warm = [_warm_up(call, budget_s / 8, clock) for call in calls]
+    record = _Record([_repeats(call, clock) for call in calls], [[] for _ in calls])
+    random, budget = np.random.default_rng(seed), budget_s * len(candidates)
+    next_look = min(MINIMUM_S * len(candidates), budget)
+    while record.faulty < FAULTY_BLOCKS and _more(record, budget):
+        record.add(calls, random, clock)
+        if precision is not None and record.spent_s >= next_look and record.blocks >= MINIMUM_BLOCKS:
+            if _narrow(record.sides, precision, seed):
+                break
+            next_look = LOOKS * record.spent_s
+    if record.blocks < FEWEST_BLOCKS:
+        raise StageFailed(f"the clock stepped back {record.steps_back} times and left {record.blocks} usable blocks")
+    return [
+        summarise(side, record.sides[0], seed, Circumstances(spent, settled and warm[0][1], record.steps_back))
+        for side, (spent, settled) in zip(record.sides[1:], warm[1:], strict=True)
+    ]
 
 
-def _more(passed_s: float, blocks: int, budget_s: float) -> bool:
-    if passed_s < budget_s:
+@dataclass
+class _Record:
+    """The usable blocks so far: for each side one array of call times in seconds per block."""
+
+    repeats: list[int]
+    sides: list[list[Floats]]
+    spent_s: float = 0.0
+    steps_back: int = 0
+    faulty: int = 0
+    _longest_s: float = field(default=math.inf)
+
+    @property
+    def blocks(self) -> int:
+        return len(self.sides[0])
+
+    def add(self, calls: list[Call], random: np.random.Generator, clock: Clock) -> None:
+        """Run one block. One in which the clock stepped back counts as faulty and is left out on all sides."""
+        begin = clock()
+        times = _run_block(calls, self.repeats, random, clock)
+        self._spend(clock() - begin)
+        back = sum(int(np.sum(~(np.isfinite(side) & (side > 0)))) for side in times)
+        self.steps_back += back
+        if back:
+            self.faulty += 1
+            return
+        for side, block in zip(self.sides, times, strict=True):
+            side.append(block)
+
+    def _spend(self, passed_s: float) -> None:
+        """Count a block's time, and of a pause no more than ten blocks' time: it is no reason to end early."""
+        if math.isfinite(passed_s) and passed_s > 0:
+            self.spent_s += min(passed_s, self._longest_s)
+            self._longest_s = min(self._longest_s, 10 * passed_s)
+
+
+def _run_block(calls: list[Call], repeats: list[int], random: np.random.Generator, clock: Clock) -> list[Floats]:
+    times: list[list[float]] = [[] for _ in calls]
+    order = random.permutation(len(calls)).tolist()
+    for side in order + order[::-1]:
+        _time_calls(calls[side], LEAD_CALLS, clock)
+        times[side].extend(_time_calls(calls[side], repeats[side], clock))
+    return [np.array(side) for side in times]
+
+
+def _more(record: _Record, budget_s: float) -> bool:
+    if record.spent_s < budget_s:
         return True
-    return blocks < (MINIMUM_BLOCKS if passed_s < OVERTIME * budget_s else 3)
+    return record.blocks < (MINIMUM_BLOCKS if record.spent_s < OVERTIME * budget_s else FEWEST_BLOCKS)
 
 
-def summarise(
-    candidate: list[NDArray[np.float64]], baseline: list[NDArray[np.float64]], seed: int, *, steady: bool = True
-) -> PairedTiming:
-    """The figures of blocks of call times in seconds, one array per block and side; pure arithmetic."""
-    ratios = np.array([np.quantile(b, FAST) / np.quantile(a, FAST) for a, b in zip(candidate, baseline, strict=True)])
-    low, high = bootstrap_median(ratios, seed)
-    calls, others = np.concatenate(candidate), np.concatenate(baseline)
-    speedup = float(np.median(ratios))
-    return PairedTiming(
-        speedup=speedup,
-        speedup_ci95=(low, high),
-        latency_p50_ms=float(np.median(calls) * 1e3),
-        latency_p90_ms=float(np.quantile(calls, 0.9) * 1e3),
-        baseline_p50_ms=float(np.median(others) * 1e3),
-        blocks=len(ratios),
-        unstable=_doubt(speedup, low, high, steady) or _busy(calls, "candidate") or _busy(others, "baseline"),
-    )
+def _narrow(sides: list[list[Floats]], precision: float, seed: int) -> bool:
+    return all(sampled_ratio(side, sides[0], seed).half_width <= precision for side in sides[1:])
 
 
-def bootstrap_median(values: NDArray[np.float64], seed: int, rounds: int = 1000) -> tuple[float, float]:
-    """The 95 % interval of the median of ``values`` ``(n,)``, by the expanded percentile bootstrap.
-
-    The plain percentile interval (Efron, 1979) is too narrow for few blocks; taking it at the level that
-    Student's distribution asks for mends that (Hesterberg, arXiv 1411.5279, section 4).
-    """
-    from scipy.special import ndtr, stdtrit
-
-    n = len(values)
-    random = np.random.default_rng(seed)
-    medians = np.median(values[random.integers(0, n, (rounds, n))], axis=1)
-    tail = float(ndtr(-np.sqrt(n / (n - 1)) * stdtrit(n - 1, 0.975)))
-    low, high = np.quantile(medians, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def _doubt(speedup: float, low: float, high: float, steady: bool) -> str:
-    half = (high - low) / 2 / speedup
-    if half > WIDE_INTERVAL:
-        return f"the 95 % interval is +/-{half:.0%} wide"
-    return "" if steady else "the warm-up did not settle"
-
-
-def _busy(calls: NDArray[np.float64], which: str) -> str:
-    """Words where half of the calls took far longer than the fast tenth, as when others use the cores."""
-    typical = float(np.median(calls) / np.quantile(calls, FAST))
-    return f"the machine was busy: the {which} took {typical:.1f} times its fast tenth" if typical > BUSY else ""
-
-
-def _warm_up(call: Call, cap_s: float, clock: Clock) -> bool:
-    """Call until two windows in a row agree within 10 %; False when the cap came first."""
-    end, before = clock() + cap_s, math.inf
-    while clock() < end:
-        now = float(np.median(_time_calls(call, 5, clock)))
-        if abs(now - before) <= 0.1 * before:
-            return True
+def _warm_up(call: Call, cap_s: float, clock: Clock) -> tuple[float, bool]:
+    """Call until two windows in a row agree within 10 %: the seconds, and False when the cap came first."""
+    spent, before = 0.0, math.inf
+    for _ in range(MOST_WINDOWS):
+        times = _time_calls(call, WINDOW, clock)
+        spent += sum(seconds for seconds in times if seconds > 0)
+        now = float(np.median(times))
+        if abs(now - before) <= 0.1 * before < math.inf:
+            return spent, True
+        if spent >= cap_s:
+            break
         before = now
-    return False
+    return spent, False
 
 
 def _repeats(call: Call, clock: Clock) -> int:
-    """Calls in one block side: long enough to beat the clock, at least three."""
-    each = float(np.median(_time_calls(call, 5, clock)))
-    return max(3, math.ceil(BLOCK_S / max(each, 1e-7)))
+    each = float(np.median(_time_calls(call, WINDOW, clock)))
+    return int(np.clip(math.ceil(SIDE_S / each), *REPEATS)) if each > 0 else REPEATS[1]
 
 
 def _time_calls(call: Call, count: int, clock: Clock) -> list[float]:

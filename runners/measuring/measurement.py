@@ -33,6 +33,12 @@ class Measurement:
         parameters: Weights of the network.
         peak_memory_mib: Peak resident memory of one serving process.
         train_seconds: Time spent on training this candidate, 0 for the teacher.
+        latency_p99_ms: 99th percentile of the same; None with too few calls to tell.
+        energy_mj: Millijoules of the serving machine's processors for one inference; None without a counter.
+        accuracy_train: The same metric on the training split, for members of the final front.
+        accuracy_test_ci95: The 95 % interval of ``accuracy_test``.
+        outliers: Timed calls far off the others, all of which count in all figures.
+        warm_up_s: How long the calls took that came before the timed ones.
         unstable: Why the figures are not to be trusted, or an empty string.
     """
 
@@ -50,12 +56,20 @@ class Measurement:
     peak_memory_mib: float = _quantity("minimize", "MiB")
     train_seconds: float = _quantity("minimize", "s")
     accuracy_drop: float = _quantity("minimize", "fraction", default=0.0)
+    latency_p99_ms: float | None = _quantity("minimize", "ms", default=None)
+    energy_mj: float | None = _quantity("minimize", "mJ", default=None)
     accuracy_test: float | None = None
+    accuracy_test_ci95: Interval | None = None
+    accuracy_train: float | None = None
+    outliers: int | None = None
+    warm_up_s: float | None = None
     unstable: str = ""
 
     def __post_init__(self) -> None:
         for name, quantity in QUANTITIES.items():
             value = getattr(self, name)
+            if value is None and quantity.optional:
+                continue
             if not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise ValueError(f"{name} was measured as {value} {quantity.unit}; it must be a finite number")
 
@@ -84,15 +98,23 @@ def figures_of(result: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A measured quantity that can be an objective or bear a constraint."""
+    """A measured quantity that can be an objective or bear a constraint.
+
+    Attributes:
+        name: The field of `Measurement`.
+        direction: In which direction it is better.
+        unit: Its unit.
+        optional: Whether some machines cannot measure it, so that it may be None.
+    """
 
     name: str
     direction: Direction
     unit: str
+    optional: bool = False
 
 
 QUANTITIES: dict[str, Quantity] = {
-    entry.name: Quantity(entry.name, entry.metadata["direction"], entry.metadata["unit"])
+    entry.name: Quantity(entry.name, entry.metadata["direction"], entry.metadata["unit"], entry.default is None)
     for entry in fields(Measurement)
     if entry.metadata
 }

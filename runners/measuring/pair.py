@@ -5,14 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from runners.backend import Predictor, find_backend
 from runners.measuring.latency import time_pair
 from runners.measuring.quality import predict, quality
 from runners.runner import StageFailed
-from runners.workload import Workload
+from runners.workload import Split, Workload
 from runners.workload_reference import resolve
 
 EVALUATION_BATCH = 64
+SAME_ANSWER = 1e-3
+"""Largest difference between two answers to one input, as a share of the largest output: threads vary the sums."""
 
 
 def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,45 +31,85 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
         Fields of `runners.measuring.measurement.Measurement`, with ``baseline_p50_ms`` and ``blocks``.
 
     Raises:
-        StageFailed: The artifact gives outputs of another shape than the baseline, or not finite.
+        StageFailed: The artifact gives outputs of another shape than the baseline, or not finite, or other ones
+            each time that it is asked.
     """
-    widest = max(request["threads"], request["baseline_threads"])
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:widest])
+    pin(max(request["threads"], request["baseline_threads"]))
     workload = resolve(request["workload"])
     figures = _judge(workload, request)
-    candidate, baseline = _open(workload, request, batch=1), _open_baseline(workload, request)
+    candidate = open_artifact(workload, request, batch=1)
+    baseline = open_baseline(workload, request["teacher"], request["baseline_threads"])
     example = workload.example()
-    if candidate(example).shape != baseline(example).shape:
-        raise StageFailed(f"the artifact gives {candidate(example).shape}, the baseline {baseline(example).shape}")
+    before = candidate(example)
+    if before.shape != baseline(example).shape:
+        raise StageFailed(f"the artifact gives {before.shape}, the baseline {baseline(example).shape}")
+    require_same_answer(before, candidate(example))
     timing = time_pair(
         lambda: candidate(example), lambda: baseline(example), budget_s=request["budget_s"], seed=request["seed"]
     )
+    require_same_answer(before, candidate(example))
     return {**figures, **vars(timing)}
 
 
-def _judge(workload: Workload, request: Mapping[str, Any]) -> dict[str, Any]:
-    predictor = _open(workload, request, batch=EVALUATION_BATCH)
-    figures: dict[str, Any] = {}
-    for name in request["splits"]:
-        value, interval = quality(workload, *predict(predictor, workload.splits[name], EVALUATION_BATCH))
-        if name == "validation":
-            figures.update(accuracy=value, accuracy_ci95=interval)
-        else:
-            figures[f"accuracy_{name}"] = value
-    return figures
+def pin(cores: int) -> None:
+    """Keep this process on its first ``cores`` cores, so that both sides run on the same ones."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 
-def _open(workload: Workload, request: Mapping[str, Any], batch: int) -> Predictor:
+def open_artifact(workload: Workload, request: Mapping[str, Any], batch: int) -> Predictor:
+    """The lowered artifact in the folder ``artifact``, by its ``runtime``, on ``threads`` threads."""
     return find_backend(request["runtime"]).open(
         Path(request["artifact"]), threads=request["threads"], batch=batch, build=workload.model
     )
 
 
-def _open_baseline(workload: Workload, request: Mapping[str, Any]) -> Predictor:
+def open_baseline(workload: Workload, teacher: str | None, threads: int) -> Predictor:
     """The teacher in eager fp32; without a folder of weights, with new ones, which take the same time."""
     from runners.torch_predictor import torch_predictor
     from runners.weights import load_network
 
-    teacher = request["teacher"]
     network = load_network(workload.model, Path(teacher)) if teacher else workload.model()
-    return torch_predictor(network.eval(), request["baseline_threads"])
+    return torch_predictor(network.eval(), threads)
+
+
+def require_same_answer(before: NDArray[Any], after: NDArray[Any]) -> None:
+    """Raise `StageFailed` where an artifact answered one input in two ways."""
+    if not np.isfinite(after).all():
+        raise StageFailed("the artifact gives NaN or infinite outputs")
+    allowed = SAME_ANSWER * max(1e-6, float(np.abs(before).max()))
+    if after.shape != before.shape or float(np.abs(after - before).max()) > allowed:
+        raise StageFailed("the artifact gives different answers to the same input")
+
+
+def _judge(workload: Workload, request: Mapping[str, Any]) -> dict[str, Any]:
+    predictor = open_artifact(workload, request, batch=EVALUATION_BATCH)
+    figures: dict[str, Any] = {}
+    for name in request["splits"]:
+        split = workload.splits[name]
+        if name == "train":
+            split = _Sample(split, len(workload.splits["validation"]))
+        value, interval = quality(workload, *predict(predictor, split, EVALUATION_BATCH))
+        if name == "validation":
+            figures.update(accuracy=value, accuracy_ci95=interval)
+        else:
+            figures[f"accuracy_{name}"] = value
+        if name == "test":
+            figures["accuracy_test_ci95"] = interval
+    return figures
+
+
+class _Sample:
+    """Evenly spaced examples of a split: enough to see how well the training data are known."""
+
+    def __init__(self, split: Split, count: int) -> None:
+        self._split = split
+        self._chosen = np.unique(np.linspace(0, len(split) - 1, min(count, len(split))).astype(np.int64))
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
+        return self._split.batch(self._chosen[indices])
+
+    def fingerprint(self) -> str:
+        return self._split.fingerprint()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.measuring.energy import EnergyMeter
 from runners.runner import StageFailed
 from spaces.plans import ServingPlan
 
@@ -28,11 +29,14 @@ class Serving:
         throughput_per_s: Inputs a second over all replicas while all were busy.
         load_ms: Slowest replica: from its runtime imported to its first answer.
         peak_memory_mib: Largest peak of resident memory of one replica.
+        energy_mj: Millijoules of the machine's processors for one input while all replicas were busy, idle cores and
+            other programs included; None where the machine has no counter that can be read.
     """
 
     throughput_per_s: float
     load_ms: float
     peak_memory_mib: float
+    energy_mj: float | None = None
 
 
 def serve(
@@ -63,14 +67,26 @@ def serve(
         ]
         with _replicas(orders) as replicas:
             loads = [_read(replica) for replica in replicas]
+            meter = EnergyMeter.find()
             for replica in replicas:
                 _write(replica, {"go": True})
             runs = [_read(replica) for replica in replicas]
+            energy_mj = _energy_mj(meter, sum(run["calls"] * len(inputs) for run in runs))
     return Serving(
         throughput_per_s=sum(run["calls"] * len(inputs) / run["seconds"] for run in runs),
         load_ms=max(load["load_ms"] for load in loads),
         peak_memory_mib=max(run["peak_memory_mib"] for run in runs),
+        energy_mj=energy_mj,
     )
+
+
+def _energy_mj(meter: EnergyMeter | None, served: int) -> float | None:
+    """Millijoules for one input since ``meter`` was found, or None without a count that moved on."""
+    try:
+        joules = meter.joules() if meter else 0.0
+    except (OSError, ValueError):
+        return None
+    return joules * 1e3 / served if joules > 0 else None
 
 
 @contextmanager

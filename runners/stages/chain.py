@@ -24,9 +24,18 @@ STAGE_VERSIONS = {
     "training": 1,
     "quantising": 1,
     "lowering": 1,
-    "measuring": 2,
+    "measuring": 3,
+    "comparing": 1,
+    "calibrating": 1,
 }
 """Raised whenever a stage's code gives another result for the same settings."""
+
+SEARCHING_S = 1.2
+"""At most this long is one candidate timed against the baseline during the search."""
+COMPARING_S = 1.25
+"""At most this long is each member of a front timed in each of the processes that have the last word."""
+COMPARING_PROCESSES = 2
+CALIBRATING_PROCESSES = 3
 
 
 @dataclass(frozen=True)
@@ -52,35 +61,64 @@ class Chains:
         for technique in self.space.techniques:
             settings = self.space.settings_of(technique, configuration)
             if technique.stage in CHANGES_THE_MODEL and settings:
-                parent = links.add("transforming", {"technique": technique.name, **settings}, parent=parent)
+                parent = links.add("transforming", {"technique": technique.name, **settings}, {"parent": parent})
         if parent != teacher:
             plan = self._planned(configuration, (Stage.TRAIN,), TrainingPlan(**self.facts.training))
-            parent = links.add("training", self._training(plan), workers=plan.workers, parent=parent, teacher=teacher)
+            parent = links.add(
+                "training", self._training(plan), {"parent": parent, "teacher": teacher}, workers=plan.workers
+            )
         lowering = self._planned(configuration, (Stage.QUANTISE, Stage.LOWER), LoweringPlan())
         if lowering.precision == "int8":
-            parent = links.add("quantising", {"precision": "int8"}, parent=parent)
-        parent = links.add("lowering", asdict(lowering), parent=parent)
-        links.add("measuring", self.measuring(configuration), alone=True, parent=parent, teacher=teacher)
+            parent = links.add("quantising", {"precision": "int8"}, {"parent": parent})
+        parent = links.add("lowering", asdict(lowering), {"parent": parent})
+        links.add("measuring", self.measuring(configuration), {"parent": parent, "teacher": teacher}, alone=True)
         return tuple(links.tasks)
 
     def final(self, configuration: Configuration, trials: int, occasion: int = 0) -> StageTask:
-        """The measurement of a front member in fresh processes, with the test split, for the last word.
+        """The judgement of a front member on all three splits, for the last word.
 
         Args:
             configuration: A candidate whose chain is done.
             trials: Number of trials that the study had.
             occasion: How often its front was measured before; both together keep an old figure from being a new one.
         """
-        *_, lowering, measuring = self.chain(configuration)
+        searched = self.chain(configuration)[-1]
         links = _Links(self, configuration)
+        last = {"splits": ["train", "validation", "test"], "trials": trials, "occasion": occasion}
+        links.add("measuring", {**searched.settings, **last}, searched.inputs, alone=True)
+        return links.tasks[0]
+
+    def comparing(self, members: Mapping[int, Configuration], trials: int, occasion: int = 0) -> StageTask:
+        """The timing of a front's ``members``, by trial number, beside each other and the baseline.
+
+        ``trials`` and ``occasion`` are those of `final`.
+        """
+        lowered = {number: self.chain(configuration)[-2] for number, configuration in members.items()}
+        links = _Links(self, self.space.baseline())
         settings = {
-            **measuring.settings,
-            "splits": ["validation", "test"],
-            "budget_s": 2.5,
+            "members": {str(n): self.measuring(c)["serving"]["threads"] for n, c in members.items()},
+            "baseline_threads": ServingPlan().threads,
+            "processes": COMPARING_PROCESSES,
+            "budget_s": COMPARING_S,
+            "device": self.space.environment.device,
             "trials": trials,
             "occasion": occasion,
         }
-        links.add("measuring", settings, alone=True, parent=lowering.key, teacher=measuring.inputs["teacher"])
+        inputs = {f"trial {number}": task.key for number, task in lowered.items()}
+        links.add("comparing", settings, {**inputs, "teacher": self._teacher_key()}, alone=True)
+        return links.tasks[0]
+
+    def calibrating(self, study: str) -> StageTask:
+        """The timing of the baseline against itself, once for each study and machine."""
+        links = _Links(self, self.space.baseline())
+        settings = {
+            "baseline_threads": ServingPlan().threads,
+            "processes": CALIBRATING_PROCESSES,
+            "budget_s": SEARCHING_S,
+            "device": self.space.environment.device,
+            "study": study,
+        }
+        links.add("calibrating", settings, {"teacher": self._teacher_key()}, alone=True)
         return links.tasks[0]
 
     def measuring(self, configuration: Configuration) -> dict[str, Any]:
@@ -89,7 +127,7 @@ class Chains:
             "serving": asdict(self._planned(configuration, (Stage.SERVE,), ServingPlan())),
             "baseline_threads": ServingPlan().threads,
             "splits": ["validation"],
-            "budget_s": 1.2,
+            "budget_s": SEARCHING_S,
             "device": self.space.environment.device,
         }
 
@@ -101,6 +139,9 @@ class Chains:
                 assert changed != plan, f"{technique.name} changed nothing with {settings}"
                 plan = changed
         return plan
+
+    def _teacher_key(self) -> str:
+        return self.chain(self.space.baseline())[0].key
 
     def _teacher_plan(self) -> dict[str, Any]:
         return {} if self.facts.pretrained else self._training(TrainingPlan(**self.facts.training))
@@ -119,14 +160,20 @@ class _Links:
         self.tasks: list[StageTask] = []
 
     def add(
-        self, stage: str, settings: Mapping[str, Any], *, alone: bool = False, workers: int = 1, **inputs: str
+        self,
+        stage: str,
+        settings: Mapping[str, Any],
+        inputs: Mapping[str, str] | None = None,
+        *,
+        alone: bool = False,
+        workers: int = 1,
     ) -> str:
         """Append a stage and return its key."""
         task = StageTask(
             stage=stage,
             key="",
             settings=dict(settings),
-            inputs=inputs,
+            inputs=dict(inputs or {}),
             workload=self.chains.workload,
             seed=self.chains.seed,
             cpus=self._cpus(stage, alone, workers),

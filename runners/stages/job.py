@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from runners.lease import device_lease
 from runners.runner import StageFailed, StageOutcome, StageTask
 from runners.stages.store import StageStore, StoredStage
 from runners.workload import Workload
 from runners.workload_reference import resolve
-from spaces.errors import WorkFailed
+from spaces.errors import RequestError, WorkFailed
 
 
 @dataclass(frozen=True)
@@ -54,18 +55,21 @@ def carry_out(task: StageTask, store: StageStore) -> StageOutcome:
             entry = store.get(task.key)
             if entry is not None:
                 return StageOutcome(entry.result, time.perf_counter() - begin, from_store=True)
-            result = _compute(task, store, begin)
-        return StageOutcome(result, time.perf_counter() - begin)
+            return _compute(task, store)
     except Exception as error:
         return StageOutcome({}, time.perf_counter() - begin, failure=_one_line(task.stage, error))
 
 
-def _compute(task: StageTask, store: StageStore, begin: float) -> Mapping[str, Any]:
+def _compute(task: StageTask, store: StageStore) -> StageOutcome:
+    """Run the stage under a lease of the device; the time spent on waiting for the lease is not the stage's."""
     with store.unfinished() as folder:
         job = StageJob(task, _inputs(task, store), folder, resolve(task.workload))
-        result = importlib.import_module(f"runners.stages.{task.stage}").run(job)
-        store.put(task.key, folder, result, time.perf_counter() - begin, origin=_origin(task))
-    return dict(result)
+        with device_lease(exclusive=task.exclusive):
+            begin = time.perf_counter()
+            result = importlib.import_module(f"runners.stages.{task.stage}").run(job)
+            seconds = time.perf_counter() - begin
+        store.put(task.key, folder, result, seconds, origin=_origin(task))
+    return StageOutcome(dict(result), seconds)
 
 
 def _inputs(task: StageTask, store: StageStore) -> dict[str, StoredStage]:
@@ -83,5 +87,5 @@ def _origin(task: StageTask) -> dict[str, Any]:
 
 def _one_line(stage: str, error: Exception) -> str:
     text = " ".join(str(error).split()) or "no message"
-    kind = "" if isinstance(error, WorkFailed) else f"{type(error).__name__}: "
+    kind = "" if isinstance(error, (RequestError, WorkFailed)) else f"{type(error).__name__}: "
     return f"{stage}: {kind}{text[:500]}"

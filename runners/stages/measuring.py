@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from runners.measuring.energy import device_state
 from runners.measuring.measurement import Measurement
 from runners.measuring.pair import measure_pair
 from runners.parallelism.replicas import Serving, serve
@@ -16,7 +17,9 @@ SERVING_S = 0.3
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Figures: the fields of `Measurement`, ``baseline_p50_ms`` and ``blocks``. It writes no files.
+    """Figures: the fields of `Measurement`, ``baseline_p50_ms``, ``blocks`` and ``machine``. It writes no files.
+
+    ``machine`` is what clocks and throttling the machine shows, right after the timing.
 
     Raises:
         StageFailed: The artifact crashed, hung, or gave outputs that are wrong in shape or not finite.
@@ -26,7 +29,8 @@ def run(job: StageJob) -> dict[str, Any]:
     origin = job.parent.result
     paired = call_fresh(measure_pair, _request(job, plan), timeout_s=TIMEOUT_S, what="the measuring process")
     served = _serve(job, plan)
-    extra = {"baseline_p50_ms": paired.pop("baseline_p50_ms"), "blocks": paired.pop("blocks")}
+    extra = {name: paired.pop(name) for name in ("baseline_p50_ms", "blocks")}
+    extra["machine"] = device_state()
     carried = {name: origin[name] for name in ("size_mib", "macs", "parameters", "train_seconds")}
     return {**Measurement(**paired, **vars(served), **carried).to_json(), **extra}
 

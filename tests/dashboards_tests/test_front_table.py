@@ -19,6 +19,16 @@ def _headings(document, width):
     return next(line for line in _shown(document, width).splitlines() if "speedup" in line)
 
 
+def test_no_cell_of_the_optional_columns_is_cut(document):
+    for member in document["front"]:
+        member |= {"ties": [4, 9, 12], "searched": member["measurement"]}
+        member["measurement"]["accuracy_train"] = 0.999
+    for width in range(32, 180, 4):
+        text = _shown(document, width)
+        assert "…" not in text
+        assert max(map(len, text.splitlines())) <= width
+
+
 @pytest.mark.parametrize("width", range(32, 160, 4))
 def test_no_cell_is_cut_and_no_choice_is_broken(document, width):
     text = _shown(document, width)
@@ -49,6 +59,41 @@ def test_an_unstable_trial_is_marked_and_explained(document, member):
     text = _shown(document, 100)
     assert "! 6" in text
     assert "! trial 6 is not to be trusted: the interval stayed wide" in text
+
+
+def test_ties_are_shown_where_there_are_any_and_go_late(document):
+    assert "ties" not in _headings(document, 150)
+    document["front"][1]["ties"] = [4]
+    document["front"][2]["ties"] = [4, 9, 12, 21]
+    assert "ties" in _headings(document, 60)
+    text = _shown(document, 150)
+    assert "= 4 " in text
+    assert "= 4, 9 +2" in text
+
+
+def test_the_figure_of_the_search_stands_beside_the_final_one(document):
+    assert "in search" not in _headings(document, 150)
+    fast = document["front"][1]
+    fast["searched"] = {**fast["measurement"], "speedup": 15.5}
+    assert "in search" in _headings(document, 150)
+    assert "15.5x" in _shown(document, 150)
+    assert "in search" not in _headings(document, 70)
+
+
+def test_training_validation_and_test_stand_side_by_side(document):
+    assert "train" not in _headings(document, 150)
+    document["front"][1]["measurement"]["accuracy_train"] = 0.999
+    heading = _headings(document, 150)
+    assert heading.index("train") < heading.index("accuracy") < heading.index("test")
+    assert "99.9 %" in _shown(document, 150)
+    assert "train" not in _headings(document, 70)
+
+
+def test_the_table_says_what_differences_are_not_believed(document):
+    assert "not believed" not in _shown({**document, "resolution": None}, 100)
+    sentence = "differences in speed below {} % are not believed (the baseline against itself)"
+    assert sentence.format("1.3") in _shown({**document, "resolution": 0.013}, 100)
+    assert sentence.format("0.04") in _shown({**document, "resolution": 0.0004}, 100)
 
 
 def test_names_are_shown_as_they_are(document):

@@ -142,10 +142,29 @@ def test_what_does_not_decide_a_result_does_not_change_its_key(chains: Chains) -
 def test_the_final_measurement_is_another_than_the_one_in_the_search(chains: Chains) -> None:
     baseline = chains.space.baseline()
     searched, final, later = chains.chain(baseline)[-1], chains.final(baseline, 20), chains.final(baseline, 40)
-    assert final.settings["splits"] == ["validation", "test"]
+    assert final.settings["splits"] == ["train", "validation", "test"]
     assert searched.settings["splits"] == ["validation"]
     assert len({searched.key, final.key, later.key}) == 3
     assert final.inputs == searched.inputs
+
+
+def test_a_front_is_timed_in_one_stage_that_reads_what_its_members_were_lowered_to(chains: Chains) -> None:
+    baseline = chains.space.baseline()
+    other = next(candidate for candidate in chains.space.configurations() if candidate != baseline)
+    task = chains.comparing({0: baseline, 7: other}, 20)
+    assert task.exclusive
+    assert task.inputs == {
+        "teacher": chains.chain(baseline)[0].key,
+        "trial 0": chains.chain(baseline)[-2].key,
+        "trial 7": chains.chain(other)[-2].key,
+    }
+    assert task.key != chains.comparing({0: baseline, 7: other}, 20, occasion=1).key
+
+
+def test_each_study_is_calibrated_for_itself(chains: Chains) -> None:
+    first, second = chains.calibrating("first"), chains.calibrating("second")
+    assert first.exclusive
+    assert first.key != second.key
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)

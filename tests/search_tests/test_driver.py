@@ -1,6 +1,8 @@
 """The driver on a table with a known front: what it runs, what it records, and what it survives."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -19,7 +21,10 @@ from search_tests.simulation import (
 from runners.runner import StageOutcome, StageTask
 from runners.simulated_runner import SimulatedRunner
 from search.constraints import Constraint
+from search.distinct_sampler import DistinctSampler, starting_points
+from search.driver import Driver
 from search.front import all_measured, front_document, front_of, nearest
+from search.objectives import find_objectives
 from search.study import records
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
@@ -98,6 +103,33 @@ def test_a_trial_that_measures_nonsense_fails_with_its_reason_and_the_search_goe
     assert all(
         trial.state is not optuna.trial.TrialState.COMPLETE for trial in study.trials if "failure" in trial.user_attrs
     )
+
+
+@pytest.mark.parametrize("role", ["an objective", "a constraint"])
+def test_a_trial_lacking_a_figure_that_the_search_needs_fails_with_its_name(role: str) -> None:
+    def sometimes_measured(configuration: Configuration) -> Mapping[str, Any]:
+        figures = table(configuration)
+        return {**figures, "energy_mj": None if configuration["runtime"] == "openvino" else 5.0 / figures["speedup"]}
+
+    needed = {
+        "an objective": ((*OBJECTIVES, *find_objectives(["energy_mj"])), ()),
+        "a constraint": (OBJECTIVES, (Constraint.parse("energy_mj<=5"),)),
+    }
+    objectives, constraints = needed[role]
+    chains = make_chains()
+    study = optuna.create_study(
+        directions=[objective.direction for objective in objectives],
+        sampler=DistinctSampler(
+            optuna.samplers.RandomSampler(0), chains.space, set(), starting_points(chains.space), 0
+        ),
+    )
+    Driver(study, make_runner(of=sometimes_measured), chains, objectives, constraints, Log(), 12).run()
+    failed = [trial for trial in records(study) if trial.state == "failed"]
+    assert 0 < len(failed) < 12
+    assert {trial.failure for trial in failed} == {
+        f"measuring: energy_mj was not measured on this machine, so it cannot be {role}"
+    }
+    assert all((trial.configuration or {})["runtime"] == "openvino" for trial in failed)
 
 
 def test_a_stage_that_raises_fails_its_trial_alone() -> None:
@@ -258,3 +290,34 @@ def test_the_log_of_the_tests_sees_every_trial() -> None:
     drive(open_table_study(None, chains.space), make_runner(workers=4), chains, 15, log=log)
     assert sorted(trial.number for trial in log.ended) == list(range(15))
     assert {stage for _, stage in log.stages} >= {"teacher", "lowering", "measuring", "training"}
+
+
+def test_a_study_is_calibrated_once_before_the_first_candidate() -> None:
+    chains, runner = make_chains(), Coarse(*make_runner()._about, table)
+    study = open_table_study(None, chains.space)
+    log = drive(study, runner, chains, 6)
+    assert log.stages.index((0, "calibrating")) < min(place for place, stage in enumerate(log.stages) if stage[0] == 1)
+    assert front_document(study)["resolution"] == 0.05
+    again = drive(study, runner, chains, 8)
+    assert "calibrating" not in {stage for _, stage in again.stages}
+
+
+def test_a_calibration_that_fails_is_told_and_the_search_goes_on() -> None:
+    chains, runner = make_chains(), Coarse(*make_runner()._about, table)
+    runner.failure = "calibrating: was killed"
+    study = open_table_study(None, chains.space)
+    log = drive(study, runner, chains, 4)
+    assert any("calibrating: was killed" in note for note in log.notes)
+    assert front_document(study)["resolution"] is None
+    assert len(log.ended) == 4
+
+
+class Coarse(SimulatedRunner):
+    """A machine on which differences below 5 % are not believed, or whose calibration fails."""
+
+    failure: str | None = None
+
+    def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
+        if task.stage != "calibrating":
+            return super()._carry_out(task)
+        return StageOutcome({} if self.failure else {"resolution": 0.05}, 1.0, failure=self.failure), 1.0

@@ -181,6 +181,10 @@ def test_an_export_never_writes_into_a_folder_that_exists(searched: Searched, ex
     assert {path.name for path in exported.parent.iterdir()} == beside
 
 
+TIMED_ANEW = ("final", "calibrating")
+"""What every study measures for itself."""
+
+
 def test_a_second_study_computes_no_stage_that_the_first_one_has(searched: Searched) -> None:
     """The candidates that both ask for are the same, and so is the front's last measurement where the front is."""
     arguments = ("search", "study.yaml", "--study", "second", "--home", "home", "--json")
@@ -190,7 +194,7 @@ def test_a_second_study_computes_no_stage_that_the_first_one_has(searched: Searc
     known = configurations(searched, "synthetic")
     fresh = {number for number, text in configurations(searched, "second").items() if text not in known.values()}
     assert len(fresh) <= 2, "the same seed asks for nearly the same candidates"
-    assert [(trial, stage) for trial, stage in second if trial not in fresh and stage != "final"] == []
+    assert [(trial, stage) for trial, stage in second if trial not in fresh and stage not in TIMED_ANEW] == []
     assert len(second) < len(first) / 2
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from search_tests.simulation import OBJECTIVES, Log, drive, make_chains, make_runner, open_table_study, table
 
+from runners.runner import StageOutcome, StageTask
+from runners.simulated_runner import SimulatedRunner
 from search.finals import settle_front
 from search.front import front_document
 from spaces.configuration import Configuration
@@ -21,7 +23,9 @@ class Machine:
     def __call__(self, configuration: Configuration) -> Mapping[str, Any]:
         self.asked += 1
         figures = dict(table(configuration))
-        figures["speedup"] *= self.slower.get(configuration.canonical(), 1.0)
+        slower = self.slower.get(configuration.canonical(), 1.0)
+        figures["speedup"] *= slower
+        figures["speedup_ci95"] = [end * slower for end in figures["speedup_ci95"]]
         return {**figures, "unstable": self.unstable, "accuracy_test": 0.9}
 
 
@@ -64,3 +68,38 @@ def test_a_member_that_leaves_is_named_with_both_figures() -> None:
     settle_front(study, runner, chains, OBJECTIVES, [], log)
     assert fast["trial"] not in [member["trial"] for member in front_document(study)["front"]]
     assert any(f"trial {fast['trial']} left the front" in note for note in log.notes)
+
+
+def test_members_are_timed_beside_each_other_and_those_figures_are_the_final_ones() -> None:
+    machine = Machine()
+    study, runner, chains, log = _searched(machine)
+    runner = SideBySide(*runner._about, machine)
+    settle_front(study, runner, chains, OBJECTIVES, [], log)
+    finals = {int(number): figures for number, figures in study.user_attrs["final"].items()}
+    assert {number: figures["speedup"] for number, figures in finals.items()} == {n: 2.0 + n for n in finals}
+    assert all(figures["accuracy_test"] == 0.9 for figures in finals.values()), "what else was found stays"
+
+
+def test_a_front_that_cannot_be_timed_together_keeps_the_figures_of_each() -> None:
+    machine = Machine()
+    study, runner, chains, log = _searched(machine)
+    runner = SideBySide(*runner._about, machine)
+    runner.failure = "comparing: was killed"
+    settle_front(study, runner, chains, OBJECTIVES, [], log)
+    assert any("one by one" in note and "was killed" in note for note in log.notes)
+    assert front_document(study)["front"][0]["measurement"]["accuracy_test"] == 0.9
+
+
+class SideBySide(SimulatedRunner):
+    """Says of each member of a front that it has a speed of its own, or fails."""
+
+    failure: str | None = None
+
+    def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
+        if task.stage != "comparing":
+            return super()._carry_out(task)
+        timings = {
+            n: {"speedup": 2.0 + int(n), "speedup_ci95": [1.9 + int(n), 2.1 + int(n)], "blocks": 9}
+            for n in task.settings["members"]
+        }
+        return StageOutcome({} if self.failure else {"timings": timings}, 1.0, failure=self.failure), 1.0

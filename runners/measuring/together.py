@@ -1,0 +1,76 @@
+"""Several candidates and the baseline in one process, in turn: how final fronts and the calibration are timed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from runners.backend import Predictor
+from runners.measuring.latency import Call, time_interleaved
+from runners.measuring.pair import open_artifact, open_baseline, pin
+from runners.workload import Workload
+from runners.workload_reference import resolve
+
+Timing = dict[str, Any]
+
+
+def measure_together(request: Mapping[str, Any]) -> list[Timing]:
+    """Time every member against the baseline and beside the others, in this process.
+
+    Args:
+        request: ``workload``, ``teacher`` (folder of its weights), ``baseline_threads``, ``budget_s`` for each
+            member, ``seed``, and ``members``: for each ``artifact``, ``runtime`` and ``threads``. A member whose
+            ``artifact`` is None is the baseline itself, opened a second time.
+
+    Returns:
+        The fields of `runners.measuring.latency.PairedTiming` of each member, in their order.
+    """
+    members = request["members"]
+    pin(max(request["baseline_threads"], *(member["threads"] for member in members)))
+    workload = resolve(request["workload"])
+    example = workload.example()
+
+    def call_of(predictor: Predictor) -> Call:
+        return lambda: predictor(example)
+
+    baseline = open_baseline(workload, request["teacher"], request["baseline_threads"])
+    calls = [call_of(_open(workload, request, member)) for member in members]
+    timings = time_interleaved(call_of(baseline), calls, budget_s=request["budget_s"], seed=request["seed"])
+    return [dict(vars(timing)) for timing in timings]
+
+
+def _open(workload: Workload, request: Mapping[str, Any], member: Mapping[str, Any]) -> Predictor:
+    if member["artifact"] is None:
+        return open_baseline(workload, request["teacher"], member["threads"])
+    return open_artifact(workload, member, batch=1)
+
+
+def combine(runs: Sequence[Timing]) -> Timing:
+    """One member's timings in several processes as one.
+
+    The speedup is their geometric mean. The interval reaches from the lowest to the highest end of theirs: where
+    memory happens to lie, and what the machine does by the minute, differ between processes and not within one.
+    """
+    together = {
+        name: _mean([run[name] for run in runs]) for name in runs[0] if name.startswith(("latency", "baseline"))
+    }
+    lows, highs = zip(*(run["speedup_ci95"] for run in runs), strict=True)
+    return {
+        **together,
+        "speedup": float(np.exp(np.mean([np.log(run["speedup"]) for run in runs]))),
+        "speedup_ci95": (min(lows), max(highs)),
+        "blocks": sum(run["blocks"] for run in runs),
+        "outliers": sum(run["outliers"] for run in runs),
+        "warm_up_s": max(run["warm_up_s"] for run in runs),
+        "unstable": next((run["unstable"] for run in runs if run["unstable"]), ""),
+    }
+
+
+def smallest_believable(runs: Sequence[Timing]) -> float:
+    """How far from 1 the intervals of the baseline against itself reach, as a share: less is no difference."""
+    return max(max(float(run["speedup_ci95"][1]) - 1, 1 / float(run["speedup_ci95"][0]) - 1) for run in runs)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None

@@ -1,0 +1,156 @@
+"""The process that measures: what it says of candidates that crash, hang, or answer wrongly."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runners.backend import Trained, find_backend
+from runners.measuring.pair import measure_pair, require_same_answer
+from runners.measuring.together import combine, measure_together, smallest_believable
+from runners.processes import call_fresh
+from runners.runner import StageFailed
+from runners.weights import save_network
+from runners.workload_reference import resolve
+
+FILE = """
+import os
+import signal
+import time
+import torch
+from torch import nn
+from runners.workload import Workload
+from runners.workloads.synthetic import make_splits
+
+
+class Trap(nn.Module):
+    '''Goes wrong as the number among its weights says.'''
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 4)
+        self.register_buffer("fault", torch.zeros(1))
+
+    def forward(self, x):
+        fault, answer = int(self.fault.item()), self.layer(x.flatten(1))
+        if fault == 1:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if fault == 2:
+            time.sleep(600)
+        if fault == 3:
+            return answer * float("nan")
+        if fault == 4 and len(x) == 1:
+            return torch.cat([answer, answer], 1)
+        if fault == 5:
+            return answer + torch.rand_like(answer)
+        return answer
+
+
+WORKLOAD = Workload("trapped", Trap, make_splits)
+"""
+FAULTS = {
+    "crash": (1, r"was killed by signal 11"),
+    "hang": (2, r"did not end within 4 s and was ended"),
+    "NaN": (3, r"NaN or infinite outputs"),
+    "another shape": (4, r"the artifact gives \(1, 8\), the baseline \(1, 4\)"),
+    "another answer each time": (5, r"different answers to the same input"),
+}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("workload") / "trapped.py"
+    file.write_text(FILE)
+    return f"{file}:WORKLOAD"
+
+
+def request_for(reference: str, folder: Path, fault: int) -> dict[str, Any]:
+    """A request to measure a candidate with that fault against a sound baseline."""
+    workload = resolve(reference)
+    for name, number in (("teacher", 0), ("artifact", fault)):
+        network = workload.model().eval()
+        network.fault.fill_(number)
+        (folder / name).mkdir()
+        if name == "teacher":
+            save_network(network, folder / name)
+        else:
+            trained = Trained(network, lambda: Path(), workload.example(), "fp32")
+            find_backend("eager").lower(trained, folder / name)
+    return {
+        "workload": reference,
+        "artifact": str(folder / "artifact"),
+        "teacher": str(folder / "teacher"),
+        "runtime": "eager",
+        "threads": 1,
+        "baseline_threads": 1,
+        "splits": ["train", "validation", "test"],
+        "budget_s": 0.2,
+        "seed": 0,
+    }
+
+
+def measured(request: dict[str, Any], timeout_s: float = 60) -> dict[str, Any]:
+    figures: dict[str, Any] = call_fresh(measure_pair, request, timeout_s=timeout_s, what="the measuring process")
+    return figures
+
+
+@pytest.mark.parametrize(("fault", "sentence"), FAULTS.values(), ids=FAULTS)
+def test_a_bad_candidate_is_refused_with_its_reason(reference: str, tmp_path: Path, fault: int, sentence: str) -> None:
+    with pytest.raises(StageFailed, match=sentence):
+        measured(request_for(reference, tmp_path, fault), timeout_s=4 if fault == 2 else 60)
+
+
+def test_a_sound_candidate_is_judged_on_three_splits(reference: str, tmp_path: Path) -> None:
+    figures = measured(request_for(reference, tmp_path, 0))
+    assert {"accuracy", "accuracy_ci95", "accuracy_train", "accuracy_test", "accuracy_test_ci95"} <= set(figures)
+    assert figures["speedup"] > 0
+
+
+def test_members_are_timed_beside_each_other_and_the_baseline_against_itself(reference: str, tmp_path: Path) -> None:
+    request = request_for(reference, tmp_path, 0)
+    lowered = {"artifact": request["artifact"], "runtime": "eager", "threads": 1}
+    itself = {"artifact": None, "threads": 1}
+    request["members"] = [lowered, itself]
+    timings = call_fresh(measure_together, request, timeout_s=60, what="comparing")
+    assert [timing["speedup"] > 0 and timing["blocks"] >= 3 for timing in timings] == [True, True]
+    assert smallest_believable([timings[1]]) > 0
+
+
+def timing(low: float, speedup: float, high: float, unstable: str = "") -> dict[str, Any]:
+    return {
+        "speedup": speedup,
+        "speedup_ci95": (low, high),
+        "latency_p50_ms": 2.0 / speedup,
+        "latency_p90_ms": 3.0 / speedup,
+        "latency_p99_ms": None if unstable else 4.0,
+        "baseline_p50_ms": 2.0,
+        "blocks": 10,
+        "outliers": 1,
+        "warm_up_s": speedup,
+        "unstable": unstable,
+    }
+
+
+def test_several_processes_are_one_measurement_whose_interval_holds_all_of_theirs() -> None:
+    both = combine([timing(1.9, 2.0, 2.1), timing(7.0, 8.0, 9.0, "the machine was busy")])
+    assert both["speedup"] == pytest.approx(4.0)
+    assert both["speedup_ci95"] == (1.9, 9.0)
+    assert both["latency_p50_ms"] == pytest.approx((1.0 + 0.25) / 2)
+    assert both["latency_p99_ms"] is None, "not known in one of them"
+    assert (both["blocks"], both["outliers"], both["warm_up_s"]) == (20, 2, 8.0)
+    assert both["unstable"] == "the machine was busy"
+
+
+def test_the_smallest_believable_difference_is_the_farthest_end_on_either_side() -> None:
+    assert smallest_believable([timing(0.99, 1.0, 1.02), timing(0.995, 1.0, 1.01)]) == pytest.approx(0.02)
+    assert smallest_believable([timing(0.8, 1.0, 1.02)]) == pytest.approx(0.25)
+
+
+def test_threads_may_change_the_last_digits_of_an_answer() -> None:
+    answer = np.ones((1, 4), np.float32)
+    require_same_answer(answer, answer * (1 + 1e-5))
+    with pytest.raises(StageFailed, match="different answers"):
+        require_same_answer(answer, answer * 1.01)
+    with pytest.raises(StageFailed, match="NaN"):
+        require_same_answer(answer, np.full_like(answer, np.nan))

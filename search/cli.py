@@ -152,6 +152,31 @@ def verify(
     verify_folder(folder, as_json=json)
 
 
+@app.command("time")
+def time_models(
+    model_a: Annotated[Path, typer.Argument(metavar="MODEL_A", help="Exported folder or model file")],
+    model_b: Annotated[Path, typer.Argument(metavar="MODEL_B", help="The same; how fast this one is beside A is told")],
+    shape: Annotated[
+        str | None, typer.Option(help="Whole input shape, such as 1,3,32,32, where no model tells it")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Inputs of one call [default: 1, or what a model fixes]")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of one call")] = 1,
+    budget: Annotated[str, typer.Option(help="Time it for this long, such as 10s or 1m")] = "10s",
+    seed: Annotated[int, typer.Option(min=0, help="Of the input and of the order")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Time two models against each other: how much faster is B than A?
+
+    Models are exported folders, .onnx, TorchScript (.pt, .ts, .torchscript), torch.export (.pt2) and OpenVINO (.xml)
+    files that take one float32 tensor. TorchScript and .pt2 files can run code: open only files that you trust.
+    """
+    from search.timing import time_files
+
+    time_files(model_a, model_b, shape=shape, batch=batch, threads=threads, budget=budget, seed=seed, as_json=json)
+
+
 @app.command()
 def ui(
     home: HomeOption = None,

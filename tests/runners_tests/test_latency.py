@@ -68,7 +68,7 @@ def test_a_baseline_against_itself_is_called_different_in_at_most_one_of_twenty(
 
 def test_looking_more_than_once_does_not_make_sampling_noise_look_smaller() -> None:
     missed = 0
-    for seed in range(200):
+    for seed in range(100):
         machine = Machine(noise=0.05, seed=seed)
         sides: list[list[np.ndarray]] = [[], []]  # type: ignore[type-arg]
         spent, look = 0.0, 0.3
@@ -82,7 +82,7 @@ def test_looking_more_than_once_does_not_make_sampling_noise_look_smaller() -> N
                 look = 1.5 * spent
         interval = sampled_ratio(sides[0], sides[1], seed)
         missed += not interval.low <= 1.0 <= interval.high
-    assert missed <= 16
+    assert missed <= 8
 
 
 def test_a_wide_interval_is_called_unstable() -> None:
@@ -128,7 +128,7 @@ def test_a_machine_that_crawls_is_given_up_in_time() -> None:
 def test_the_bootstrap_interval_is_that_of_the_ratio_of_fast_ends() -> None:
     random = np.random.default_rng(0)
     ratios = []
-    for _ in range(200):
+    for _ in range(100):
         sides = [list(np.exp(0.1 * random.normal(size=(48, 12)))) for _ in range(2)]
         ratios.append(sampled_ratio(sides[0], sides[1], seed=0))
     spread = np.std([np.log(ratio.value) for ratio in ratios])
@@ -184,10 +184,11 @@ class FaultyClock(Machine):
 
 
 def test_a_clock_that_steps_back_is_told_and_its_blocks_are_left_out() -> None:
-    timing = _time(FaultyClock(-5.0, {105, 225}), 0.001, 0.008, budget_s=1.0)
+    timing = _time(FaultyClock(-5.0, set(range(105, 600, 25))), 0.001, 0.008, budget_s=2.0)
     assert timing.speedup == pytest.approx(8.0)
+    assert timing.speedup_ci95[0] > 7.8
     assert timing.latency_p50_ms == pytest.approx(1.0)
-    assert timing.unstable == "the clock stepped back 2 times"
+    assert "the clock stepped back" in timing.unstable
 
 
 def test_a_clock_that_never_moves_gives_no_number() -> None:

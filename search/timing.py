@@ -1,0 +1,119 @@
+"""``frontrunner time``: how much faster one model is than another, as a sentence."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from dashboards.front_document import interval_text, times
+from runners.device import describe, usable_cores
+from runners.stopwatch import Comparison, compare_files
+from runners.telemetry import silence
+from search.duration import parse_duration
+from spaces.errors import RequestError
+from spaces.setting_error import SettingError
+
+
+def time_files(
+    a: Path,
+    b: Path,
+    *,
+    shape: str | None,
+    batch: int | None,
+    threads: int,
+    budget: str,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Time model ``b`` against model ``a`` and print what was found; warnings go to stderr.
+
+    Raises:
+        RequestError: An option or a model cannot be used.
+        WorkFailed: A model crashes, hangs, or gives outputs that are not finite.
+    """
+    silence()
+    if threads > usable_cores():
+        raise RequestError(f"--threads {threads}: this machine has {usable_cores()} cores to use; give fewer threads")
+    found = compare_files(
+        a,
+        b,
+        shape=parse_shape(shape) if shape is not None else None,
+        batch=batch,
+        threads=threads,
+        budget_s=_budget_s(budget),
+        seed=seed,
+        waiting=lambda: print("waiting for another measurement on this machine to end", file=sys.stderr),
+    )
+    device = describe().device
+    if as_json:
+        print(json.dumps(document(found, str(a), str(b), threads, device), allow_nan=False))
+        return
+    print(sentence(found, str(a), str(b), threads, device))
+    print(difference_sentence(found))
+    for warning in warnings(found, str(a), str(b)):
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """``1,3,32,32`` as numbers.
+
+    Raises:
+        RequestError: It is something else.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise RequestError(f"--shape {text}: give whole numbers above 0, the batch first, such as 1,3,32,32")
+    return tuple(int(part) for part in parts)
+
+
+def sentence(found: Comparison, a: str, b: str, threads: int, device: str) -> str:
+    """Which is faster, by how much, and on what."""
+    low, high = found.speedup_ci95
+    ratio = (
+        f"{b} is {times(found.speedup)}x as fast as {a} (95 % {interval_text(low, high)}): "
+        f"{found.b_p50_ms:.3g} ms against {found.a_p50_ms:.3g} ms a call, {threads} thread{'s' * (threads != 1)}, "
+        f"batch {found.input_shape[0]}, {device}"
+    )
+    return f"no difference can be told: {ratio}" if low <= 1 <= high else ratio
+
+
+def difference_sentence(found: Comparison) -> str:
+    """How far the outputs are apart."""
+    if found.difference is None:
+        a, b = (",".join(map(str, shape)) for shape in (found.a_output_shape, found.b_output_shape))
+        return f"their outputs differ in shape: {a} and {b}"
+    return f"their outputs differ by at most {found.difference:.2g} of the largest output"
+
+
+def warnings(found: Comparison, a: str, b: str) -> list[str]:
+    """What makes the figures doubtful, a sentence each."""
+    names = {"a": a, "b": b}
+    doubts = [f"{names[side]} gives different answers to the same input" for side in found.unsteady]
+    return [f"do not trust the speedup: {found.unstable}"] * bool(found.unstable) + doubts
+
+
+def document(found: Comparison, a: str, b: str, threads: int, device: str) -> dict[str, Any]:
+    """The comparison as plain JSON."""
+    return {
+        "model_a": a,
+        "model_b": b,
+        "speedup": found.speedup,
+        "speedup_ci95": list(found.speedup_ci95),
+        "latency_p50_ms": {"a": found.a_p50_ms, "b": found.b_p50_ms},
+        "blocks": found.blocks,
+        "unstable": found.unstable,
+        "difference": found.difference,
+        "output_shape": {"a": list(found.a_output_shape), "b": list(found.b_output_shape)},
+        "input_shape": list(found.input_shape),
+        "warnings": warnings(found, a, b),
+        "threads": threads,
+        "batch": found.input_shape[0],
+        "device": device,
+    }
+
+
+def _budget_s(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except SettingError as error:
+        raise RequestError(f"--budget {text}: {error}") from error

@@ -1,0 +1,183 @@
+"""How far the stopwatch can be trusted, measured on real networks: false differences, precision, coverage, spread.
+
+    python tests/benchmarks/measurement.py            ten minutes or so, a table
+    python tests/benchmarks/measurement.py --json     one JSON document on stdout
+    python tests/benchmarks/measurement.py --quick    a minute, to see that it runs; its numbers mean little
+
+Run it on a machine with two cores or more and nothing else to do.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from timed_networks import (
+    RUNTIME,
+    WIDTH,
+    Neighbour,
+    best_of_50,
+    mean_of_20,
+    neighbour,
+    pin_to_one_core,
+    speedup_by,
+    student,
+    teacher,
+    torch_benchmark,
+)
+
+from runners.measuring.latency import PRECISION, Call, time_pair
+from runners.measuring.statistics import PairedTiming
+
+Timings = list[PairedTiming]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much to run."""
+
+    budget_s: float = 1.2
+    aa_runs: int = 200
+    trace_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+    busy_runs: int = 100
+    runs_in_a_row: int = 5
+    spread_repeats: int = 40
+
+
+QUICK = Counts(aa_runs=12, trace_s=(1.0, 2.0, 5.0), busy_runs=10, spread_repeats=8)
+
+
+def false_rate(counts: Counts) -> float:
+    """Share of A/A runs, each of two newly built teachers, whose interval leaves 1 out."""
+    intervals = [
+        time_pair(teacher(), teacher(), budget_s=counts.budget_s, seed=seed).speedup_ci95
+        for seed in range(counts.aa_runs)
+    ]
+    return float(np.mean([not low <= 1 <= high for low, high in intervals]))
+
+
+def trace(candidate: Call, baseline: Call, seconds: Sequence[float]) -> dict[float, float]:
+    """Half-width as a share of the speedup by seconds spent, each run anew and to its end."""
+    timings = {s: time_pair(candidate, baseline, budget_s=s, seed=0, precision=None) for s in seconds}
+    return {s: half_width(timing) for s, timing in timings.items()}
+
+
+def half_width(timing: PairedTiming) -> float:
+    """Half of the interval's width as a share of the speedup."""
+    low, high = timing.speedup_ci95
+    return (high - low) / 2 / timing.speedup
+
+
+def quiet_and_busy(candidate: Call, baseline: Call, beside: Neighbour, counts: Counts) -> tuple[Timings, Timings]:
+    """As many quiet runs as busy ones, a few of the one and then of the other throughout, in either order."""
+    random = np.random.default_rng(0)
+    timings: tuple[Timings, Timings] = ([], [])
+    for first in range(0, counts.busy_runs, counts.runs_in_a_row):
+        for busy in random.permutation(2).tolist():
+            beside.be(busy=bool(busy))
+            for seed in range(first, min(first + counts.runs_in_a_row, counts.busy_runs)):
+                timings[busy].append(time_pair(candidate, baseline, budget_s=counts.budget_s, seed=seed))
+    beside.be(busy=False)
+    return timings
+
+
+def coverage(timings: Timings, value: float) -> float:
+    """Share of the intervals that hold ``value``."""
+    return float(np.mean([timing.speedup_ci95[0] <= value <= timing.speedup_ci95[1] for timing in timings]))
+
+
+def repeated(candidate: Call, baseline: Call, beside: Neighbour, counts: Counts) -> dict[str, np.ndarray[Any, Any]]:
+    """Each protocol's speedups, one of each in random order per repeat; the neighbour comes and goes in between."""
+    random = np.random.default_rng(1)
+    protocols: dict[str, Callable[[Call, Call], float]] = {
+        "ours": lambda a, b: time_pair(a, b, budget_s=counts.budget_s, seed=0).speedup,
+        "mean_of_20": speedup_by(mean_of_20),
+        "torch_benchmark": speedup_by(torch_benchmark),
+        "best_of_50": speedup_by(best_of_50),
+    }
+    results: dict[str, list[float]] = {name: [] for name in protocols}
+    for repeat in range(counts.spread_repeats):
+        beside.be(busy=repeat % 2 == 1)
+        for name in random.permutation(list(protocols)).tolist():
+            results[name].append(protocols[name](candidate, baseline))
+    beside.be(busy=False)
+    return {name: np.array(values) for name, values in results.items()}
+
+
+def spread(values: np.ndarray[Any, Any]) -> float:
+    """From the 10th to the 90th percentile, as a share of the median."""
+    low, middle, high = np.quantile(values, [0.1, 0.5, 0.9])
+    return float((high - low) / middle)
+
+
+def measure(counts: Counts, say: Callable[[str], None]) -> dict[str, Any]:
+    """Run all four; ``say`` is told each table as it is ready."""
+    begin = time.perf_counter()
+    core = pin_to_one_core()
+    baseline, candidate = teacher(), student()
+    aa = false_rate(counts)
+    say(f"A/A: {aa:.1%} of {counts.aa_runs} runs call a network different from itself")
+    widths = trace(candidate, baseline, counts.trace_s)
+    say("half-width by seconds: " + ", ".join(f"{s:g} s {width:.2%}" for s, width in widths.items()))
+    with neighbour(core) as beside:
+        quiet, busy = quiet_and_busy(candidate, baseline, beside, counts)
+        reference = float(np.median([timing.speedup for timing in quiet]))
+        covered = coverage(busy, reference)
+        say(f"quiet speedup {reference:.3f} (median of {len(quiet)}); held by {_held(quiet, reference)} of the quiet")
+        say(f"intervals and by {_held(busy, reference)} of those beside a busy neighbour")
+        results = repeated(candidate, baseline, beside, counts)
+    say(_table(results))
+    spreads = {name: spread(values) for name, values in results.items()}
+    return {
+        "aa_false_rate": aa,
+        "halfwidth_60s": widths[max(widths)],
+        "coverage_busy": covered,
+        "spread_ratio": spreads["mean_of_20"] / spreads["ours"],
+        "settings": {
+            **asdict(counts),
+            "precision": PRECISION,
+            "student_width": WIDTH,
+            "runtime": RUNTIME,
+            "halfwidths": widths,
+            "quiet_speedup": reference,
+            "quiet_spread": spread(np.array([timing.speedup for timing in quiet])),
+            "coverage_quiet": coverage(quiet, reference),
+            "median_halfwidth_busy": float(np.median([half_width(timing) for timing in busy])),
+            "busy_shift": float(np.median([timing.speedup for timing in busy])) / reference - 1,
+            "spreads": spreads,
+            "seconds": time.perf_counter() - begin,
+        },
+    }
+
+
+def _held(timings: Timings, value: float) -> str:
+    width = float(np.median([half_width(timing) for timing in timings]))
+    return f"{coverage(timings, value):.1%} (+/-{width:.1%} in the middle)"
+
+
+def _table(results: dict[str, np.ndarray[Any, Any]]) -> str:
+    rows = [f"{'protocol':16} {'median':>8} {'p10-p90':>9} {'min-max':>9}"]
+    for name, values in results.items():
+        rest = values.max() / values.min() - 1
+        rows.append(f"{name:16} {np.median(values):8.3f} {spread(values):9.2%} {rest:9.2%}")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Print the table, or with ``--json`` the document on stdout and the table on stderr."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--quick", action="store_true", help="small counts, to see that it runs")
+    options = parser.parse_args()
+    table = sys.stderr if options.json else sys.stdout
+    figures = measure(QUICK if options.quick else Counts(), lambda text: print(text, file=table, flush=True))
+    shown = json.dumps(figures, indent=2) if options.json else f"spread_ratio: {figures['spread_ratio']:.1f}"
+    print(shown)
+
+
+if __name__ == "__main__":
+    main()

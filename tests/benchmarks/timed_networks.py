@@ -1,0 +1,127 @@
+"""What the measurement benchmark times: two real networks, a busy neighbour, and the protocols of others."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils import benchmark
+
+from runners.backend import Trained, find_backend
+from runners.measuring.latency import Call
+from runners.onnx_export import export
+from runners.torch_predictor import torch_predictor
+from runners.workloads.digits import WORKLOAD
+from spaces.technique import ModelContext
+from spaces.techniques.student_width import TECHNIQUE
+
+WIDTH = 0.25
+RUNTIME = "onnxruntime"
+NEIGHBOUR = """
+import os, sys
+os.sched_setaffinity(0, [int(sys.argv[1])])
+import numpy as np
+a = np.ones((768, 768), dtype=np.float32)
+print("ready", flush=True)
+parent = os.getppid()
+while os.getppid() == parent:  # it does not outlive a benchmark that was killed
+    a @ a
+"""
+
+
+def pin_to_one_core() -> int:
+    """Keep this process on its first core; gives another one for the neighbour."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise SystemExit("the benchmark needs two cores: one to measure on, one for the busy neighbour")
+    os.sched_setaffinity(0, cores[:1])
+    return cores[-1]
+
+
+def teacher() -> Call:
+    """A call of a newly built digits teacher, eager fp32, one thread, one image."""
+    predictor, example = torch_predictor(WORKLOAD.model().eval(), 1), WORKLOAD.example()
+    return lambda: predictor(example)
+
+
+def student() -> Call:
+    """A call of the narrow student, lowered, one thread, one image. Its weights are new: they take the same time."""
+    example, backend = WORKLOAD.example(), find_backend(RUNTIME)
+    network = TECHNIQUE.apply(
+        WORKLOAD.model(), {"student_width": WIDTH}, ModelContext(torch.from_numpy(example), 0)
+    ).eval()
+    with tempfile.TemporaryDirectory() as name:
+        exported, folder = Path(name) / "exported.onnx", Path(name) / "artifact"
+        folder.mkdir()
+        export(network, example, exported)
+        backend.lower(Trained(network, lambda: exported, example, "fp32"), folder)
+        predictor = backend.open(folder, threads=1, batch=1)
+    return lambda: predictor(example)
+
+
+class Neighbour:
+    """A process that multiplies matrices on one core while it is `busy`, and stands still otherwise."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def be(self, busy: bool) -> None:
+        """Go on or stand still, and let the machine settle for a moment."""
+        self._process.send_signal(signal.SIGCONT if busy else signal.SIGSTOP)
+        time.sleep(0.1)
+
+
+@contextmanager
+def neighbour(core: int) -> Iterator[Neighbour]:
+    """A neighbour on ``core``, quiet at first; it ends with the block."""
+    alone = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    command = [sys.executable, "-c", NEIGHBOUR, str(core)]
+    with subprocess.Popen(command, env={**os.environ, **alone}, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        one = Neighbour(process)
+        one.be(busy=False)
+        try:
+            yield one
+        finally:
+            process.kill()
+
+
+def speedup_by(latency: Callable[[Call], float]) -> Callable[[Call, Call], float]:
+    """A protocol that times one network after the other, each by ``latency`` in seconds."""
+    return lambda candidate, baseline: latency(baseline) / latency(candidate)
+
+
+def mean_of_20(call: Call) -> float:
+    """10 warm-ups, 20 calls, their mean."""
+    for _ in range(10):
+        call()
+    return float(np.mean(_times(call, 20)))
+
+
+def best_of_50(call: Call) -> float:
+    """The fastest of 50 calls after 10 warm-ups."""
+    for _ in range(10):
+        call()
+    return min(_times(call, 50))
+
+
+def torch_benchmark(call: Call) -> float:
+    """The median of `torch.utils.benchmark` with its own block sizes and its default of 0.2 s."""
+    return float(benchmark.Timer("call()", globals={"call": call}, num_threads=1).blocked_autorange().median)
+
+
+def _times(call: Call, count: int) -> list[float]:
+    times = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    return times

@@ -32,7 +32,9 @@ STAGE_VERSIONS = {
 
 SEARCHING_S = 1.2
 """At most this long is one candidate timed against the baseline during the search."""
-COMPARING_S = 1.25
+JUDGING_S = 0.5
+"""At most this long is a member of a front timed alone, in case it cannot be timed beside the others."""
+COMPARING_S = 1.0
 """At most this long is each member of a front timed in each of the processes that have the last word."""
 COMPARING_PROCESSES = 2
 CALIBRATING_PROCESSES = 3
@@ -84,7 +86,8 @@ class Chains:
         """
         searched = self.chain(configuration)[-1]
         links = _Links(self, configuration)
-        last = {"splits": ["train", "validation", "test"], "trials": trials, "occasion": occasion}
+        splits = ["train", "validation", "test"]
+        last = {"splits": splits, "budget_s": JUDGING_S, "trials": trials, "occasion": occasion}
         links.add("measuring", {**searched.settings, **last}, searched.inputs, alone=True)
         return links.tasks[0]
 

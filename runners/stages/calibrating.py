@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from runners.measuring.together import measure_together, smallest_believable
-from runners.processes import call_fresh
+from runners.measuring.together import smallest_believable
+from runners.stages.comparing import time_members
 from runners.stages.job import StageJob
-
-TIMEOUT_S = 300.0
 
 
 def run(job: StageJob) -> dict[str, Any]:
@@ -14,20 +12,8 @@ def run(job: StageJob) -> dict[str, Any]:
 
     Each of the runs is a fresh process in which the baseline is opened twice; there is no true difference.
     """
-    settings = job.task.settings
-    request = {
-        "workload": job.task.workload,
-        "teacher": str(job.inputs["teacher"].folder),
-        "baseline_threads": settings["baseline_threads"],
-        "budget_s": settings["budget_s"],
-        "members": [{"artifact": None, "threads": settings["baseline_threads"]}],
-    }
-    runs = [
-        call_fresh(
-            measure_together, {**request, "seed": job.task.seed + process}, timeout_s=TIMEOUT_S, what="calibrating"
-        )[0]
-        for process in range(settings["processes"])
-    ]
+    itself = {"artifact": None, "threads": job.task.settings["baseline_threads"]}
+    runs = [timings[0] for timings in time_members(job, [itself], what="calibrating")]
     return {
         "resolution": smallest_believable(runs),
         "speedups": [run["speedup"] for run in runs],

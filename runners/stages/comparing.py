@@ -1,8 +1,9 @@
 """Time the members of a front beside each other and the baseline, in several fresh processes."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from runners.measuring.together import combine, measure_together
+from runners.measuring.together import Timing, combine, measure_together
 from runners.processes import call_fresh
 from runners.stages.job import StageJob
 
@@ -15,22 +16,26 @@ def run(job: StageJob) -> dict[str, Any]:
     Raises:
         StageFailed: A member crashed or hung.
     """
-    members, settings = job.task.settings["members"], job.task.settings
+    threads = job.task.settings["members"]
+    runs = time_members(job, [_member(job, number, threads[number]) for number in threads], what="comparing")
+    timings = [combine(timings) for timings in zip(*runs, strict=True)]
+    return {"timings": dict(zip(threads, timings, strict=True))}
+
+
+def time_members(job: StageJob, members: Sequence[dict[str, Any]], what: str) -> list[list[Timing]]:
+    """The timings of ``members`` in each of the processes that the stage's settings ask for."""
+    settings = job.task.settings
     request = {
         "workload": job.task.workload,
         "teacher": str(job.inputs["teacher"].folder),
         "baseline_threads": settings["baseline_threads"],
         "budget_s": settings["budget_s"],
-        "members": [_member(job, number, threads) for number, threads in members.items()],
+        "members": list(members),
     }
-    runs = [
-        call_fresh(
-            measure_together, {**request, "seed": job.task.seed + process}, timeout_s=TIMEOUT_S, what="comparing"
-        )
+    return [
+        call_fresh(measure_together, {**request, "seed": job.task.seed + process}, timeout_s=TIMEOUT_S, what=what)
         for process in range(settings["processes"])
     ]
-    timings = [combine(timings) for timings in zip(*runs, strict=True)]
-    return {"timings": dict(zip(members, timings, strict=True))}
 
 
 def _member(job: StageJob, number: str, threads: int) -> dict[str, Any]:

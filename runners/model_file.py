@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from runners.artifact import open_artifact
 from runners.artifact_check import DOCUMENT, read
 from runners.backend import Predictor
+from runners.backends.onnxruntime import open_session
+from runners.backends.openvino import compile_settings
 from runners.telemetry import silence
 from spaces.errors import RequestError
 
@@ -82,15 +84,7 @@ def _read_folder(path: Path, threads: int) -> ModelFile:
 
 
 def _read_onnx(path: Path, threads: int) -> ModelFile:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # Idle threads spin for a while after a call, and would take the cores from the other model.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = open_session(path, threads)
     inputs = session.get_inputs()
     _require_one_float32(path, [each.type == "tensor(float)" for each in inputs])
     name = inputs[0].name
@@ -141,13 +135,7 @@ def _read_openvino(path: Path, threads: int) -> ModelFile:
     model = core.read_model(path)
     _require_one_float32(path, [each.get_element_type() == openvino.Type.f32 for each in model.inputs])
     partial = model.input(0).get_partial_shape()
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        # Without it OpenVINO takes bf16 wherever the CPU has it, and the other model computes as its file says.
-        "INFERENCE_PRECISION_HINT": "f32",
-        "ENABLE_CPU_PINNING": False,
-    }
+    settings = compile_settings(threads, "fp32")  # as its file says, and not bf16 wherever the CPU has it
 
     def ready(shape: tuple[int, ...]) -> Predictor:
         model.reshape(list(shape))

@@ -38,13 +38,7 @@ class OpenVino(Backend):
 
         core = openvino.Core()
         model = core.read_model(folder / self.artifact)
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": HINTS[_precision(folder)],
-            # Pinned, the replicas of one machine would all sit on its first cores.
-            "ENABLE_CPU_PINNING": False,
-        }
+        settings = compile_settings(threads, _precision(folder))
         requests = {batch: _compile(core, model, settings, batch)}
 
         def predict(inputs: NDArray[Any]) -> NDArray[Any]:
@@ -93,6 +87,17 @@ def load(folder, threads):
 
     return predict
 """
+
+
+def compile_settings(threads: int, precision: str) -> dict[str, Any]:
+    """How OpenVINO is told to answer one call soon, in the number format of ``precision``."""
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        # Pinned, the replicas of one machine would all sit on its first cores.
+        "ENABLE_CPU_PINNING": False,
+    }
 
 
 def _compile(core: Any, model: Any, settings: dict[str, Any], batch: int) -> Any:

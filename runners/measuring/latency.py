@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from runners.measuring.statistics import Circumstances, Floats, PairedTiming, sampled_ratio, summarise
+from runners.measuring.statistics import Circumstances, Floats, PairedTiming, ratio, summarise
 from runners.runner import StageFailed
 
 Call = Callable[[], object]
 Clock = Callable[[], float]
 
 PRECISION = 0.01
-"""Timing ends early once all intervals' half-widths, as a share, are below this but for what more time cannot mend."""
-SIDE_S = 0.003
+"""Timing ends early once all intervals' half-widths, as a share, are below this but for their floor."""
+SIDE_S = 0.010
 REPEATS = (3, 32)
 """Fewest and most calls of a side in half a block; between them, as many as fill `SIDE_S`."""
 LEAD_CALLS = 2
@@ -150,7 +150,7 @@ def _more(record: _Record, budget_s: float) -> bool:
 
 
 def _narrow(sides: list[list[Floats]], precision: float, seed: int) -> bool:
-    return all(sampled_ratio(side, sides[0], seed).half_width <= precision for side in sides[1:])
+    return all(ratio(side, sides[0], seed, floor=0.0).half_width <= precision for side in sides[1:])
 
 
 def _warm_up(call: Call, cap_s: float, clock: Clock) -> tuple[float, bool]:

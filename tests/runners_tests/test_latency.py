@@ -100,7 +100,7 @@ def test_both_sides_run_in_either_order() -> None:
 
     def side(name: str) -> None:
         order.append(name)
-        machine.call(0.003)
+        machine.call(0.010)
 
     time_pair(lambda: side("a"), lambda: side("b"), budget_s=0.5, seed=3, clock=machine.clock)
     text = "".join(order)
@@ -142,7 +142,7 @@ def test_timing_ends_early_where_the_ratio_is_known_and_spends_the_budget_where_
         time_pair(call, call, budget_s=4.0, seed=0, precision=precision, clock=machine.clock)
         return machine.now
 
-    assert spent(0.01, 0.001) < 0.6
+    assert spent(0.01, 0.001) < 1.0
     assert spent(None, 0.001) > 4.0
     assert spent(0.01, 0.5) > 4.0
 

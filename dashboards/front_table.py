@@ -122,7 +122,7 @@ def _room(column: Column, rows: list[Row], comfort: int) -> int:
 
 
 def _table(document: Document, rows: list[Row], columns: list[Column]) -> Table:
-    title = f"{document['study']}: {document.get('workload', '')}, {document['trials']} trials"
+    title = f"{document['study']}: {document.get('workload', '')}, {_trials(document)}"
     table = Table(
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -144,6 +144,13 @@ def _table(document: Document, rows: list[Row], columns: list[Column]) -> Table:
         style = "bold green" if best and row["trial"] == best["trial"] else style
         table.add_row(*[escape(column.cell(row)) for column in columns], style=style)
     return table
+
+
+def _trials(document: Document) -> str:
+    """How many trials there were, and how many of them came to nothing."""
+    vain = {"stopped early": "stopped", "failed": "failed", "measured and infeasible": "infeasible"}
+    parts = [f"{document[name]} {words}" for words, name in vain.items() if document.get(name)]
+    return f"{document['trials']} trials" + (f" ({', '.join(parts)})" if parts else "")
 
 
 def _doubts(document: Document, rows: list[Row]) -> str:

@@ -21,10 +21,10 @@ class Progress(Protocol):
     def started(self, trials_total: int, trials_done: int) -> None:
         """It began, or goes on with ``trials_done`` trials done before."""
 
-    def stage_started(self, trial: int, stage: str) -> None:
-        """A stage of a trial began."""
+    def stage_started(self, trial: int | None, stage: str) -> None:
+        """A stage of a trial began; None is a candidate that is timed untrained, before a trial is chosen."""
 
-    def stage_ended(self, trial: int, stage: str, seconds: float, from_store: bool) -> None:
+    def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
         """It ended, after ``seconds``; ``from_store`` where its result was there already."""
 
     def trial_ended(self, trial: int, line: str) -> None:
@@ -96,12 +96,12 @@ class PlainProgress:
         self._count.begin(trials_total, trials_done)
         self._say(f"{trials_total} trials" + (f", {trials_done} of them done before" if trials_done else ""))
 
-    def stage_started(self, trial: int, stage: str) -> None:
+    def stage_started(self, trial: int | None, stage: str) -> None:
         """Nothing: the line comes when it has ended."""
 
-    def stage_ended(self, trial: int, stage: str, seconds: float, from_store: bool) -> None:
+    def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
         if not from_store:
-            self._say(f"trial {trial}: {stage} took {duration(seconds)}")
+            self._say(f"{whose(trial)}: {stage} took {duration(seconds)}")
 
     def trial_ended(self, trial: int, line: str) -> None:
         self._count.one_more()
@@ -138,7 +138,7 @@ class LiveProgress:
         self._console = console
         self._clock = clock
         self._count = _Count(clock)
-        self._stages: dict[tuple[int, str], float] = {}
+        self._stages: dict[tuple[int | None, str], float] = {}
         self._front = ""
         self._live = Live(
             console=console,
@@ -151,10 +151,10 @@ class LiveProgress:
     def started(self, trials_total: int, trials_done: int) -> None:
         self._count.begin(trials_total, trials_done)
 
-    def stage_started(self, trial: int, stage: str) -> None:
+    def stage_started(self, trial: int | None, stage: str) -> None:
         self._stages[trial, stage] = self._clock()
 
-    def stage_ended(self, trial: int, stage: str, seconds: float, from_store: bool) -> None:
+    def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
         self._stages.pop((trial, stage), None)
 
     def trial_ended(self, trial: int, line: str) -> None:
@@ -177,7 +177,7 @@ class LiveProgress:
     def _view(self) -> RenderableType:
         now, width = self._clock(), self._console.width
         stages = sorted(self._stages.copy().items(), key=lambda item: item[1])
-        lines = [Text(f"  trial {trial:>3}  {stage}  {duration(now - since)}") for (trial, stage), since in stages]
+        lines = [Text(f"  {whose(trial, 3)}  {stage}  {duration(now - since)}") for (trial, stage), since in stages]
         front = [Text(f"  {self._front}", style="green")] if self._front else []
         for line in (*lines, *front):
             line.truncate(width - 1, overflow="ellipsis")
@@ -199,6 +199,11 @@ class LiveProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.ended()
+
+
+def whose(trial: int | None, digits: int = 0) -> str:
+    """``trial 7``, its number in ``digits`` places, or ``screening`` for a candidate that is only timed."""
+    return "screening" if trial is None else f"trial {trial:>{digits or 1}}"
 
 
 def front_text(hypervolume: float, size: int, best: str) -> str:

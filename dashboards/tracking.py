@@ -55,6 +55,7 @@ class Tracker:
         failure: str | None,
         hypervolume: float | None,
         seconds: float,
+        stopped: str | None = None,
     ) -> None:
         """A trial ended.
 
@@ -65,6 +66,7 @@ class Tracker:
             failure: Why it failed, or None.
             hypervolume: Of the front after it, or None where it is not known.
             seconds: How long it took.
+            stopped: Why it was stopped before it was measured, or None.
         """
         self._tell(
             "trial",
@@ -72,6 +74,7 @@ class Tracker:
             configuration=dict(configuration),
             measurement=measurement,
             failure=failure,
+            stopped=stopped,
             hypervolume=hypervolume,
             seconds=seconds,
         )

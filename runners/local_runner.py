@@ -7,15 +7,22 @@ from typing import Any
 from runners.inspection import inspect_here
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
 from runners.stages.job import carry_out
-from runners.stages.store import StageStore
+from runners.stages.store_location import open_store
 from spaces.environment import Environment
 
 
 class LocalRunner(Runner):
-    """Carries out one submitted stage at each `wait`."""
+    """Carries out one submitted stage at each `wait`.
 
-    def __init__(self, store: Path) -> None:
-        self._store = StageStore(store)
+    Args:
+        store: The stage store, a folder or a URL.
+
+    Raises:
+        RequestError: The store cannot be had.
+    """
+
+    def __init__(self, store: str | Path) -> None:
+        self._store = open_store(store)
         self._waiting: deque[StageTask] = deque()
 
     def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
@@ -30,5 +37,8 @@ class LocalRunner(Runner):
         task = self._waiting.popleft()
         return [(task, carry_out(task, self._store))]
 
-    def close(self) -> None:
+    def cancel(self) -> None:
         self._waiting.clear()
+
+    def close(self) -> None:
+        self.cancel()

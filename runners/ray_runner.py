@@ -38,14 +38,14 @@ class RayRunner(Runner):
     stage whose process dies is a failure, and the search decides what becomes of it.
 
     Args:
-        store: The stage store, a folder that every node reaches.
+        store: The stage store, a folder or a URL that every node reaches.
         address: Of a running cluster; None starts an instance on this machine that ends with the search.
 
     Raises:
         RequestError: The cluster cannot be reached.
     """
 
-    def __init__(self, store: Path, address: str | None = None) -> None:
+    def __init__(self, store: str | Path, address: str | None = None) -> None:
         self._store = str(store)
         self._under_way: dict[Any, StageTask] = {}
         self._sent: Any = None
@@ -75,10 +75,13 @@ class RayRunner(Runner):
         done, _ = ray.wait(list(self._under_way), num_returns=1, timeout=timeout_s)
         return [(self._under_way.pop(reference), _outcome(reference)) for reference in done]
 
-    def close(self) -> None:
+    def cancel(self) -> None:
         for reference in self._under_way:
             ray.cancel(reference, force=True)
         self._under_way.clear()
+
+    def close(self) -> None:
+        self.cancel()
         ray.shutdown()
 
 
@@ -169,9 +172,9 @@ def _inspect(workload: Any, sent: bytes | None, proxies: dict[str, str]) -> tupl
 def _carry_out(task: StageTask, store: str, sent: bytes | None, proxies: dict[str, str]) -> StageOutcome:
     _enter_worker(proxies)
     from runners.stages.job import carry_out
-    from runners.stages.store import StageStore
+    from runners.stages.store_location import open_store
 
-    return carry_out(replace(task, workload=unpack(task.workload, sent)), StageStore(Path(store)))
+    return carry_out(replace(task, workload=unpack(task.workload, sent)), open_store(store))
 
 
 def _outcome(reference: Any) -> StageOutcome:

@@ -16,7 +16,7 @@ class StageTask:
 
     Attributes:
         stage: The module of ``runners.stages`` that does it, such as ``training``.
-        key: SHA-256 over everything that decides the result (see `runners.stages.chain`).
+        key: SHA-256 over everything that decides the result (see `runners.stages.keys`).
         settings: What the stage is to do.
         inputs: Keys of the stages whose results it reads, by role; ``parent`` is the one before it.
         workload: The reference from which `runners.workload_reference.resolve` makes the workload.
@@ -107,6 +107,10 @@ class Runner(ABC):
     @abstractmethod
     def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
         """The stages that ended since the last call: at least one, unless the time is up or none is under way."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Stop what is under way; nothing of it will be given back, and other stages can be submitted."""
 
     @abstractmethod
     def close(self) -> None:

@@ -4,12 +4,16 @@ import heapq
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from runners.measuring.measurement import without_accuracy
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
 from spaces.configuration import Configuration
 from spaces.environment import Environment
 
 Table = Callable[[Configuration], Mapping[str, Any]]
 """The figures of a configuration, fields of `Measurement`; it may raise, which fails the trial."""
+
+Curve = Callable[[Configuration, int], float]
+"""The accuracy of a configuration's network after so many epochs."""
 
 NO_FIGURES: Mapping[str, Mapping[str, Any]] = {
     "calibrating": {"resolution": 0.0, "unstable": ""},
@@ -27,6 +31,7 @@ class SimulatedRunner(Runner):
         table: Gives the figures of each configuration.
         seconds: How long each stage takes in simulated time; stages already done take none.
         workers: How many stages run side by side.
+        curve: Gives the accuracy at the end of each level of a training; without it that of the table.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class SimulatedRunner(Runner):
         *,
         seconds: Callable[[StageTask], float] = lambda task: 1.0,
         workers: int = 1,
+        curve: Curve | None = None,
     ) -> None:
         self.slots = workers
         self.clock_s = 0.0
@@ -44,6 +50,7 @@ class SimulatedRunner(Runner):
         self._about = (environment, facts)
         self._table = table
         self._seconds = seconds
+        self._curve = curve
         self._free_at = [0.0] * workers
         self._under_way: list[tuple[float, int, StageTask, StageOutcome]] = []
         self._done: dict[str, Mapping[str, Any]] = {}
@@ -71,16 +78,34 @@ class SimulatedRunner(Runner):
             self._done[task.key] = outcome.result
         return [(task, outcome)]
 
-    def close(self) -> None:
+    def cancel(self) -> None:
         self._under_way.clear()
+
+    def close(self) -> None:
+        self.cancel()
 
     def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
         takes = self._seconds(task)
-        if task.stage in NO_FIGURES:
-            return StageOutcome(NO_FIGURES[task.stage], takes), takes
-        if task.stage != "measuring":
-            return StageOutcome({}, takes), takes
         try:
-            return StageOutcome(dict(self._table(Configuration.from_json(task.configuration))), takes), takes
+            return StageOutcome(self._figures(task), takes), takes
         except Exception as error:
             return StageOutcome({}, takes, failure=f"{task.stage}: {error}"), takes
+
+    def _figures(self, task: StageTask) -> Mapping[str, Any]:
+        configuration = Configuration.from_json(task.configuration)
+        if task.stage == "measuring":
+            figures = dict(self._table(configuration))
+            return figures if task.settings.get("splits", True) else without_accuracy(figures)
+        if task.stage == "training":
+            return self._level(configuration, int(task.settings["to_epoch"]))
+        return NO_FIGURES.get(task.stage, {})
+
+    def _level(self, configuration: Configuration, epochs: int) -> Mapping[str, Any]:
+        if self._curve:
+            accuracy = self._curve(configuration, epochs)
+        else:
+            try:
+                accuracy = self._table(configuration)["accuracy"]
+            except Exception:
+                return {"epochs": epochs}  # refused is what becomes of the network, such as its lowering
+        return {"epochs": epochs, "accuracy": accuracy, "accuracy_ci95": [accuracy, accuracy]}

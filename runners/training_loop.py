@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from runners.runner import StageFailed
-from runners.workload import Split, Workload
+from runners.workload import Workload
 
 
 def train(
@@ -21,32 +22,35 @@ def train(
     teacher: nn.Module | None = None,
     rank: int = 0,
     workers: int = 1,
-) -> None:
+    momentum: Mapping[str, Tensor] | None = None,
+) -> dict[str, Tensor]:
     """Train ``network`` in place on the training split.
+
+    Every epoch draws its order, its augmentation and what the network itself draws from the seed and its number, so
+    that a training which goes on from an earlier one gives the weights of a training in one go.
 
     Args:
         network: Takes ``(n, *input_shape)``; with ``workers`` it is wrapped so that gradients are averaged.
         workload: Gives data, loss and augmentation.
-        settings: The fields of `TrainingPlan` and ``autocast``, ``bf16`` or ``fp32``.
+        settings: The fields of `TrainingPlan`; ``autocast``, ``bf16`` or ``fp32``; and, where it is not the whole
+            plan that is carried out, ``from_epoch`` and ``to_epoch``.
         seed: Decides order and augmentation, the same in every worker.
         teacher: Gives the soft targets where ``distillation_weight`` is above 0.
         rank: This worker's share of every batch.
         workers: Number of workers.
+        momentum: What this function returned for the epochs before ``from_epoch``.
+
+    Returns:
+        The momentum of every trained parameter by its name.
 
     Raises:
         StageFailed: The loss became NaN or infinite.
     """
-    split = workload.splits["train"]
-    total = max(1, settings["epochs"] * _batches(len(split), settings["batch_size"]))
-    optimiser = torch.optim.SGD(
-        network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=settings["weight_decay"]
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings["learning_rate"], total_steps=total)
-    generator = torch.Generator().manual_seed(seed)
+    own = network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
+    optimiser, schedule = _optimiser(own, workload, settings, momentum or {})
     distil = settings["distillation_weight"] if teacher is not None else 0.0
     network.train()
-    for inputs, targets in _epochs(split, settings, seed):
-        inputs = workload.augment(inputs, generator) if workload.augment else inputs
+    for inputs, targets in _batches(workload, settings, seed, rank):
         mine = slice(rank, None, workers)
         images, wanted = inputs[mine].contiguous(memory_format=_layout(inputs)), targets[mine]
         with torch.autocast("cpu", torch.bfloat16, enabled=settings["autocast"] == "bf16"):
@@ -60,6 +64,26 @@ def train(
     network.eval()
     if not torch.isfinite(loss):
         raise StageFailed("training diverged: the loss is not a finite number; lower the learning rate")
+    return {name: optimiser.state[p]["momentum_buffer"] for name, p in own.named_parameters() if optimiser.state[p]}
+
+
+def _optimiser(
+    network: nn.Module, workload: Workload, settings: Mapping[str, Any], momentum: Mapping[str, Tensor]
+) -> tuple[torch.optim.SGD, torch.optim.lr_scheduler.OneCycleLR]:
+    """Both as they are after the epochs before ``from_epoch``."""
+    optimiser = torch.optim.SGD(
+        network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=settings["weight_decay"]
+    )
+    for name, parameter in network.named_parameters():
+        if name in momentum:
+            optimiser.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum[name]).detach()
+    each = _steps(len(workload.splits["train"]), settings["batch_size"])
+    peak, total, done = settings["learning_rate"], settings["epochs"] * each, settings.get("from_epoch", 0) * each
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, total_steps=total)
+    if done:
+        # The first schedule has put the bounds of the cycle into the optimiser, which a later start asks for.
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, total_steps=total, last_epoch=done - 1)
+    return optimiser, schedule
 
 
 def _loss(
@@ -80,18 +104,28 @@ def _loss(
     return (1 - weight) * hard + weight * temperature**2 * matched
 
 
-def _epochs(split: Split, settings: Mapping[str, Any], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    order, size = np.random.default_rng(seed), settings["batch_size"]
-    for _ in range(settings["epochs"]):
-        shuffled = order.permutation(len(split))
+def _batches(workload: Workload, settings: Mapping[str, Any], seed: int, rank: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The augmented batches of all epochs from ``from_epoch`` to ``to_epoch``, in their order."""
+    split, size = workload.splits["train"], settings["batch_size"]
+    generator = torch.Generator()
+    for epoch in range(settings.get("from_epoch", 0), settings.get("to_epoch", settings["epochs"])):
+        random = np.random.default_rng((seed, epoch))
+        shuffled, drawn = random.permutation(len(split)), int(random.integers(2**62))
+        generator.manual_seed(drawn)
+        # What the network draws, such as dropout, comes from torch's own generator and is each worker's own.
+        torch.manual_seed(drawn + rank)
         # A last batch of one would break batch normalisation, so the remainder of an epoch waits for the next one.
-        for first in range(0, _batches(len(split), size) * size, size):
-            inputs, targets = split.batch(shuffled[first : first + size])
-            yield torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(np.ascontiguousarray(targets))
+        for first in range(0, _steps(len(split), size) * size, size):
+            inputs, targets = map(_tensor, split.batch(shuffled[first : first + size]))
+            yield workload.augment(inputs, generator) if workload.augment else inputs, targets
 
 
-def _batches(examples: int, size: int) -> int:
+def _steps(examples: int, size: int) -> int:
     return max(1, examples // size)
+
+
+def _tensor(values: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values))
 
 
 def _layout(inputs: Tensor) -> torch.memory_format:

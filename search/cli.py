@@ -12,6 +12,7 @@ if problem := check_packages():
 
 import typer
 
+from search.cache_command import cache
 from spaces.errors import RequestError, WorkFailed
 
 app = typer.Typer(
@@ -22,6 +23,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.add_typer(cache, name="cache")
+
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="Folder of studies, tracking and results [default: ./frontrunner-home]")
 ]
@@ -31,7 +34,7 @@ AddressOption = Annotated[
     str | None, typer.Option(help="Ray cluster, HOST:PORT [default: an instance on this machine]")
 ]
 TrackingOption = Annotated[str | None, typer.Option(help="MLflow tracking URI instead of the home's SQLite file")]
-StoreOption = Annotated[str | None, typer.Option(help="Folder of the stage store, reached by every node")]
+StoreOption = Annotated[str | None, typer.Option(help="Folder or URL of the stage store, reached by every node")]
 
 
 @app.command()
@@ -44,6 +47,11 @@ def search(
     space: Annotated[str | None, typer.Option(help="Preset or FILE.yaml")] = None,
     trials: Annotated[int | None, typer.Option(help="Trials that the study shall have, baseline included")] = None,
     timeout: Annotated[str | None, typer.Option(help="Begin no trial after this long, such as 30m")] = None,
+    time_budget: Annotated[
+        str | None, typer.Option(help="All the time there is, such as 10m: the fastest model above an accuracy bar")
+    ] = None,
+    sampler: Annotated[str | None, typer.Option(help="gain, tpe, nsga2, gp or random [default: gain]")] = None,
+    from_study: Annotated[str | None, typer.Option("--from", help="Make use of the trials of this study")] = None,
     objective: Annotated[list[str] | None, typer.Option(help="Measured quantity; once to three times")] = None,
     constraint: Annotated[list[str] | None, typer.Option(help='Bound, such as "latency_p90_ms<=5"')] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random")] = None,
@@ -64,6 +72,9 @@ def search(
         "space": space,
         "trials": trials,
         "timeout": timeout,
+        "time_budget": time_budget,
+        "sampler": sampler,
+        "from_study": from_study,
         "objectives": objective or None,
         "constraints": constraint or None,
         "seed": seed,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_serializer, field_validator
 
@@ -17,7 +17,10 @@ from spaces.errors import RequestError
 from spaces.setting_error import SettingError, did_you_mean, unknown_key
 
 MOST_OBJECTIVES = 3
-FLAGS = {"objectives": "--objective", "constraints": "--constraint"}
+UNLIMITED = 1_000_000
+FASTEST = {"objectives": ["speedup"], "constraints": ["accuracy_drop<=0.01"]}
+"""What a time budget is for, unless something else is asked for: the fastest model above a bar."""
+FLAGS = {"objectives": "--objective", "constraints": "--constraint", "from_study": "--from"}
 """Flags that are not named like the setting; the others are, with ``-`` for ``_``."""
 
 
@@ -30,6 +33,10 @@ class StudyRequest(BaseModel):
         space: Name of a preset, an absolute path of a YAML file, or ``{parameter: [values]}``.
         trials: Number of candidates.
         timeout: Seconds after which no new candidate begins, or None.
+        time_budget: Seconds that the whole search may take, final measurement included, or None. Without other wishes
+            it then looks for the fastest candidate within one point of the baseline, in any number of trials.
+        sampler: What proposes candidates.
+        from_study: Name of an earlier study of the same workload, whose trials are made use of, or None.
         objectives: Names of one to three measured quantities.
         constraints: Bounds that a candidate must keep.
         seed: Seed of everything random.
@@ -47,6 +54,9 @@ class StudyRequest(BaseModel):
     space: str | dict[str, Any] = "cpu"
     trials: int = 18
     timeout: float | None = None
+    time_budget: float | None = None
+    sampler: Literal["gain", "tpe", "nsga2", "gp", "random"] = "gain"
+    from_study: str | None = None
     objectives: tuple[str, ...] = ("accuracy", "speedup")
     constraints: tuple[Constraint, ...] = ()
     seed: int = 0
@@ -55,6 +65,17 @@ class StudyRequest(BaseModel):
     tracking_uri: str | None = None
     stage_store: str | None = None
     address: str | None = None
+
+    @property
+    def most_trials(self) -> int:
+        """Trials that the study shall have at most; a time budget alone sets no number."""
+        return self.trials if self.time_budget is None or "trials" in self.model_fields_set else UNLIMITED
+
+    def budgets(self) -> dict[str, Any]:
+        """How far the search goes and how it looks for candidates: what may change when a study goes on."""
+        given = {"trials": self.trials if "trials" in self.model_fields_set or self.time_budget is None else None}
+        names = ("timeout", "time_budget", "sampler", "from_study")
+        return {**given, **{name: getattr(self, name) for name in names}}
 
     @property
     def study_name(self) -> str:
@@ -66,7 +87,7 @@ class StudyRequest(BaseModel):
             return _as_name("-".join(parts))
         return _as_name(Path(self.workload.partition(".py")[0]).name)
 
-    @field_validator("study", mode="before")
+    @field_validator("study", "from_study", mode="before")
     @classmethod
     def _check_study(cls, given: object) -> object:
         if given is not None and not (isinstance(given, str) and re.fullmatch(r"[A-Za-z0-9._-]{1,100}", given)):
@@ -91,7 +112,15 @@ class StudyRequest(BaseModel):
             raise SettingError(f"give a whole number, {least} or more")
         return given
 
-    @field_validator("timeout", mode="before")
+    @field_validator("sampler", mode="before")
+    @classmethod
+    def _check_sampler(cls, given: object) -> object:
+        known = get_args(cls.model_fields["sampler"].annotation)
+        if given not in known:
+            raise SettingError(f"unknown sampler; allowed are {', '.join(known)}{did_you_mean(str(given), known)}")
+        return given
+
+    @field_validator("timeout", "time_budget", mode="before")
     @classmethod
     def _check_timeout(cls, given: object) -> object:
         return None if given is None else parse_duration(given)
@@ -162,14 +191,17 @@ def merge(file_values: Mapping[str, Any], flag_values: Mapping[str, Any]) -> Stu
         RequestError: One sentence that names the flag.
     """
     flags = {key: value for key, value in flag_values.items() if value is not None and value not in ([], ())}
+    asked = {**file_values, **flags}
+    if "time_budget" in asked:
+        asked = {**FASTEST, **asked}
     try:
-        return _validate({**file_values, **flags}, Path.cwd())
+        return _validate(asked, Path.cwd())
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
         name = FLAGS.get(key, f"--{key.replace('_', '-')}") if key in flags else key
         problem = _problem(first)
-        given = _shown({**file_values, **flags}.get(key), problem.at)
+        given = _shown(asked.get(key), problem.at)
         raise RequestError(f"{name}{given}: {problem}") from error
 
 

@@ -6,11 +6,13 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from search.gain_sampler import GainSampler
 from spaces.configuration import Configuration, Scalar
 from spaces.search_space import SearchSpace
 
@@ -76,6 +78,31 @@ class DistinctSampler(BaseSampler):
     ) -> Any:
         """For a parameter outside the space: what ``inner`` says."""
         return self._inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def learn(self, configuration: Configuration, columns: NDArray[np.float64] | None) -> None:
+        """Take in what is known of a candidate before it is trained; None leaves it alone from now on.
+
+        ``columns`` are those of `search.lessons.Lessons`, NaN where unknown; only a `GainSampler` uses them.
+        """
+        if columns is None:
+            self._tried.add(configuration.canonical())
+        if not isinstance(self._inner, GainSampler):
+            return
+        if columns is None:
+            self._inner.leave_out(configuration)
+        else:
+            self._inner.learn(configuration, columns)
+
+    def shortlist(self, study: Study, count: int) -> list[Configuration]:
+        """Up to ``count`` candidates that are most worth timing before one is chosen; none without a `GainSampler`."""
+        if not isinstance(self._inner, GainSampler) or self._first:
+            return []
+        found = [Configuration(features) for features in self._inner.shortlist(study, count)]
+        return [configuration for configuration in found if configuration.canonical() not in self._tried]
+
+    def predict(self, configuration: Configuration) -> NDArray[np.float64] | None:
+        """The expected columns of a candidate; None without a model of them."""
+        return self._inner.predict(configuration) if isinstance(self._inner, GainSampler) else None
 
     def exhausted(self) -> bool:
         """Whether everything in the space was proposed; a space beyond `ENUMERATED` counts as endless."""

@@ -5,11 +5,11 @@ import re
 
 from spaces.setting_error import SettingError
 
-_WRITTEN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+_WRITTEN = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 def parse_duration(given: object) -> float:
-    """Seconds from ``90``, ``90s``, ``30m``, ``2h`` or ``1h30m``.
+    """Seconds from ``90``, ``90s``, ``30m``, ``2h``, ``1h30m`` or ``7d``.
 
     Raises:
         SettingError: It is none of these, or not above 0.
@@ -29,4 +29,4 @@ def _seconds(given: object) -> float | None:
     match = _WRITTEN.fullmatch(text)
     if not match or not text:
         return None
-    return sum(float(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True))
+    return sum(float(part or 0) * unit for part, unit in zip(match.groups(), (86400, 3600, 60, 1), strict=True))

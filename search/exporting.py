@@ -12,7 +12,7 @@ from rich.console import Console
 
 from dashboards.front_document import headline, percent, times
 from runners.artifact import write
-from runners.stages.store import StageStore
+from runners.stages.store_location import Store, open_store
 from runners.telemetry import silence
 from runners.verification import require_claims
 from runners.workload_reference import resolve
@@ -50,10 +50,11 @@ def export_trial(
     study, home = open_study(name, places.get("home"), places.get("storage"))
     document = document_of(study, home)
     chosen = pick_member(document, all_measured(study), pick, bounds)
-    stages = Path(places.get("stage_store") or study.user_attrs["places"]["stages"])
+    store = open_store(str(places.get("stage_store") or study.user_attrs["places"]["stages"]))
     console = Console(stderr=True)
     console.print(f"exporting trial {chosen['trial']} of {name} and checking its claims in a fresh process")
-    _write(study, document, chosen, stages, to)
+    with store.in_use(f"export of {name}"):
+        _write(study, document, chosen, store, to)
     if register:
         from dashboards.tracking import register_model
 
@@ -128,13 +129,14 @@ def _knee(document: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> 
     return members[int(np.linalg.norm(scaled, axis=1).argmin())]
 
 
-def _write(study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str, Any], stages: Path, to: Path) -> None:
+def _write(study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str, Any], store: Store, to: Path) -> None:
     trial = study.get_trials(deepcopy=False)[chosen["trial"]]
-    entry = StageStore(stages).get(trial.user_attrs["stages"]["lowering"])
+    entry = store.get(trial.user_attrs["stages"]["lowering"])
     if entry is None:
+        on_front = any(member["trial"] == chosen["trial"] for member in document["front"])
+        how = f"`frontrunner resume {study.study_name}`" if on_front else "a search under another name"
         raise WorkFailed(
-            f"the artifact of trial {chosen['trial']} is no longer in the stage store {stages}; "
-            "run the search again under another name to make it anew"
+            f"the artifact of trial {chosen['trial']} is no longer in the stage store {store}; {how} makes it again"
         )
     settings, configuration = study.user_attrs["settings"], chosen["configuration"]
     workload = resolve(settings["workload"])

@@ -7,40 +7,33 @@ import optuna
 
 from dashboards.front_document import times
 from runners.measuring.measurement import figures_of
-from runners.runner import Runner, StageOutcome, StageTask
-from runners.stages.chain import Chains
-from search.constraints import Constraint
-from search.driver import Watcher, carry_out_alone
+from runners.runner import StageOutcome, StageTask
 from search.front import front_of
-from search.objectives import Objective
+from search.session import Search, carry_out_alone
 from search.study import TrialRecord, believable, records
 
 
-def settle_front(
-    study: optuna.Study,
-    runner: Runner,
-    chains: Chains,
-    objectives: Sequence[Objective],
-    constraints: Sequence[Constraint],
-    watcher: Watcher,
-) -> None:
-    """Measure the front of ``study`` finally and keep the figures with it; nothing to do where that is done.
+def settle_front(search: Search) -> None:
+    """Measure the front of a study finally and keep the figures with it; nothing to do where that is done.
 
     A front that is measured already is measured anew only where a trial was added or a figure was unstable.
     """
+    study, watcher = search.study, search.watcher
     complete = [trial for trial in records(study) if trial.state == "complete"]
     resolution = believable(study)
-    members, _ = front_of(complete, objectives, constraints, resolution=resolution)
+    members, _ = front_of(complete, search.objectives, search.constraints, resolution=resolution)
     if not members or _is_settled(study, members):
         return
     watcher.note("measuring the baseline and the front once more, with the test split")
     occasion = study.user_attrs.get("final_occasion", 0)
     study.set_user_attr("final", {})
-    finals = measure_finally(study, runner, chains, members, watcher, occasion)
+    finals = measure_finally(search, members, occasion)
     study.set_user_attr("final_occasion", occasion + 1)
     study.set_user_attr("final_trials", len(records(study)))
     study.set_user_attr("final", {str(number): figures for number, figures in finals.items()})
-    stayed = {trial.number for trial in front_of(complete, objectives, constraints, finals, resolution)[0]}
+    stayed = {
+        trial.number for trial in front_of(complete, search.objectives, search.constraints, finals, resolution)[0]
+    }
     for trial in members:
         if trial.number not in stayed and trial.number in finals:
             searched, final = (trial.measurement or {})["speedup"], finals[trial.number]["speedup"]
@@ -49,41 +42,32 @@ def settle_front(
             )
 
 
-def measure_finally(
-    study: optuna.Study,
-    runner: Runner,
-    chains: Chains,
-    members: Sequence[TrialRecord],
-    watcher: Watcher,
-    occasion: int = 0,
-) -> dict[int, dict[str, Any]]:
+def measure_finally(search: Search, members: Sequence[TrialRecord], occasion: int = 0) -> dict[int, dict[str, Any]]:
     """Measure the baseline and ``members`` of the front once more; the test split is used here alone.
 
     Each is judged in a fresh process; then all of them are timed in turn with each other and the baseline.
 
     Args:
-        study: The study.
-        runner: Carries out the measurements, one after the other.
-        chains: Names them.
+        search: The study and what it needs; the runner carries out the measurements one after the other.
         members: The front as the search found it.
-        watcher: Is told what happens.
         occasion: How often the front of this study was measured before: each time is a measurement of its own.
 
     Returns:
         Figures by trial number, the baseline's first, for those whose measurement succeeded.
     """
-    trials = records(study)
+    chains, watcher = search.chains, search.watcher
+    trials = records(search.study)
     everyone = {t.number: t.configuration for t in [*trials[:1], *members] if t.configuration is not None}
     finals: dict[int, dict[str, Any]] = {}
     for number, configuration in everyone.items():
-        outcome = _carry_out(runner, chains.final(configuration, len(trials), occasion), number, watcher)
+        outcome = _carry_out(search, chains.final(configuration, len(trials), occasion), number)
         if outcome.failure:
             watcher.note(f"trial {number} leaves the front: its final measurement failed ({outcome.failure})")
         else:
             finals[number] = _figures(outcome.result, finals.get(0))
     if finals:
         judged = {number: everyone[number] for number in finals}
-        compared = _carry_out(runner, chains.comparing(judged, len(trials), occasion), 0, watcher)
+        compared = _carry_out(search, chains.comparing(judged, len(trials), occasion), 0)
         if compared.failure:
             watcher.note(f"the front was timed one by one, not side by side: {compared.failure}")
         for number, timing in compared.result.get("timings", {}).items():
@@ -97,10 +81,10 @@ def _is_settled(study: optuna.Study, members: Sequence[TrialRecord]) -> bool:
     return steady and study.user_attrs.get("final_trials") == len(records(study))
 
 
-def _carry_out(runner: Runner, task: StageTask, number: int, watcher: Watcher) -> StageOutcome:
-    watcher.stage_started(number, "final")
-    outcome = carry_out_alone(runner, task)
-    watcher.stage_ended(number, "final", outcome.seconds, outcome.from_store)
+def _carry_out(search: Search, task: StageTask, number: int) -> StageOutcome:
+    search.watcher.stage_started(number, "final")
+    outcome = carry_out_alone(search.runner, task)
+    search.watcher.stage_ended(number, "final", outcome.seconds, outcome.from_store)
     return outcome
 
 

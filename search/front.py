@@ -5,15 +5,17 @@ from typing import Any
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
+from optuna.trial import TrialState
 
 from search.constraints import Constraint
-from search.objectives import Objective, find_objectives, loss_ends, losses
+from search.loss_table import loss_table
+from search.objectives import Objective, find_objectives
 from search.pareto_front import hypervolume, nondominated, tied
-from search.study import TrialRecord, believable, records
+from search.study import TrialRecord, record, records, resolution_of
 from spaces.errors import WorkFailed
 
 Document = dict[str, Any]
+Finals = Mapping[int, Mapping[str, Any]]
 
 
 def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None) -> Document:
@@ -22,28 +24,37 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     A member of the final front is shown with its final measurement; its figures during the search stand beside
     it under ``searched``. Its ``ties`` are the members that it cannot be told apart from. ``resolution`` is the
     smallest share by which two speeds must differ to be believed; None where the study has no calibration.
+    ``stopped`` counts the trials that were left before their end, and ``infeasible`` those that were trained and
+    measured in vain, because they miss a constraint.
     """
-    settings = study.user_attrs["settings"]
-    finals = {int(number): figures for number, figures in study.user_attrs.get("final", {}).items()}
-    trials = records(study)
+    attributes = study.user_attrs
+    settings = attributes["settings"]
+    finals = {int(number): figures for number, figures in attributes.get("final", {}).items()}
     objectives = find_objectives(settings["objectives"])
     constraints = [Constraint.parse(text) for text in settings["constraints"]]
-    complete = [trial for trial in trials if trial.state == "complete"]
-    baseline = next((trial for trial in complete if trial.number == 0), None)
-    resolution = believable(study)
-    members, volume = front_of(complete, objectives, constraints, finals, resolution)
+    resolution = resolution_of(attributes)
+    trials = study.get_trials(deepcopy=False)
+    states = [trial.state for trial in trials]
+    running = states.count(TrialState.RUNNING) + states.count(TrialState.WAITING)
+    complete = [trial for trial, state in zip(trials, states, strict=True) if state is TrialState.COMPLETE]
+    figures = {trial.number: trial.user_attrs.get("measurement") for trial in complete}
+    rows, volume = _front(figures, objectives, constraints, finals, resolution)
+    members = [record(complete[row]) for row in rows]
+    baseline = next((record(trial) for trial in complete if trial.number == 0), None)
     ties = ties_of(members, baseline, objectives, finals, resolution)
     return {
         "study": study.study_name,
-        "status": study.user_attrs.get("status", "running"),
-        "workload": study.user_attrs["facts"]["name"],
-        "metric": study.user_attrs["facts"]["metric"],
-        "device": study.user_attrs["environment"]["device"],
-        "trials": len([trial for trial in trials if trial.state != "running"]),
-        "failed": len([trial for trial in trials if trial.state == "failed"]),
+        "status": attributes.get("status", "running"),
+        "workload": attributes["facts"]["name"],
+        "metric": attributes["facts"]["metric"],
+        "device": attributes["environment"]["device"],
+        "trials": len(trials) - running,
+        "failed": states.count(TrialState.FAIL),
+        "stopped": states.count(TrialState.PRUNED),
+        "infeasible": sum(not feasible(known or {}, constraints) for number, known in figures.items() if number),
         "objectives": [objective.to_json() for objective in objectives],
         "constraints": [str(constraint) for constraint in constraints],
-        "resolution": resolution if "resolution" in study.user_attrs.get("calibration", {}) else None,
+        "resolution": resolution if "resolution" in attributes.get("calibration", {}) else None,
         "hypervolume": volume,
         "baseline": {**measured(baseline, finals, run_ids), "ties": ties.get(0, [])} if baseline else None,
         "front": [{**measured(trial, finals, run_ids), "ties": ties[trial.number]} for trial in members],
@@ -54,7 +65,7 @@ def front_of(
     complete: Sequence[TrialRecord],
     objectives: Sequence[Objective],
     constraints: Sequence[Constraint],
-    finals: Mapping[int, Mapping[str, Any]] | None = None,
+    finals: Finals | None = None,
     resolution: float = 0.0,
 ) -> tuple[list[TrialRecord], float]:
     """The feasible trials that nothing dominates for certain, fastest first, and the hypervolume of the estimates.
@@ -63,55 +74,54 @@ def front_of(
     ``resolution`` of speeds, in one. Where final measurements exist, only trials that have one take part, with
     those figures.
     """
-    finals = finals or {}
-    shown = [trial for trial in complete if not finals or trial.number in finals]
-    known: dict[int, Mapping[str, Any]] = {t.number: finals.get(t.number) or t.measurement or {} for t in shown}
-    reference = known.get(0) or next((t.measurement or {} for t in complete if t.number == 0), {})
-    taking_part = [t for t in complete if t.number in known and feasible(known[t.number], constraints)]
-    if not taking_part or not reference:
+    figures = {trial.number: trial.measurement for trial in complete}
+    rows, volume = _front(figures, objectives, constraints, finals or {}, resolution)
+    return [complete[row] for row in rows], volume
+
+
+def _front(
+    searched: Mapping[int, Mapping[str, Any] | None],
+    objectives: Sequence[Objective],
+    constraints: Sequence[Constraint],
+    finals: Finals,
+    resolution: float,
+) -> tuple[list[int], float]:
+    """`front_of` the complete trials' measurements by number; the members as places in ``searched``."""
+    reference = finals.get(0) or searched.get(0)
+    shown = [finals.get(number) if finals else figures for number, figures in searched.items()]
+    rows = [row for row, known in enumerate(shown) if known and feasible(known, constraints)]
+    if not rows or not reference:
         return [], 0.0
-    points = np.array([losses(objectives, known[t.number], reference) for t in taking_part])
-    best, worst = _ends([known[t.number] for t in taking_part], reference, objectives, resolution)
-    members = [trial for trial, kept in zip(taking_part, nondominated(points, best, worst), strict=True) if kept]
-    return sorted(members, key=lambda t: -known[t.number]["speedup"]), hypervolume(points)
+    figures = [shown[row] or {} for row in rows]
+    table = loss_table(objectives, figures, reference, resolution)
+    members = np.flatnonzero(nondominated(table.points, table.best, table.worst)).tolist()
+    fastest_first = sorted(members, key=lambda member: -figures[member]["speedup"])
+    return [rows[member] for member in fastest_first], hypervolume(table.points[members])
 
 
 def ties_of(
     members: Sequence[TrialRecord],
     baseline: TrialRecord | None,
     objectives: Sequence[Objective],
-    finals: Mapping[int, Mapping[str, Any]],
+    finals: Finals,
     resolution: float = 0.0,
 ) -> dict[int, list[int]]:
     """For each member of a front, by number, those that it cannot be told apart from in any objective."""
     if not members or baseline is None:
         return {}
     figures = [finals.get(trial.number) or trial.measurement or {} for trial in members]
-    reference = finals.get(0) or baseline.measurement or {}
+    table = loss_table(objectives, figures, finals.get(0) or baseline.measurement or {}, resolution)
     numbers = [trial.number for trial in members]
-    same = tied(*_ends(figures, reference, objectives, resolution))
+    same = tied(table.best, table.worst)
     return {number: sorted(numbers[i] for i in row) for number, row in zip(numbers, same, strict=True)}
-
-
-def _ends(
-    figures: Sequence[Mapping[str, Any]],
-    reference: Mapping[str, Any],
-    objectives: Sequence[Objective],
-    resolution: float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The losses at the better and at the worse ends, each ``(n_measurements, n_objectives)``."""
-    ends = np.array([loss_ends(objectives, measurement, reference, resolution) for measurement in figures])
-    return ends[:, 0], ends[:, 1]
 
 
 def feasible(measurement: Mapping[str, Any], constraints: Sequence[Constraint]) -> bool:
     """Whether every constraint holds."""
-    return all(constraint.violation(measurement) <= 0 for constraint in constraints)
+    return not constraints or all(constraint.violation(measurement) <= 0 for constraint in constraints)
 
 
-def measured(
-    trial: TrialRecord, finals: Mapping[int, Mapping[str, Any]], run_ids: Mapping[int, str] | None = None
-) -> Document:
+def measured(trial: TrialRecord, finals: Finals, run_ids: Mapping[int, str] | None = None) -> Document:
     """One trial as the document shows it."""
     figures = dict(finals.get(trial.number, trial.measurement or {}))
     return {

@@ -86,7 +86,7 @@ def _all_trials(trials: list[dict[str, Any]], document: Mapping[str, Any]) -> Ta
     table = Table(box=None, header_style="bold")
     for column in ("trial", "state", "speedup", "accuracy"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("configuration, or why it failed", overflow="fold")
+    table.add_column("configuration, or why it failed or was stopped", overflow="fold")
     for trial in trials:
         figures = trial["measurement"]
         table.add_row(

@@ -1,5 +1,7 @@
 """Dominance, ties and hypervolume, on points to minimise that may be known within intervals only."""
 
+from itertools import pairwise
+
 import moocore
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +66,37 @@ def tied(best: NDArray[np.float64], worst: NDArray[np.float64]) -> list[list[int
         best: The better ends of the intervals, ``(n_points, n_objectives)``.
         worst: The worse ends, of the same shape.
     """
-    level = [((worst[row] >= best) & (worst >= best[row])).all(axis=1) for row in range(len(best))]
-    return [[int(other) for other in np.flatnonzero(same) if other != row] for row, same in enumerate(level)]
+    pairs = _overlapping(best, worst)
+    of, other = np.concatenate([pairs, pairs[::-1]], axis=1)
+    order = np.argsort(of, kind="stable")
+    starts = np.searchsorted(of[order], np.arange(len(best) + 1))
+    others = other[order].tolist()
+    return [others[start:end] for start, end in pairwise(starts.tolist())]
+
+
+def _overlapping(best: NDArray[np.float64], worst: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Every two rows that overlap in all objectives, once, shape ``(2, n_pairs)``.
+
+    In the order of the better ends in one objective, those that overlap with a row there and come after it are the
+    next ones, up to where its worse end is. Only they are compared, in the objective that leaves the fewest.
+    """
+    orders = np.argsort(best, axis=0, kind="stable")
+    ends = [
+        np.searchsorted(best[order, objective], worst[order, objective], side="right")
+        for objective, order in enumerate(orders.T)
+    ]
+    if not len(best):
+        return np.zeros((2, 0), dtype=np.intp)
+    fewest = min(range(len(ends)), key=lambda objective: int(ends[objective].sum()))
+    order, last = orders[:, fewest], ends[fewest]
+    low, high = best[order], worst[order]
+    found = []
+    for row in range(len(order)):
+        after = slice(row + 1, last[row])
+        same = ((low[after] <= high[row]) & (high[after] >= low[row])).all(axis=1)
+        found.append(np.flatnonzero(same) + row + 1)
+    first = np.repeat(np.arange(len(order)), [len(rows) for rows in found])
+    return np.stack([order[first], order[np.concatenate(found)]])
 
 
 def hypervolume(points: NDArray[np.float64]) -> float:

@@ -1,12 +1,10 @@
 """Run a search from a request to its front: open what it needs, drive it, measure the front, show it."""
 
 import io
-import json
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -17,47 +15,28 @@ from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
 from runners.runner import Runner
 from runners.stages.chain import Chains
+from runners.stages.store_location import open_store
 from runners.telemetry import silence
 from runners.workload_reference import check_workload_reference
+from search.concluding import conclude
 from search.config import StudyRequest, merge
-from search.constraints import Constraint
-from search.distinct_sampler import DistinctSampler, starting_points
 from search.driver import Driver
 from search.finals import settle_front
-from search.front import all_measured, front_document, measured, nearest
-from search.home import Home
+from search.front import all_measured, front_document
+from search.front_artifacts import keep_front
+from search.lessons import Lessons
 from search.objectives import find_objectives
+from search.places import Places
+from search.rungs import levels_of
+from search.samplers import make_sampler
+from search.session import Search
 from search.space_file import space_document
 from search.study import StudySettings, find_study, make_study, open_storage, records
-from search.terminal import print_front
+from search.warm_start import Earlier, earlier_study
 from search.watchers import Watchers
-from spaces.errors import WorkFailed
 from spaces.space_document import make_space
 
 TRACKING_PATIENCE_S = 60.0
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a search keeps things and where it runs, with every default settled."""
-
-    home: Home
-    storage: str
-    tracking: str
-    stages: Path
-    address: str | None
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "Places":
-        """From the flags ``home``, ``storage``, ``tracking_uri``, ``stage_store`` and ``address``."""
-        home = Home.find(given.get("home"))
-        return cls(
-            home,
-            given.get("storage") or home.storage,
-            given.get("tracking_uri") or home.tracking,
-            Path(given.get("stage_store") or home.stages).absolute(),
-            given.get("address"),
-        )
 
 
 def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner | None = None) -> dict[str, Any]:
@@ -71,6 +50,7 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
         WorkFailed: No trial satisfies the constraints, or the baseline failed; everything is kept.
         KeyboardInterrupt: A person stopped it; `resume_search` goes on.
     """
+    begun = time.monotonic()
     silence()
     places = Places.of(request.model_dump())
     check_workload_reference(request.workload)
@@ -78,12 +58,14 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
     choices = space_document(request.space)
     places.home.make()
     check_tracking_uri(places.tracking)
+    store = open_store(places.stages)
     storage = open_storage(places.storage)
     # Ray writes what it thinks of dead workers to stdout, which is for the result alone.
     with (
         _stoppable(),
         redirect_stdout(io.StringIO()),
         places.home.driving(request.study_name),
+        store.in_use(f"study {request.study_name}"),
         make_progress(quiet=False) as progress,
     ):
         progress.note(f"study {request.study_name}: looking at the machine and at workload {_short(request.workload)}")
@@ -99,12 +81,16 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
                 fingerprint=facts.fingerprint,
             )
             space = make_space(choices, environment)
+            earlier = Earlier()
+            if request.from_study:
+                earlier = earlier_study(storage, request.from_study, space, environment.device, facts.fingerprint)
             study = make_study(storage, request.study_name, objectives, settings, environment, facts)
-            study.set_user_attr("budgets", {"trials": request.trials, "timeout": request.timeout})
-            study.set_user_attr("places", {"tracking": places.tracking, "stages": str(places.stages)})
-            chains = Chains(space, facts, request.workload, request.seed)
-            document = _drive(study, runner, chains, request, places, progress)
-    return _conclude(study, document, request.constraints, as_json=as_json)
+            study.set_user_attr("budgets", request.budgets())
+            study.set_user_attr("places", places.to_json())
+            chains = Chains(space, facts, request.workload, request.seed, levels_of)
+            document = _drive(study, runner, chains, request, places, progress, earlier, begun)
+            keep_front(study, document, runner, chains, store, progress.note)
+    return conclude(study, document, request.constraints, as_json=as_json)
 
 
 def resume_search(
@@ -127,8 +113,8 @@ def resume_search(
         **{key: settings[key] for key in ("workload", "space", "objectives", "constraints", "seed")},
         **{key: value for key, value in places.items() if value is not None},
         "study": name,
-        "trials": trials or budgets["trials"],
-        "timeout": timeout or budgets["timeout"],
+        **{key: value for key, value in budgets.items() if value is not None},
+        **{key: value for key, value in {"trials": trials, "timeout": timeout}.items() if value is not None},
         "tracking_uri": places.get("tracking_uri") or known["tracking"],
         "stage_store": places.get("stage_store") or known["stages"],
     }
@@ -136,7 +122,14 @@ def resume_search(
 
 
 def _drive(
-    study: optuna.Study, runner: Runner, chains: Chains, request: StudyRequest, places: Places, progress: Progress
+    study: optuna.Study,
+    runner: Runner,
+    chains: Chains,
+    request: StudyRequest,
+    places: Places,
+    progress: Progress,
+    earlier: Earlier,
+    begun: float,
 ) -> dict[str, Any]:
     """Run the trials and measure the front; whatever happens, the tracking learns how it ended."""
     objectives = find_objectives(request.objectives)
@@ -145,16 +138,20 @@ def _drive(
         study.study_name, chains.facts.name, places.tracking, artifact_root, places.home.spool(study.study_name)
     )
     done = records(study)
-    study.sampler = _sampler(study, chains, request.seed)
+    lessons = Lessons(objectives, request.constraints)
+    study.sampler = make_sampler(request.sampler, study, chains.space, lessons, request.seed, earlier.front)
     watchers = Watchers(progress, tracker, chains.space.baseline())
-    driver = Driver(study, runner, chains, objectives, request.constraints, watchers, request.trials, request.timeout)
+    search = Search(study, runner, chains, objectives, request.constraints, watchers)
+    left = request.time_budget - (time.monotonic() - begun) if request.time_budget else None
+    driver = Driver(search, lessons, request.most_trials, timeout_s=request.timeout, time_budget_s=left)
+    driver.learn(earlier.figures)
     status = "failed"
     try:
         study.set_user_attr("status", "running")
         tracker.study_started({**study.user_attrs["settings"], "budgets": study.user_attrs["budgets"]})
-        progress.started(request.trials, sum(trial.state != "running" for trial in done))
+        progress.started(request.most_trials, sum(trial.state != "running" for trial in done))
         driver.run()
-        settle_front(study, runner, chains, objectives, request.constraints, watchers)
+        settle_front(search)
         status = "finished"
     except KeyboardInterrupt:
         status = "interrupted"
@@ -173,52 +170,6 @@ def _drive(
                 f"MLflow has not taken everything yet; the rest waits in {places.home.spool(study.study_name)}"
             )
     return front_document(study, tracker.run_ids())
-
-
-def _sampler(study: optuna.Study, chains: Chains, seed: int) -> DistinctSampler:
-    """Seeded from the study's seed and the trials so far: a study that is opened again must not repeat itself."""
-    trials = records(study)
-    own = seed * 1_000_003 + len(trials)
-    inner = optuna.samplers.TPESampler(seed=own % 2**32, n_startup_trials=12, constant_liar=True)
-    tried = {trial.configuration.canonical() for trial in trials if trial.configuration is not None}
-    return DistinctSampler(inner, chains.space, tried, first=starting_points(chains.space), seed=own)
-
-
-def _conclude(
-    study: optuna.Study, document: dict[str, Any], constraints: Sequence[Constraint], *, as_json: bool
-) -> dict[str, Any]:
-    """Print the front, or say that nothing satisfies the constraints and what came nearest."""
-    if as_json:
-        print(json.dumps(document, allow_nan=False))
-    if not document["front"]:
-        raise WorkFailed(_nothing_feasible(study, constraints))
-    if not as_json:
-        print_front(document, next_commands(document))
-    return document
-
-
-def _nothing_feasible(study: optuna.Study, constraints: Sequence[Constraint]) -> str:
-    closest = measured(nearest(records(study), constraints), {})
-    figures = closest["measurement"]
-    missed = ", ".join(
-        f"{constraint} (it has {figures[constraint.quantity]:.4g})"
-        for constraint in constraints
-        if constraint.violation(figures) > 0
-    )
-    return (
-        f"no trial satisfies every constraint; the nearest, trial {closest['trial']}, misses {missed}. "
-        f"All trials are kept: `frontrunner front {study.study_name} --all`"
-    )
-
-
-def next_commands(document: Mapping[str, Any]) -> list[str]:
-    """What a person would type after a search."""
-    name = document["study"]
-    return [
-        "frontrunner ui",
-        f'frontrunner export {name} --to exported --pick fastest --within "accuracy_drop<=0.01"',
-        f"frontrunner front {name} --all",
-    ]
 
 
 @contextmanager

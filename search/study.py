@@ -1,8 +1,6 @@
 """A study in Optuna's storage: made or found again, with what is ours in its attributes."""
 
 import json
-import logging
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,12 +10,36 @@ from optuna.trial import FrozenTrial, TrialState
 
 from runners.runner import WorkloadFacts
 from search.objectives import Objective
+from search.storage import open_storage
 from spaces.configuration import Configuration
 from spaces.environment import Environment
 from spaces.errors import RequestError
 
+__all__ = [
+    "BUDGETS",
+    "StudySettings",
+    "TrialRecord",
+    "believable",
+    "find_study",
+    "make_study",
+    "open_storage",
+    "record",
+    "records",
+    "refuse_other_settings",
+    "resolution_of",
+    "stored_facts",
+]
+
 BUDGETS = ("trials", "timeout")
 """Settings that may change when a study goes on."""
+
+_STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.FAIL: "failed",
+    TrialState.PRUNED: "stopped",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "running",
+}
 
 
 @dataclass(frozen=True)
@@ -26,10 +48,10 @@ class TrialRecord:
 
     Attributes:
         number: Its number in the study.
-        state: ``complete``, ``failed`` or ``running``.
+        state: ``complete``, ``failed``, ``stopped`` or ``running``.
         configuration: Its choices, or None where the driver died before they were drawn.
         measurement: Figures as JSON, or None.
-        failure: Why it failed, or None.
+        failure: Why it failed or was stopped, or None.
     """
 
     number: int
@@ -65,35 +87,6 @@ class StudySettings:
         """Plain JSON types."""
         document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return document
-
-
-def quiet_optuna() -> None:
-    """Keep Optuna's own log and its notes on experimental features off the screen."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-
-
-def open_storage(url: str) -> optuna.storages.BaseStorage:
-    """The storage at ``url``.
-
-    Raises:
-        RequestError: It cannot be reached or opened.
-    """
-    quiet_optuna()
-    try:
-        return optuna.storages.get_storage(url)
-    except ImportError as error:
-        raise RequestError(
-            f"--storage {_without_password(url)}: the driver of this database is not installed; for PostgreSQL "
-            "`pip install 'frontrunner[postgres]'` and write postgresql+psycopg://user@host/name"
-        ) from error
-    except Exception as error:
-        reason = " ".join(str(getattr(error, "orig", None) or error).split())[:200]
-        raise RequestError(
-            f"--storage {_without_password(url)}: cannot be opened ({reason}); give a database URL such as "
-            "sqlite:///studies.db or postgresql+psycopg://user@host/name"
-        ) from error
 
 
 def find_study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
@@ -159,28 +152,27 @@ def records(study: optuna.Study) -> list[TrialRecord]:
 
 def record(trial: FrozenTrial) -> TrialRecord:
     """One trial in our words."""
-    states = {TrialState.COMPLETE: "complete", TrialState.RUNNING: "running", TrialState.WAITING: "running"}
     text = trial.user_attrs.get("configuration")
     return TrialRecord(
         number=trial.number,
-        state=states.get(trial.state, "failed"),
+        state=_STATES[trial.state],
         configuration=Configuration.from_json(text) if text else None,
         measurement=trial.user_attrs.get("measurement"),
-        failure=trial.user_attrs.get("failure"),
+        failure=trial.user_attrs.get("failure") or trial.user_attrs.get("stopped"),
     )
 
 
 def believable(study: optuna.Study) -> float:
     """The smallest relative difference in speed that the machine of ``study`` lets be believed; 0 where unknown."""
-    return float(study.user_attrs.get("calibration", {}).get("resolution", 0.0))
+    return resolution_of(study.user_attrs)
+
+
+def resolution_of(attributes: Mapping[str, Any]) -> float:
+    """`believable` of the study that has these attributes."""
+    return float(attributes.get("calibration", {}).get("resolution", 0.0))
 
 
 def stored_facts(study: optuna.Study) -> WorkloadFacts:
     """What was found out about the workload when the study was made."""
     document = dict(study.user_attrs["facts"])
     return WorkloadFacts(**{**document, "input_shape": tuple(document["input_shape"])})
-
-
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    return f"{head.rsplit(':', 1)[0]}{at}{tail}" if at and head.count(":") > 1 else url

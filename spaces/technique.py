@@ -86,6 +86,11 @@ class Technique(ABC):
     parameters: ClassVar[tuple[Parameter, ...]]
     needs: ClassVar[tuple[str, ...]] = ()
     """Optional packages that it imports."""
+    speed_depends_on_weights: ClassVar[bool] = False
+    """Whether the artifact's speed is decided by trained weights, as with sparse formats or an early exit.
+
+    Where it is not, a candidate is timed before it is trained, and perhaps never trained at all.
+    """
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
         """The values offered by default in this environment."""

@@ -96,6 +96,11 @@ def figures_of(result: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if name in Measurement.__dataclass_fields__}
 
 
+def without_accuracy(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures that a candidate has before it is trained: all but its accuracies and the time of its training."""
+    return {n: value for n, value in figures.items() if not n.startswith("accuracy") and n != "train_seconds"}
+
+
 @dataclass(frozen=True)
 class Quantity:
     """A measured quantity that can be an objective or bear a constraint.

@@ -1,4 +1,4 @@
-"""What runs in the process that measures: both predictors are opened, judged, and timed in turn."""
+"""What runs in the process that measures: the artifact is judged, opened beside the baseline, and timed in turn."""
 
 import os
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         request: ``workload``, ``artifact`` and ``teacher`` folders (the latter may be None), ``runtime``, ``threads``,
-            ``baseline_threads``, ``splits``, ``budget_s``, ``seed``.
+            ``baseline_threads``, ``splits``, ``budget_s``, ``seed``. Without splits the artifact is not judged.
 
     Returns:
         Fields of `runners.measuring.measurement.Measurement`, with ``baseline_p50_ms`` and ``blocks``.
@@ -49,6 +49,21 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
     )
     require_same_answer(before, candidate(example))
     return {**figures, **vars(timing)}
+
+
+def judge_artifact(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Judge the artifact in this process without timing it; see `measure_pair`, which needs more of the request.
+
+    Args:
+        request: ``workload``, ``artifact`` folder, ``runtime``, ``threads``, ``splits``.
+
+    Returns:
+        The accuracies among the fields of `runners.measuring.measurement.Measurement`.
+
+    Raises:
+        StageFailed: The artifact gives outputs that are not finite, or not one for each input.
+    """
+    return _judge(resolve(request["workload"]), request)
 
 
 def pin(cores: int) -> None:
@@ -82,8 +97,10 @@ def require_same_answer(before: NDArray[Any], after: NDArray[Any]) -> None:
 
 
 def _judge(workload: Workload, request: Mapping[str, Any]) -> dict[str, Any]:
-    predictor = open_artifact(workload, request, batch=EVALUATION_BATCH)
     figures: dict[str, Any] = {}
+    if not request["splits"]:
+        return figures
+    predictor = open_artifact(workload, request, batch=EVALUATION_BATCH)
     for name in request["splits"]:
         split = workload.splits[name]
         if name == "train":

@@ -12,17 +12,20 @@ TIMEOUT_S = 24 * 3600.0
 
 def train_in_parallel(
     workload: Any, parent: Path, teacher: Path | None, settings: Mapping[str, Any], seed: int, threads: int, to: Path
-) -> None:
-    """Train the network in ``parent`` with ``settings["workers"]`` processes over gloo and save it in ``to``.
+) -> float:
+    """Train one level with ``settings["workers"]`` processes over gloo; see `runners.training_level.train_level`.
 
     Args:
         workload: Its reference; every worker resolves it.
-        parent: Folder with the network's weights.
-        teacher: Folder with the teacher's, or None without distillation.
-        settings: See `runners.training_loop.train`.
+        parent: See there.
+        teacher: See there.
+        settings: See there.
         seed: See there.
         threads: Threads of each worker.
-        to: Where the first worker writes the trained weights.
+        to: Where the first worker writes the result.
+
+    Returns:
+        The seconds that the first worker spent on training.
 
     Raises:
         StageFailed: A worker raised or died.
@@ -36,8 +39,8 @@ def train_in_parallel(
             for rank in range(workers)
         ]
         try:
-            for rank, process in enumerate(started):
-                process.result(TIMEOUT_S, f"training worker {rank}")
+            seconds = [process.result(TIMEOUT_S, f"training worker {rank}") for rank, process in enumerate(started)]
+            return float(seconds[0])
         finally:
             for process in started:
                 process.end()
@@ -54,24 +57,20 @@ def _worker(
     seed: int,
     threads: int,
     to: Path,
-) -> None:
+) -> float:
     import torch
     from torch import distributed
     from torch.nn.parallel import DistributedDataParallel
 
-    from runners.training_loop import train
-    from runners.weights import load_network, save_network
+    from runners.training_level import train_level
     from runners.workload_reference import resolve
 
     torch.set_num_threads(threads)
-    torch.manual_seed(seed + rank)
     resolved = resolve(workload)
-    network = load_network(resolved.model, parent).to(memory_format=torch.channels_last)
-    guide = load_network(resolved.model, teacher).eval().requires_grad_(False) if teacher else None
     distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=workers)
     try:
-        train(DistributedDataParallel(network), resolved, settings, seed, teacher=guide, rank=rank, workers=workers)
+        return train_level(
+            resolved, parent, teacher, settings, seed, to, rank=rank, workers=workers, wrap=DistributedDataParallel
+        )
     finally:
         distributed.destroy_process_group()
-    if rank == 0:
-        save_network(network.eval(), to)

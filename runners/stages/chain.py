@@ -1,14 +1,11 @@
 """From a configuration to its chain of stages, each named by a hash over everything that decides its result."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from runners.runner import StageTask, WorkloadFacts
+from runners.stages.links import Links
 from spaces.configuration import Configuration
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
 from spaces.search_space import SearchSpace
@@ -16,20 +13,8 @@ from spaces.technique import CHANGES_THE_MODEL, Stage
 
 Plan = TypeVar("Plan", TrainingPlan, LoweringPlan, ServingPlan)
 
-LIBRARIES = ("torch", "torchvision", "torch-pruning", "numpy", "onnx", "onnxruntime", "openvino", "nncf", "onnxscript")
-
-STAGE_VERSIONS = {
-    "teacher": 1,
-    "transforming": 1,
-    "training": 1,
-    "quantising": 1,
-    "lowering": 1,
-    "measuring": 3,
-    "comparing": 1,
-    "calibrating": 1,
-}
-"""Raised whenever a stage's code gives another result for the same settings."""
-
+SCREENING_IMAGES = 16
+"""On so many images is an untrained network calibrated: other ranges do not make int8 faster or slower."""
 SEARCHING_S = 1.2
 """At most this long is one candidate timed against the baseline during the search."""
 JUDGING_S = 0.5
@@ -38,6 +23,11 @@ COMPARING_S = 1.0
 """At most this long is each member of a front timed in each of the processes that have the last word."""
 COMPARING_PROCESSES = 2
 CALIBRATING_PROCESSES = 3
+
+
+def in_one_go(epochs: int) -> tuple[int, ...]:
+    """One level, from the first epoch to the last."""
+    return (epochs,)
 
 
 @dataclass(frozen=True)
@@ -49,31 +39,50 @@ class Chains:
         facts: What is known of the workload.
         workload: Its reference.
         seed: The study's seed.
+        rungs: Gives the epochs at which the levels of a training of that many epochs end: rising, the last one
+            being all of them, such as ``(1, 3, 8)`` for 8.
     """
 
     space: SearchSpace
     facts: WorkloadFacts
     workload: Any
     seed: int
+    rungs: Callable[[int], tuple[int, ...]] = in_one_go
 
-    def chain(self, configuration: Configuration) -> tuple[StageTask, ...]:
-        """The stages of ``configuration`` from the teacher to the measurement, each after its inputs."""
-        links = _Links(self, configuration)
-        teacher = parent = links.add("teacher", {"plan": self._teacher_plan(), "pretrained": self.facts.pretrained})
-        for technique in self.space.techniques:
-            settings = self.space.settings_of(technique, configuration)
-            if technique.stage in CHANGES_THE_MODEL and settings:
-                parent = links.add("transforming", {"technique": technique.name, **settings}, {"parent": parent})
+    def chain(self, configuration: Configuration, *, screened: bool = False) -> tuple[StageTask, ...]:
+        """The stages of ``configuration`` from the teacher to the measurement, each after its inputs.
+
+        Args:
+            configuration: A candidate.
+            screened: Whether its `screening` is done, so that the last stage takes the speed from there and judges
+                the accuracy alone. Where there is no screening, the last stage does both as ever.
+        """
+        screening = self.screening(configuration) if screened else ()
+        links = self._links(configuration)
+        teacher, parent = self._transformed(links, configuration)
         if parent != teacher:
-            plan = self._planned(configuration, (Stage.TRAIN,), TrainingPlan(**self.facts.training))
-            parent = links.add(
-                "training", self._training(plan), {"parent": parent, "teacher": teacher}, workers=plan.workers
-            )
-        lowering = self._planned(configuration, (Stage.QUANTISE, Stage.LOWER), LoweringPlan())
-        if lowering.precision == "int8":
-            parent = links.add("quantising", {"precision": "int8"}, {"parent": parent})
-        parent = links.add("lowering", asdict(lowering), {"parent": parent})
-        links.add("measuring", self.measuring(configuration), {"parent": parent, "teacher": teacher}, alone=True)
+            parent = self._trained(links, configuration, parent, teacher)
+        parent = self._lowered(links, configuration, parent)
+        if screening:
+            self._judged(links, configuration, parent, speed=screening[-1].key)
+        else:
+            links.add("measuring", self.measuring(configuration), {"parent": parent, "teacher": teacher}, alone=True)
+        return tuple(links.tasks)
+
+    def screening(self, configuration: Configuration) -> tuple[StageTask, ...]:
+        """The stages that find the speed of ``configuration`` without training it.
+
+        The last one times and measures as the last of `chain` does, and gives no accuracy. It is empty where
+        nothing would be saved: nothing is trained, or a technique's speed depends on the trained weights.
+        """
+        links = self._links(configuration)
+        teacher, parent = self._transformed(links, configuration)
+        if parent == teacher or self._speed_depends_on_weights(configuration):
+            return ()
+        settled = links.add("settling", {}, {"parent": parent})
+        parent = self._lowered(links, configuration, settled, images=SCREENING_IMAGES)
+        settings = {**self.measuring(configuration), "splits": []}
+        links.add("measuring", settings, {"parent": parent, "teacher": teacher}, alone=True)
         return tuple(links.tasks)
 
     def final(self, configuration: Configuration, trials: int, occasion: int = 0) -> StageTask:
@@ -85,7 +94,7 @@ class Chains:
             occasion: How often its front was measured before; both together keep an old figure from being a new one.
         """
         searched = self.chain(configuration)[-1]
-        links = _Links(self, configuration)
+        links = self._links(configuration)
         splits = ["train", "validation", "test"]
         last = {"splits": splits, "budget_s": JUDGING_S, "trials": trials, "occasion": occasion}
         links.add("measuring", {**searched.settings, **last}, searched.inputs, alone=True)
@@ -97,7 +106,7 @@ class Chains:
         ``trials`` and ``occasion`` are those of `final`.
         """
         lowered = {number: self.chain(configuration)[-2] for number, configuration in members.items()}
-        links = _Links(self, self.space.baseline())
+        links = self._links(self.space.baseline())
         settings = {
             "members": {str(n): self.measuring(c)["serving"]["threads"] for n, c in members.items()},
             "baseline_threads": ServingPlan().threads,
@@ -113,7 +122,7 @@ class Chains:
 
     def calibrating(self, study: str) -> StageTask:
         """The timing of the baseline against itself, once for each study and machine."""
-        links = _Links(self, self.space.baseline())
+        links = self._links(self.space.baseline())
         settings = {
             "baseline_threads": ServingPlan().threads,
             "processes": CALIBRATING_PROCESSES,
@@ -134,6 +143,48 @@ class Chains:
             "device": self.space.environment.device,
         }
 
+    def _links(self, configuration: Configuration) -> Links:
+        about = self.space.environment, self.facts.fingerprint, self.workload, self.seed
+        return Links(*about, configuration.canonical())
+
+    def _transformed(self, links: Links, configuration: Configuration) -> tuple[str, str]:
+        """Add the teacher and what changes it; the keys of the teacher and of the last of them."""
+        teacher = parent = links.add("teacher", {"plan": self._teacher_plan(), "pretrained": self.facts.pretrained})
+        for technique in self.space.techniques:
+            settings = self.space.settings_of(technique, configuration)
+            if technique.stage in CHANGES_THE_MODEL and settings:
+                parent = links.add("transforming", {"technique": technique.name, **settings}, {"parent": parent})
+        return teacher, parent
+
+    def _trained(self, links: Links, configuration: Configuration, parent: str, teacher: str) -> str:
+        """Add a training for each level. Its settings hold the whole plan, as the schedule spans all levels."""
+        plan = self._planned(configuration, (Stage.TRAIN,), TrainingPlan(**self.facts.training))
+        ends = self.rungs(plan.epochs)
+        begins = (0, *ends[:-1])
+        assert ends[-1] == plan.epochs, f"the levels {ends} do not end with epoch {plan.epochs}"
+        assert all(begin < end for begin, end in zip(begins, ends, strict=True)), f"the levels {ends} do not rise"
+        for begin, end in zip(begins, ends, strict=True):
+            level = {**self._training(plan), "from_epoch": begin, "to_epoch": end}
+            parent = links.add("training", level, {"parent": parent, "teacher": teacher}, workers=plan.workers)
+        return parent
+
+    def _lowered(self, links: Links, configuration: Configuration, parent: str, **calibration: int) -> str:
+        lowering = self._planned(configuration, (Stage.QUANTISE, Stage.LOWER), LoweringPlan())
+        if lowering.precision == "int8":
+            parent = links.add("quantising", {"precision": "int8", **calibration}, {"parent": parent})
+        return links.add("lowering", asdict(lowering), {"parent": parent})
+
+    def _judged(self, links: Links, configuration: Configuration, parent: str, speed: str) -> None:
+        settings = self.measuring(configuration)
+        kept = {name: settings[name] for name in ("serving", "splits", "device")}
+        links.add("measuring", kept, {"parent": parent, "speed": speed}, workers=kept["serving"]["threads"])
+
+    def _speed_depends_on_weights(self, configuration: Configuration) -> bool:
+        return any(
+            technique.speed_depends_on_weights and self.space.settings_of(technique, configuration)
+            for technique in self.space.techniques
+        )
+
     def _planned(self, configuration: Configuration, stages: tuple[Stage, ...], plan: Plan) -> Plan:
         for technique in self.space.techniques:
             settings = self.space.settings_of(technique, configuration)
@@ -152,81 +203,3 @@ class Chains:
     def _training(self, plan: TrainingPlan) -> dict[str, Any]:
         flags = self.space.environment.cpu_flags
         return {**asdict(plan), "autocast": "bf16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "fp32"}
-
-
-class _Links:
-    """A chain under construction."""
-
-    def __init__(self, chains: Chains, configuration: Configuration) -> None:
-        self.chains = chains
-        self.configuration = configuration
-        self.tasks: list[StageTask] = []
-
-    def add(
-        self,
-        stage: str,
-        settings: Mapping[str, Any],
-        inputs: Mapping[str, str] | None = None,
-        *,
-        alone: bool = False,
-        workers: int = 1,
-    ) -> str:
-        """Append a stage and return its key."""
-        task = StageTask(
-            stage=stage,
-            key="",
-            settings=dict(settings),
-            inputs=dict(inputs or {}),
-            workload=self.chains.workload,
-            seed=self.chains.seed,
-            cpus=self._cpus(stage, alone, workers),
-            gpus=self._gpus(stage, alone, workers),
-            exclusive=alone,
-            configuration=self.configuration.canonical(),
-        )
-        task = replace(task, key=stage_key(task, self.chains.facts.fingerprint))
-        self.tasks.append(task)
-        return task.key
-
-    def _cpus(self, stage: str, alone: bool, workers: int) -> int:
-        cores = self.chains.space.environment.cpu_cores
-        if alone or stage == "teacher":
-            return cores
-        return min(cores, workers * cores_per_worker(cores)) if stage == "training" else 1
-
-    def _gpus(self, stage: str, alone: bool, workers: int) -> int:
-        if not self.chains.space.environment.accelerators:
-            return 0
-        return workers if stage in ("teacher", "training") else int(alone)
-
-
-def cores_per_worker(cores: int) -> int:
-    """Cores for one training process: small networks gain little from more than a few."""
-    return max(1, cores // 4)
-
-
-def stage_key(task: StageTask, fingerprint: str) -> str:
-    """SHA-256 over the canonical JSON of all that decides the result of ``task``; its own ``key`` is not read."""
-    material = {
-        "stage": task.stage,
-        "version": STAGE_VERSIONS[task.stage],
-        "settings": task.settings,
-        "inputs": task.inputs,
-        "workload": fingerprint,
-        "seed": task.seed,
-        "libraries": library_versions(),
-    }
-    text = json.dumps(material, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-@cache
-def library_versions() -> dict[str, str]:
-    """The installed version of every library on which results depend; an absent one is absent."""
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found

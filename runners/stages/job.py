@@ -1,6 +1,9 @@
 """What a stage is given to work with, and how it is carried out once and kept."""
 
+import errno
 import importlib
+import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,10 +12,13 @@ from typing import Any
 
 from runners.lease import device_lease
 from runners.runner import StageFailed, StageOutcome, StageTask
-from runners.stages.store import StageStore, StoredStage
+from runners.stages.store_entry import StoredStage
+from runners.stages.store_location import Store
 from runners.workload import Workload
 from runners.workload_reference import resolve
 from spaces.errors import RequestError, WorkFailed
+
+NO_SPACE_BYTES = 64 * 2**10
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class StageJob:
         return dict(self.parent.result)
 
 
-def carry_out(task: StageTask, store: StageStore) -> StageOutcome:
+def carry_out(task: StageTask, store: Store) -> StageOutcome:
     """The outcome of ``task``: out of the store where it has it, computed and stored otherwise.
 
     Whatever the stage raises becomes a failure in one line: a bad candidate must not end a search.
@@ -55,12 +61,13 @@ def carry_out(task: StageTask, store: StageStore) -> StageOutcome:
             entry = store.get(task.key)
             if entry is not None:
                 return StageOutcome(entry.result, time.perf_counter() - begin, from_store=True)
-            return _compute(task, store)
+            with store.in_use(task.stage):
+                return _compute(task, store)
     except Exception as error:
-        return StageOutcome({}, time.perf_counter() - begin, failure=_one_line(task.stage, error))
+        return StageOutcome({}, time.perf_counter() - begin, failure=_one_line(task.stage, error, store))
 
 
-def _compute(task: StageTask, store: StageStore) -> StageOutcome:
+def _compute(task: StageTask, store: Store) -> StageOutcome:
     """Run the stage under a lease of the device; the time spent on waiting for the lease is not the stage's."""
     with store.unfinished() as folder:
         job = StageJob(task, _inputs(task, store), folder, resolve(task.workload))
@@ -68,15 +75,17 @@ def _compute(task: StageTask, store: StageStore) -> StageOutcome:
             begin = time.perf_counter()
             result = importlib.import_module(f"runners.stages.{task.stage}").run(job)
             seconds = time.perf_counter() - begin
-        store.put(task.key, folder, result, seconds, origin=_origin(task))
-    return StageOutcome(dict(result), seconds)
+        entry = store.put(task.key, folder, result, seconds, origin=_origin(task))
+    return StageOutcome(entry.result, seconds)
 
 
-def _inputs(task: StageTask, store: StageStore) -> dict[str, StoredStage]:
+def _inputs(task: StageTask, store: Store) -> dict[str, StoredStage]:
     found = {role: store.get(key) for role, key in task.inputs.items()}
     lost = [role for role, entry in found.items() if entry is None]
     if lost:
-        raise StageFailed(f"its {lost[0]} is no longer in the stage store; resume the study to make it again")
+        raise StageFailed(
+            f"its {lost[0]} was lost from the stage store {store}; the next trial that needs it makes it again"
+        )
     return {role: entry for role, entry in found.items() if entry is not None}
 
 
@@ -85,7 +94,30 @@ def _origin(task: StageTask) -> dict[str, Any]:
     return {name: fields[name] for name in ("stage", "settings", "inputs", "workload", "seed", "configuration")}
 
 
-def _one_line(stage: str, error: Exception) -> str:
+def _one_line(stage: str, error: Exception, store: Store) -> str:
+    if _is_full(error) or _has_no_space(store):
+        return (
+            f"{stage}: no space is left on the disk of the stage store ({store.root}) or of temporary files; "
+            "free some, such as with `frontrunner cache prune`"
+        )
     text = " ".join(str(error).split()) or "no message"
     kind = "" if isinstance(error, (RequestError, WorkFailed)) else f"{type(error).__name__}: "
     return f"{stage}: {kind}{text[:500]}"
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a full disk or quota is behind it; libraries wrap that error, or only repeat its words."""
+    while error is not None:
+        codes = (errno.ENOSPC, errno.EDQUOT)
+        if getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _has_no_space(store: Store) -> bool:
+    """Whether the store's disk is full now: some libraries say only that writing failed."""
+    try:
+        return shutil.disk_usage(store.root).free < NO_SPACE_BYTES
+    except OSError:
+        return False

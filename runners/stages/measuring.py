@@ -1,12 +1,13 @@
 """Measure the artifact: quality and speed in pairs with the baseline, then as replicas that serve side by side."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from runners.measuring.energy import device_state
-from runners.measuring.measurement import Measurement
-from runners.measuring.pair import measure_pair
+from runners.measuring.measurement import Measurement, figures_of, without_accuracy
+from runners.measuring.pair import judge_artifact, measure_pair
 from runners.parallelism.replicas import Serving, serve
 from runners.processes import call_fresh
 from runners.stages.job import StageJob
@@ -14,50 +15,71 @@ from spaces.plans import ServingPlan
 
 TIMEOUT_S = 300.0
 SERVING_S = 0.3
+EXTRA = ("baseline_p50_ms", "blocks", "machine")
+UNTRAINED = {"accuracy": 0.0, "accuracy_ci95": (0.0, 0.0)}
+"""Stands for what an untrained artifact is not asked for, so that all else is checked as in any measurement."""
 
 
 def run(job: StageJob) -> dict[str, Any]:
     """Figures: the fields of `Measurement`, ``baseline_p50_ms``, ``blocks`` and ``machine``. It writes no files.
 
-    ``machine`` is what clocks and throttling the machine shows, right after the timing.
+    ``machine`` is what clocks and throttling the machine shows, right after the timing. Where the settings name no
+    splits, the artifact is untrained, and what only training gives is left out. Where there is an input ``speed``,
+    that is such a result of the same candidate: the artifact is judged, and timed no more.
 
     Raises:
         StageFailed: The artifact crashed, hung, or gave outputs that are wrong in shape or not finite.
     """
-    settings = job.task.settings
-    plan = ServingPlan(**settings["serving"])
-    origin = job.parent.result
-    paired = call_fresh(measure_pair, _request(job, plan), timeout_s=TIMEOUT_S, what="the measuring process")
-    served = _serve(job, plan)
-    extra = {name: paired.pop(name) for name in ("baseline_p50_ms", "blocks")}
-    extra["machine"] = device_state()
-    carried = {name: origin[name] for name in ("size_mib", "macs", "parameters", "train_seconds")}
-    return {**Measurement(**paired, **vars(served), **carried).to_json(), **extra}
+    carried = {name: job.parent.result[name] for name in ("size_mib", "macs", "parameters", "train_seconds")}
+    if "speed" in job.inputs:
+        figures = {**job.inputs["speed"].result, **_in_fresh_process(judge_artifact, _judging(job)), **carried}
+        return _checked(figures)
+    paired = _in_fresh_process(measure_pair, _timing(job))
+    figures = {**paired, **vars(_serve(job)), "machine": device_state(), **carried}
+    return _checked(figures) if job.task.settings["splits"] else without_accuracy(_checked({**figures, **UNTRAINED}))
 
 
-def _request(job: StageJob, plan: ServingPlan) -> dict[str, Any]:
-    settings = job.task.settings
+def _checked(figures: dict[str, Any]) -> dict[str, Any]:
+    return {**Measurement.from_json(figures_of(figures)).to_json(), **{name: figures[name] for name in EXTRA}}
+
+
+def _in_fresh_process(what: Callable[[Mapping[str, Any]], dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+    figures: dict[str, Any] = call_fresh(what, request, timeout_s=TIMEOUT_S, what="the measuring process")
+    return figures
+
+
+def _plan(job: StageJob) -> ServingPlan:
+    return ServingPlan(**job.task.settings["serving"])
+
+
+def _judging(job: StageJob) -> dict[str, Any]:
     return {
         "workload": job.task.workload,
         "artifact": str(job.parent.folder),
-        "teacher": str(job.inputs["teacher"].folder),
         "runtime": job.parent.result["runtime"],
-        "threads": plan.threads,
-        "baseline_threads": settings["baseline_threads"],
-        "splits": settings["splits"],
-        "budget_s": settings["budget_s"],
+        "threads": _plan(job).threads,
+        "splits": job.task.settings["splits"],
+    }
+
+
+def _timing(job: StageJob) -> dict[str, Any]:
+    return {
+        **_judging(job),
+        "teacher": str(job.inputs["teacher"].folder),
+        "baseline_threads": job.task.settings["baseline_threads"],
+        "budget_s": job.task.settings["budget_s"],
         "seed": job.task.seed,
     }
 
 
-def _serve(job: StageJob, plan: ServingPlan) -> Serving:
+def _serve(job: StageJob) -> Serving:
     split = job.workload.splits["validation"]
     chosen = np.arange(job.workload.serving_batch) % len(split)
     return serve(
         artifact=job.parent.folder,
         runtime=job.parent.result["runtime"],
         workload=job.task.workload,
-        plan=plan,
+        plan=_plan(job),
         inputs=split.batch(chosen)[0],
         seconds=SERVING_S,
     )

@@ -15,19 +15,23 @@ CALIBRATION_IMAGES = 128
 def run(job: StageJob) -> dict[str, Any]:
     """Write ``model.onnx``, quantised, beside the weights that it came from.
 
+    It is calibrated on as many ``images`` as the settings name, or on `CALIBRATION_IMAGES`.
+
     Figures: the parent's, and ``export_note`` where the older exporter stepped in.
     """
     network = load_network(job.workload.model, job.parent.folder).eval()
     plain = job.folder / "plain.onnx"
     note = export(network, job.workload.example(), plain)
-    quantise_int8(plain, calibration_images(job), job.folder / "model.onnx")
+    quantise_int8(
+        plain, calibration_images(job, job.task.settings.get("images", CALIBRATION_IMAGES)), job.folder / "model.onnx"
+    )
     plain.unlink()
     save_network(network, job.folder)
     return {**job.carried(), **({"export_note": note} if note else {})}
 
 
-def calibration_images(job: StageJob) -> Any:
-    """Images of the training split drawn with the study's seed, float32 ``(n, *input_shape)``."""
+def calibration_images(job: StageJob, count: int) -> Any:
+    """As many images of the training split, drawn with the study's seed, float32 ``(n, *input_shape)``."""
     split = job.workload.splits["train"]
-    chosen = np.random.default_rng(job.task.seed).permutation(len(split))[:CALIBRATION_IMAGES]
+    chosen = np.random.default_rng(job.task.seed).permutation(len(split))[:count]
     return split.batch(np.sort(chosen))[0]

@@ -8,6 +8,9 @@ from spaces.configuration import Scalar
 from spaces.environment import Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
+CORES = 4
+"""From this many cores on, it is offered by default."""
+
 
 class DataParallel(Technique):
     """Synchronous data parallelism over ``torch.distributed`` (Li et al., arXiv 2006.15704).
@@ -18,6 +21,10 @@ class DataParallel(Technique):
     name = "data_parallel"
     stage = Stage.TRAIN
     parameters = (Parameter("training_workers", (1, 2), 1, "a whole number from 1", "workers={}"),)
+
+    def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
+        """On few cores, two trainings side by side use them better than two workers of one."""
+        return parameter.choices if environment.cpu_cores >= CORES else (parameter.neutral,)
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 1

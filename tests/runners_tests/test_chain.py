@@ -1,15 +1,21 @@
 """Chains of stages: what decides a key, what shares work, what each stage asks for."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from spaces_tests.environments import ENVIRONMENTS
 
 from runners.runner import StageTask, WorkloadFacts
-from runners.stages.chain import STAGE_VERSIONS, Chains, stage_key
-from spaces.configuration import Configuration
+from runners.stages.chain import Chains
+from runners.stages.keys import STAGE_VERSIONS, stage_key
+from spaces.axis import Axis
+from spaces.configuration import Configuration, Scalar
 from spaces.environment import BackendFacts, Environment
+from spaces.search_space import SearchSpace
 from spaces.space_document import all_techniques, make_space
+from spaces.technique import ModelContext, Parameter, Stage, Technique
 
 FACTS = WorkloadFacts("digits", "f" * 64, training={"epochs": 3})
 MACHINE = Environment(
@@ -128,7 +134,7 @@ def test_everything_that_decides_a_result_changes_its_key(chains: Chains, monkey
     }
     monkeypatch.setitem(STAGE_VERSIONS, "teacher", 99)
     keys.add(stage_key(task, "f"))
-    monkeypatch.setattr("runners.stages.chain.library_versions", lambda: {"torch": "0"})
+    monkeypatch.setattr("runners.stages.keys.library_versions", lambda: {"torch": "0"})
     keys.add(stage_key(task, "f"))
     assert len(keys) == 8
 
@@ -167,9 +173,103 @@ def test_each_study_is_calibrated_for_itself(chains: Chains) -> None:
     assert first.key != second.key
 
 
+def _in_levels(chains: Chains, *ends: int) -> Chains:
+    return replace(chains, rungs=lambda epochs: ends)
+
+
+def _trainings(tasks: tuple[StageTask, ...]) -> list[StageTask]:
+    return [task for task in tasks if task.stage == "training"]
+
+
+def test_each_level_is_a_stage_after_the_one_before(chains: Chains) -> None:
+    tasks = _in_levels(chains, 1, 2, 3).chain(_candidate(chains, student_width=0.5))
+    levels = _trainings(tasks)
+    assert [(task.settings["from_epoch"], task.settings["to_epoch"]) for task in levels] == [(0, 1), (1, 2), (2, 3)]
+    parents = [tasks[1], *levels]
+    assert [task.inputs["parent"] for task in levels] == [task.key for task in parents[:-1]]
+    assert tasks[-2].inputs["parent"] == levels[-1].key
+    assert all(task.settings["epochs"] == 3 for task in levels), "the schedule spans all levels"
+
+
+def test_a_level_does_not_depend_on_how_many_come_after_but_on_the_whole_plan(chains: Chains) -> None:
+    candidate = _candidate(chains, student_width=0.5)
+    first, second = (_trainings(_in_levels(chains, *ends).chain(candidate)) for ends in ((1, 2, 3), (1, 3)))
+    assert first[0].key == second[0].key
+    assert first[-1].key != second[-1].key
+    longer = replace(_in_levels(chains, 1, 4), facts=replace(FACTS, training={"epochs": 4}))
+    assert _trainings(longer.chain(candidate))[0].key != first[0].key
+
+
+@pytest.mark.parametrize("ends", [(1, 2), (2, 2, 3), (0, 3), (3, 1, 3)])
+def test_levels_that_do_not_rise_to_the_last_epoch_are_our_mistake(chains: Chains, ends: tuple[int, ...]) -> None:
+    with pytest.raises(AssertionError, match="the levels"):
+        _in_levels(chains, *ends).chain(_candidate(chains, student_width=0.5))
+
+
+def test_a_candidate_is_screened_without_training_from_the_same_network(chains: Chains) -> None:
+    candidate = _candidate(chains, student_width=0.5, numeric_precision="int8", runtime="openvino")
+    screening, chain = chains.screening(candidate), chains.chain(candidate, screened=True)
+    assert _stages(screening) == ["teacher", "transforming", "settling", "quantising", "lowering", "measuring"]
+    assert screening[:2] == chain[:2], "shared"
+    assert screening[-1].settings["splits"] == []
+    assert screening[-2].settings == chain[-2].settings
+    assert screening[3].settings == {**chain[-3].settings, "images": 16}, "calibrated on fewer images"
+    assert chain[-1].inputs == {"parent": chain[-2].key, "speed": screening[-1].key}
+    assert chain[:-1] == chains.chain(candidate)[:-1], "the two forms differ in the last stage alone"
+
+
+def test_candidates_that_differ_in_training_alone_are_screened_once(chains: Chains) -> None:
+    keys = {
+        chains.screening(_candidate(chains, student_width=0.5, distillation_weight=w, training_workers=n))[-1].key
+        for w in (0.0, 0.9)
+        for n in (1, 2)
+    }
+    assert len(keys) == 1
+
+
+def test_where_nothing_is_trained_there_is_nothing_to_screen(chains: Chains) -> None:
+    candidate = _candidate(chains, numeric_precision="int8", runtime="openvino")
+    assert chains.screening(candidate) == ()
+    assert chains.chain(candidate, screened=True) == chains.chain(candidate)
+
+
+class EarlyExit(Technique):
+    """Stops early on easy images, so only the trained weights tell how long it takes."""
+
+    name = "early_exit"
+    stage = Stage.PRUNE
+    parameters = (Parameter("early_exit", (0, 1), 0, "0 or 1"),)
+    speed_depends_on_weights = True
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        return subject
+
+
+class Undeclared(EarlyExit):
+    """Broken: does not say so, and is timed untrained."""
+
+    speed_depends_on_weights = False
+
+
+@pytest.mark.parametrize(
+    ("technique", "screened"),
+    [(EarlyExit, False), (Undeclared, True)],
+)
+def test_a_technique_whose_speed_depends_on_the_weights_is_not_screened(
+    technique: Callable[[], Technique], screened: bool
+) -> None:
+    one = technique()
+    space = SearchSpace((Axis(one, one.parameters[0], (0, 1)),), MACHINE)
+    chains = Chains(space, FACTS, "digits", 0)
+    candidate = Configuration({"early_exit": 1})
+    assert bool(chains.screening(candidate)) == screened
+    assert ("speed" in chains.chain(candidate, screened=True)[-1].inputs) == screened
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
 def test_no_stage_asks_for_more_cores_than_there_are(environment: Environment) -> None:
     everything = {p.name: "all" for technique in all_techniques() for p in technique.parameters}
     chains = Chains(make_space(everything, environment), FACTS, "digits", 0)
     for candidate in list(chains.space.configurations())[::53]:
-        assert all(1 <= task.cpus <= environment.cpu_cores for task in chains.chain(candidate))
+        for tasks in (chains.chain(candidate), chains.chain(candidate, screened=True), chains.screening(candidate)):
+            assert all(1 <= task.cpus <= environment.cpu_cores for task in tasks)

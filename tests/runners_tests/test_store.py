@@ -1,17 +1,22 @@
 """The stage store: whole or absent, verified on every read, safe for several processes."""
 
-import json
 import multiprocessing
 import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from runners.stages.store import StageStore
 from spaces.errors import RequestError
 
 KEY = "ab" * 32
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _put(store: StageStore, key: str = KEY, text: str = "weights") -> None:
@@ -46,41 +51,6 @@ def test_nan_is_not_stored(tmp_path: Path) -> None:
     assert store.get(KEY) is None
 
 
-def test_a_randomly_damaged_entry_is_never_a_hit_and_is_set_aside(tmp_path: Path) -> None:
-    random = np.random.default_rng(0)
-    for round_ in range(120):
-        store = StageStore(tmp_path / str(round_))
-        _put(store, text="weights" * 20)
-        entry = store.get(KEY)
-        assert entry is not None
-        _damage(entry.folder.parent, random)
-        assert store.get(KEY) is None
-        assert len(list((tmp_path / str(round_) / "quarantine").iterdir())) == 1
-        _put(store)
-        assert store.get(KEY) is not None
-
-
-def _damage(folder: Path, random: np.random.Generator) -> None:
-    """Flip a byte of the data or the manifest's sums, cut a file short, remove one, or add one."""
-    kind, data, manifest = random.integers(0, 6), folder / "files" / "weights.bin", folder / "manifest.json"
-    content = bytearray(data.read_bytes())
-    if kind == 0:
-        content[random.integers(len(content))] ^= 1 << random.integers(8)
-        data.write_bytes(content)
-    elif kind == 1:
-        data.write_bytes(content[: random.integers(len(content))])
-    elif kind == 2:
-        data.unlink()
-    elif kind == 3:
-        (folder / "foreign").write_text("x")
-    elif kind == 4:
-        manifest.write_bytes(manifest.read_bytes()[: random.integers(10, 200)])
-    else:
-        document = json.loads(manifest.read_text())
-        document[str(random.choice(["key", "schema", "result"]))] = "other"
-        manifest.write_text(json.dumps(document))
-
-
 def test_an_entry_of_another_key_is_no_hit(tmp_path: Path) -> None:
     store = StageStore(tmp_path)
     _put(store)
@@ -101,7 +71,7 @@ def _compute_once(root: Path, log: Path) -> None:
             _put(store)
 
 
-def test_processes_that_need_one_key_compute_it_once(tmp_path: Path) -> None:
+def test_processes_that_need_one_key_compute_it_once_and_no_lock_stays(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     log = tmp_path / "log"
     processes = [context.Process(target=_compute_once, args=(tmp_path / "store", log)) for _ in range(6)]
@@ -110,6 +80,82 @@ def test_processes_that_need_one_key_compute_it_once(tmp_path: Path) -> None:
     for process in processes:
         process.join()
     assert log.read_text() == "computed\n"
+    assert list((tmp_path / "store" / "locks").iterdir()) == []
+
+
+def test_threads_hold_a_key_one_after_the_other(tmp_path: Path) -> None:
+    store, inside, most = StageStore(tmp_path), [0], [0]
+
+    def hold() -> None:
+        for _ in range(25):
+            with store.alone(KEY):
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                time.sleep(0)
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=hold) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert list((tmp_path / "locks").iterdir()) == []
+
+
+def test_the_lock_of_a_killed_process_is_free_though_its_children_live(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom runners.stages.store import StageStore\n"
+        f"with StageStore(Path({str(tmp_path)!r})).alone({KEY!r}):\n"
+        "    child = os.fork()\n    if child == 0:\n        time.sleep(600)\n"
+        "    print(child, flush=True)\n    time.sleep(600)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    try:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        with StageStore(tmp_path).alone(KEY):
+            assert os.path.exists(f"/proc/{child}")
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_of_two_whole_results_the_first_stays(tmp_path: Path) -> None:
+    store = StageStore(tmp_path)
+    _put(store, text="first")
+    first = store.get(KEY)
+    with store.unfinished() as folder:
+        (folder / "weights.bin").write_text("second")
+        given = store.put(KEY, folder, {"macs": 8}, 1.5, {})
+    assert given == first
+    assert (given.folder / "weights.bin").read_text() == "first"
+    assert store.room.quarantined() == []
+
+
+def test_a_store_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    store = StageStore(tmp_path / "store")
+    _put(store)
+    shutil.rmtree(tmp_path / "store")
+    assert store.get(KEY) is None
+    with store.in_use("study"), store.alone(KEY):
+        _put(store)
+    assert store.get(KEY) is not None
+
+
+def test_what_a_killed_process_left_half_written_is_swept_away_and_what_lives_is_not(tmp_path: Path) -> None:
+    store = StageStore(tmp_path)
+    script = (
+        "import os\nfrom pathlib import Path\nfrom runners.stages.store import StageStore\n"
+        f"with StageStore(Path({str(tmp_path)!r})).unfinished() as folder:\n"
+        "    (folder / 'half').write_text('x')\n    os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
+    assert len(list((tmp_path / "unfinished").iterdir())) == 1
+    with store.unfinished() as folder, store.in_use("study"):
+        assert list((tmp_path / "unfinished").iterdir()) == [folder.parents[1]]
 
 
 def test_a_store_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:

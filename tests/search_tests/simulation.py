@@ -13,7 +13,11 @@ from runners.stages.chain import Chains
 from search.constraints import Constraint
 from search.distinct_sampler import DistinctSampler, starting_points
 from search.driver import Driver
-from search.objectives import find_objectives
+from search.gain_sampler import GainSampler
+from search.lessons import Lessons
+from search.objectives import Objective, find_objectives
+from search.samplers import make_sampler
+from search.session import Search
 from search.study import StudySettings, TrialRecord, make_study, open_storage, records
 from spaces.configuration import Configuration
 from spaces.environment import BackendFacts, Environment
@@ -79,12 +83,12 @@ class Log:
         self.ended: list[TrialRecord] = []
         self.volumes: list[float] = []
         self.notes: list[str] = []
-        self.stages: list[tuple[int, str]] = []
+        self.stages: list[tuple[int | None, str]] = []
 
-    def stage_started(self, trial: int, stage: str) -> None:
+    def stage_started(self, trial: int | None, stage: str) -> None:
         self.stages.append((trial, stage))
 
-    def stage_ended(self, trial: int, stage: str, seconds: float, from_store: bool) -> None:
+    def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
         pass
 
     def trial_ended(self, trial: TrialRecord, front: Sequence[TrialRecord], hypervolume: float, seconds: float) -> None:
@@ -110,9 +114,9 @@ def open_table_study(folder: Path | None, space: SearchSpace, seed: int = 0, inn
     settings = StudySettings("table", CHOICES, ("accuracy", "speedup"), (), seed, MACHINE.device, "f" * 64)
     storage = open_storage(f"sqlite:///{folder}/studies.db") if folder else optuna.storages.InMemoryStorage()
     study = make_study(storage, "table", OBJECTIVES, settings, MACHINE, FACTS)
-    tried = {t.configuration.canonical() for t in records(study) if t.configuration}
-    inner = inner or optuna.samplers.TPESampler(seed=seed + len(tried), n_startup_trials=8)
-    study.sampler = DistinctSampler(inner, space, tried, starting_points(space), seed)
+    if inner is not None:
+        tried = {t.configuration.canonical() for t in records(study) if t.configuration}
+        study.sampler = DistinctSampler(inner, space, tried, starting_points(space), seed)
     return study
 
 
@@ -123,11 +127,15 @@ def drive(
     trials: int,
     constraints: Sequence[Constraint] = (),
     log: Log | None = None,
-    timeout_s: float | None = None,
+    objectives: Sequence[Objective] = OBJECTIVES,
+    **times: float | None,
 ) -> Log:
-    """Run a driver to its end and give back what it told."""
+    """Run a driver to its end and give back what it told; the sampler is the default one unless the study has one."""
     log = log or Log()
-    Driver(study, runner, chains, OBJECTIVES, constraints, log, trials, timeout_s).run()
+    lessons = Lessons(objectives, constraints)
+    if not isinstance(study.sampler, DistinctSampler) or isinstance(study.sampler._inner, GainSampler):
+        study.sampler = make_sampler("gain", study, chains.space, lessons, 0)
+    Driver(Search(study, runner, chains, objectives, constraints, log), lessons, trials, **times).run()
     return log
 
 

@@ -35,6 +35,14 @@ WRONG = {
         ["search", "--workload", "synthetic", "--tracking-uri", "http://127.0.0.1:1"],
         ["http://127.0.0.1:1", "--tracking-uri"],
     ),
+    "stage store behind a file": (
+        ["search", "--workload", "synthetic", "--stage-store", "file/stages"],
+        ["--stage-store", "file/stages", "cannot be written"],
+    ),
+    "stage store of a kind that there is not": (
+        ["search", "--workload", "synthetic", "--stage-store", "nope://bucket"],
+        ["--stage-store nope://bucket", "nope"],
+    ),
     "resume without a home": (["resume", "digits"], ["--home", "no search has run there"]),
     "front without a home": (["front", "digits"], ["--home", "no search has run there"]),
     "export without a home": (["export", "digits", "--to", "out"], ["--home", "no search has run there"]),

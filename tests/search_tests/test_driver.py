@@ -22,7 +22,6 @@ from runners.runner import StageOutcome, StageTask
 from runners.simulated_runner import SimulatedRunner
 from search.constraints import Constraint
 from search.distinct_sampler import DistinctSampler, starting_points
-from search.driver import Driver
 from search.front import all_measured, front_document, front_of, nearest
 from search.objectives import find_objectives
 from search.study import records
@@ -123,7 +122,7 @@ def test_a_trial_lacking_a_figure_that_the_search_needs_fails_with_its_name(role
             optuna.samplers.RandomSampler(0), chains.space, set(), starting_points(chains.space), 0
         ),
     )
-    Driver(study, make_runner(of=sometimes_measured), chains, objectives, constraints, Log(), 12).run()
+    drive(study, make_runner(of=sometimes_measured), chains, 12, constraints, objectives=objectives)
     failed = [trial for trial in records(study) if trial.state == "failed"]
     assert 0 < len(failed) < 12
     assert {trial.failure for trial in failed} == {
@@ -231,7 +230,7 @@ def test_where_nothing_is_feasible_the_nearest_is_named() -> None:
     drive(study, make_runner(), chains, 30, [bound])
     assert front_of(records(study), OBJECTIVES, [bound]) == ([], 0.0)
     closest = nearest(records(study), [bound]).measurement or {}
-    assert closest["speedup"] == max((trial.measurement or {})["speedup"] for trial in records(study))
+    assert closest["speedup"] == max(t.measurement["speedup"] for t in records(study) if t.measurement)
 
 
 def test_a_baseline_outside_the_space_is_still_trial_0() -> None:

@@ -1,0 +1,50 @@
+"""The name of a stage's result: a hash over everything that decides it."""
+
+import hashlib
+import json
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from runners.runner import StageTask
+
+LIBRARIES = ("torch", "torchvision", "torch-pruning", "numpy", "onnx", "onnxruntime", "openvino", "nncf", "onnxscript")
+
+STAGE_VERSIONS = {
+    "teacher": 2,
+    "transforming": 1,
+    "training": 2,
+    "settling": 1,
+    "quantising": 1,
+    "lowering": 1,
+    "measuring": 3,
+    "comparing": 1,
+    "calibrating": 1,
+}
+"""Raised whenever a stage's code gives another result for the same settings."""
+
+
+def stage_key(task: StageTask, fingerprint: str) -> str:
+    """SHA-256 over the canonical JSON of all that decides the result of ``task``; its own ``key`` is not read."""
+    material = {
+        "stage": task.stage,
+        "version": STAGE_VERSIONS[task.stage],
+        "settings": task.settings,
+        "inputs": task.inputs,
+        "workload": fingerprint,
+        "seed": task.seed,
+        "libraries": library_versions(),
+    }
+    text = json.dumps(material, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """The installed version of every library on which results depend; an absent one is absent."""
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,38 @@
+"""Make an untrained network fit to be timed: its batch normalisation learns the statistics of some images.
+
+Without it the activations of new weights fade from layer to layer, down to numbers that a processor handles slowly
+or that calibration cannot scale, and biases of nothing but zeros are optimised away by a runtime.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from runners.stages.job import StageJob
+from runners.stages.quantising import calibration_images
+from runners.weights import load_network, save_network
+
+IMAGES = 64
+
+
+def run(job: StageJob) -> dict[str, Any]:
+    """Write the network with the statistics. Figures: the parent's."""
+    network = load_network(job.workload.model, job.parent.folder)
+    settle(network, torch.from_numpy(calibration_images(job, IMAGES)))
+    save_network(network, job.folder)
+    return job.carried()
+
+
+def settle(network: nn.Module, images: torch.Tensor) -> None:
+    """Set the running statistics of every batch normalisation to those of ``images``, ``(n, *input_shape)``."""
+    network.eval()
+    for layer in network.modules():
+        if isinstance(layer, _BatchNorm) and layer.running_mean is not None:
+            layer.reset_running_stats()
+            layer.momentum = None  # an average over all, not a moving one
+            layer.train()
+    with torch.no_grad():
+        network(images)
+    network.eval()

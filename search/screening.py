@@ -1,0 +1,97 @@
+"""Screening: timing candidates untrained, since the speed of a dense network does not depend on its weights."""
+
+from collections.abc import Iterable, Mapping
+from statistics import median
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from search.candidate import TRAINING
+from spaces.configuration import Configuration
+
+SHARE = 0.5
+"""Of the time that training takes, at most this share is spent on timing candidates that may never be trained."""
+MOST = 200
+"""Candidates timed for each one trained, at most."""
+TIMING = ("transforming", "settling", "quantising", "lowering", "measuring")
+"""The stages that a screening consists of."""
+ATTRIBUTE = "screened"
+
+
+class Screening:
+    """Decides how many candidates are timed untrained for each one that is trained, and remembers their figures.
+
+    How many follows from what either has cost in this study, in the middle. Until both are known, and where training
+    is cheaper than timing, none is: a model of the speeds of all candidates timed so far stands in.
+
+    Args:
+        study: Keeps the figures, so that a study that goes on need not time again.
+        always: Time at least the candidate that is to be trained next, as where speed alone can decide a constraint.
+    """
+
+    def __init__(self, study: optuna.Study, *, always: bool = False) -> None:
+        self._study = study
+        self._always = always
+        self._training: list[float] = []
+        self._timing: list[float] = []
+        self._since = 0
+        self._kept: dict[str, dict[str, Any]] = {
+            document["configuration"]: document
+            for name, document in study.user_attrs.items()
+            if name.startswith(f"{ATTRIBUTE}:")
+        }
+
+    @property
+    def per_trial(self) -> int:
+        """How many candidates to time for each one trained."""
+        least = int(self._always)
+        if not self._training or not self._timing:
+            return least
+        return max(least, min(MOST, int(SHARE * median(self._training) / max(1e-9, median(self._timing)))))
+
+    @property
+    def trial_s(self) -> float:
+        """What a trial takes, in the middle; 0 while that is not known."""
+        return (median(self._training) if self._training else 0.0) + (median(self._timing) if self._timing else 0.0)
+
+    def due(self) -> bool:
+        """Whether another candidate is to be timed before the next trial begins."""
+        return self._since < self.per_trial
+
+    def began(self) -> None:
+        """A candidate is being timed."""
+        self._since += 1
+
+    def chose(self) -> None:
+        """A trial began."""
+        self._since = 0
+
+    def cost(self, seconds: Mapping[str, float]) -> None:
+        """Learn from what the stages of a candidate took, by their names."""
+        timing = sum(seconds.get(stage, 0.0) for stage in TIMING)
+        if seconds.get(TRAINING):
+            self._training.append(seconds[TRAINING])
+        if seconds.get("measuring") and timing:
+            self._timing.append(timing)
+
+    def recall(self, trials: Iterable[FrozenTrial]) -> None:
+        """Learn the costs that an earlier driver has kept."""
+        for trial in trials:
+            self.cost(trial.user_attrs.get("seconds", {}))
+
+    def keep(self, configuration: Configuration, figures: Mapping[str, Any] | None, failure: str | None = None) -> None:
+        """Remember what the screening of a candidate gave."""
+        text = configuration.canonical()
+        document = {"configuration": text, "figures": dict(figures or {}), "failure": failure}
+        self._study.set_user_attr(f"{ATTRIBUTE}:{len(self._kept)}", document)
+        self._kept[text] = document
+
+    def figures(self, configuration: Configuration) -> dict[str, Any] | None:
+        """The figures of a candidate's screening, or None where it was not timed, or could not be."""
+        document = self._kept.get(configuration.canonical())
+        return document["figures"] if document and not document["failure"] else None
+
+    def all(self) -> dict[Configuration, dict[str, Any]]:
+        """The figures of every candidate that was timed; empty for one that could not be."""
+        return {Configuration.from_json(text): document["figures"] for text, document in self._kept.items()}

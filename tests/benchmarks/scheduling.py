@@ -1,0 +1,165 @@
+"""How well the driver keeps many workers busy: work done / (workers x makespan), on a simulated clock.
+
+    python tests/benchmarks/scheduling.py --workers 64 --trials 1000           seconds to minutes, a table
+    python tests/benchmarks/scheduling.py --workers 64 --trials 1000 --json    one JSON document on stdout
+
+Each worker is a machine with a single device and carries out one stage at a time, so that what measures has its device
+to itself as in a real search. What a stage takes is drawn from a log-normal distribution of that stage's mean, by a
+seed and the stage's key: the slowest training of a thousand takes about ten times as long as the one in the middle.
+The work is the sum of what the stages took, each counted once. The makespan runs from the first stage to the last: the
+baseline and the calibration, for which the other workers wait, and the drain at the end, when nothing is left to begin,
+count in full. So does the driver's own time, as it passes on this machine: the clock goes on while it thinks.
+``efficiency_until_the_drain`` leaves out what comes after the last trial has begun.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+from large_study import FACTS, MACHINE, driver_of, home_in, make_chains, open_study, table
+
+from runners.runner import StageOutcome, StageTask
+from runners.simulated_runner import SimulatedRunner
+from search.study import TrialRecord
+
+MEAN_S: Mapping[str, float] = {
+    "teacher": 60.0,
+    "transforming": 5.0,
+    "settling": 5.0,
+    "training": 300.0,
+    "quantising": 20.0,
+    "lowering": 10.0,
+    "measuring": 15.0,
+    "calibrating": 15.0,
+}
+"""What a stage takes in the mean; a training is split into its levels by their epochs."""
+SIGMA = 0.75
+"""Of the logarithm of what a stage takes."""
+
+
+class Workers(SimulatedRunner):
+    """Workers whose clock goes on while the driver thinks.
+
+    Attributes:
+        busy: When each stage began and ended, in simulated seconds.
+        own_s: How long the driver thought.
+    """
+
+    def __init__(self, workers: int, seed: int) -> None:
+        super().__init__(MACHINE, FACTS, table, seconds=lambda task: seconds_of(task, seed), workers=workers)
+        self.busy: list[tuple[float, float]] = []
+        self.own_s = 0.0
+        self._left = time.perf_counter()
+
+    def submit(self, task: StageTask) -> None:
+        self._think()
+        worked, begin = self.worked_s, max(self.clock_s, self._free_at[0])
+        super().submit(task)
+        self.busy.append((begin, begin + self.worked_s - worked))
+        self._left = time.perf_counter()
+
+    def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
+        self._think()
+        now = self.clock_s
+        ended = super().wait(timeout_s)
+        self.clock_s = max(now, self.clock_s)
+        self._left = time.perf_counter()
+        return ended
+
+    def _think(self) -> None:
+        thought = time.perf_counter() - self._left
+        self.own_s += thought
+        self.clock_s += thought
+
+    def work_until(self, moment_s: float) -> float:
+        """Seconds of work that were done by then."""
+        return sum(max(0.0, min(end, moment_s) - begin) for begin, end in self.busy)
+
+
+def seconds_of(task: StageTask, seed: int) -> float:
+    """What ``task`` takes: the same in every run with this seed, whatever the order."""
+    digest = hashlib.sha256(f"{seed} {task.key}".encode()).digest()
+    share = (int.from_bytes(digest[:8]) + 0.5) / 2**64
+    return MEAN_S[task.stage] * math.exp(SIGMA * NormalDist().inv_cdf(share) - SIGMA**2 / 2)
+
+
+class LastBegun:
+    """A watcher that notes when a trial begins for the last time."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._known: set[int | None] = set()
+        self.begun_s = 0.0
+
+    def stage_started(self, trial: int | None, stage: str) -> None:
+        if trial not in self._known:
+            self._known.add(trial)
+            self.begun_s = self._workers.clock_s
+
+    def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
+        pass
+
+    def trial_ended(self, trial: TrialRecord, front: Sequence[TrialRecord], hypervolume: float, seconds: float) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+
+def measure(workers: int, trials: int, seed: int, sampler: str | None) -> dict[str, Any]:
+    """Run a whole study and take account of its workers."""
+    runner = Workers(workers, seed)
+    watcher = LastBegun(runner)
+    with tempfile.TemporaryDirectory() as folder:
+        study = open_study(home_in(Path(folder)))
+        driver_of(study, make_chains(), runner, watcher, trials, sampler).run()
+        del study
+    drained = runner.work_until(watcher.begun_s) / (workers * watcher.begun_s)
+    return {
+        "efficiency": runner.worked_s / (workers * runner.clock_s),
+        "settings": {
+            "workers": workers,
+            "trials": trials,
+            "seed": seed,
+            "sampler": sampler or "default",
+            "mean_s": dict(MEAN_S),
+            "sigma": SIGMA,
+            "efficiency_until_the_drain": drained,
+            "makespan_s": runner.clock_s,
+            "drain_s": runner.clock_s - watcher.begun_s,
+            "longest_stage_s": max(end - begin for begin, end in runner.busy),
+            "drivers_own_s": runner.own_s,
+        },
+    }
+
+
+def as_table(figures: dict[str, Any]) -> str:
+    """The figures, one a line."""
+    settings = figures["settings"]
+    shown = ("efficiency_until_the_drain", "makespan_s", "drain_s", "longest_stage_s", "drivers_own_s")
+    rows = {"efficiency (goal 0.95)": figures["efficiency"], **{name: settings[name] for name in shown}}
+    return "\n".join(f"{name:28} {value:10.4g}" for name, value in rows.items())
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, default=64)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sampler", help="another sampler than a search's own")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    figures = measure(options.workers, options.trials, options.seed, options.sampler)
+    print(json.dumps(figures) if options.json else as_table(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -100,9 +100,10 @@ class DistinctSampler(BaseSampler):
         found = [Configuration(features) for features in self._inner.shortlist(study, count)]
         return [configuration for configuration in found if configuration.canonical() not in self._tried]
 
-    def predict(self, configuration: Configuration) -> NDArray[np.float64] | None:
-        """The expected columns of a candidate; None without a model of them."""
-        return self._inner.predict(configuration) if isinstance(self._inner, GainSampler) else None
+    def weigh(self, dearness: float) -> None:
+        """Tell what training costs beside the rest of a trial, so that gains are weighed against it."""
+        if isinstance(self._inner, GainSampler) and self._inner.work:
+            self._inner.work.dearness = dearness
 
     def exhausted(self) -> bool:
         """Whether everything in the space was proposed; a space beyond `ENUMERATED` counts as endless."""

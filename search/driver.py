@@ -91,8 +91,6 @@ class Driver:
             self._sampler.learn(configuration, self._lessons.columns(figures) if figures else None)
         while self._fill() or self._under_way:
             self._drain(until_idle=False)
-            if self._clock.is_over(len(self._front.members)):
-                self._abandon()
 
     def _calibrate(self) -> None:
         """Find out once how small a difference may be believed on this machine, and keep it with the study."""
@@ -145,6 +143,7 @@ class Driver:
 
     def _ask(self) -> None:
         self._screening.chose()
+        self._sampler.weigh(self._screening.dearness)
         trial = self._study.ask()
         self._asked += 1
         self._start(trial, self._settle(trial))
@@ -174,11 +173,13 @@ class Driver:
         self._runner.submit(task)
 
     def _drain(self, *, until_idle: bool) -> None:
-        """Take in what has ended: once, or until nothing is under way."""
+        """Take in what has ended: once, or until nothing is under way or the time for it is up."""
         while self._under_way:
             for task, outcome in self._runner.wait(WAIT_S):
                 for candidate in self._under_way.pop(task.key):
                     self._advance(candidate, outcome)
+            if self._lessons.baseline and self._clock.is_over(len(self._front.members)):
+                self._abandon()
             if not until_idle:
                 return
 
@@ -220,7 +221,7 @@ class Driver:
             missed = self._lessons.missed(candidate.speed)
             return f"not trained: it misses {missed} with {candidate.speed[missed.quantity]:.4g}" if missed else None
         if candidate.task.stage == TRAINING:
-            return self._race.stopped(candidate, outcome.result, self._sampler.predict(candidate.configuration))
+            return self._race.stopped(candidate, outcome.result)
         return None
 
     def _finish(self, candidate: Candidate, result: Mapping[str, Any]) -> None:

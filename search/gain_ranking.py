@@ -11,6 +11,7 @@ from search.encoding import Floats
 from search.expected_gain import expected_gain, free_boxes
 from search.pareto_front import nondominated
 from search.pool import Pool, Rows
+from search.shared_work import SharedWork
 from search.spread import farthest
 
 LEADERS, FIRST_LEADERS = 1_000, 256
@@ -33,10 +34,14 @@ class Ranking:
         columns: What the columns of the pool mean.
         start: How many trials are spread over the space before a model is asked.
         random: Source of what is arbitrary.
+        work: What candidates cost; worth is then counted for what it costs (Snoek et al., arXiv 1206.2944, 3.2).
     """
 
-    def __init__(self, pool: Pool, columns: Columns, start: int, random: np.random.Generator) -> None:
+    def __init__(
+        self, pool: Pool, columns: Columns, start: int, random: np.random.Generator, work: SharedWork | None = None
+    ) -> None:
         self._pool = pool
+        self._work = work
         self._columns = columns
         self._start = max(start, ENOUGH)
         self._random = random
@@ -148,8 +153,9 @@ class Ranking:
     def _top(self, free: NDArray[np.bool_], count: int) -> list[int]:
         """The first ``count`` of the free candidates, of which there is at least one."""
         size = min(len(free), max(_BATCH, 2 * count))
+        costs = self._work.costs(self._pool.features) if self._work else 1.0
         while True:
-            bounds = np.where(free, self._bounds, -np.inf)
+            bounds = np.where(free, self._bounds, -np.inf) / costs
             first = np.argpartition(-bounds, size - 1)[:size]
             first = first[np.argsort(-bounds[first], kind="stable")]
             late = first[free[first] & ~self._exact[first]]

@@ -18,6 +18,7 @@ from search.columns import Columns, Values
 from search.encoding import Floats
 from search.gain_ranking import Ranking
 from search.pool import Pool
+from search.shared_work import SharedWork
 from spaces.configuration import Scalar
 from spaces.search_space import SearchSpace
 
@@ -39,9 +40,13 @@ class GainSampler(BaseSampler):
         look_ups: For how many candidates that is asked before each proposal.
         start: How many trials are spread over the space before the model is asked.
         seed: Of everything random.
+        work: What candidates cost, where some share work that is dear; then the gain for the cost decides.
 
     Raises:
         ValueError: A float distribution has no step.
+
+    Attributes:
+        work: The same; whoever has measured it sets its `SharedWork.dearness`.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class GainSampler(BaseSampler):
         look_ups: int = 200,
         start: int = 6,
         seed: int = 0,
+        work: SharedWork | None = None,
     ) -> None:
         self._candidates = as_candidates(candidates)
         self._columns = Columns(columns) if isinstance(columns, int) else columns
@@ -61,7 +67,8 @@ class GainSampler(BaseSampler):
         random = np.random.default_rng(seed)
         self._independent = RandomSampler(seed=seed)
         self._pool = Pool(self._candidates, self._columns.count, random)
-        self._ranking = Ranking(self._pool, self._columns, start, random)
+        self._ranking = Ranking(self._pool, self._columns, start, random, work)
+        self.work = work
         self._proposed: dict[int, list[int]] = {}
         self._unfinished: set[int] = set()
         self._read = 0
@@ -165,3 +172,5 @@ class GainSampler(BaseSampler):
         self._pool.learn(row, self._columns.vector(self._columns.of(trial), study))
         self._pool.taken[row], self._pool.pending[row] = True, not finished
         self._pool.done[row] |= trial.state == TrialState.COMPLETE
+        if self.work and trial.state in (TrialState.RUNNING, TrialState.COMPLETE):
+            self.work.note(self._pool.features[row])

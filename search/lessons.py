@@ -1,7 +1,6 @@
 """What a search knows of its candidates, as the numbers that a sampler learns from and that compete at rungs."""
 
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,9 @@ class Lessons:
     """Turns figures into columns: a loss for each objective, the reference point at 1, then a violation for each
     constraint, met at 0 and below. What is not known is NaN.
 
-    A trial that was stopped at a rung still teaches: its accuracy at the end is taken to be what it had, and what the
-    complete trials gained in the middle from that rung to their ends.
+    A trial that was stopped at a rung still teaches: its accuracy at the end is taken to be what it had, and the least
+    that a complete trial gained from that rung to its end. Others did better there, so hoping for more would send the
+    sampler to its neighbours again and again.
 
     Args:
         objectives: What is optimised.
@@ -55,7 +55,7 @@ class Lessons:
             return dict(speed)
         epochs = max(rungs)
         gained = self._gains.get(epochs)
-        accuracy = min(1.0, rungs[epochs] + (median(gained) if gained else 0.0))
+        accuracy = min(1.0, rungs[epochs] + (min(gained) if gained else 0.0))
         return {**speed, "accuracy": accuracy, "accuracy_drop": self.baseline.get("accuracy", 1.0) - accuracy}
 
     def completed(self, number: int, measurement: Mapping[str, Any], rungs: Mapping[int, float]) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 from search.candidate import Candidate
@@ -15,9 +14,9 @@ from search.rungs import Rungs
 class Race:
     """Reports the trials of a study at each rung of their training.
 
-    They compete in the losses of the objectives and in how far they miss a constraint that training decides. The
-    accuracy is that of the network at the rung; speed and size are those of the screening, or where a candidate was
-    not timed, what the sampler's model says of it. Where another trial shares the next level of the training and goes
+    They compete in the losses of the objectives, with the accuracy of the network at the rung and the speed and size of
+    the screening, and in how far they miss a constraint that training decides. A trial whose speed is not known yet
+    does not compete: a guess would stop winners. Where another trial shares the next level of the training and goes
     on, a trial goes on too: that costs no training, and its precision and its runtime have not had their say.
 
     Args:
@@ -36,49 +35,47 @@ class Race:
                 for rung, losses in enumerate(competed["losses"]):
                     self._of(levels).report(trial.number, rung, losses)
 
-    def stopped(
-        self, candidate: Candidate, result: Mapping[str, Any], predicted: NDArray[np.float64] | None
-    ) -> str | None:
+    def stopped(self, candidate: Candidate, result: Mapping[str, Any]) -> str | None:
         """Why the trial of ``candidate`` leaves after a level of its training, or None where it goes on.
 
         Args:
             candidate: Its training has come to ``result["epochs"]``, which is noted in its ``rungs``.
             result: The figures of the level.
-            predicted: What the sampler expects of its columns; None where it has no model.
         """
-        epochs, accuracy = int(result["epochs"]), result.get("accuracy")
-        if accuracy is None:
-            return None
-        candidate.rungs[epochs] = accuracy
         levels = candidate.levels
-        rung = len(candidate.competed)
-        losses = self._losses(candidate, accuracy, predicted) if epochs == levels[rung] != levels[-1] else None
-        if losses is None or candidate.number is None:
+        epochs, accuracy = int(result["epochs"]), result.get("accuracy")
+        if accuracy is not None:
+            candidate.rungs[epochs] = accuracy
+        if accuracy is None or epochs == levels[-1]:
             return None
-        candidate.competed.append(losses)
-        goes_on = self._of(levels).report(candidate.number, rung, losses)
         next_level = candidate.tasks[candidate.position + 1].key
-        if goes_on or next_level in self._trained:
+        if self._goes_on(candidate, epochs, accuracy) or next_level in self._trained:
             self._trained.add(next_level)
             return None
         return f"others did better after {epochs} of {levels[-1]} epochs of training ({accuracy:.1%} there)"
 
+    def _goes_on(self, candidate: Candidate, epochs: int, accuracy: float) -> bool:
+        rung = len(candidate.competed)
+        losses = self._losses(candidate, accuracy)
+        if losses is None or candidate.number is None or epochs != candidate.levels[rung]:
+            return True
+        candidate.competed.append(losses)
+        return self._of(candidate.levels).report(candidate.number, rung, losses)
+
     def _of(self, levels: tuple[int, ...]) -> Rungs:
         return self._rungs.setdefault(levels, Rungs(levels))
 
-    def _losses(
-        self, candidate: Candidate, accuracy: float, predicted: NDArray[np.float64] | None
-    ) -> list[float] | None:
-        """What the candidate competes in; None where its speed is not known in any way."""
+    def _losses(self, candidate: Candidate, accuracy: float) -> list[float] | None:
+        """What the candidate competes in; None where one of the objectives is not known.
+
+        A constraint on a quantity that is not known yet counts as met: there are as many losses each time.
+        """
         drop = self._lessons.baseline["accuracy"] - accuracy
-        figures = {**(candidate.speed or {}), "accuracy": accuracy, "accuracy_drop": drop}
-        columns = self._lessons.columns(figures)
-        if predicted is not None:
-            columns = np.where(np.isnan(columns), predicted, columns)
+        columns = self._lessons.columns({**(candidate.speed or {}), "accuracy": accuracy, "accuracy_drop": drop})
         objectives = columns[: len(self._lessons.objectives)]
         missed = [
-            max(0.0, float(violation))
+            max(0.0, float(np.nan_to_num(violation)))
             for constraint, violation in zip(self._lessons.constraints, columns[len(objectives) :], strict=True)
-            if constraint.quantity in TRAINED and not np.isnan(violation)
+            if constraint.quantity in TRAINED
         ]
         return [*objectives.tolist(), *missed] if np.isfinite(objectives).all() else None

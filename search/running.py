@@ -109,8 +109,8 @@ def resume_search(
     study = find_study(open_storage(settled.storage), name)
     settings, budgets = study.user_attrs["settings"], study.user_attrs["budgets"]
     known = study.user_attrs["places"]
+    made = {key: settings[key] for key in ("workload", "space", "objectives", "constraints", "seed")}
     flags = {
-        **{key: settings[key] for key in ("workload", "space", "objectives", "constraints", "seed")},
         **{key: value for key, value in places.items() if value is not None},
         "study": name,
         **{key: value for key, value in budgets.items() if value is not None},
@@ -118,7 +118,7 @@ def resume_search(
         "tracking_uri": places.get("tracking_uri") or known["tracking"],
         "stage_store": places.get("stage_store") or known["stages"],
     }
-    return run_search(merge({}, flags), as_json=as_json)
+    return run_search(merge(made, flags), as_json=as_json)  # no constraint at all is a setting too
 
 
 def _drive(

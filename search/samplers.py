@@ -1,6 +1,6 @@
 """The samplers that ``--sampler`` names, each made never to propose a configuration twice."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -10,9 +10,11 @@ from search.columns import Columns
 from search.distinct_sampler import DistinctSampler, starting_points
 from search.gain_sampler import GainSampler
 from search.lessons import Lessons
+from search.shared_work import SharedWork
 from search.study import records
-from spaces.configuration import Configuration
+from spaces.configuration import Configuration, Scalar
 from spaces.search_space import SearchSpace
+from spaces.technique import CHANGES_THE_MODEL, Stage
 
 STARTUP = 12
 """Trials before a sampler of Optuna's own begins to model."""
@@ -20,7 +22,17 @@ STARTUP = 12
 
 def _gain(space: SearchSpace, lessons: Lessons, seed: int) -> BaseSampler:
     columns = Columns(len(lessons.objectives), len(lessons.constraints), lessons.of_trial, losses=True)
-    return GainSampler(SpaceCandidates(space), columns, seed=seed)
+    work = SharedWork(lambda candidate: trained_part(space, candidate))
+    return GainSampler(SpaceCandidates(space), columns, seed=seed, work=work)
+
+
+def trained_part(space: SearchSpace, candidate: Mapping[str, Scalar]) -> Hashable:
+    """What decides the trained network of a candidate, which others may share; None where nothing is trained."""
+    chosen = {technique: space.settings_of(technique, candidate) for technique in space.techniques}
+    if not any(settings for technique, settings in chosen.items() if technique.stage in CHANGES_THE_MODEL):
+        return None
+    early = (settings for technique, settings in chosen.items() if technique.stage <= Stage.TRAIN)
+    return tuple(item for settings in early for item in settings.items())
 
 
 SAMPLERS: Mapping[str, Callable[[SearchSpace, Lessons, int], BaseSampler]] = {

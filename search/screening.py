@@ -46,14 +46,17 @@ class Screening:
     def per_trial(self) -> int:
         """How many candidates to time for each one trained."""
         least = int(self._always)
-        if not self._training or not self._timing:
-            return least
-        return max(least, min(MOST, int(SHARE * median(self._training) / max(1e-9, median(self._timing)))))
+        return max(least, min(MOST, int(SHARE * self.dearness)))
 
     @property
     def trial_s(self) -> float:
         """What a trial takes, in the middle; 0 while that is not known."""
         return (median(self._training) if self._training else 0.0) + (median(self._timing) if self._timing else 0.0)
+
+    @property
+    def dearness(self) -> float:
+        """What training costs, in units of what timing a candidate does; 0 while that is not known."""
+        return median(self._training) / max(1e-9, median(self._timing)) if self._training and self._timing else 0.0
 
     def due(self) -> bool:
         """Whether another candidate is to be timed before the next trial begins."""

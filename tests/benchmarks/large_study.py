@@ -17,11 +17,12 @@ from runners.measuring.measurement import Measurement
 from runners.runner import Runner, WorkloadFacts
 from runners.stages.chain import Chains
 from search.config import StudyRequest
-from search.driver import Driver, Search, Watcher
+from search.driver import Driver
 from search.home import Home
 from search.lessons import Lessons
 from search.objectives import find_objectives
 from search.samplers import make_sampler
+from search.session import Search, Watcher
 from search.study import StudySettings, make_study, open_storage
 from search.trial_tables import PARAMETERS, TRIALS, USER, VALUES
 from spaces.configuration import Configuration

@@ -142,3 +142,19 @@ def drive(
 def training_only(task: StageTask) -> float:
     """Seconds of a stage where training is all that costs."""
     return 10.0 if task.stage == "training" else 0.1
+
+
+class Recording(SimulatedRunner):
+    """Remembers what it was sent."""
+
+    def __init__(self, *about: Any, **settings: Any) -> None:
+        super().__init__(*about, **settings)
+        self.submitted: list[StageTask] = []
+
+    def submit(self, task: StageTask) -> None:
+        self.submitted.append(task)
+        super().submit(task)
+
+    def trained(self) -> list[Configuration]:
+        """The candidates for which a training was sent."""
+        return [Configuration.from_json(task.configuration) for task in self.submitted if task.stage == "training"]

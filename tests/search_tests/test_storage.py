@@ -19,9 +19,11 @@ from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.testing.pytest_storages import StorageTestCase
 from optuna.trial import FrozenTrial, TrialState
 from search_tests.simulation import drive, make_chains, make_runner, open_table_study, table
+from sqlalchemy import Connection
 
 import search.sqlite_log
 import search.storage
+import search.transactions
 from search.storage import open_storage, together
 from search.study import records
 from search.study_storage import StudyStorage
@@ -141,6 +143,33 @@ def test_what_other_processes_do_is_seen(storage: BaseStorage, url: str) -> None
     assert here.trials[2].user_attrs == {"note": "seen"}
     here.tell(0, [1.0, 2.0])
     assert here.trials == there.trials == everything(RDBStorage(url))
+
+
+def test_a_trial_begun_after_those_of_others_leaves_none_of_them_out(storage: BaseStorage, url: str) -> None:
+    here, there = one(storage), one(open_storage(url))
+    assert here.trials == []
+    there.ask()
+    there.ask()
+    storage.create_new_trial(here._study_id)
+    assert [trial.number for trial in here.trials] == [0, 1, 2]
+
+
+def test_a_result_waits_for_the_disk_and_nothing_else_does(
+    storage: BaseStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[bool] = []
+
+    def noting(connection: Connection, *, flush: bool) -> None:
+        search.sqlite_log.flush_at_commit(connection, flush=flush)
+        flushed.append(flush)
+
+    monkeypatch.setattr(search.transactions, "flush_at_commit", noting)
+    study = one(storage)
+    trial = study.ask()
+    trial.set_user_attr("first", 1)
+    study.tell(trial, [1.0, 2.0])
+    study.set_user_attr("status", "finished")
+    assert flushed == [False, False, True, False]
 
 
 def test_a_trial_that_another_process_finished_first_keeps_its_result(storage: BaseStorage, url: str) -> None:

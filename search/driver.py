@@ -17,9 +17,14 @@ from search.live_front import LiveFront
 from search.race import Race
 from search.screening import Screening
 from search.session import WAIT_S, Search, carry_out_alone
+from search.storage import together
 from search.study import TrialRecord, believable, record, records
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
+
+
+WAITING = 2
+"""Candidates under way for each worker, at most: of those that wait for stages of others, a few are enough."""
 
 
 class Driver:
@@ -118,7 +123,7 @@ class Driver:
     def _fill(self) -> bool:
         """Give every free worker something to do; whether anything began."""
         begun = False
-        while self._wanted() and sum(map(len, self._under_way.values())) < self._runner.slots:
+        while self._wanted() and self._has_room():
             timed = self._sampler.shortlist(self._study, 1) if self._screening.due() else []
             if timed:
                 self._time_untrained(timed[0])
@@ -126,6 +131,11 @@ class Driver:
                 self._ask()
             begun = True
         return begun
+
+    def _has_room(self) -> bool:
+        """Whether a worker is free. A candidate that waits for a stage of another one keeps none busy."""
+        slots, candidates = self._runner.slots, sum(map(len, self._under_way.values()))
+        return len(self._under_way) < slots and candidates < WAITING * slots
 
     def _wanted(self) -> bool:
         if self._asked >= self._trials or self._clock.too_late(self._screening.trial_s, len(self._front.members)):
@@ -151,9 +161,10 @@ class Driver:
     def _settle(self, trial: optuna.Trial) -> Configuration:
         """Record the proposed configuration with the trial, before anything runs for it."""
         configuration = self._sampler.settle(trial)
-        trial.set_user_attr("configuration", configuration.canonical())
-        if self._search.chains.space.contains(configuration):
-            self._search.chains.space.draw(trial)
+        with together(trial.storage):
+            trial.set_user_attr("configuration", configuration.canonical())
+            if self._search.chains.space.contains(configuration):
+                self._search.chains.space.draw(trial)
         return configuration
 
     def _start(self, trial: optuna.Trial, configuration: Configuration) -> None:

@@ -1,6 +1,7 @@
 """Screening: timing candidates untrained, since the speed of a dense network does not depend on its weights."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from statistics import median
 from typing import Any
 
@@ -17,6 +18,8 @@ MOST = 200
 TIMING = ("transforming", "settling", "quantising", "lowering", "measuring")
 """The stages that a screening consists of."""
 ATTRIBUTE = "screened"
+BLOCK = 50
+"""Candidates kept in one attribute of the study: each attribute costs whenever one of them is read."""
 
 
 class Screening:
@@ -38,8 +41,9 @@ class Screening:
         self._since = 0
         self._kept: dict[str, dict[str, Any]] = {
             document["configuration"]: document
-            for name, document in study.user_attrs.items()
+            for name, documents in study.user_attrs.items()
             if name.startswith(f"{ATTRIBUTE}:")
+            for document in documents
         }
 
     @property
@@ -87,8 +91,9 @@ class Screening:
         """Remember what the screening of a candidate gave."""
         text = configuration.canonical()
         document = {"configuration": text, "figures": dict(figures or {}), "failure": failure}
-        self._study.set_user_attr(f"{ATTRIBUTE}:{len(self._kept)}", document)
         self._kept[text] = document
+        block = (len(self._kept) - 1) // BLOCK
+        self._study.set_user_attr(f"{ATTRIBUTE}:{block}", list(islice(self._kept.values(), block * BLOCK, None)))
 
     def figures(self, configuration: Configuration) -> dict[str, Any] | None:
         """The figures of a candidate's screening, or None where it was not timed, or could not be."""

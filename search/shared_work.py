@@ -36,8 +36,7 @@ class SharedWork:
         """What each costs, shape ``(n,)``; earlier calls had the first of these ``candidates``, in the same order."""
         fresh = [self._number(candidate) for candidate in candidates[len(self._of) :]]
         self._of = np.append(self._of, np.array(fresh, dtype=np.intp))
-        costs: NDArray[np.float64] = 1.0 + self.dearness * ~self._done[self._of]
-        return costs
+        return np.where(self._done[self._of], 1.0, 1.0 + self.dearness)
 
     def _number(self, candidate: Mapping[str, Scalar]) -> int:
         name = self._part(candidate)

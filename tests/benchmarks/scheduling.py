@@ -40,7 +40,7 @@ MEAN_S: Mapping[str, float] = {
     "calibrating": 15.0,
 }
 """What a stage takes in the mean; a training is split into its levels by their epochs."""
-SIGMA = 0.75
+SIGMA = 0.4
 """Of the logarithm of what a stage takes."""
 
 

@@ -116,7 +116,7 @@ def test_a_bound_that_nothing_keeps_fails_with_the_nearest_trial_and_keeps_the_s
     assert "speedup>=1000 (it has " in last
     shown = document(frontrunner("front", "synthetic", "--json", "--all", cwd=folder))
     assert shown["front"] == []
-    assert [trial["state"] for trial in shown["all"]] == ["complete", "complete"]
+    assert [trial["state"] for trial in shown["all"]] == ["complete", "stopped"]
 
 
 def test_an_unknown_study_is_answered_with_those_that_there_are(impossible: tuple[Path, Any]) -> None:

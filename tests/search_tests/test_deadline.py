@@ -101,6 +101,17 @@ def test_what_is_under_way_at_the_end_of_the_budget_is_stopped_and_the_study_can
     assert not study.get_trials(states=[optuna.trial.TrialState.RUNNING])
 
 
+def test_what_is_under_way_at_the_timeout_ends_and_nothing_begins_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    chains = make_chains()
+    study = open_table_study(None, chains.space)
+    runner = make_runner(seconds=training_only)
+    monkeypatch.setattr("search.driver.Deadline", partial(Deadline, clock=lambda: runner.clock_s))
+    drive(study, runner, chains, 30, timeout_s=35.0)
+    assert {trial.state for trial in records(study)} == {"complete"}
+    assert 3 < len(records(study)) < 30
+    assert 35.0 <= runner.clock_s < 35.0 + 12.0, "the last trial takes eleven seconds at most"
+
+
 class Interrupted(SimulatedRunner):
     """Stands for a driver that is stopped while a network trains."""
 

@@ -79,10 +79,17 @@ class DistinctSampler(BaseSampler):
         """For a parameter outside the space: what ``inner`` says."""
         return self._inner.sample_independent(study, trial, param_name, param_distribution)
 
-    def learn(self, configuration: Configuration, columns: NDArray[np.float64] | None) -> None:
+    def learn(
+        self, configuration: Configuration, columns: NDArray[np.float64] | None, *, looked_up: bool = True
+    ) -> None:
         """Take in what is known of a candidate before it is trained; None leaves it alone from now on.
 
-        ``columns`` are those of `search.lessons.Lessons`, NaN where unknown; only a `GainSampler` uses them.
+        Only a `GainSampler` uses it.
+
+        Args:
+            configuration: The candidate.
+            columns: Those of `search.lessons.Lessons`, NaN where unknown.
+            looked_up: Whether it was timed in this study, or else is known from an earlier one.
         """
         if columns is None:
             self._tried.add(configuration.canonical())
@@ -91,7 +98,7 @@ class DistinctSampler(BaseSampler):
         if columns is None:
             self._inner.leave_out(configuration)
         else:
-            self._inner.learn(configuration, columns)
+            self._inner.learn(configuration, columns, looked_up=looked_up)
 
     def shortlist(self, study: Study, count: int) -> list[Configuration]:
         """Up to ``count`` candidates that are most worth timing before one is chosen; none without a `GainSampler`."""

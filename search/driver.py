@@ -22,7 +22,6 @@ from search.study import TrialRecord, believable, record, records
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
 
-
 WAITING = 2
 """Candidates under way for each worker, at most: of those that wait for stages of others, a few are enough."""
 
@@ -92,7 +91,9 @@ class Driver:
                 f"the baseline failed ({self._failure_of_baseline()}), so there is nothing to compare with"
             )
         self._calibrate()
-        for configuration, figures in (*self._earlier.items(), *self._screening.all().items()):
+        for configuration, known in self._earlier.items():
+            self._sampler.learn(configuration, self._lessons.columns(known), looked_up=False)
+        for configuration, figures in self._screening.all().items():
             self._sampler.learn(configuration, self._lessons.columns(figures) if figures else None)
         while self._fill() or self._under_way:
             self._drain(until_idle=False)
@@ -222,7 +223,7 @@ class Driver:
         """A candidate was timed untrained: the sampler knows its speed now, or leaves it alone if that failed."""
         figures = without_accuracy(figures_of(outcome.result)) if not outcome.failure else None
         self._screening.keep(candidate.configuration, figures, outcome.failure)
-        self._screening.cost(candidate.seconds)
+        self._screening.cost(candidate.seconds, trial=False)
         self._sampler.learn(candidate.configuration, self._lessons.columns(figures) if figures else None)
 
     def _stopped(self, candidate: Candidate, outcome: StageOutcome) -> str | None:

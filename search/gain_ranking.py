@@ -92,6 +92,11 @@ class Ranking:
         self._beliefs.looked_up(rows, found)
         self._forget(rows)
 
+    def changed(self, rows: Rows) -> None:
+        """Take in that more is known of candidates than before."""
+        self._grow()
+        self._forget(rows)
+
     def _beginning(self) -> bool:
         known = np.isfinite(self._pool.values).all(axis=1) & self._pool.done
         return int(known.sum()) < ENOUGH or int((known | self._pool.pending).sum()) < self._start

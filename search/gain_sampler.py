@@ -73,15 +73,25 @@ class GainSampler(BaseSampler):
         self._unfinished: set[int] = set()
         self._read = 0
 
-    def learn(self, candidate: Mapping[str, Scalar], values: Values, study: Study | None = None) -> None:
+    def learn(
+        self, candidate: Mapping[str, Scalar], values: Values, study: Study | None = None, *, looked_up: bool = True
+    ) -> None:
         """Take in what was found out about a candidate without a trial, NaN where nothing was.
 
         Args:
             candidate: Its parameters, or its configuration.
             values: One for each column, as trials have them.
             study: Whose directions the values have; needed where `Columns.losses` is off.
+            looked_up: Whether all candidates could be looked up like this; otherwise it is what another study found.
         """
-        self._learn([candidate], [self._columns.vector(values, study)])
+        vector = self._columns.vector(values, study)
+        if looked_up:
+            self._learn([candidate], [vector])
+            return
+        rows = self._pool.add([candidate])
+        self._pool.learn(int(rows[0]), vector)
+        self._pool.listed[rows] = np.isfinite(vector).all()
+        self._ranking.changed(rows)
 
     def leave_out(self, candidate: Mapping[str, Scalar]) -> None:
         """Never propose nor shortlist a candidate, as where looking it up has failed."""

@@ -39,6 +39,7 @@ class Screening:
         self._training: list[float] = []
         self._timing: list[float] = []
         self._since = 0
+        self._spent = 0.0
         self._kept: dict[str, dict[str, Any]] = {
             document["configuration"]: document
             for name, documents in study.user_attrs.items()
@@ -64,7 +65,8 @@ class Screening:
 
     def due(self) -> bool:
         """Whether another candidate is to be timed before the next trial begins."""
-        return self._since < self.per_trial
+        afforded = self._spent < SHARE * sum(self._training)
+        return self._since < self.per_trial and (afforded or (self._always and self._since == 0))
 
     def began(self) -> None:
         """A candidate is being timed."""
@@ -74,9 +76,10 @@ class Screening:
         """A trial began."""
         self._since = 0
 
-    def cost(self, seconds: Mapping[str, float]) -> None:
-        """Learn from what the stages of a candidate took, by their names."""
+    def cost(self, seconds: Mapping[str, float], *, trial: bool = True) -> None:
+        """Learn from what the stages of a candidate took, by their names; without ``trial`` it was only timed."""
         timing = sum(seconds.get(stage, 0.0) for stage in TIMING)
+        self._spent += 0.0 if trial else timing
         if seconds.get(TRAINING):
             self._training.append(seconds[TRAINING])
         if seconds.get("measuring") and timing:

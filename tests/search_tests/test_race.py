@@ -235,13 +235,13 @@ def test_the_places_at_the_rungs_are_recalled() -> None:
 
 
 class Interrupted(Recording):
-    """Stands for a driver that is stopped in the middle."""
+    """Stands for a driver that is stopped in the middle of a training."""
 
-    left = 300
+    left = 250
 
     def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
         self.left -= 1
-        if self.left < 0:
+        if self.left < 0 and any(task.stage == "training" for _, _, task, _ in self._under_way):
             raise KeyboardInterrupt
         return super().wait(timeout_s)
 

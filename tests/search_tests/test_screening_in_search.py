@@ -46,7 +46,8 @@ def recording(seconds: Any, of: Any = table) -> Recording:
 
 def kept(study: optuna.Study) -> dict[str, dict[str, Any]]:
     """What the study keeps of each candidate that was timed, by its configuration."""
-    documents = [document for name, document in study.user_attrs.items() if name.startswith("screened:")]
+    blocks = [block for name, block in study.user_attrs.items() if name.startswith("screened:")]
+    documents = [document for block in blocks for document in block]
     found = {document["configuration"]: document for document in documents}
     assert len(found) == len(documents), "a candidate was timed twice"
     return found

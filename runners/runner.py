@@ -48,12 +48,14 @@ class StageOutcome:
         seconds: How long it took now; near 0 where the store had it.
         from_store: Whether the store had it.
         failure: One sentence on why there is no result, or None.
+        waited_s: How long it waited for its machine, because other programs measured or trained there.
     """
 
     result: Mapping[str, Any]
     seconds: float = 0.0
     from_store: bool = False
     failure: str | None = None
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,10 @@ def verify(folder: Path, waiting: Callable[[], None] | None = None) -> list[Find
     return findings
 
 
-def require_claims(folder: Path) -> None:
-    """Raise `StageFailed` with the claims that do not hold."""
+def require_claims(folder: Path, waiting: Callable[[], None] | None = None) -> None:
+    """Raise `StageFailed` with the claims that do not hold; ``waiting`` is called where others measure first."""
     try:
-        broken = [f for f in verify(folder) if f.holds is False]
+        broken = [f for f in verify(folder, waiting) if f.holds is False]
     except RequestError as error:
         raise StageFailed(f"the exported folder does not hold together: {error}") from error
     if broken:

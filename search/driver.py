@@ -22,6 +22,8 @@ from search.study import TrialRecord, believable, record, records
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
 
+PATIENCE_S = 5.0
+"""How long a stage may wait for its machine before a person is told."""
 WAITING = 2
 """Candidates under way for each worker, at most: of those that wait for stages of others, a few are enough."""
 
@@ -198,6 +200,10 @@ class Driver:
     def _advance(self, candidate: Candidate, outcome: StageOutcome) -> None:
         self._watcher.stage_ended(candidate.number, candidate.task.stage, outcome.seconds, outcome.from_store)
         candidate.took(outcome)
+        if outcome.waited_s > PATIENCE_S:
+            self._watcher.note(
+                f"{candidate.task.stage} waited {outcome.waited_s:.0f} s: another program measured on that machine"
+            )
         if candidate.trial is None and (outcome.failure or candidate.is_last):
             self._timed(candidate, outcome)
         elif outcome.failure is not None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -161,5 +162,9 @@ def _write(study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str
         workload=document["workload"],
         origin={"study": study.study_name, "trial": chosen["trial"], "workload": settings["workload"]},
         threads=int(configuration["threads"]),
-        check=require_claims,
+        check=lambda folder: require_claims(folder, _say_that_it_waits),
     )
+
+
+def _say_that_it_waits() -> None:
+    print("waiting for another measurement on this machine to end", file=sys.stderr)

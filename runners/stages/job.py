@@ -71,12 +71,13 @@ def _compute(task: StageTask, store: Store) -> StageOutcome:
     """Run the stage under a lease of the device; the time spent on waiting for the lease is not the stage's."""
     with store.unfinished() as folder:
         job = StageJob(task, _inputs(task, store), folder, resolve(task.workload))
+        asked = time.perf_counter()
         with device_lease(exclusive=task.exclusive):
             begin = time.perf_counter()
             result = importlib.import_module(f"runners.stages.{task.stage}").run(job)
             seconds = time.perf_counter() - begin
         entry = store.put(task.key, folder, result, seconds, origin=_origin(task))
-    return StageOutcome(entry.result, seconds)
+    return StageOutcome(entry.result, seconds, waited_s=begin - asked)
 
 
 def _inputs(task: StageTask, store: Store) -> dict[str, StoredStage]:

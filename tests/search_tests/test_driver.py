@@ -1,6 +1,7 @@
 """The driver on a table with a known front: what it runs, what it records, and what it survives."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -320,3 +321,17 @@ class Coarse(SimulatedRunner):
         if task.stage != "calibrating":
             return super()._carry_out(task)
         return StageOutcome({} if self.failure else {"resolution": 0.05}, 1.0, failure=self.failure), 1.0
+
+
+class Crowded(SimulatedRunner):
+    """A machine on which other programs measure."""
+
+    def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
+        outcome, takes = super()._carry_out(task)
+        return replace(outcome, waited_s=35.0 if task.stage == "lowering" else 1.0), takes
+
+
+def test_a_stage_that_waited_long_for_another_program_is_told() -> None:
+    chains = make_chains()
+    log = drive(open_table_study(None, chains.space), Crowded(*make_runner()._about, table), chains, 2)
+    assert log.notes == ["lowering waited 35 s: another program measured on that machine"] * 2

@@ -88,9 +88,15 @@ def test_the_front_is_judged_on_the_test_split_and_the_search_is_not(searched: S
         assert member["searched"].get("accuracy_test") is None
 
 
-def test_no_member_of_the_front_dominates_another(searched: Searched) -> None:
-    points = [(m["measurement"]["accuracy"], m["measurement"]["speedup"]) for m in searched.document["front"]]
-    assert not any(a != b and a[0] >= b[0] and a[1] >= b[1] for a in points for b in points)
+def test_no_member_of_the_front_dominates_another_for_certain(searched: Searched) -> None:
+    members = [member["measurement"] for member in searched.document["front"]]
+    margin = {"accuracy": 1.0, "speedup": 1 + searched.document["resolution"]}
+
+    def dominates(a: dict[str, Any], b: dict[str, Any]) -> bool:
+        certain = any(a[f"{name}_ci95"][0] > b[f"{name}_ci95"][1] * margin[name] for name in margin)
+        return all(a[name] >= b[name] for name in margin) and certain
+
+    assert not any(dominates(a, b) for a in members for b in members)
 
 
 def test_mlflow_has_a_run_for_the_study_and_one_below_it_for_each_trial(searched: Searched) -> None:

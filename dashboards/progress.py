@@ -19,7 +19,7 @@ class Progress(Protocol):
     """What a search tells of itself while it runs; also a context manager, which leaves the terminal as it was."""
 
     def started(self, trials_total: int, trials_done: int) -> None:
-        """It began, or goes on with ``trials_done`` trials done before."""
+        """It began, or goes on with ``trials_done`` trials done before; no total (0) is as many as the time allows."""
 
     def stage_started(self, trial: int | None, stage: str) -> None:
         """A stage of a trial began; None is a candidate that is timed untrained, before a trial is chosen."""
@@ -79,9 +79,13 @@ class _Count:
         return self._clock() - self._start
 
     def left_s(self) -> float | None:
-        """Seconds left, or None before the first trial of this session has ended."""
+        """Seconds left, or None before the first trial of this session has ended, or where there is no total."""
         fresh = self.done - self._before
-        return self.elapsed_s() / fresh * max(0, self.total - self.done) if fresh else None
+        return self.elapsed_s() / fresh * max(0, self.total - self.done) if fresh and self.total else None
+
+    def text(self) -> str:
+        """``3 of 18``, or ``3`` where there is no total."""
+        return f"{self.done} of {self.total}" if self.total else str(self.done)
 
 
 class PlainProgress:
@@ -94,7 +98,8 @@ class PlainProgress:
 
     def started(self, trials_total: int, trials_done: int) -> None:
         self._count.begin(trials_total, trials_done)
-        self._say(f"{trials_total} trials" + (f", {trials_done} of them done before" if trials_done else ""))
+        many = f"{trials_total} trials" if trials_total else "as many trials as the time allows"
+        self._say(many + (f", {trials_done} of them done before" if trials_done else ""))
 
     def stage_started(self, trial: int | None, stage: str) -> None:
         """Nothing: the line comes when it has ended."""
@@ -107,7 +112,7 @@ class PlainProgress:
         self._count.one_more()
         left = self._count.left_s()
         rest = f", about {duration(left)} left" if left else ""
-        self._say(f"trial {trial}: {line}  [{self._count.done} of {self._count.total}{rest}]")
+        self._say(f"trial {trial}: {line}  [{self._count.text()}{rest}]")
 
     def front_is(self, hypervolume: float, size: int, best: str) -> None:
         self._say(front_text(hypervolume, size, best))
@@ -188,7 +193,7 @@ class LiveProgress:
         rest = f"about {duration(left)} left" if left is not None else f"{duration(self._count.elapsed_s())} so far"
         grid = Table.grid(padding=(0, 1))
         bar = ProgressBar(self._count.total or 1, self._count.done, width=max(8, min(40, self._console.width - 42)))
-        grid.add_row(Text(f"{self._count.done} of {self._count.total} trials", style="bold"), bar, Text(rest))
+        grid.add_row(Text(f"{self._count.text()} trials", style="bold"), bar, Text(rest))
         return grid
 
     def __enter__(self) -> Self:

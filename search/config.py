@@ -18,7 +18,8 @@ from spaces.setting_error import SettingError, did_you_mean, unknown_key
 
 MOST_OBJECTIVES = 3
 UNLIMITED = 1_000_000
-FASTEST = {"objectives": ["speedup"], "constraints": ["accuracy_drop<=0.01"]}
+FASTEST = ["speedup"]
+BAR = ["accuracy_drop<=0.01"]
 """What a time budget is for, unless something else is asked for: the fastest model above a bar."""
 FLAGS = {"objectives": "--objective", "constraints": "--constraint", "from_study": "--from"}
 """Flags that are not named like the setting; the others are, with ``-`` for ``_``."""
@@ -193,7 +194,7 @@ def merge(file_values: Mapping[str, Any], flag_values: Mapping[str, Any]) -> Stu
     flags = {key: value for key, value in flag_values.items() if value is not None and value not in ([], ())}
     asked = {**file_values, **flags}
     if "time_budget" in asked:
-        asked = {**FASTEST, **asked}
+        asked = _within_time(asked)
     try:
         return _validate(asked, Path.cwd())
     except ValidationError as error:
@@ -203,6 +204,14 @@ def merge(file_values: Mapping[str, Any], flag_values: Mapping[str, Any]) -> Stu
         problem = _problem(first)
         given = _shown(asked.get(key), problem.at)
         raise RequestError(f"{name}{given}: {problem}") from error
+
+
+def _within_time(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The request with what a time budget is for: something must say how accurate a model has to be."""
+    objectives = _list(asked.get("objectives", FASTEST))
+    constraints = _list(asked.get("constraints", ()))
+    barred = any("accuracy" in str(named) for named in (*objectives, *constraints))
+    return {**asked, "objectives": objectives, "constraints": constraints if barred else (*constraints, *BAR)}
 
 
 def _validate(values: Mapping[str, Any], base: Path) -> StudyRequest:

@@ -5,7 +5,14 @@ from collections.abc import Callable
 
 SETTLING_S = 10.0
 SETTLING_EACH_S = 6.0
-"""What the last measurements take: so long, and so long for the baseline and each member of the front."""
+SETTLING_TIMES = 3.0
+"""What the last measurements take: so long, and for the baseline and each member of the front so long at least, or so
+many times a measurement of the search, as they judge three splits and not one."""
+
+
+def settling_s(front: int, measuring_s: float) -> float:
+    """Seconds that the last measurements of ``front`` members take, where one in the search takes ``measuring_s``."""
+    return SETTLING_S + max(SETTLING_EACH_S, SETTLING_TIMES * measuring_s) * (1 + front)
 
 
 class Deadline:
@@ -24,17 +31,15 @@ class Deadline:
         self._last_start = clock() + timeout_s if timeout_s is not None else None
         self._end = clock() + time_budget_s if time_budget_s is not None else None
 
-    def too_late(self, takes_s: float, front: int) -> bool:
-        """Whether a trial that takes ``takes_s`` should not begin any more, with ``front`` members to measure after."""
+    def too_late(self, takes_s: float, settling_s: float) -> bool:
+        """Whether a trial that takes ``takes_s`` should not begin any more, with ``settling_s`` to measure after it."""
         if self._last_start is not None and self._clock() >= self._last_start:
             return True
-        return self._left_s(front) < takes_s
+        return self._left_s(settling_s) < takes_s
 
-    def is_over(self, front: int) -> bool:
-        """Whether what is under way must be left, because ``front`` members have to be measured."""
-        return self._left_s(front) <= 0
+    def is_over(self, settling_s: float) -> bool:
+        """Whether what is under way must be left, because the last measurements take ``settling_s``."""
+        return self._left_s(settling_s) <= 0
 
-    def _left_s(self, front: int) -> float:
-        if self._end is None:
-            return float("inf")
-        return self._end - SETTLING_S - SETTLING_EACH_S * (1 + front) - self._clock()
+    def _left_s(self, settling_s: float) -> float:
+        return float("inf") if self._end is None else self._end - settling_s - self._clock()

@@ -1,7 +1,8 @@
 """The one process that owns a study: it asks, sends stages to a runner, and tells."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -9,7 +10,7 @@ import optuna
 from runners.measuring.measurement import figures_of, without_accuracy
 from runners.runner import StageOutcome
 from search.candidate import TRAINING, Candidate
-from search.deadline import Deadline
+from search.deadline import Deadline, settling_s
 from search.distinct_sampler import DistinctSampler
 from search.ledger import Ledger
 from search.lessons import Lessons
@@ -24,6 +25,8 @@ from spaces.errors import WorkFailed
 
 PATIENCE_S = 5.0
 """How long a stage may wait for its machine before a person is told."""
+RECALLED = 500
+"""Trials of an earlier driver whose trainings are known to be done."""
 WAITING = 2
 """Candidates under way for each worker, at most: of those that wait for stages of others, a few are enough."""
 
@@ -67,7 +70,8 @@ class Driver:
         self._lessons.recall(known)
         self._screening = Screening(search.study, always=lessons.speed_decides)
         self._screening.recall(known)
-        self._race = Race(lessons, known)
+        self._race = Race(lessons, known, self._trained(known))
+        self._waited = False
         self._ledger = Ledger(search, lessons)
         self._front = LiveFront(search.objectives, search.constraints, believable(search.study))
         for trial in known:
@@ -96,7 +100,7 @@ class Driver:
         for configuration, known in self._earlier.items():
             self._sampler.learn(configuration, self._lessons.columns(known), looked_up=False)
         for configuration, figures in self._screening.all().items():
-            self._sampler.learn(configuration, self._lessons.columns(figures) if figures else None)
+            self._sampler.learn(configuration, self._lessons.columns(figures))
         while self._fill() or self._under_way:
             self._drain(until_idle=False)
 
@@ -123,6 +127,14 @@ class Driver:
             known = record(frozen).configuration
             self._start(trial, known or self._settle(trial))
 
+    def _trained(self, told: Sequence[optuna.trial.FrozenTrial]) -> Iterator[str]:
+        """Keys of the levels that the latest complete trials have trained."""
+        for trial in told[-RECALLED:]:
+            if trial.state is optuna.trial.TrialState.COMPLETE and "rungs" in trial.user_attrs:
+                configuration = record(trial).configuration
+                assert configuration is not None, "only a trial with choices is complete"
+                yield from (t.key for t in self._search.chains.chain(configuration) if t.stage == TRAINING)
+
     def _fill(self) -> bool:
         """Give every free worker something to do; whether anything began."""
         begun = False
@@ -141,7 +153,7 @@ class Driver:
         return len(self._under_way) < slots and candidates < WAITING * slots
 
     def _wanted(self) -> bool:
-        if self._asked >= self._trials or self._clock.too_late(self._screening.trial_s, len(self._front.members)):
+        if self._asked >= self._trials or self._clock.too_late(self._screening.trial_s, self._settling_s()):
             return False
         if self._sampler.exhausted():
             self._watcher.note(f"every configuration of the space has been tried, after {self._asked} trials")
@@ -192,7 +204,8 @@ class Driver:
             for task, outcome in self._runner.wait(WAIT_S):
                 for candidate in self._under_way.pop(task.key):
                     self._advance(candidate, outcome)
-            if self._lessons.baseline and self._clock.is_over(len(self._front.members)):
+                    outcome = replace(outcome, from_store=True)  # whoever waited for it beside the first
+            if self._lessons.baseline and self._clock.is_over(self._settling_s()):
                 self._abandon()
             if not until_idle:
                 return
@@ -200,12 +213,13 @@ class Driver:
     def _advance(self, candidate: Candidate, outcome: StageOutcome) -> None:
         self._watcher.stage_ended(candidate.number, candidate.task.stage, outcome.seconds, outcome.from_store)
         candidate.took(outcome)
-        if outcome.waited_s > PATIENCE_S:
-            self._watcher.note(
-                f"{candidate.task.stage} waited {outcome.waited_s:.0f} s: another program measured on that machine"
-            )
+        if outcome.waited_s > PATIENCE_S and not self._waited:
+            self._waited = True
+            self._watcher.note(f"{candidate.task.stage} waited {outcome.waited_s:.0f} s for others on its machine")
         if candidate.trial is None and (outcome.failure or candidate.is_last):
             self._timed(candidate, outcome)
+        elif outcome.failure is not None and candidate.position < candidate.screened_by:
+            self._send_unscreened(candidate, outcome.failure)
         elif outcome.failure is not None:
             self._report(self._ledger.fail(candidate, outcome.failure), candidate)
         elif stopped := self._stopped(candidate, outcome):
@@ -216,21 +230,35 @@ class Driver:
         else:
             self._finish(candidate, outcome.result)
 
+    def _send_unscreened(self, candidate: Candidate, failure: str) -> None:
+        """A candidate that cannot be timed untrained is trained all the same, and timed afterwards."""
+        self._watcher.note(f"trial {candidate.number} could not be timed before its training: {failure}")
+        candidate.tasks = self._search.chains.chain(candidate.configuration)
+        candidate.screened_by = candidate.position = 0
+        self._send(candidate)
+
     def _abandon(self) -> None:
-        """Leave what is under way, because the time is up."""
+        """Leave what is under way, because the time is up; a driver that goes on takes it up."""
         self._runner.cancel()
-        waiting, self._under_way = [one for many in self._under_way.values() for one in many], {}
-        for candidate in waiting:
-            if candidate.trial is not None:
-                self._report(self._ledger.stop(candidate, "the time was up"), candidate)
+        left, self._under_way = [one for many in self._under_way.values() for one in many], {}
+        for candidate in left:
+            self._watcher.stage_ended(candidate.number, candidate.task.stage, 0.0, from_store=True)
+        trials = sum(candidate.trial is not None for candidate in left)
+        self._watcher.note(f"the time is up, with {trials} trials under way; `frontrunner resume` takes them up")
         self._trials = self._asked
+
+    def _settling_s(self) -> float:
+        return settling_s(len(self._front.members), self._screening.measuring_s)
 
     def _timed(self, candidate: Candidate, outcome: StageOutcome) -> None:
         """A candidate was timed untrained: the sampler knows its speed now, or leaves it alone if that failed."""
-        figures = without_accuracy(figures_of(outcome.result)) if not outcome.failure else None
-        self._screening.keep(candidate.configuration, figures, outcome.failure)
-        self._screening.cost(candidate.seconds, trial=False)
-        self._sampler.learn(candidate.configuration, self._lessons.columns(figures) if figures else None)
+        if outcome.failure:
+            self._watcher.note(f"a candidate could not be timed untrained and is left alone: {outcome.failure}")
+            self._sampler.learn(candidate.configuration, None)
+            return
+        figures = without_accuracy(figures_of(outcome.result))
+        self._screening.keep(candidate.configuration, figures, candidate.seconds)
+        self._sampler.learn(candidate.configuration, self._lessons.columns(figures))
 
     def _stopped(self, candidate: Candidate, outcome: StageOutcome) -> str | None:
         """Why the trial ends here, before its last stage, or None."""

@@ -62,6 +62,8 @@ class Ranking:
         free[list(refused)] = False
         if not free.any():
             return None
+        hopeful = free & ~(self._pool.values[:, self._columns.objectives :] > 0).any(axis=1)
+        free = hopeful if hopeful.any() else free
         if beginning:
             return farthest(self._pool, self._beliefs.cheap, free, self._random)
         top = self._top(free, 1)[0]

@@ -168,6 +168,9 @@ class GainSampler(BaseSampler):
         for number in numbers:
             if number != current:
                 self._take(study, trials[number])
+        if self.work:
+            features = (self._candidates.features(trials[number]) for number in self._unfinished - {current})
+            self.work.under_way(candidate for candidate in features if candidate is not None)
 
     def _take(self, study: Study, trial: FrozenTrial) -> None:
         """Note what a trial has and what is known of it."""
@@ -182,5 +185,5 @@ class GainSampler(BaseSampler):
         self._pool.learn(row, self._columns.vector(self._columns.of(trial), study))
         self._pool.taken[row], self._pool.pending[row] = True, not finished
         self._pool.done[row] |= trial.state == TrialState.COMPLETE
-        if self.work and trial.state in (TrialState.RUNNING, TrialState.COMPLETE):
+        if self.work and trial.state == TrialState.COMPLETE:
             self.work.note(self._pool.features[row])

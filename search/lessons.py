@@ -63,7 +63,8 @@ class Lessons:
         if number == 0:
             self.baseline = measurement
         for epochs, accuracy in rungs.items():
-            self._gains.setdefault(epochs, []).append(measurement["accuracy"] - accuracy)
+            # of the network: what quantising did to this trial is nothing that others need expect
+            self._gains.setdefault(epochs, []).append(rungs[max(rungs)] - accuracy)
 
     def recall(self, trials: Sequence[FrozenTrial]) -> None:
         """Learn from the trials that an earlier driver has told."""

@@ -1,6 +1,6 @@
 """The race of a study: trials under training compete at rungs, and leave where they can be told not to win."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,13 @@ class Race:
     Args:
         lessons: Turns figures into losses.
         told: The trials that an earlier driver has told, whose places at the rungs still count.
+        trained: Keys of levels that are trained already.
     """
 
-    def __init__(self, lessons: Lessons, told: Sequence[FrozenTrial] = ()) -> None:
+    def __init__(self, lessons: Lessons, told: Sequence[FrozenTrial] = (), trained: Iterable[str] = ()) -> None:
         self._lessons = lessons
         self._rungs: dict[tuple[int, ...], Rungs] = {}
-        self._trained: set[str] = set()
+        self._trained = set(trained)
         for trial in told:
             competed = trial.user_attrs.get("competed")
             if competed:
@@ -49,14 +50,14 @@ class Race:
         if accuracy is None or epochs == levels[-1]:
             return None
         next_level = candidate.tasks[candidate.position + 1].key
-        if self._goes_on(candidate, epochs, accuracy) or next_level in self._trained:
+        if self._goes_on(candidate, epochs, result) or next_level in self._trained:
             self._trained.add(next_level)
             return None
         return f"others did better after {epochs} of {levels[-1]} epochs of training ({accuracy:.1%} there)"
 
-    def _goes_on(self, candidate: Candidate, epochs: int, accuracy: float) -> bool:
+    def _goes_on(self, candidate: Candidate, epochs: int, result: Mapping[str, Any]) -> bool:
         rung = len(candidate.competed)
-        losses = self._losses(candidate, accuracy)
+        losses = self._losses(candidate, result)
         if losses is None or candidate.number is None or epochs != candidate.levels[rung]:
             return True
         candidate.competed.append(losses)
@@ -65,13 +66,14 @@ class Race:
     def _of(self, levels: tuple[int, ...]) -> Rungs:
         return self._rungs.setdefault(levels, Rungs(levels))
 
-    def _losses(self, candidate: Candidate, accuracy: float) -> list[float] | None:
+    def _losses(self, candidate: Candidate, result: Mapping[str, Any]) -> list[float] | None:
         """What the candidate competes in; None where one of the objectives is not known.
 
         A constraint on a quantity that is not known yet counts as met: there are as many losses each time.
         """
-        drop = self._lessons.baseline["accuracy"] - accuracy
-        columns = self._lessons.columns({**(candidate.speed or {}), "accuracy": accuracy, "accuracy_drop": drop})
+        so_far = {name: result[name] for name in ("accuracy", "train_seconds") if name in result}
+        so_far["accuracy_drop"] = self._lessons.baseline["accuracy"] - so_far["accuracy"]
+        columns = self._lessons.columns({**(candidate.speed or {}), **so_far})
         objectives = columns[: len(self._lessons.objectives)]
         missed = [
             max(0.0, float(np.nan_to_num(violation)))

@@ -19,7 +19,7 @@ from runners.stages.store_location import open_store
 from runners.telemetry import silence
 from runners.workload_reference import check_workload_reference
 from search.concluding import conclude
-from search.config import StudyRequest, merge
+from search.config import UNLIMITED, StudyRequest, merge
 from search.driver import Driver
 from search.finals import settle_front
 from search.front import all_measured, front_document
@@ -55,7 +55,8 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
     places = Places.of(request.model_dump())
     check_workload_reference(request.workload)
     objectives = find_objectives(request.objectives)
-    choices = space_document(request.space)
+    named = [*request.objectives, *(constraint.quantity for constraint in request.constraints)]
+    choices = space_document(request.space, named)
     places.home.make()
     check_tracking_uri(places.tracking)
     store = open_store(places.stages)
@@ -149,7 +150,7 @@ def _drive(
     try:
         study.set_user_attr("status", "running")
         tracker.study_started({**study.user_attrs["settings"], "budgets": study.user_attrs["budgets"]})
-        progress.started(request.most_trials, sum(trial.state != "running" for trial in done))
+        progress.started(request.most_trials % UNLIMITED, sum(trial.state != "running" for trial in done))
         driver.run()
         settle_front(search)
         status = "finished"

@@ -38,14 +38,15 @@ class Screening:
         self._always = always
         self._training: list[float] = []
         self._timing: list[float] = []
+        self._measuring: list[float] = []
         self._since = 0
-        self._spent = 0.0
         self._kept: dict[str, dict[str, Any]] = {
             document["configuration"]: document
             for name, documents in study.user_attrs.items()
             if name.startswith(f"{ATTRIBUTE}:")
             for document in documents
         }
+        self._spent: float = sum(document["seconds"] for document in self._kept.values())
 
     @property
     def per_trial(self) -> int:
@@ -76,10 +77,16 @@ class Screening:
         """A trial began."""
         self._since = 0
 
-    def cost(self, seconds: Mapping[str, float], *, trial: bool = True) -> None:
-        """Learn from what the stages of a candidate took, by their names; without ``trial`` it was only timed."""
+    @property
+    def measuring_s(self) -> float:
+        """What a measurement takes, in the middle; 0 while that is not known."""
+        return median(self._measuring) if self._measuring else 0.0
+
+    def cost(self, seconds: Mapping[str, float]) -> None:
+        """Learn from what the stages of a candidate took, by their names."""
         timing = sum(seconds.get(stage, 0.0) for stage in TIMING)
-        self._spent += 0.0 if trial else timing
+        if seconds.get("measuring"):
+            self._measuring.append(seconds["measuring"])
         if seconds.get(TRAINING):
             self._training.append(seconds[TRAINING])
         if seconds.get("measuring") and timing:
@@ -90,19 +97,21 @@ class Screening:
         for trial in trials:
             self.cost(trial.user_attrs.get("seconds", {}))
 
-    def keep(self, configuration: Configuration, figures: Mapping[str, Any] | None, failure: str | None = None) -> None:
-        """Remember what the screening of a candidate gave."""
+    def keep(self, configuration: Configuration, figures: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
+        """Remember what the screening of a candidate gave, and what its stages took."""
+        self.cost(seconds)
+        took = sum(seconds.values())
+        self._spent += took
         text = configuration.canonical()
-        document = {"configuration": text, "figures": dict(figures or {}), "failure": failure}
-        self._kept[text] = document
+        self._kept[text] = {"configuration": text, "figures": dict(figures), "seconds": round(took, 3)}
         block = (len(self._kept) - 1) // BLOCK
         self._study.set_user_attr(f"{ATTRIBUTE}:{block}", list(islice(self._kept.values(), block * BLOCK, None)))
 
     def figures(self, configuration: Configuration) -> dict[str, Any] | None:
-        """The figures of a candidate's screening, or None where it was not timed, or could not be."""
+        """The figures of a candidate's screening, or None where it was not timed."""
         document = self._kept.get(configuration.canonical())
-        return document["figures"] if document and not document["failure"] else None
+        return document["figures"] if document else None
 
     def all(self) -> dict[Configuration, dict[str, Any]]:
-        """The figures of every candidate that was timed; empty for one that could not be."""
+        """The figures of every candidate that was timed."""
         return {Configuration.from_json(text): document["figures"] for text, document in self._kept.items()}

@@ -1,6 +1,6 @@
 """What a candidate costs when its dear part is done already: candidates that share a training pay for it once."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,17 +26,24 @@ class SharedWork:
         self._numbers: dict[Hashable, int] = {None: 0}
         self._of: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
         self._done: NDArray[np.bool_] = np.ones(1, dtype=bool)
+        self._busy: set[int] = set()
 
     def note(self, candidate: Mapping[str, Scalar]) -> None:
-        """The dear part of ``candidate`` is done, or under way."""
+        """The dear part of ``candidate`` is done."""
         number = self._number(candidate)
         self._done[number] = True
+
+    def under_way(self, candidates: Iterable[Mapping[str, Scalar]]) -> None:
+        """The dear parts of ``candidates``, and no others, are being done: whoever shares them pays nothing now."""
+        self._busy = {self._number(candidate) for candidate in candidates}
 
     def costs(self, candidates: Sequence[Mapping[str, Scalar]]) -> NDArray[np.float64]:
         """What each costs, shape ``(n,)``; earlier calls had the first of these ``candidates``, in the same order."""
         fresh = [self._number(candidate) for candidate in candidates[len(self._of) :]]
         self._of = np.append(self._of, np.array(fresh, dtype=np.intp))
-        return np.where(self._done[self._of], 1.0, 1.0 + self.dearness)
+        paid = self._done.copy()
+        paid[list(self._busy)] = True
+        return np.where(paid[self._of], 1.0, 1.0 + self.dearness)
 
     def _number(self, candidate: Mapping[str, Scalar]) -> int:
         name = self._part(candidate)

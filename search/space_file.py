@@ -1,6 +1,6 @@
 """The space of a study: a preset by name, a YAML file, or choices written into the study file itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,13 @@ def absolute_space(given: Space, base: Path) -> Space:
     return str(path)
 
 
-def space_document(space: Space) -> dict[str, Any]:
+def space_document(space: Space, quantities: Sequence[str] = ()) -> dict[str, Any]:
     """What `spaces.space_document.make_space` takes: ``{parameter: [values]}``.
 
     Args:
         space: A space that `absolute_space` gave.
+        quantities: What is optimised or bounded; a preset is left without the parameters that change none of it.
+            Nothing given is any.
 
     Raises:
         RequestError: The file cannot be read, or what it says is not allowed; it names file and line.
@@ -53,8 +55,14 @@ def space_document(space: Space) -> dict[str, Any]:
         from yaml import safe_load
 
         document: dict[str, Any] = safe_load(preset_text(space))
-        return document
+        parameters = {parameter.name: parameter for owner in all_techniques() for parameter in owner.parameters}
+        idle = {name for name in document if quantities and not _matters(parameters[name].affects, quantities)}
+        return {name: values for name, values in document.items() if name not in idle}
     return _read(Path(space))
+
+
+def _matters(affects: Sequence[str], quantities: Sequence[str]) -> bool:
+    return not affects or bool(set(affects) & set(quantities))
 
 
 def check_choices(document: Mapping[str, Any]) -> None:

@@ -16,7 +16,6 @@ from spaces.environment import Environment
 from spaces.errors import RequestError
 
 __all__ = [
-    "BUDGETS",
     "StudySettings",
     "TrialRecord",
     "believable",
@@ -29,9 +28,6 @@ __all__ = [
     "resolution_of",
     "stored_facts",
 ]
-
-BUDGETS = ("trials", "timeout")
-"""Settings that may change when a study goes on."""
 
 _STATES = {
     TrialState.COMPLETE: "complete",

@@ -6,7 +6,6 @@ from typing import Any
 
 import optuna
 
-from runners.measuring.measurement import without_accuracy
 from search.front import front_document
 from search.study import find_study, records
 from spaces.configuration import Configuration
@@ -55,7 +54,6 @@ def earlier_study(
 
 
 def _elsewhere(measurement: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures that hold on any machine: what a screening on this one does not give."""
-    again = without_accuracy(measurement)
-    kept = {name: value for name, value in measurement.items() if name not in again}
+    """The figures that hold on any machine."""
+    kept = {name: value for name, value in measurement.items() if name.startswith("accuracy")}
     return {**kept, **{name: measurement[name] for name in ("macs", "parameters", "size_mib")}}

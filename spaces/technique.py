@@ -39,6 +39,7 @@ class Parameter:
         neutral: The value that leaves the teacher as it is.
         allowed: What may be written in a study file, in words.
         label: How a value is shown where there is little room, such as ``width={}``; empty is ``name={}``.
+        affects: The measured quantities that it can change, where it changes few; empty is any.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Parameter:
     neutral: Scalar
     allowed: str
     label: str = ""
+    affects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,13 @@ def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) ->
     """The metric and its 95 % interval: Wilson's for accuracy, by bootstrap over examples for any other metric.
 
     Raises:
-        StageFailed: The metric is not a finite number.
+        StageFailed: The metric is not a finite number, or above 1.
     """
     value = float(workload.metric(outputs, targets))
-    if not math.isfinite(value):
-        raise StageFailed(f"the metric {workload.metric_name} is {value} on these outputs")
+    if not math.isfinite(value) or value > 1:
+        raise StageFailed(
+            f"the metric {workload.metric_name} is {value:.4g} on these outputs; it must be at most 1, which is perfect"
+        )
     if workload.metric is accuracy:
         return value, wilson(value, len(targets))
     return value, _bootstrap(workload, outputs, targets)

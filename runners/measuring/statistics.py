@@ -48,10 +48,12 @@ PAUSE_TIMES = 50.0
 FLOOR = 0.01
 """Half-width, as a share, that no amount of data takes away."""
 QUARTER = 0.25
-DISTURBANCE = 2.0
-"""What nearly all errors of the windows above stayed below, as a multiple of what happened within the window."""
+DISTURBANCE = 2.2
+"""What nearly all errors of short windows stayed below, as a multiple of what happened within the window."""
 REGIME_S = 1.5
-"""Seconds of timed calls after which a run has seen another regime, about: the errors above shrank like that."""
+SEEN = 0.7
+"""After so many seconds of timed calls a run sees another regime, about; with ``s`` seconds the largest errors of the
+windows above, against the value of the whole trace, shrank like ``(REGIME_S / (REGIME_S + s)) ** SEEN``."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def regime_term(candidate: list[Floats], baseline: list[Floats]) -> float:
     """
     calls, others = np.concatenate(candidate), np.concatenate(baseline)
     fast, slower = (np.quantile(others, share) / np.quantile(calls, share) for share in (FAST, QUARTER))
-    unseen = np.sqrt(REGIME_S / (REGIME_S + calls.sum() + others.sum()))
+    unseen = (REGIME_S / (REGIME_S + calls.sum() + others.sum())) ** SEEN
     return float(unseen * DISTURBANCE * abs(np.log(slower / fast)))
 
 

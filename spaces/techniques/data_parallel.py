@@ -20,7 +20,9 @@ class DataParallel(Technique):
 
     name = "data_parallel"
     stage = Stage.TRAIN
-    parameters = (Parameter("training_workers", (1, 2), 1, "a whole number from 1", "workers={}"),)
+    parameters = (
+        Parameter("training_workers", (1, 2), 1, "a whole number from 1", "workers={}", affects=("train_seconds",)),
+    )
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
         """On few cores, two trainings side by side use them better than two workers of one."""

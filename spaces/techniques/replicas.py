@@ -20,7 +20,9 @@ class Replicas(Technique):
     name = "replicas"
     stage = Stage.SERVE
     parameters = (
-        Parameter("replicas", (1, 2), 1, "a whole number from 1", "replicas={}"),
+        Parameter(
+            "replicas", (1, 2), 1, "a whole number from 1", "replicas={}", affects=("throughput_per_s", "energy_mj")
+        ),
         Parameter("threads", (1,), 1, "a whole number from 1", "threads={}"),
     )
 

@@ -164,11 +164,10 @@ def test_a_candidate_that_cannot_be_timed_is_left_alone_and_counts_as_no_trial()
     chains = make_chains()
     study = open_table_study(None, chains.space)
     log = drive(study, recording(dear(20.0), refuses), chains, 20)
-    refused = {text for text, document in kept(study).items() if document["failure"]}
+    refused = [note for note in log.notes if "left alone" in note]
     assert refused
-    assert all("an operator is missing" in kept(study)[text]["failure"] for text in refused)
-    tried = {trial.configuration.canonical() for trial in records(study) if trial.configuration}
-    assert not refused & tried
+    assert all(note.endswith("measuring: an operator is missing") for note in refused)
+    assert all(kept(study).values()), "another driver may try again"
     assert sorted(trial.number for trial in log.ended) == list(range(20))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from search_tests.simulation import FACTS, MACHINE
 
-from search.config import FASTEST, UNLIMITED, StudyRequest, from_yaml, merge
+from search.config import BAR, FASTEST, UNLIMITED, StudyRequest, from_yaml, merge
 from search.home import Home
 from search.objectives import find_objectives
 from search.places import Places
@@ -19,8 +19,8 @@ from spaces.errors import RequestError
 def test_a_time_budget_alone_looks_for_the_fastest_above_a_bar_in_any_number_of_trials() -> None:
     request = merge({}, {"time_budget": "5m"})
     assert request.time_budget == 300.0
-    assert list(request.objectives) == FASTEST["objectives"]
-    assert [str(constraint) for constraint in request.constraints] == FASTEST["constraints"]
+    assert list(request.objectives) == FASTEST
+    assert [str(constraint) for constraint in request.constraints] == BAR
     assert request.most_trials == UNLIMITED
 
 
@@ -35,10 +35,13 @@ def test_whatever_else_is_asked_for_wins_over_what_a_time_budget_is_for(from_fil
     request = merge(asked, {}) if from_file else merge({}, asked)
     assert request.most_trials == 7
     assert request.objectives == ("macs",)
-    assert [str(constraint) for constraint in request.constraints] == ["macs<=9"]
+    assert [str(constraint) for constraint in request.constraints] == ["macs<=9", *BAR], "a bar there must be"
     half = merge({"objectives": ["macs", "accuracy"]}, {"time_budget": 90})
     assert half.objectives == ("macs", "accuracy")
-    assert [str(constraint) for constraint in half.constraints] == FASTEST["constraints"]
+    assert half.constraints == (), "the objective says what accuracy is worth"
+    other = merge({"constraints": ["accuracy>=0.9"]}, {"time_budget": 90})
+    assert list(other.objectives) == FASTEST
+    assert [str(constraint) for constraint in other.constraints] == ["accuracy>=0.9"]
 
 
 def test_a_study_file_may_give_both(tmp_path: Path) -> None:

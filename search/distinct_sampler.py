@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search.gain_sampler import GainSampler
 from spaces.configuration import Configuration, Scalar
 from spaces.search_space import SearchSpace
+from spaces.technique import Stage
 
 ATTEMPTS = 8
 ENUMERATED = 200_000
@@ -176,12 +177,16 @@ class _Answers:
 
 
 def starting_points(space: SearchSpace) -> list[Configuration]:
-    """The baseline, then each technique alone at the last value listed, the rest as the teacher has it.
+    """The baseline, then all that changes the network and how it is lowered at once, then each technique alone.
+
+    Each takes the last value listed, and the rest is as the teacher has it.
 
     Where the rest cannot stay (int8 needs a runtime that runs it), the first value that can run is taken.
     """
     baseline = space.baseline()
-    points = [baseline]
+    changes = [axis for axis in space.axes if axis.technique.stage <= Stage.LOWER]
+    together = {axis.name: axis.values[-1] for axis in changes}
+    points = [baseline, _closest(space, {**baseline, **together}, changes[0].name) if changes else None]
     for axis in space.axes:
         value = axis.values[-1]
         if value != baseline.get(axis.parameter.name):

@@ -146,8 +146,8 @@ class _Stages:
         """Seconds of all training that was done by the time ``when``, stages of several workers as often as that."""
         return sum(
             self._seconds(manifest)
-            for path, manifest in self._found.values()
-            if path.stat().st_mtime <= when and manifest["origin"]["stage"] in ("teacher", "training")
+            for _, manifest in self._found.values()
+            if manifest["made"] <= when and manifest["origin"]["stage"] in ("teacher", "training")
         )
 
     def _seconds(self, manifest: Mapping[str, Any]) -> float:

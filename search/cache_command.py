@@ -1,13 +1,12 @@
 """``frontrunner cache``: the flags of its subcommands. Like `search.cli` it imports nothing heavy."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-HomeOption = Annotated[Path | None, typer.Option("--home", help="Folder of the search [default: ./frontrunner-home]")]
+from search.options import HomeOption, JsonOption
+
 StoreOption = Annotated[str | None, typer.Option(help="Folder or URL of the stage store [default: in the home]")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else")]
 
 cache = typer.Typer(
     help="Show how much the stage store holds; list it, make it smaller, or limit it.",

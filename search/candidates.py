@@ -4,12 +4,13 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, product
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 
+from search.answers import Answers
 from search.distribution_values import levels, size_of, value_at
 from search.encoding import Scale
 from spaces.configuration import Configuration, Scalar
@@ -139,25 +140,7 @@ class SpaceCandidates:
 
     def distributions(self, candidate: Mapping[str, Scalar]) -> dict[str, BaseDistribution]:
         """The choices that the trial is offered at each of them."""
-        replay = _Replay(self.parameters(candidate))
-        self.space.draw(replay)
-        return dict(replay.distributions)
-
-
-@dataclass(frozen=True)
-class _Replay:
-    """Answers a space's questions from known parameters, and keeps what was offered."""
-
-    parameters: Mapping[str, Scalar]
-    distributions: dict[str, CategoricalDistribution]
-
-    def __init__(self, parameters: Mapping[str, Scalar]) -> None:
-        object.__setattr__(self, "parameters", parameters)
-        object.__setattr__(self, "distributions", {})
-
-    def suggest_categorical(self, name: str, choices: tuple[Scalar, ...], /) -> Any:
-        self.distributions[name] = CategoricalDistribution(choices)
-        return self.parameters[name]
+        return dict(Answers.replayed(self.space, candidate).distributions)
 
 
 def neighbours(

@@ -13,6 +13,7 @@ if problem := check_packages():
 import typer
 
 from search.cache_command import cache
+from search.options import HomeOption, JsonOption, StorageOption
 from spaces.errors import RequestError, WorkFailed
 
 app = typer.Typer(
@@ -25,11 +26,6 @@ app = typer.Typer(
 
 app.add_typer(cache, name="cache")
 
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Folder of studies, tracking and results [default: ./frontrunner-home]")
-]
-StorageOption = Annotated[str | None, typer.Option(help="Optuna storage URL instead of the home's SQLite file")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else")]
 AddressOption = Annotated[
     str | None, typer.Option(help="Ray cluster, HOST:PORT [default: an instance on this machine]")
 ]

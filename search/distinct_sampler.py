@@ -1,6 +1,6 @@
 """Any Optuna sampler, made never to propose a configuration twice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from optuna import Study
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from search.answers import Answers
 from search.gain_sampler import GainSampler
 from spaces.configuration import Configuration, Scalar
 from spaces.search_space import SearchSpace
@@ -58,8 +59,7 @@ class DistinctSampler(BaseSampler):
         self._tried.add(self.proposed.canonical())
         if not self._space.contains(self.proposed):
             return {}
-        replay = _Answers(self._space.trial_parameters(self.proposed).__getitem__)
-        self._space.draw(replay)
+        replay = Answers.replayed(self._space, self.proposed)
         self._values = replay.values
         return dict(replay.distributions)
 
@@ -133,7 +133,7 @@ class DistinctSampler(BaseSampler):
             if configuration.canonical() not in self._tried:
                 return configuration
         for _ in range(ATTEMPTS):
-            configuration = self._space.draw(_Answers.of_sampler(self._inner, study, trial))
+            configuration = self._space.draw(Answers.of_sampler(self._inner, study, trial))
             if configuration.canonical() not in self._tried:
                 return configuration
         return self._any_untried()
@@ -147,41 +147,11 @@ class DistinctSampler(BaseSampler):
         return list(islice(self._space.configurations(), ENUMERATED))
 
 
-class _Answers:
-    """Stands in for a trial: answers every question of `SearchSpace.draw` and keeps what was asked."""
-
-    def __init__(self, answer: Callable[[str], Scalar]) -> None:
-        self._answer = answer
-        self.distributions: dict[str, CategoricalDistribution] = {}
-        self.values: dict[str, Scalar] = {}
-
-    def suggest_categorical(self, name: str, choices: tuple[Scalar, ...], /) -> Scalar:
-        self.distributions[name] = CategoricalDistribution(choices)
-        self.values[name] = self._answer(name)
-        return self.values[name]
-
-    @classmethod
-    def of_sampler(cls, sampler: BaseSampler, study: Study, trial: FrozenTrial) -> "_Answers":
-        relative = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
-        answers = cls(lambda name: "")
-
-        def answer(name: str) -> Scalar:
-            if name in relative:
-                value: Scalar = relative[name]
-                return value
-            drawn: Scalar = sampler.sample_independent(study, trial, name, answers.distributions[name])
-            return drawn
-
-        answers._answer = answer
-        return answers
-
-
 def starting_points(space: SearchSpace) -> list[Configuration]:
     """The baseline, then all that changes the network and how it is lowered at once, then each technique alone.
 
-    Each takes the last value listed, and the rest is as the teacher has it.
-
-    Where the rest cannot stay (int8 needs a runtime that runs it), the first value that can run is taken.
+    Each takes the last value listed, and the rest is as the teacher has it. Where the rest cannot stay (int8 needs a
+    runtime that runs it), the first value that can run is taken.
     """
     baseline = space.baseline()
     changes = [axis for axis in space.axes if axis.technique.stage <= Stage.LOWER]

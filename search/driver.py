@@ -44,7 +44,7 @@ class Driver:
         lessons: What is learnt of candidates; the study's sampler reads it.
         trials: How many trials the study shall have.
         timeout_s: After how long no further trial begins, or None.
-        time_budget_s: How long the whole search may take; trials under way at its end are stopped. Or None.
+        time_budget_s: How long the whole search may take; trials under way at its end are left. Or None.
     """
 
     def __init__(
@@ -73,10 +73,7 @@ class Driver:
         self._race = Race(lessons, known, self._trained(known))
         self._waited = False
         self._ledger = Ledger(search, lessons)
-        self._front = LiveFront(search.objectives, search.constraints, believable(search.study))
-        for trial in known:
-            if trial.state is optuna.trial.TrialState.COMPLETE:
-                self._front.add(record(trial))
+        self._front = self._front_so_far()
 
     def learn(self, figures: Mapping[Configuration, Mapping[str, Any]]) -> None:
         """Take in what an earlier study knows of candidates."""
@@ -115,10 +112,14 @@ class Driver:
             self._watcher.note(f"how small a difference may be believed is not known: {outcome.failure}")
             return
         self._study.set_user_attr("calibration", dict(outcome.result))
-        self._front = LiveFront(self._search.objectives, self._search.constraints, believable(self._study))
-        for trial in records(self._study):
-            if trial.state == "complete":
-                self._front.add(trial)
+        self._front = self._front_so_far()
+
+    def _front_so_far(self) -> LiveFront:
+        """The front of what the study holds, with what is known of its resolution."""
+        front = LiveFront(self._search.objectives, self._search.constraints, believable(self._study))
+        for trial in self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
+            front.add(record(trial))
+        return front
 
     def _adopt(self) -> None:
         """Go on with the trials that another driver left running."""

@@ -20,7 +20,8 @@ from runners.workload_reference import resolve
 from search.constraints import Constraint
 from search.front import all_measured
 from search.listing import document_of, open_study
-from search.objectives import find_objectives, losses
+from search.loss_table import losses
+from search.objectives import find_objectives
 from spaces.errors import RequestError, WorkFailed
 
 PICKS = ("knee", "fastest", "most-accurate")

@@ -169,8 +169,7 @@ class GainSampler(BaseSampler):
             if number != current:
                 self._take(study, trials[number])
         if self.work:
-            features = (self._candidates.features(trials[number]) for number in self._unfinished - {current})
-            self.work.under_way(candidate for candidate in features if candidate is not None)
+            self.work.under_way(self._pool.features[row] for row in np.flatnonzero(self._pool.pending))
 
     def _take(self, study: Study, trial: FrozenTrial) -> None:
         """Note what a trial has and what is known of it."""

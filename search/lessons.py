@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 from search.constraints import Constraint
-from search.objectives import Objective, losses
+from search.loss_table import figure_of, losses
+from search.objectives import Objective
 
 TRAINED = ("accuracy", "accuracy_drop", "train_seconds")
 """Quantities that nobody knows before a candidate is trained; all others a screening gives."""
@@ -36,7 +37,7 @@ class Lessons:
     def columns(self, figures: Mapping[str, Any]) -> NDArray[np.float64]:
         """The columns of measured ``figures``, shape ``(n_objectives + n_constraints,)``."""
         known = losses(self.objectives, figures, self.baseline)
-        missing = [figures.get(self._figure(objective.name)) is None for objective in self.objectives]
+        missing = [figures.get(figure_of(objective.name)) is None for objective in self.objectives]
         beyond = [self._violation(constraint, figures) for constraint in self.constraints]
         return np.array([*np.where(missing, np.nan, known), *beyond], dtype=float)
 
@@ -80,10 +81,6 @@ class Lessons:
     def speed_decides(self) -> bool:
         """Whether a constraint can be settled before any training."""
         return any(constraint.quantity not in TRAINED for constraint in self.constraints)
-
-    @staticmethod
-    def _figure(name: str) -> str:
-        return "accuracy" if name == "accuracy_drop" else name
 
     @staticmethod
     def _violation(constraint: Constraint, figures: Mapping[str, Any]) -> float:

@@ -1,4 +1,4 @@
-"""What `search.objectives` says of one measurement, said of ten thousand in milliseconds."""
+"""Measured quantities as numbers to minimise, at this one border: of ten thousand measurements in milliseconds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.objectives import TIMED, TOLERATED_DROP, Objective
+from search.objectives import Objective
 
 Figures = Sequence[Mapping[str, Any]]
+
+TOLERATED_DROP = 0.10
+"""Quality this far below the baseline's, as a fraction, adds nothing to the hypervolume."""
+
+TIMED = ("speedup", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "throughput_per_s")
+"""What comes from the stopwatch of one comparison, and is known to the study's resolution at best."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +24,11 @@ class LossTable:
     """Losses, each array of the shape ``(n_measurements, n_objectives)``.
 
     Attributes:
-        points: `search.objectives.losses` of each measurement.
-        best: The first of its `search.objectives.loss_ends`.
-        worst: The second of them.
+        points: The estimates.
+        best: The better ends of the 95 % intervals. For what is `TIMED` they lie further out by the factor
+            1 + resolution: one point's worse end is beyond another's better end only where the ratio of the figures
+            themselves is beyond that factor.
+        worst: The worse ends. What has no interval counts as known exactly.
     """
 
     points: NDArray[np.float64]
@@ -31,19 +39,37 @@ class LossTable:
 def loss_table(
     objectives: Sequence[Objective], measurements: Figures, baseline: Mapping[str, Any], resolution: float = 0.0
 ) -> LossTable:
-    """The losses of ``measurements`` beside ``baseline``, and those at the ends of their intervals."""
+    """The losses of ``measurements`` beside ``baseline``; the reference point is 1 in all.
+
+    Quality counts from perfect (0) to ten points below the baseline (1); a cost from free (0) to the
+    baseline's (1); a rate from endless (0) to the baseline's (1). What could not be measured counts as endless.
+    """
     columns = [_column(objective, measurements, baseline, resolution) for objective in objectives]
     points, best, worst = (
         np.array(columns, dtype=float).reshape(len(objectives), 3, len(measurements)).transpose(1, 2, 0)
     )
+    # An estimate may lie outside its bootstrap interval.
     return LossTable(points, np.minimum(best, points), np.maximum(worst, points))
+
+
+def losses(
+    objectives: Sequence[Objective], measurement: Mapping[str, Any], baseline: Mapping[str, Any]
+) -> NDArray[np.float64]:
+    """The losses of one measurement, shape ``(n_objectives,)``."""
+    points: NDArray[np.float64] = loss_table(objectives, [measurement], baseline).points[0]
+    return points
+
+
+def figure_of(name: str) -> str:
+    """The figure that an objective is judged by; a drop in accuracy is as certain as the accuracy."""
+    return "accuracy" if name == "accuracy_drop" else name
 
 
 def _column(
     objective: Objective, measurements: Figures, baseline: Mapping[str, Any], resolution: float
 ) -> list[NDArray[np.float64]]:
     """Points, better ends and worse ends in one objective."""
-    name = "accuracy" if objective.name == "accuracy_drop" else objective.name
+    name = figure_of(objective.name)
     values = [measurement.get(name) for measurement in measurements]
     key = f"{name}_ci95"
     ends = [measurement.get(key) or (value, value) for measurement, value in zip(measurements, values, strict=True)]

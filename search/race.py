@@ -64,7 +64,9 @@ class Race:
         return self._of(candidate.levels).report(candidate.number, rung, losses)
 
     def _of(self, levels: tuple[int, ...]) -> Rungs:
-        return self._rungs.setdefault(levels, Rungs(levels))
+        if levels not in self._rungs:
+            self._rungs[levels] = Rungs(levels)
+        return self._rungs[levels]
 
     def _losses(self, candidate: Candidate, result: Mapping[str, Any]) -> list[float] | None:
         """What the candidate competes in; None where one of the objectives is not known.

@@ -64,7 +64,7 @@ def make_sampler(
         space: What may be chosen.
         lessons: What is learnt of candidates.
         seed: The study's seed.
-        first: Configurations to begin with, after the baseline and before each technique alone.
+        first: Configurations to begin with, after the baseline and before the other `starting_points`.
     """
     trials = records(study)
     own = (seed * 1_000_003 + len(trials)) % 2**32

@@ -1,8 +1,8 @@
 """Screening: timing candidates untrained, since the speed of a dense network does not depend on its weights."""
 
+from bisect import insort
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from statistics import median
 from typing import Any
 
 import optuna
@@ -36,9 +36,7 @@ class Screening:
     def __init__(self, study: optuna.Study, *, always: bool = False) -> None:
         self._study = study
         self._always = always
-        self._training: list[float] = []
-        self._timing: list[float] = []
-        self._measuring: list[float] = []
+        self._training, self._timing, self._measuring = _Costs(), _Costs(), _Costs()
         self._since = 0
         self._kept: dict[str, dict[str, Any]] = {
             document["configuration"]: document
@@ -57,16 +55,16 @@ class Screening:
     @property
     def trial_s(self) -> float:
         """What a trial takes, in the middle; 0 while that is not known."""
-        return (median(self._training) if self._training else 0.0) + (median(self._timing) if self._timing else 0.0)
+        return self._training.middle + self._timing.middle
 
     @property
     def dearness(self) -> float:
         """What training costs, in units of what timing a candidate does; 0 while that is not known."""
-        return median(self._training) / max(1e-9, median(self._timing)) if self._training and self._timing else 0.0
+        return self._training.middle / max(1e-9, self._timing.middle) if self._timing.known else 0.0
 
     def due(self) -> bool:
         """Whether another candidate is to be timed before the next trial begins."""
-        afforded = self._spent < SHARE * sum(self._training)
+        afforded = self._spent < SHARE * self._training.total
         return self._since < self.per_trial and (afforded or (self._always and self._since == 0))
 
     def began(self) -> None:
@@ -80,17 +78,15 @@ class Screening:
     @property
     def measuring_s(self) -> float:
         """What a measurement takes, in the middle; 0 while that is not known."""
-        return median(self._measuring) if self._measuring else 0.0
+        return self._measuring.middle
 
     def cost(self, seconds: Mapping[str, float]) -> None:
         """Learn from what the stages of a candidate took, by their names."""
-        timing = sum(seconds.get(stage, 0.0) for stage in TIMING)
-        if seconds.get("measuring"):
-            self._measuring.append(seconds["measuring"])
         if seconds.get(TRAINING):
-            self._training.append(seconds[TRAINING])
-        if seconds.get("measuring") and timing:
-            self._timing.append(timing)
+            self._training.add(seconds[TRAINING])
+        if seconds.get("measuring"):
+            self._measuring.add(seconds["measuring"])
+            self._timing.add(sum(seconds.get(stage, 0.0) for stage in TIMING))
 
     def recall(self, trials: Iterable[FrozenTrial]) -> None:
         """Learn the costs that an earlier driver has kept."""
@@ -115,3 +111,25 @@ class Screening:
     def all(self) -> dict[Configuration, dict[str, Any]]:
         """The figures of every candidate that was timed."""
         return {Configuration.from_json(text): document["figures"] for text, document in self._kept.items()}
+
+
+class _Costs:
+    """Seconds that one kind of work took; their median is asked for far more often than there is a new one."""
+
+    def __init__(self) -> None:
+        self._sorted: list[float] = []
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        insort(self._sorted, seconds)
+        self.total += seconds
+
+    @property
+    def known(self) -> bool:
+        return bool(self._sorted)
+
+    @property
+    def middle(self) -> float:
+        """The median; 0 while nothing is known."""
+        count = len(self._sorted)
+        return (self._sorted[(count - 1) // 2] + self._sorted[count // 2]) / 2 if count else 0.0

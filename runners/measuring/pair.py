@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from runners.backend import Predictor, find_backend
 from runners.measuring.latency import time_pair
-from runners.measuring.quality import predict, quality
+from runners.measuring.quality import EVALUATION_BATCH, predict, quality
 from runners.runner import StageFailed
 from runners.workload import Split, Workload
 from runners.workload_reference import resolve
 
-EVALUATION_BATCH = 64
 SAME_ANSWER = 1e-3
 """Largest difference between two answers to one input, as a share of the largest output: threads vary the sums."""
 

@@ -11,6 +11,8 @@ from runners.backend import Predictor
 from runners.runner import StageFailed
 from runners.workload import Split, Workload, accuracy
 
+EVALUATION_BATCH = 64
+
 
 def predict(predictor: Predictor, split: Split, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Outputs ``(n, ...)`` and targets ``(n, ...)`` over the whole split.

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import Any
 
-from runners.stages.store_entry import MANIFEST, DamagedEntry, StoredStage, read_entry, write_manifest
+from runners.stages.store_entry import MANIFEST, DamagedEntry, StoredStage, read_entry, sync, write_manifest
 from runners.stages.store_locks import held
 from runners.stages.store_room import StoreRoom
 from runners.stages.store_use import registered, unfinished, write_wishes
@@ -120,7 +120,7 @@ class StageStore:
                 if not os.path.lexists(entry) or not os.path.lexists(destination):
                     raise
                 continue
-            _sync_folder(destination.parent)
+            sync(destination.parent)
             there = read_entry(destination, key)
             break
         self.room.keep_to_limit()
@@ -186,11 +186,3 @@ class StageStore:
         return RequestError(
             f"the stage store {self.root} cannot be written ({error.strerror}); name another with --stage-store"
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -73,7 +73,7 @@ def write_manifest(entry: Path, content: Mapping[str, Any]) -> None:
         file.write(whole)
     for folder, _, names in os.walk(entry):
         for path in [*(os.path.join(folder, name) for name in names), folder]:
-            _sync(path)
+            sync(path)
 
 
 def read_entry(entry: Path, key: str) -> StoredStage:
@@ -185,7 +185,8 @@ def _sha256(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def _sync(path: str) -> None:
+def sync(path: str | Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -4,14 +4,12 @@ from typing import Any
 
 import torch
 
-from runners.measuring.quality import predict, quality
+from runners.measuring.quality import EVALUATION_BATCH, predict, quality
 from runners.parallelism.data import train_in_parallel
 from runners.stages.job import StageJob
 from runners.torch_predictor import torch_predictor
 from runners.training_level import train_level
 from runners.weights import load_network
-
-EVALUATION_BATCH = 64
 
 
 def run(job: StageJob) -> dict[str, Any]:

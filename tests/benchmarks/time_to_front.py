@@ -33,7 +33,8 @@ from side_by_side import SPLITS, combine, judge
 from two_sides import Side, SideFailed, Trial, run_ours, run_plain
 
 from runners.telemetry import silence
-from search.objectives import find_objectives, losses
+from search.loss_table import losses
+from search.objectives import find_objectives
 from search.pareto_front import hypervolume, nondominated
 
 SIDES: dict[str, Callable[[Any, int, int, Path], Side]] = {"ours": run_ours, "plain": run_plain}

@@ -8,7 +8,8 @@ import pytest
 from search_tests.simulation import OBJECTIVES, drive, make_chains, make_runner, measurement, open_table_study
 
 from search.front import front_document, front_of
-from search.objectives import find_objectives, loss_ends, losses
+from search.loss_table import loss_table, losses
+from search.objectives import find_objectives
 from search.pareto_front import nondominated, tied
 from search.study import TrialRecord
 
@@ -130,7 +131,8 @@ def test_other_figures_of_the_stopwatch_are_known_to_the_resolution_too(name: st
 def test_the_resolution_is_no_excuse_for_a_size() -> None:
     small, large = (dict(measurement(0.95, 1.0), size_mib=size) for size in (1.0, 1.001))
     objectives = find_objectives(["accuracy_drop", "size_mib"])
-    (best, worst), (other, _) = (loss_ends(objectives, figures, large, 0.5) for figures in (small, large))
+    table = loss_table(objectives, [small, large], large, 0.5)
+    (best, other), (worst, _) = table.best, table.worst
     assert worst[1] == best[1] < other[1]
     assert worst[0] - best[0] == pytest.approx(0.02 / 0.15)  # a drop is as uncertain as the accuracy
 
@@ -146,7 +148,8 @@ def test_what_could_not_be_measured_never_wins() -> None:
 
 def test_an_estimate_outside_its_interval_widens_it() -> None:
     figures = measurement(0.95, 5.0, speedup_ci95=(5.1, 5.3))
-    best, worst = loss_ends(OBJECTIVES, figures, measurement(0.95, 1.0))
+    table = loss_table(OBJECTIVES, [figures], measurement(0.95, 1.0))
+    best, worst = table.best[0], table.worst[0]
     assert best[1] < worst[1] == losses(OBJECTIVES, figures, measurement(0.95, 1.0))[1]
 
 

@@ -9,8 +9,8 @@ from search_tests.simulation import measurement
 from search.constraints import Constraint
 from search.front import front_of
 from search.live_front import LiveFront
-from search.loss_table import loss_table
-from search.objectives import find_objectives, loss_ends, losses
+from search.loss_table import loss_table, losses
+from search.objectives import find_objectives
 from search.study import TrialRecord
 
 OBJECTIVES = (["accuracy", "speedup"], ["accuracy_drop", "latency_p99_ms", "size_mib"], ["speedup"])
@@ -71,9 +71,9 @@ def test_a_table_says_of_each_measurement_what_is_said_of_it_alone(names: list[s
     for baseline in (figures[0], {**figures[0], "size_mib": 0.0}):
         table = loss_table(objectives, figures, baseline, 0.013)
         assert table.points.tolist() == [losses(objectives, one, baseline).tolist() for one in figures]
-        ends = [loss_ends(objectives, one, baseline, 0.013) for one in figures]
-        assert table.best.tolist() == [best.tolist() for best, _ in ends]
-        assert table.worst.tolist() == [worst.tolist() for _, worst in ends]
+        alone = [loss_table(objectives, [one], baseline, 0.013) for one in figures]
+        assert table.best.tolist() == [one.best[0].tolist() for one in alone]
+        assert table.worst.tolist() == [one.worst[0].tolist() for one in alone]
 
 
 def test_no_measurements_make_an_empty_table() -> None:

@@ -62,7 +62,7 @@ def test_the_least_recently_used_goes_first(asked: dict[str, object], gone: str)
 
 def test_a_store_over_its_limit_lets_go_of_what_was_not_used_for_longest(store: StageStore) -> None:
     size = sum(entry.size for entry in store.room.entries())
-    store.room.set_limit(size - 1)
+    store.room.set_limit(size - 500)  # a manifest is a few bytes longer or shorter, as its clock readings are
     store.get(KEYS[0])
     put(store, "9" * 64)
     assert kept(store) == ["9", "a", "d", "e", "f"]

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -16,6 +17,13 @@ PRELOAD = ["numpy", "torch", "runners.training_loop", "runners.weights", "runner
 """Imported once by the server that children are forked from: a fresh child then costs tens of milliseconds."""
 
 
+def prepare() -> None:
+    """Let the server start and import while this process does something else; harmless where it runs."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
+    with _main_module_hidden():
+        forkserver.ensure_running()
+
+
 class FreshProcess:
     """One call under way in a process group of its own.
 
@@ -23,8 +31,8 @@ class FreshProcess:
     """
 
     def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        prepare()
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOAD)
         self._receiver, sender = context.Pipe(duplex=False)
         self._process = context.Process(target=_child, args=(sender, function, arguments), daemon=False)
         with _main_module_hidden():

@@ -171,9 +171,11 @@ def _inspect(workload: Any, sent: bytes | None, proxies: dict[str, str]) -> tupl
 @ray.remote(max_retries=0)
 def _carry_out(task: StageTask, store: str, sent: bytes | None, proxies: dict[str, str]) -> StageOutcome:
     _enter_worker(proxies)
+    from runners.processes import prepare
     from runners.stages.job import carry_out
     from runners.stages.store_location import open_store
 
+    prepare()  # the first measurement in this worker does not wait for its imports
     return carry_out(replace(task, workload=unpack(task.workload, sent)), open_store(store))
 
 

@@ -38,7 +38,9 @@ from search.objectives import find_objectives
 from search.pareto_front import hypervolume, nondominated
 
 SIDES: dict[str, Callable[[Any, int, int, Path], Side]] = {"ours": run_ours, "plain": run_plain}
-TRIALS = {"digits": 12, "synthetic": 12, "cifar10-small": 18}
+TRIALS = {"digits": 24, "synthetic": 12, "cifar10-small": 18}
+PLAIN_TRIALS = {**TRIALS, "digits": 40}
+"""Of the plain loop: as many as it takes it to settle where a trial is short."""
 SEEDS = {"digits": 3, "synthetic": 3, "cifar10-small": 1}
 PROCESSES = 2
 OBJECTIVES = find_objectives(("accuracy", "speedup"))
@@ -188,7 +190,7 @@ def _times(ratio: float | None) -> str:
 
 def benchmark(options: argparse.Namespace, reference: Any) -> dict[str, Any]:
     """Run all seeds; the document that ``--json`` prints."""
-    trials = {"ours": options.trials, "plain": options.plain_trials or options.trials}
+    trials = {"ours": options.trials, "plain": options.plain_trials}
     with tempfile.TemporaryDirectory(prefix="time-to-front-") as temporary:
         folder = options.keep.absolute() if options.keep else Path(temporary)
         seeds = [one_seed(reference, trials, seed, options.budget, folder) for seed in range(options.seeds)]
@@ -216,19 +218,21 @@ def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> t
     parser.add_argument("--workload", choices=list(TRIALS), default="digits")
     parser.add_argument("--data", type=Path, help="folder with train, val and test, for cifar10-small")
     parser.add_argument("--seeds", type=int, help="how many, from 0 on (default: 3, cifar10-small 1)")
-    parser.add_argument("--trials", type=int, help="of either side (default: 12, cifar10-small 18)")
-    parser.add_argument("--plain-trials", type=int, help="of the plain loop, where it shall have others")
+    parser.add_argument("--trials", type=int, help=f"of frontrunner (default: {_listed(TRIALS)})")
+    parser.add_argument(
+        "--plain-trials", type=int, help=f"of the plain loop (default: --trials, else {_listed(PLAIN_TRIALS)})"
+    )
     parser.add_argument("--budget", type=float, default=1.0, help="seconds to time a member in each process anew")
     parser.add_argument("--keep", type=Path, help="new folder in which everything stays, logs and artifacts too")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args(arguments)
     options.seeds = SEEDS[options.workload] if options.seeds is None else options.seeds
+    if options.plain_trials is None:
+        options.plain_trials = PLAIN_TRIALS[options.workload] if options.trials is None else options.trials
     options.trials = TRIALS[options.workload] if options.trials is None else options.trials
-    for name in ("seeds", "trials", "budget"):
+    for name in ("seeds", "trials", "plain_trials", "budget"):
         if not getattr(options, name) > 0:
-            parser.error(f"--{name} {getattr(options, name)}: give a number above 0")
-    if options.plain_trials is not None and options.plain_trials < 1:
-        parser.error(f"--plain-trials {options.plain_trials}: give a number above 0")
+            parser.error(f"--{name.replace('_', '-')} {getattr(options, name)}: give a number above 0")
     if shutil.which("frontrunner", path=str(Path(sys.executable).parent)) is None:
         parser.error(f"there is no frontrunner command beside {sys.executable}; install the project into it")
     reference = _reference(parser, options)
@@ -238,6 +242,10 @@ def read_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> t
         except OSError as error:
             parser.error(f"--keep {options.keep}: cannot be made ({error.strerror}); name a new folder")
     return options, reference
+
+
+def _listed(trials: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in trials.items())
 
 
 def _reference(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Any:

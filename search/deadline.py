@@ -3,16 +3,18 @@
 import time
 from collections.abc import Callable
 
-SETTLING_S = 10.0
-SETTLING_EACH_S = 6.0
-SETTLING_TIMES = 3.0
-"""What the last measurements take: so long, and for the baseline and each member of the front so long at least, or so
-many times a measurement of the search, as they judge three splits and not one."""
+SETTLING_S = 8.0
+SETTLING_EACH_S = 4.5
+"""What the last measurements take: so long, and so long for the baseline and each member of a front of small networks;
+five members took 32 s on two cores where a measurement of the search took 2 s."""
+JUDGING_FROM_S = 3.0
+SPLITS = 3
+"""What a measurement of the search takes beyond so long is judging one split; the last ones judge so many."""
 
 
 def settling_s(front: int, measuring_s: float) -> float:
     """Seconds that the last measurements of ``front`` members take, where one in the search takes ``measuring_s``."""
-    return SETTLING_S + max(SETTLING_EACH_S, SETTLING_TIMES * measuring_s) * (1 + front)
+    return SETTLING_S + (SETTLING_EACH_S + SPLITS * max(0.0, measuring_s - JUDGING_FROM_S)) * (1 + front)
 
 
 class Deadline:

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from search.study_lock import file_held
 from spaces.errors import RequestError
 
 DEFAULT = "frontrunner-home"
@@ -72,19 +71,10 @@ class Home:
 
     @contextmanager
     def driving(self, study: str) -> Iterator[None]:
-        """Hold ``study`` for this process alone; the lock of a dead process is free.
+        """Hold ``study``, with its records on their way to MLflow, for this process alone until it ends or dies.
 
         Raises:
             RequestError: Another process runs it.
         """
-        lock = FileLock(self.path / "locks" / f"{study}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RequestError(
-                f"study {study!r} is being run by another process; wait for it, or give another --study"
-            ) from None
-        try:
+        with file_held(self.path / "locks" / f"{study}.lock", study):
             yield
-        finally:
-            lock.release()

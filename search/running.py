@@ -32,6 +32,7 @@ from search.samplers import make_sampler
 from search.session import Search
 from search.space_file import space_document
 from search.study import StudySettings, find_study, make_study, open_storage, records
+from search.study_lock import study_held
 from search.warm_start import Earlier, earlier_study
 from search.watchers import Watchers
 from spaces.space_document import make_space
@@ -66,6 +67,7 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
         _stoppable(),
         redirect_stdout(io.StringIO()),
         places.home.driving(request.study_name),
+        study_held(places.storage, request.study_name),
         store.in_use(f"study {request.study_name}"),
         make_progress(quiet=False) as progress,
     ):

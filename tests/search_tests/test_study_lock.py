@@ -62,8 +62,8 @@ def require_one_driver(storage: str, other_spelling: str) -> None:
 
 def test_a_study_in_an_sqlite_file_has_one_driver_by_whatever_path(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    require_one_driver(f"sqlite:///{tmp_path}/real/studies.db", f"sqlite:///{tmp_path}/link/../link/studies.db")
+    (tmp_path / "alias.db").symlink_to(tmp_path / "real" / "studies.db")
+    require_one_driver(f"sqlite:///{tmp_path}/real/studies.db", f"sqlite:///{tmp_path}/real/../alias.db")
 
 
 def test_a_database_in_memory_needs_no_lock() -> None:

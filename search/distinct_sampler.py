@@ -151,16 +151,18 @@ def starting_points(space: SearchSpace) -> list[Configuration]:
     """The baseline, then all that changes the network and how it is lowered at once, then each technique alone.
 
     Each takes the last value listed, and the rest is as the teacher has it. Where the rest cannot stay (int8 needs a
-    runtime that runs it), the first value that can run is taken.
+    runtime that runs it), the first value that can run is taken. How it is lowered has no order, and costs no
+    training: there each value has its turn.
     """
     baseline = space.baseline()
     changes = [axis for axis in space.axes if axis.technique.stage <= Stage.LOWER]
     together = {axis.name: axis.values[-1] for axis in changes}
     points = [baseline, _closest(space, {**baseline, **together}, changes[0].name) if changes else None]
     for axis in space.axes:
-        value = axis.values[-1]
-        if value != baseline.get(axis.parameter.name):
-            points.append(_closest(space, {**baseline, axis.parameter.name: value}, axis.parameter.name))
+        name = axis.parameter.name
+        for value in axis.values if axis.technique.stage == Stage.LOWER else axis.values[-1:]:
+            if value != baseline.get(name):
+                points.append(_closest(space, {**baseline, name: value}, name))
     return list(dict.fromkeys(point for point in points if point is not None))
 
 

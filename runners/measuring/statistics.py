@@ -45,7 +45,8 @@ SEGMENTS = 48
 LOW_END = 0.2
 """The bootstrap looks for the quantile among this share of the calls, the fastest."""
 GRID = 512
-WIDE_INTERVAL = 0.10
+WIDE_INTERVAL = 0.20
+"""Half-width, as a share, beyond which an interval says little; a narrower one says how much to trust the value."""
 BUSY = 2.0
 CALLS_FOR_P99 = 1000
 PAUSE_S = 0.25

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -66,6 +67,20 @@ def test_a_study_in_an_sqlite_file_has_one_driver_by_whatever_path(tmp_path: Pat
     require_one_driver(f"sqlite:///{tmp_path}/real/studies.db", f"sqlite:///{tmp_path}/real/../alias.db")
 
 
+def test_whoever_may_write_an_sqlite_file_may_take_its_lock(tmp_path: Path) -> None:
+    database = tmp_path / "studies.db"
+    database.touch()
+    database.chmod(0o660)
+    with study_held(f"sqlite:///{database}", "study"):
+        (lock,) = tmp_path.glob(".studies.db.study.lock")
+        assert lock.stat().st_mode & 0o777 == 0o660
+
+
+def test_two_databases_may_each_have_a_study_of_one_name(tmp_path: Path) -> None:
+    with study_held(f"sqlite:///{tmp_path}/a.db", "study"), study_held(f"sqlite:///{tmp_path}/b.db", "study"):
+        pass
+
+
 def test_a_database_in_memory_needs_no_lock() -> None:
     with study_held("sqlite://", "study"), study_held("sqlite:///:memory:", "study"):
         pass
@@ -98,3 +113,32 @@ def postgres() -> Iterator[str]:
 @needs_postgres
 def test_a_study_in_postgresql_has_one_driver(postgres: str) -> None:
     require_one_driver(postgres, postgres)
+
+
+@needs_postgres
+def test_a_lock_outlives_the_time_after_which_idle_sessions_are_ended(postgres: str) -> None:
+    from sqlalchemy import create_engine, make_url, text
+    from sqlalchemy.exc import OperationalError
+
+    hasty = f"{postgres}&options=-c%20idle_session_timeout%3D100"
+    with study_held(hasty, "study"), create_engine(make_url(hasty)).connect() as other:
+        other.execute(text("SELECT 1"))
+        other.commit()
+        time.sleep(1)
+        with pytest.raises(OperationalError):  # so much for a session that lets it be
+            other.execute(text("SELECT 1"))
+        with pytest.raises(RequestError, match="is being run by another process"):
+            study_held(postgres, "study").__enter__()
+
+
+@needs_postgres
+def test_a_lost_connection_frees_the_study_and_stops_nothing(postgres: str) -> None:
+    from sqlalchemy import create_engine, make_url, text
+
+    others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
+    with study_held(postgres, "study"):
+        with create_engine(make_url(postgres)).connect() as connection:
+            ended = connection.execute(text(others + "backend_type = 'client backend'")).scalars().all()
+        assert ended == [True]
+        with study_held(postgres, "study"):
+            pass

@@ -100,10 +100,12 @@ def _read_onnx(path: Path, threads: int) -> ModelFile:
 def _read_torchscript(path: Path, threads: int) -> ModelFile:
     import torch
 
+    from runners.accelerator import torch_device
+
     if not any(Path(name).name == CONSTANTS for name in _entries(path)):
         raise RequestError(f"{path} is no TorchScript file, and weights alone hold no network; write it with jit.save")
     jit: Any = torch.jit  # its functions carry no types
-    module = jit.load(path, map_location="cpu").eval()
+    module = jit.load(path, map_location=torch_device()).eval()
     needed = [argument for argument in module.forward.schema.arguments[1:] if not argument.has_default_value()]
     _require_one_float32(path, [str(argument.type) == "Tensor" for argument in needed])
     module = jit.optimize_for_inference(module)
@@ -113,15 +115,17 @@ def _read_torchscript(path: Path, threads: int) -> ModelFile:
 def _read_program(path: Path, threads: int) -> ModelFile:
     import torch
 
+    from runners.accelerator import torch_device
+    from runners.torch_predictor import program_module
+
     _entries(path)
     logging.getLogger("torch.export").setLevel(logging.CRITICAL)
     program = torch.export.load(path)
     named = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
     inputs = [named.get(str(name)) for name in program.graph_signature.user_inputs]
     _require_one_float32(path, [getattr(value, "dtype", None) == torch.float32 for value in inputs])
-    # The guards check shapes and types in Python at every call, which costs more than a small layer.
-    module = program.module(check_guards=False)
     sizes = tuple(size if isinstance(size, int) else None for size in getattr(inputs[0], "shape", ()))
+    module = program_module(program, torch_device())
     return ModelFile(sizes, lambda shape: _torch_predictor(module, threads))
 
 

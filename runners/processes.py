@@ -16,6 +16,18 @@ from runners.runner import StageFailed
 PRELOAD = ["numpy", "torch", "runners.training_loop", "runners.weights", "runners.measuring.pair"]
 """Imported once by the server that children are forked from: a fresh child then costs tens of milliseconds."""
 
+VISIBLE_DEVICES = (
+    "CUDA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "ZE_AFFINITY_MASK",
+    "ONEAPI_DEVICE_SELECTOR",
+    "ASCEND_RT_VISIBLE_DEVICES",
+    "HABANA_VISIBLE_MODULES",
+)
+"""Which accelerators a process may use. The server keeps the environment that it was started with, while Ray sets
+these anew for every task: a child must be told."""
+
 
 def prepare() -> None:
     """Let the server start and import while this process does something else; harmless where it runs."""
@@ -34,7 +46,8 @@ class FreshProcess:
         prepare()
         context = multiprocessing.get_context("forkserver")
         self._receiver, sender = context.Pipe(duplex=False)
-        self._process = context.Process(target=_child, args=(sender, function, arguments), daemon=False)
+        visible = {name: os.environ.get(name) for name in VISIBLE_DEVICES}
+        self._process = context.Process(target=_child, args=(sender, visible, function, arguments), daemon=False)
         with _main_module_hidden():
             self._process.start()
         sender.close()
@@ -76,14 +89,26 @@ def call_fresh(function: Callable[..., Any], *arguments: Any, timeout_s: float, 
     return FreshProcess(function, *arguments).result(timeout_s, what)
 
 
-def _child(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _child(
+    sender: Connection, visible: dict[str, str | None], function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
     os.setsid()
+    _see_only(visible)
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         sender.send((True, function(*arguments)))
     except Exception as error:
         sender.send((False, f"{type(error).__name__}: {error}" if not isinstance(error, StageFailed) else str(error)))
+
+
+def _see_only(visible: dict[str, str | None]) -> None:
+    """Take over the caller's choice of accelerators, before anything asks for one."""
+    for name, value in visible.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _die_with_parent() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from runners.accelerator import torch_device
 from runners.runner import StageFailed
 from runners.training_loop import train
 from runners.weights import load_network, save_network
@@ -31,7 +32,8 @@ def train_level(
 ) -> float:
     """Train the network in ``parent`` and let the first worker write it to ``to``, with its momentum if more follows.
 
-    Levels one after the other give the weights that training in one go gives.
+    Levels one after the other give the weights that training in one go gives. It trains on the accelerator of this
+    worker where there is one; what is written holds nothing of that.
 
     Args:
         workload: See `runners.training_loop.train`, as for ``settings``, ``seed``, ``rank`` and ``workers``.
@@ -50,8 +52,9 @@ def train_level(
     Raises:
         StageFailed: The loss became NaN or infinite, or the files of the level before cannot be read.
     """
-    network = load_network(workload.model, parent).to(memory_format=torch.channels_last)
-    guide = load_network(workload.model, teacher).eval().requires_grad_(False) if teacher else None
+    device = torch_device(rank)
+    network = load_network(workload.model, parent).to(memory_format=torch.channels_last).to(device)
+    guide = load_network(workload.model, teacher).eval().requires_grad_(False).to(device) if teacher else None
     before = _read_momentum(parent) if settings["from_epoch"] else {}
     pupil, _ = wrap(network), workload.splits  # made and loaded before the clock starts
     begin = time.perf_counter()
@@ -68,7 +71,7 @@ def _write_momentum(momentum: Mapping[str, Tensor], folder: Path) -> None:
     from safetensors.torch import save_file
 
     # Copies, because safetensors refuses anything but the plain layout.
-    plain = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in momentum.items()}
+    plain = {name: tensor.cpu().clone(memory_format=torch.contiguous_format) for name, tensor in momentum.items()}
     save_file(plain, folder / MOMENTUM)
 
 

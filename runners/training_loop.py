@@ -1,6 +1,7 @@
 """Train one network: one-cycle SGD, bf16 autocast where the machine has it, soft targets where a teacher is given."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from runners.accelerator import wait_for
 from runners.runner import StageFailed
 from runners.workload import Workload
 
@@ -24,7 +26,7 @@ def train(
     workers: int = 1,
     momentum: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """Train ``network`` in place on the training split.
+    """Train ``network`` in place on the training split, on the device where its weights are; done when it returns.
 
     Every epoch draws its order, its augmentation and what the network itself draws from the seed and its number, so
     that a training which goes on from an earlier one gives the weights of a training in one go.
@@ -35,25 +37,27 @@ def train(
         settings: The fields of `TrainingPlan`; ``autocast``, ``bf16`` or ``fp32``; and, where it is not the whole
             plan that is carried out, ``from_epoch`` and ``to_epoch``.
         seed: Decides order and augmentation, the same in every worker.
-        teacher: Gives the soft targets where ``distillation_weight`` is above 0.
+        teacher: Gives the soft targets where ``distillation_weight`` is above 0; on the same device.
         rank: This worker's share of every batch.
         workers: Number of workers.
         momentum: What this function returned for the epochs before ``from_epoch``.
 
     Returns:
-        The momentum of every trained parameter by its name.
+        The momentum of every trained parameter by its name, on the same device.
 
     Raises:
         StageFailed: The loss became NaN or infinite.
     """
     own = network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
     optimiser, schedule = _optimiser(own, workload, settings, momentum or {})
+    device = next(own.parameters()).device
     distil = settings["distillation_weight"] if teacher is not None else 0.0
     network.train()
     for inputs, targets in _batches(workload, settings, seed, rank):
         mine = slice(rank, None, workers)
-        images, wanted = inputs[mine].contiguous(memory_format=_layout(inputs)), targets[mine]
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings["autocast"] == "bf16"):
+        images = inputs[mine].contiguous(memory_format=_layout(inputs)).to(device)
+        wanted = targets[mine].to(device)
+        with _precision(device, settings["autocast"]):
             outputs = network(images)
             soft = teacher(images) if teacher is not None and distil else None
         loss = _loss(workload, outputs.float(), wanted, soft, distil, settings["distillation_temperature"])
@@ -62,6 +66,7 @@ def train(
         optimiser.step()
         schedule.step()
     network.eval()
+    wait_for(device)
     if not torch.isfinite(loss):
         raise StageFailed("training diverged: the loss is not a finite number; lower the learning rate")
     return {name: optimiser.state[p]["momentum_buffer"] for name, p in own.named_parameters() if optimiser.state[p]}
@@ -86,6 +91,10 @@ def _optimiser(
     return optimiser, schedule
 
 
+def _precision(device: torch.device, autocast: str) -> AbstractContextManager[Any]:
+    return torch.autocast(device.type, torch.bfloat16) if autocast == "bf16" else nullcontext()
+
+
 def _loss(
     workload: Workload, outputs: Tensor, targets: Tensor, soft: Tensor | None, weight: float, temperature: float
 ) -> Tensor:
@@ -105,7 +114,7 @@ def _loss(
 
 
 def _batches(workload: Workload, settings: Mapping[str, Any], seed: int, rank: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The augmented batches of all epochs from ``from_epoch`` to ``to_epoch``, in their order."""
+    """The augmented batches of all epochs from ``from_epoch`` to ``to_epoch``, in their order, on the processor."""
     split, size = workload.splits["train"], settings["batch_size"]
     generator = torch.Generator()
     for epoch in range(settings.get("from_epoch", 0), settings.get("to_epoch", settings["epochs"])):

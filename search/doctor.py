@@ -84,7 +84,8 @@ def _print(document: dict[str, Any]) -> None:
         f"[bold]device[/bold]  {document['device']}  ({', '.join(document['cpu_flags']) or 'no flags known'})"
     )
     found = f"{document['accelerators']} x {document['accelerator']}" if document["accelerators"] else "none found"
-    console.print(f"[bold]accelerators[/bold]  {found}")
+    where = document["accelerator"] or "the processor"
+    console.print(f"[bold]accelerators[/bold]  {found}; training, eager and torchscript run on {where}")
     backends = Table(box=None, header_style="bold")
     for column in ("backend", "precisions", "off because"):
         backends.add_column(column)

@@ -35,10 +35,11 @@ class Eager(Backend):
         (folder / SETTINGS).write_text(json.dumps({"precision": trained.precision}), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
+        from runners.accelerator import torch_device
         from runners.torch_predictor import torch_predictor
 
         if (folder / PROGRAM).exists():
-            return torch_predictor(_load_program(folder / PROGRAM), threads)
+            return torch_predictor(_load_program(folder / PROGRAM, torch_device()), threads)
         assert build is not None, "weights alone need the workload's code"
         return torch_predictor(_rebuild(folder, build), threads)
 
@@ -55,7 +56,7 @@ class Eager(Backend):
                 reason = f"{type(error).__name__}: {error}"
                 raise StageFailed(f"torch.export cannot write this network ({reason})") from error
             torch.export.save(program, destination / PROGRAM)
-        _require_equal(module, _load_program(destination / PROGRAM), example, _precision(folder))
+        _require_equal(module, _load_program(destination / PROGRAM, torch.device("cpu")), example, _precision(folder))
 
     def loader_source(self) -> str:
         return """
@@ -85,11 +86,12 @@ def _rebuild(folder: Path, build: Callable[[], Any]) -> Any:
     return at_precision(load_network(build, folder), _precision(folder)).eval()
 
 
-def _load_program(path: Path) -> Any:
+def _load_program(path: Path, device: Any) -> Any:
     import torch
 
-    # The guards check shapes and types in Python at every call, which costs more than a small layer.
-    return torch.export.load(path).module(check_guards=False)
+    from runners.torch_predictor import program_module
+
+    return program_module(torch.export.load(path), device)
 
 
 def _require_equal(module: Any, program: Any, example: NDArray[Any], precision: str) -> None:

@@ -38,13 +38,15 @@ class TorchScript(Backend):
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
         import torch
 
+        from runners.accelerator import torch_device
         from runners.torch_predictor import torch_predictor
 
         jit: Any = torch.jit  # its functions carry no types
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Not done before saving: the layouts that it chooses belong to this machine and cannot be saved.
-            module = jit.optimize_for_inference(jit.load(folder / self.artifact))
+            # Moved as it is loaded, since a network that was frozen keeps its weights as constants.
+            module = jit.optimize_for_inference(jit.load(folder / self.artifact, map_location=torch_device()))
         return torch_predictor(module, threads)
 
     def loader_source(self) -> str:
@@ -58,7 +60,7 @@ def load(folder, threads):
     torch.set_num_threads(threads)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = torch.jit.optimize_for_inference(torch.jit.load(folder / "model.pt"))
+        module = torch.jit.optimize_for_inference(torch.jit.load(folder / "model.pt", map_location="cpu"))
 
     def predict(inputs):
         with torch.inference_mode():

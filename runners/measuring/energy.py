@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -108,6 +108,12 @@ def device_state(root: Path = Path("/")) -> dict[str, Any]:
     except OSError:
         accelerators = []
     return {**state, "accelerators": accelerators} if accelerators else state
+
+
+def slowed(state: Mapping[str, Any]) -> str:
+    """Why figures taken in this `device_state` are not to be trusted, or an empty string."""
+    reasons = sorted({reason for accelerator in state.get("accelerators", ()) for reason in accelerator["slowed_by"]})
+    return f"an accelerator was slowed down: {'; '.join(reasons)}" if reasons else ""
 
 
 def _packages(root: Path) -> list[Counter]:

@@ -35,6 +35,8 @@ class Measurement:
         train_seconds: Time spent on training this candidate, 0 for the teacher.
         latency_p99_ms: 99th percentile of the same; None with too few calls to tell.
         energy_mj: Millijoules of the serving machine's processors for one inference; None without a counter.
+        device_p50_ms: Median time that the accelerator itself takes for one call with one input; None for an artifact
+            that does not run on one.
         accuracy_train: The same metric on the training split, for members of the final front.
         accuracy_test_ci95: The 95 % interval of ``accuracy_test``.
         outliers: Timed calls far off the others, all of which count in all figures.
@@ -58,6 +60,7 @@ class Measurement:
     accuracy_drop: float = _quantity("minimize", "fraction", default=0.0)
     latency_p99_ms: float | None = _quantity("minimize", "ms", default=None)
     energy_mj: float | None = _quantity("minimize", "mJ", default=None)
+    device_p50_ms: float | None = _quantity("minimize", "ms", default=None)
     accuracy_test: float | None = None
     accuracy_test_ci95: Interval | None = None
     accuracy_train: float | None = None

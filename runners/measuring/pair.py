@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor, find_backend
+from runners.measuring.energy import device_state
 from runners.measuring.latency import time_pair
 from runners.measuring.quality import EVALUATION_BATCH, predict, quality
 from runners.runner import StageFailed
@@ -27,7 +28,8 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
             ``baseline_threads``, ``splits``, ``budget_s``, ``seed``. Without splits the artifact is not judged.
 
     Returns:
-        Fields of `runners.measuring.measurement.Measurement`, with ``baseline_p50_ms`` and ``blocks``.
+        Fields of `runners.measuring.measurement.Measurement`, with ``baseline_p50_ms``, ``blocks`` and ``machine``,
+        which is what `device_state` shows right after the timing.
 
     Raises:
         StageFailed: The artifact gives outputs of another shape than the baseline, or not finite, or other ones
@@ -46,8 +48,10 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
     timing = time_pair(
         lambda: candidate(example), lambda: baseline(example), budget_s=request["budget_s"], seed=request["seed"]
     )
+    machine = device_state()
+    on_device = device_p50_ms(candidate, example)
     require_same_answer(before, candidate(example))
-    return {**figures, **vars(timing)}
+    return {**figures, **vars(timing), "device_p50_ms": on_device, "machine": machine}
 
 
 def judge_artifact(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,6 +88,23 @@ def open_baseline(workload: Workload, teacher: str | None, threads: int) -> Pred
 
     network = load_network(workload.model, Path(teacher)) if teacher else workload.model()
     return torch_predictor(network.eval(), threads)
+
+
+def device_p50_ms(predictor: Predictor, inputs: NDArray[Any]) -> float | None:
+    """Median time in ms that the accelerator takes for one call, without the ways of inputs and outputs.
+
+    None where the predictor does not run on an accelerator, as with a runtime that stays on the processor.
+    """
+    import torch
+
+    from runners.measuring.device_events import median_on_device_ms
+    from runners.torch_predictor import OnAccelerator
+
+    if not isinstance(predictor, OnAccelerator):
+        return None
+    with torch.inference_mode():
+        given = predictor.place(inputs)
+        return median_on_device_ms(lambda: predictor.call(given))
 
 
 def require_same_answer(before: NDArray[Any], after: NDArray[Any]) -> None:

@@ -1,4 +1,8 @@
-"""Data-parallel training on one machine: processes that split every batch and average their gradients."""
+"""Data-parallel training on one machine: processes that split every batch and average their gradients.
+
+Each has an accelerator of its own where there are as many, and they speak over what is made for it (NCCL, say).
+Otherwise they speak over gloo, on the processor or on accelerators that they share, which NCCL refuses.
+"""
 
 import tempfile
 from collections.abc import Mapping
@@ -13,7 +17,7 @@ TIMEOUT_S = 24 * 3600.0
 def train_in_parallel(
     workload: Any, parent: Path, teacher: Path | None, settings: Mapping[str, Any], seed: int, threads: int, to: Path
 ) -> float:
-    """Train one level with ``settings["workers"]`` processes over gloo; see `runners.training_level.train_level`.
+    """Train one level with ``settings["workers"]`` processes; see `runners.training_level.train_level`.
 
     Args:
         workload: Its reference; every worker resolves it.
@@ -62,12 +66,17 @@ def _worker(
     from torch import distributed
     from torch.nn.parallel import DistributedDataParallel
 
+    from runners.accelerator import process_group_backend, torch_device
     from runners.training_level import train_level
     from runners.workload_reference import resolve
 
     torch.set_num_threads(threads)
+    device = torch_device(rank)
+    if device.type != "cpu":
+        torch.accelerator.set_device_index(device)
     resolved = resolve(workload)
-    distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=workers)
+    backend = process_group_backend(device, workers)
+    distributed.init_process_group(backend, init_method=f"file://{meeting}", rank=rank, world_size=workers)
     try:
         return train_level(
             resolved, parent, teacher, settings, seed, to, rank=rank, workers=workers, wrap=DistributedDataParallel

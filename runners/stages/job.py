@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from runners.accelerator import accelerated
 from runners.lease import device_lease
+from runners.processes import call_fresh
 from runners.runner import StageFailed, StageOutcome, StageTask
 from runners.stages.store_entry import StoredStage
 from runners.stages.store_location import Store
@@ -19,6 +21,9 @@ from runners.workload_reference import resolve
 from spaces.errors import RequestError, WorkFailed
 
 NO_SPACE_BYTES = 64 * 2**10
+ON_ACCELERATOR = ("teacher", "training")
+"""Stages whose own module works on the accelerator; those that measure start processes for that themselves."""
+TIMEOUT_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -74,10 +79,32 @@ def _compute(task: StageTask, store: Store) -> StageOutcome:
         asked = time.perf_counter()
         with device_lease(exclusive=task.exclusive):
             begin = time.perf_counter()
-            result = importlib.import_module(f"runners.stages.{task.stage}").run(job)
+            result = _result(job)
             seconds = time.perf_counter() - begin
         entry = store.put(task.key, folder, result, seconds, origin=_origin(task))
     return StageOutcome(entry.result, seconds, waited_s=begin - asked)
+
+
+def _result(job: StageJob) -> dict[str, Any]:
+    """The figures of the stage.
+
+    One that works on an accelerator has a process of its own: this one goes on to other stages, and would keep the
+    accelerator that it was given first, with the memory that it used there.
+    """
+    if job.task.stage not in ON_ACCELERATOR or not accelerated():
+        return _run(job)
+    given = job.task, dict(job.inputs), job.folder
+    figures: dict[str, Any] = call_fresh(_run_in_child, *given, timeout_s=TIMEOUT_S, what="its own process")
+    return figures
+
+
+def _run_in_child(task: StageTask, inputs: dict[str, StoredStage], folder: Path) -> dict[str, Any]:
+    return _run(StageJob(task, inputs, folder, resolve(task.workload)))
+
+
+def _run(job: StageJob) -> dict[str, Any]:
+    figures: dict[str, Any] = importlib.import_module(f"runners.stages.{job.task.stage}").run(job)
+    return figures
 
 
 def _inputs(task: StageTask, store: Store) -> dict[str, StoredStage]:

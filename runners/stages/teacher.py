@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from runners.accelerator import torch_device
 from runners.measuring.footprint import count_macs, count_parameters
 from runners.stages.job import StageJob
 from runners.training_loop import train
@@ -18,8 +19,9 @@ def run(job: StageJob) -> dict[str, Any]:
     network = job.workload.model()
     begin = time.perf_counter()
     if not job.workload.pretrained:
-        train(network.to(memory_format=torch.channels_last), job.workload, job.task.settings["plan"], job.task.seed)
-    network.eval()
+        placed = network.to(memory_format=torch.channels_last).to(torch_device())
+        train(placed, job.workload, job.task.settings["plan"], job.task.seed)
+    network.to("cpu").eval()
     save_network(network, job.folder)
     return {
         "macs": count_macs(network, job.workload.example()),

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from runners.measuring import energy
-from runners.measuring.energy import Counter, EnergyMeter, device_state
+from runners.measuring.energy import Counter, EnergyMeter, device_state, slowed
 from runners.parallelism.replicas import _energy_mj
 
 RANGE = 262_143_328_850
@@ -167,8 +167,10 @@ def test_accelerators_are_asked_where_nvml_is_there(tmp_path: Path, monkeypatch:
     meter = EnergyMeter.find(tmp_path, "cuda")
     assert meter is not None
     assert (meter.source, meter.joules()) == ("NVML, 1 accelerator", 2.5)
-    slowed = ["power cap set by software", "heat, slowed by hardware"]
-    assert device_state(tmp_path)["accelerators"] == [{"sm_mhz": 1980, "memory_mhz": 2619, "slowed_by": slowed}]
+    reasons = ["power cap set by software", "heat, slowed by hardware"]
+    state = device_state(tmp_path)
+    assert state["accelerators"] == [{"sm_mhz": 1980, "memory_mhz": 2619, "slowed_by": reasons}]
+    assert slowed(state) == "an accelerator was slowed down: heat, slowed by hardware; power cap set by software"
     assert EnergyMeter.find(tmp_path) is None  # the accelerator's energy is not the processor's
 
 
@@ -176,3 +178,8 @@ def test_nvml_without_a_driver_is_as_without_nvml(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "pynvml", Nvml(driver=False))
     assert EnergyMeter.find(tmp_path, "cuda") is None
     assert "accelerators" not in device_state(tmp_path)
+
+
+def test_nothing_is_slowed_without_an_accelerator_or_without_a_reason(tmp_path: Path) -> None:
+    assert slowed(device_state(tmp_path)) == ""
+    assert slowed({"accelerators": [{"sm_mhz": 1980, "slowed_by": []}]}) == ""

@@ -105,6 +105,8 @@ def test_a_sound_candidate_is_judged_on_three_splits(reference: str, tmp_path: P
     figures = measured(request_for(reference, tmp_path, 0))
     assert {"accuracy", "accuracy_ci95", "accuracy_train", "accuracy_test", "accuracy_test_ci95"} <= set(figures)
     assert figures["speedup"] > 0
+    assert figures["machine"]["load_1m"] >= 0
+    assert "device_p50_ms" in figures
 
 
 def test_members_are_timed_beside_each_other_and_the_baseline_against_itself(reference: str, tmp_path: Path) -> None:

@@ -8,12 +8,16 @@ import time
 import psutil
 import pytest
 
-from runners.processes import call_fresh
+from runners.processes import VISIBLE_DEVICES, _see_only, call_fresh
 from runners.runner import StageFailed
 
 
 def _add(a: int, b: int) -> tuple[int, int]:
     return a + b, os.getpid()
+
+
+def _visible(name: str) -> str | None:
+    return os.environ.get(name)
 
 
 def _raise() -> None:
@@ -39,6 +43,22 @@ def test_the_result_comes_from_another_process() -> None:
     total, process = call_fresh(_add, 2, 3, timeout_s=60, what="adding")
     assert total == 5
     assert process != os.getpid()
+
+
+@pytest.mark.parametrize("name", VISIBLE_DEVICES)
+def test_a_process_sees_the_devices_that_its_caller_sees_now(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for choice in ("0", "1,2"):
+        monkeypatch.setenv(name, choice)
+        assert call_fresh(_visible, name, timeout_s=60, what="looking") == choice
+    monkeypatch.delenv(name)
+    assert call_fresh(_visible, name, timeout_s=60, what="looking") is None
+
+
+def test_a_choice_that_the_server_was_started_with_does_not_outlive_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = VISIBLE_DEVICES[0]
+    monkeypatch.setenv(name, "7")
+    _see_only({name: None})
+    assert name not in os.environ
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
 """Where a search keeps what it has: one folder, each part of which can be a URL instead."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +68,10 @@ class Home:
                 f"--home {self.path}: no search has run there yet; run `frontrunner search` or name another"
             )
 
-    @contextmanager
-    def driving(self, study: str) -> Iterator[None]:
+    def driving(self, study: str) -> AbstractContextManager[None]:
         """Hold ``study``, with its records on their way to MLflow, for this process alone until it ends or dies.
 
         Raises:
-            RequestError: Another process runs it.
+            RequestError: On entering: another process runs it.
         """
-        with file_held(self.path / "locks" / f"{study}.lock", study):
-            yield
+        return file_held(self.path / "locks" / f"{study}.lock", study)

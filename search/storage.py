@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
 
+from search.database_error import said
 from search.study_storage import DIALECTS, StudyStorage
 from search.trial_tables import REVISION
 from spaces.errors import RequestError
@@ -41,9 +42,8 @@ def open_storage(url: str) -> BaseStorage:
             "`pip install 'frontrunner[postgres]'` and write postgresql+psycopg://user@host/name"
         ) from error
     except Exception as error:
-        reason = " ".join(str(getattr(error, "orig", None) or error).split())[:200]
         raise RequestError(
-            f"--storage {_without_password(url)}: cannot be opened ({reason}); give a database URL such as "
+            f"--storage {_without_password(url)}: cannot be opened ({said(error)}); give a database URL such as "
             "sqlite:///studies.db or postgresql+psycopg://user@host/name"
         ) from error
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from search.database_error import said
 from spaces.errors import RequestError
 
 if TYPE_CHECKING:
@@ -99,8 +100,7 @@ def _session_held(url: "URL", study: str, settings: str, question: str) -> Itera
             connection.execute(text(settings))
             got = connection.execute(text(question)).scalar()
         except SQLAlchemyError as error:
-            reason = " ".join(str(getattr(error, "orig", None) or error).split())[:200]
-            raise RequestError(f"--storage: the study {study!r} cannot be locked there ({reason})") from error
+            raise RequestError(f"--storage: the study {study!r} cannot be locked there ({said(error)})") from error
         if not got:
             raise _taken(study)
         yield

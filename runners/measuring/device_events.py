@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runners.accelerator import torch_device
-
 if TYPE_CHECKING:
     import torch
 
@@ -14,20 +12,17 @@ CALLS = 30
 LEAD_CALLS = 3
 
 
-def median_on_device_ms(call: Callable[[], object], calls: int = CALLS) -> float | None:
-    """Median time in ms from a call's first work on the accelerator to its last, or None without an accelerator.
+def median_on_device_ms(call: Callable[[], object], device: "torch.device", calls: int = CALLS) -> float:
+    """Median time in ms that ``device`` takes for a call.
 
     Two events are put into the stream of work, one before the call and one after it, and the device notes when it
-    comes by: what the host does before and after that is not in it, the device's waits for the host in between are.
-    A call that gives the device no work has no such time and must not be asked for one.
+    comes by. It has nothing else to do by then, so its waits for the host count, that for the call's first work too.
 
     Args:
-        call: Works on the device of `torch_device`.
+        call: Gives ``device`` work to do.
+        device: An accelerator.
         calls: How many are timed, after some that warm up.
     """
-    device = torch_device()
-    if device.type == "cpu":
-        return None
     for _ in range(LEAD_CALLS):
         call()
     return float(np.median([_one_call_ms(call, device) for _ in range(calls)]))

@@ -104,7 +104,7 @@ def device_p50_ms(predictor: Predictor, inputs: NDArray[Any]) -> float | None:
         return None
     with torch.inference_mode():
         given = predictor.place(inputs)
-        return median_on_device_ms(lambda: predictor.call(given))
+        return median_on_device_ms(lambda: predictor.call(given), predictor.device)
 
 
 def require_same_answer(before: NDArray[Any], after: NDArray[Any]) -> None:

@@ -1,10 +1,9 @@
 """The arithmetic of paired call times: the ratio of two sides, and its interval. Nothing here reads a clock.
 
 What stands for a side is the 0.2nd percentile of all its calls, or the third-shortest of fewer: what others take only
-ever adds time. Chosen by the
-spread (10th to 90th percentile, as a share of the median) of results over minutes, digits teacher in eager fp32
-against a quarter-width student in ONNX Runtime, 17 times as fast, on one core, the other quiet and busy with matrix
-products in turn, from one trace of 430 s cut into windows:
+ever adds time. Chosen by the spread (10th to 90th percentile, as a share of the median) of results over minutes, digits
+teacher in eager fp32 against a quarter-width student in ONNX Runtime, 17 times as fast, on one core, the other quiet
+and busy with matrix products in turn, from one trace of 430 s cut into windows:
 
     statistic                            1.2 s     3 s     6 s    12 s
     5th percentiles of all calls         9.4 %   7.7 %   7.1 %   5.2 %
@@ -105,8 +104,7 @@ def regime_term(candidate: list[Floats], baseline: list[Floats]) -> float:
     (medians explode on shared cores), less as the run grows longer than a regime of the machine.
     """
     calls, others = np.concatenate(candidate), np.concatenate(baseline)
-    shares = (fast_share(candidate, baseline), QUARTER)
-    fast, slower = (np.quantile(others, share) / np.quantile(calls, share) for share in shares)
+    fast, slower = (_ratio_at(share, calls, others) for share in (fast_share(candidate, baseline), QUARTER))
     unseen = (REGIME_S / (REGIME_S + calls.sum() + others.sum())) ** SEEN
     return float(unseen * DISTURBANCE * abs(np.log(slower / fast)))
 
@@ -119,10 +117,15 @@ def sampled_ratio(candidate: list[Floats], baseline: list[Floats], seed: int) ->
     distribution asks (Hesterberg, arXiv 1411.5279, section 4).
     """
     draws, share = _draws(len(candidate), seed), fast_share(candidate, baseline)
-    value = float(np.quantile(np.concatenate(baseline), share) / np.quantile(np.concatenate(candidate), share))
+    value = _ratio_at(share, np.concatenate(candidate), np.concatenate(baseline))
     errors = np.log(_resampled(baseline, draws, share) / _resampled(candidate, draws, share) / value)
     low, high = np.quantile(errors, [0.025, 0.975]) * student_widening(draws.shape[1])
     return Ratio(value, value * float(np.exp(min(0.0, low))), value * float(np.exp(max(0.0, high))))
+
+
+def _ratio_at(share: float, calls: Floats, others: Floats) -> float:
+    """Time of the ``others`` / time of the ``calls`` at the quantile ``share`` of either."""
+    return float(np.quantile(others, share) / np.quantile(calls, share))
 
 
 def student_widening(count: int) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 from runners.processes import FreshProcess
 
 TIMEOUT_S = 24 * 3600.0
+"""How long a training may take."""
 
 
 def train_in_parallel(

@@ -12,6 +12,7 @@ from typing import Any
 
 from runners.accelerator import accelerated
 from runners.lease import device_lease
+from runners.parallelism.data import TIMEOUT_S
 from runners.processes import call_fresh
 from runners.runner import StageFailed, StageOutcome, StageTask
 from runners.stages.store_entry import StoredStage
@@ -23,7 +24,6 @@ from spaces.errors import RequestError, WorkFailed
 NO_SPACE_BYTES = 64 * 2**10
 ON_ACCELERATOR = ("teacher", "training")
 """Stages whose own module works on the accelerator; those that measure start processes for that themselves."""
-TIMEOUT_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)

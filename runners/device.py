@@ -29,7 +29,7 @@ OPTIONAL = {"torch_pruning": "torch-pruning", "nncf": "nncf", "onnx": "onnx"}
 def describe() -> Environment:
     """The environment of this process: only what it may use itself, such as its share of the cores."""
     cores = usable_cores()
-    kind, names = _accelerators()
+    kind, names, bf16 = _accelerators()
     parts = [_cpu_name(), f"{cores} core{'s' * (cores != 1)}", f"{_memory_gib():.0f} GiB"]
     if names:
         parts.append(f"{len(names)} x {names[0]}")
@@ -39,6 +39,7 @@ def describe() -> Environment:
         cpu_flags=_flags(),
         accelerators=len(names),
         accelerator=kind,
+        accelerator_bf16=bf16,
         backends={name: BackendFacts(b.precisions, b.unsupported()) for name, b in all_backends().items()},
         missing={name: f"needs `pip install '{pip}'`" for name, pip in OPTIONAL.items() if find_spec(name) is None},
     )
@@ -98,17 +99,20 @@ def _cpu_fields(*names: str) -> list[str]:
     return [value.strip() for field, _, value in pairs if field.strip() in names and value.strip()][:1]
 
 
-def _accelerators() -> tuple[str, list[str]]:
-    """Kind of the accelerators that torch sees, and the name of each."""
+def _accelerators() -> tuple[str, list[str], bool]:
+    """Kind of the accelerators that torch sees, the name of each, and whether they compute in bf16."""
     if find_spec("torch") is None:
-        return "", []
+        return "", [], False
     import torch
 
     current = torch.accelerator.current_accelerator(check_available=True)
     if current is None:
-        return "", []
-    name_of = getattr(torch.get_device_module(current), "get_device_name", lambda index: current.type)
-    return current.type, [str(name_of(index)) for index in range(torch.accelerator.device_count())]
+        return "", [], False
+    module = torch.get_device_module(current)
+    name_of = getattr(module, "get_device_name", lambda index: current.type)
+    bf16 = getattr(module, "is_bf16_supported", lambda including_emulation: False)
+    names = [str(name_of(index)) for index in range(torch.accelerator.device_count())]
+    return current.type, names, bool(bf16(including_emulation=False))
 
 
 def _text(path: Path) -> str:

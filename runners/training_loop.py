@@ -52,6 +52,8 @@ def train(
     optimiser, schedule = _optimiser(own, workload, settings, momentum or {})
     device = next(own.parameters()).device
     distil = settings["distillation_weight"] if teacher is not None else 0.0
+    if isinstance(workload.loss, nn.Module):
+        workload.loss.to(device)
     network.train()
     for inputs, targets in _batches(workload, settings, seed, rank):
         mine = slice(rank, None, workers)

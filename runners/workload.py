@@ -43,7 +43,8 @@ class Workload:
         data: Makes the splits ``train``, ``validation`` and ``test``, each a `Split` or a pair of arrays
             ``(inputs, targets)`` with inputs float32 of shape ``(n, *input_shape)``.
         metric: Quality from outputs ``(n, ...)`` and targets ``(n, ...)`` as arrays; a fraction, more is better.
-        loss: What training minimises, from output and target tensors; None is cross-entropy.
+        loss: What training minimises, from output and target tensors; None is cross-entropy. A module is moved to
+            the accelerator, where there is one; a function makes its tensors where its arguments are.
         training: How the teacher is trained, and every candidate too.
         pretrained: Whether ``model()`` comes with weights that must not be trained again.
         augment: Changes a training batch ``(n, *input_shape)`` at random, given a ``torch.Generator``; or None.

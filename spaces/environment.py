@@ -28,6 +28,7 @@ class Environment:
         cpu_flags: Instruction sets that matter to a precision, as Linux names them.
         accelerators: Number of accelerators (``torch.accelerator``), 0 without one.
         accelerator: Its kind (``cuda``, ``xpu``, ...) or an empty string.
+        accelerator_bf16: Whether it computes in bf16 itself.
         backends: The inference runtimes by name.
         missing: Optional packages that are not installed, each with the words that install it.
         model_limits: Techniques that the workload's own model does not stand, each with the reason.
@@ -38,6 +39,7 @@ class Environment:
     cpu_flags: tuple[str, ...] = ()
     accelerators: int = 0
     accelerator: str = ""
+    accelerator_bf16: bool = False
     backends: Mapping[str, BackendFacts] = field(default_factory=lambda: {"eager": BackendFacts(("fp32",))})
     missing: Mapping[str, str] = field(default_factory=dict)
     model_limits: Mapping[str, str] = field(default_factory=dict)

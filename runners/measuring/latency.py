@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from runners.measuring.energy import device_state, slowed
 from runners.measuring.statistics import Circumstances, Floats, PairedTiming, ratio, summarise
 from runners.runner import StageFailed
 
@@ -93,10 +94,9 @@ def time_interleaved(
             next_look = LOOKS * record.spent_s
     if record.blocks < FEWEST_BLOCKS:
         raise StageFailed(f"the clock stepped back {record.steps_back} times and left {record.blocks} usable blocks")
-    return [
-        summarise(side, record.sides[0], seed, Circumstances(spent, settled and warm[0][1], record.steps_back))
-        for side, (spent, settled) in zip(record.sides[1:], warm[1:], strict=True)
-    ]
+    throttled = slowed(device_state())
+    met = [Circumstances(spent, good and warm[0][1], record.steps_back, throttled) for spent, good in warm[1:]]
+    return [summarise(side, record.sides[0], seed, m) for side, m in zip(record.sides[1:], met, strict=True)]
 
 
 @dataclass

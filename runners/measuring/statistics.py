@@ -164,11 +164,13 @@ class Circumstances:
         warm_up_s: Seconds of the candidate's warm-up.
         settled: Whether the warm-ups of candidate and baseline settled before their cap.
         steps_back: Calls that took no time, or less, by the clock.
+        slowed: Why the machine was slower than it can be, or an empty string.
     """
 
     warm_up_s: float = 0.0
     settled: bool = True
     steps_back: int = 0
+    slowed: str = ""
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,7 @@ def _doubts(sides: dict[str, Floats], speedup: Ratio, met: Circumstances) -> Ite
     yield from (_busy(calls, which) for which, calls in sides.items())
     yield f"the 95 % interval is +/-{speedup.half_width:.0%} wide" if speedup.half_width > WIDE_INTERVAL else ""
     yield "" if met.settled else f"the warm-up did not settle in {met.warm_up_s:.2g} s"
+    yield met.slowed
 
 
 def _pause(calls: Floats) -> str:

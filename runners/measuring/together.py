@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from runners.backend import Predictor
-from runners.measuring.energy import device_state, slowed
 from runners.measuring.latency import Call, time_interleaved
 from runners.measuring.pair import open_artifact, open_baseline, pin
 from runners.workload import Workload
@@ -24,8 +23,7 @@ def measure_together(request: Mapping[str, Any]) -> list[Timing]:
             ``artifact`` is None is the baseline itself, opened a second time.
 
     Returns:
-        The fields of `runners.measuring.latency.PairedTiming` of each member, in their order. What has no other doubt
-        is ``unstable`` where an accelerator was slowed down.
+        The fields of `runners.measuring.latency.PairedTiming` of each member, in their order.
     """
     members = request["members"]
     pin(max(request["baseline_threads"], *(member["threads"] for member in members)))
@@ -38,8 +36,7 @@ def measure_together(request: Mapping[str, Any]) -> list[Timing]:
     baseline = open_baseline(workload, request["teacher"], request["baseline_threads"])
     calls = [call_of(_open(workload, request, member)) for member in members]
     timings = time_interleaved(call_of(baseline), calls, budget_s=request["budget_s"], seed=request["seed"])
-    reason = slowed(device_state())
-    return [{**vars(timing), "unstable": timing.unstable or reason} for timing in timings]
+    return [dict(vars(timing)) for timing in timings]
 
 
 def _open(workload: Workload, request: Mapping[str, Any], member: Mapping[str, Any]) -> Predictor:

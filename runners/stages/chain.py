@@ -201,5 +201,9 @@ class Chains:
         return {} if self.facts.pretrained else self._training(TrainingPlan(**self.facts.training))
 
     def _training(self, plan: TrainingPlan) -> dict[str, Any]:
-        flags = self.space.environment.cpu_flags
-        return {**asdict(plan), "autocast": "bf16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "fp32"}
+        """How to train. Weights from an accelerator are not those from a processor, so its kind is part of them."""
+        machine = self.space.environment
+        if machine.accelerators:
+            autocast = "bf16" if machine.accelerator_bf16 else "fp32"
+            return {**asdict(plan), "autocast": autocast, "accelerator": machine.accelerator}
+        return {**asdict(plan), "autocast": "bf16" if {"avx512_bf16", "amx_bf16"} & set(machine.cpu_flags) else "fp32"}

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from runners.measuring.energy import slowed
 from runners.measuring.measurement import Measurement, figures_of, without_accuracy
 from runners.measuring.pair import judge_artifact, measure_pair
 from runners.parallelism.replicas import Serving, serve
@@ -35,7 +34,7 @@ def run(job: StageJob) -> dict[str, Any]:
         figures = {**job.inputs["speed"].result, **_in_fresh_process(judge_artifact, _judging(job)), **carried}
         return _checked(figures)
     paired = _in_fresh_process(measure_pair, _timing(job))
-    figures = {**paired, **vars(_serve(job)), **carried, "unstable": paired["unstable"] or slowed(paired["machine"])}
+    figures = {**paired, **vars(_serve(job)), **carried}
     return _checked(figures) if job.task.settings["splits"] else without_accuracy(_checked({**figures, **UNTRAINED}))
 
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,19 @@ def test_the_teacher_is_trained_on_it_and_counted_and_saved_on_the_processor(
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
     assert results["there"]["macs"] == results["here"]["macs"]
     assert accelerator.handed_over > 500
+
+
+def test_a_loss_that_is_a_module_goes_where_the_network_is(workload: Workload, tmp_path: Path) -> None:
+    class Weighted(torch.nn.CrossEntropyLoss):
+        def __init__(self) -> None:
+            super().__init__(weight=torch.full((4,), 0.5))
+
+    (tmp_path / "start").mkdir()
+    save_network(workload.model(), tmp_path / "start")
+    own = replace(workload, loss=Weighted())
+    with pretended_accelerator():
+        levels = two_levels(own, tmp_path / "start", tmp_path / "there")
+    assert levels == two_levels(replace(workload, loss=Weighted()), tmp_path / "start", tmp_path / "here")
 
 
 def test_the_stand_in_refuses_what_an_accelerator_refuses() -> None:

@@ -122,6 +122,23 @@ def test_training_asks_for_accelerators_where_there_are_some() -> None:
     assert gpus == {"teacher": 1, "transforming": 0, "training": 2, "lowering": 0, "measuring": 1}
 
 
+def test_weights_from_an_accelerator_are_not_taken_for_those_from_a_processor() -> None:
+    machines = [
+        replace(MACHINE, cpu_flags=("avx512_bf16",)),
+        replace(MACHINE, cpu_flags=("avx512_bf16",), accelerators=1, accelerator="cuda"),
+        replace(MACHINE, cpu_flags=(), accelerators=1, accelerator="cuda", accelerator_bf16=True),
+    ]
+    spaces = [make_space({"student_width": [0.5]}, machine) for machine in machines]
+    chains = [
+        Chains(space, FACTS, "digits", 0).chain(Configuration({**space.baseline(), "student_width": 0.5}))
+        for space in spaces
+    ]
+    for stage, settings in (("teacher", lambda task: task.settings["plan"]), ("training", lambda task: task.settings)):
+        tasks = [next(task for task in chain if task.stage == stage) for chain in chains]
+        assert len({task.key for task in tasks}) == 3
+        assert [settings(task)["autocast"] for task in tasks] == ["bf16", "fp32", "bf16"]
+
+
 def test_everything_that_decides_a_result_changes_its_key(chains: Chains, monkeypatch: pytest.MonkeyPatch) -> None:
     task = chains.chain(chains.space.baseline())[0]
     keys = {

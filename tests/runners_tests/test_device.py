@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from runners import device
 from runners.backend import all_backends
@@ -30,6 +31,19 @@ def test_every_backend_is_described(here: Environment) -> None:
 
 def test_the_description_survives_json(here: Environment) -> None:
     assert Environment.from_json(here.to_json()) == here
+
+
+@pytest.mark.parametrize("itself", [True, False])
+def test_an_accelerator_is_described_with_what_it_computes_itself(
+    itself: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"Accelerator {index}")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or itself)
+    found = describe()
+    assert found.device.endswith("2 x Accelerator 0")
+    assert (found.accelerators, found.accelerator, found.accelerator_bf16) == (2, "cuda", itself)
 
 
 def test_cores_outside_the_affinity_are_not_counted() -> None:

@@ -1,8 +1,11 @@
 """The paired stopwatch, on a clock that the test turns."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from runners.measuring import latency
 from runners.measuring.latency import time_interleaved, time_pair
 from runners.measuring.statistics import Circumstances, count_outliers, regime_term, sampled_ratio, summarise
 from runners.runner import StageFailed
@@ -92,6 +95,28 @@ def test_a_wide_interval_is_called_unstable() -> None:
     assert summarise([np.ones(6)] * 12, [np.ones(6)] * 12, seed=0).unstable == ""
     unsettled = Circumstances(warm_up_s=0.5, settled=False)
     assert "did not settle in 0.5 s" in summarise([np.ones(6)] * 12, [np.ones(6)] * 12, 0, unsettled).unstable
+
+
+def _accelerators(*reasons: str) -> dict[str, Any]:
+    return {"accelerators": [{"sm_mhz": 900, "memory_mhz": 2619, "slowed_by": list(reasons)}]}
+
+
+@pytest.mark.parametrize(
+    ("state", "noise", "said"),
+    [
+        (_accelerators(), 0.0, ""),
+        ({}, 0.0, ""),
+        (_accelerators("heat, slowed by hardware"), 0.0, "an accelerator was slowed down: heat, slowed by hardware"),
+        (_accelerators("heat, slowed by hardware"), 0.7, "the machine was busy"),
+    ],
+)
+def test_an_accelerator_that_was_slowed_down_makes_a_timing_unstable_unless_it_has_a_reason_of_its_own(
+    state: dict[str, Any], noise: float, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency, "device_state", lambda: state)
+    timing = _time(Machine(noise=noise), 0.001, 0.008)
+    assert timing.unstable.startswith(said)
+    assert bool(timing.unstable) == bool(said)
 
 
 def test_both_sides_run_in_either_order() -> None:

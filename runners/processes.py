@@ -3,8 +3,11 @@
 import ctypes
 import multiprocessing
 import os
+import select
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
@@ -28,12 +31,25 @@ VISIBLE_DEVICES = (
 """Which accelerators a process may use. The server keeps the environment that it was started with, while Ray sets
 these anew for every task: a child must be told."""
 
+SILENT_S = 300.0
+"""How long a process may do nothing before it counts as hanging: load data, compile a model, or make a few calls."""
+
+ALIVE_EVERY_S = 1.0
+_alive: Callable[[], None] | None = None
+"""In a fresh process: tells its caller that it gets on."""
+
 
 def prepare() -> None:
     """Let the server start and import while this process does something else; harmless where it runs."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
-    with _main_module_hidden():
+    with _main_module_hidden(), _interrupts_held_back():
         forkserver.ensure_running()
+
+
+def still_working() -> None:
+    """Let the time limit of this process begin anew, where it is a fresh one: it got on with what it does."""
+    if _alive is not None:
+        _alive()
 
 
 class FreshProcess:
@@ -56,35 +72,44 @@ class FreshProcess:
         """What the function returned.
 
         Raises:
-            StageFailed: It raised, died, or did not end within ``timeout_s``; the whole group is then ended.
+            StageFailed: It raised, died, or neither ended nor was `still_working` for ``timeout_s``. Whatever it
+                started is ended with it.
         """
         try:
-            if not wait([self._receiver], timeout_s):
-                raise StageFailed(f"{what} did not end within {timeout_s:.0f} s and was ended")
-            good, value = self._receiver.recv()
+            while (message := self._receive(timeout_s, what)) is None:
+                pass
         except EOFError:
             self._process.join(5)
             raise StageFailed(f"{what} {_ending(self._process.exitcode)}") from None
         finally:
             self.end()
+        good, value = message
         if not good:
             raise StageFailed(f"{what}: {value}")
         return value
 
+    def _receive(self, timeout_s: float, what: str) -> tuple[bool, Any] | None:
+        """The next message, None for a sign of life; `EOFError` where the process is gone, whoever holds the pipe."""
+        if not wait([self._receiver, self._process.sentinel], timeout_s):
+            raise StageFailed(f"{what} did nothing for {timeout_s:.0f} s and was ended")
+        if not self._receiver.poll():
+            raise EOFError
+        message: tuple[bool, Any] | None = self._receiver.recv()
+        return message
+
     def end(self) -> None:
-        """End the process and all that it started; harmless when it is gone."""
-        if self._process.is_alive():
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid or 0, signal.SIGKILL)
-            self._process.kill()
+        """End the process and all that it started; harmless when they are gone."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid or 0, signal.SIGKILL)
+        self._process.kill()
         self._process.join()
 
 
-def call_fresh(function: Callable[..., Any], *arguments: Any, timeout_s: float, what: str) -> Any:
+def call_fresh(function: Callable[..., Any], *arguments: Any, what: str, timeout_s: float = SILENT_S) -> Any:
     """What ``function(*arguments)`` returns in a fresh process.
 
     Raises:
-        StageFailed: It raised, died, or ran out of time; the message begins with ``what``.
+        StageFailed: It raised, died, or did nothing for ``timeout_s``; the message begins with ``what``.
     """
     return FreshProcess(function, *arguments).result(timeout_s, what)
 
@@ -93,13 +118,32 @@ def _child(
     sender: Connection, visible: dict[str, str | None], function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
     os.setsid()
+    os.dup2(2, 1)  # what a model prints must not mix with what a command prints
     _see_only(visible)
     _die_with_parent()
+    _end_with_caller(sender)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _give_signs_of_life(sender)
     try:
-        sender.send((True, function(*arguments)))
+        answer = True, function(*arguments)
     except Exception as error:
-        sender.send((False, f"{type(error).__name__}: {error}" if not isinstance(error, StageFailed) else str(error)))
+        answer = False, f"{type(error).__name__}: {error}" if not isinstance(error, StageFailed) else str(error)
+    with suppress(BrokenPipeError):  # nobody waits for it any more
+        sender.send(answer)
+
+
+def _give_signs_of_life(sender: Connection) -> None:
+    """Let `still_working` send one, not more often than every `ALIVE_EVERY_S`: a pipe that nobody reads fills up."""
+    global _alive
+    last = time.monotonic()
+
+    def tell() -> None:
+        nonlocal last
+        if time.monotonic() - last >= ALIVE_EVERY_S:
+            last = time.monotonic()
+            sender.send(None)
+
+    _alive = tell
 
 
 def _see_only(visible: dict[str, str | None]) -> None:
@@ -117,10 +161,35 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
+def _end_with_caller(sender: Connection) -> None:
+    """End this process and all that it started when nobody can hear it any more: its caller was killed, say.
+
+    The server does not end then as long as a child of its lives, which holds the pipe that the server watches.
+    """
+    pipe = select.poll()
+    pipe.register(sender.fileno(), 0)  # that the other end is closed is reported without being asked for
+
+    def watch() -> None:
+        pipe.poll()
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _ending(code: int | None) -> str:
     if code is not None and code < 0:
         return f"was killed by signal {-code} ({signal.Signals(-code).name})"
     return f"ended early with exit code {code}"
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C goes to the whole foreground: what is started here is never to hear of it, and this process later."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Any two models against each other: in one fresh process, on the same cores, on the same input, in turn."""
 
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -18,14 +17,9 @@ from runners.measuring.latency import time_pair
 from runners.measuring.pair import SAME_ANSWER, pin
 from runners.measuring.together import combine
 from runners.model_file import in_one_line, open_model, require_readable
-from runners.processes import call_fresh
+from runners.processes import SILENT_S, call_fresh
 from runners.runner import StageFailed
 from spaces.errors import RequestError
-
-START_S = 120.0
-"""What starting a process, reading two models and their first calls may take."""
-OVERTIME = 8.0
-"""How many budgets the timing may take before a model counts as hanging: slow ones need a few blocks anyway."""
 
 ORDERS = ("ab", "ba", "ab")
 """In which order the two are opened, each time anew: of two copies of one small model one was 1 to 2 % faster than
@@ -73,7 +67,7 @@ def compare_files(
     threads: int = 1,
     budget_s: float = 10.0,
     seed: int = 0,
-    timeout_s: float | None = None,
+    timeout_s: float = SILENT_S,
     waiting: Callable[[], None] | None = None,
 ) -> Comparison:
     """Time model B against model A for about ``budget_s`` seconds, and compare what they answer.
@@ -89,7 +83,7 @@ def compare_files(
         threads: Threads of one call, and the number of cores that both run on.
         budget_s: Seconds of timing.
         seed: Of the input, which is standard normal, and of the order in which the two run.
-        timeout_s: When to end it; by default two minutes and some budgets.
+        timeout_s: When a model that does not come back is ended.
         waiting: Called where something else on this machine is measured or trained first.
 
     Raises:
@@ -106,11 +100,10 @@ def compare_files(
         "budget_s": budget_s,
         "seed": seed,
     }
-    limit_s = START_S + OVERTIME * budget_s if timeout_s is None else timeout_s
     with tempfile.TemporaryDirectory() as folder, device_lease(exclusive=True, waiting=waiting):
         note = Path(folder) / "note"
         try:
-            found = call_fresh(_compare, {**request, "note": str(note)}, timeout_s=limit_s, what="the timing")
+            found = call_fresh(_compare, {**request, "note": str(note)}, timeout_s=timeout_s, what="the timing")
         except StageFailed as error:
             raise StageFailed(f"{' '.join(str(error).split())}{_last(note)}") from error
     if "refused" in found:
@@ -122,7 +115,6 @@ def compare_files(
 
 def _compare(request: Mapping[str, Any]) -> dict[str, Any]:
     """What runs in the fresh process: fields of `Comparison`, or why there are none."""
-    os.dup2(2, 1)  # what a model prints must not mix with the command's own output
     pin(request["threads"])
     try:
         return asdict(_time(request))

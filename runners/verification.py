@@ -9,12 +9,12 @@ from runners.artifact_check import read
 from runners.device import describe
 from runners.lease import device_lease
 from runners.measuring.pair import measure_pair
+from runners.measuring.together import combine
 from runners.processes import call_fresh
 from runners.runner import StageFailed
 from runners.workload_reference import check_workload_reference
 from spaces.errors import RequestError
 
-TIMEOUT_S = 600.0
 BUDGET_S = 6.0
 ATTEMPTS = 3
 ACCURACY_SLACK = 0.005
@@ -50,6 +50,8 @@ class Finding:
 def verify(folder: Path, waiting: Callable[[], None] | None = None) -> list[Finding]:
     """Check every file of ``folder``, then accuracy, test accuracy and speedup against its claims.
 
+    Where a claim does not hold, all is measured again, up to `ATTEMPTS` times; all timings then count as one.
+
     The device is held while it measures, so this must not be called where a `device_lease` is held already.
 
     Args:
@@ -63,14 +65,13 @@ def verify(folder: Path, waiting: Callable[[], None] | None = None) -> list[Find
     document = read(folder)
     check_workload_reference(document["origin"]["workload"])
     request = _request(folder, document)
-    findings: list[Finding] = []
-    for _ in range(ATTEMPTS):
+    runs: list[dict[str, Any]] = []
+    while True:
         with device_lease(exclusive=True, waiting=waiting):
-            found = call_fresh(measure_pair, request, timeout_s=TIMEOUT_S, what="the loading process")
-        findings = _compare(document, found)
-        if all(finding.holds is not False for finding in findings):
-            break
-    return findings
+            runs.append(call_fresh(measure_pair, request, what="the loading process"))
+        findings = _compare(document, {**runs[-1], **combine(runs)}, len(runs))
+        if len(runs) == ATTEMPTS or all(finding.holds is not False for finding in findings):
+            return findings
 
 
 def require_claims(folder: Path, waiting: Callable[[], None] | None = None) -> None:
@@ -99,12 +100,12 @@ def _request(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _compare(document: Mapping[str, Any], found: Mapping[str, Any]) -> list[Finding]:
+def _compare(document: Mapping[str, Any], found: Mapping[str, Any], runs: int) -> list[Finding]:
     claims = document["claims"]
     findings = [
         _accuracy(name, claims[name], found) for name in ("accuracy", "accuracy_test") if claims.get(name) is not None
     ]
-    return [*findings, _speedup(claims, found, document["measured"]["device"])]
+    return [*findings, _speedup(claims, found, document["measured"]["device"], runs)]
 
 
 def _accuracy(name: str, claimed: float, found: Mapping[str, Any]) -> Finding:
@@ -113,11 +114,10 @@ def _accuracy(name: str, claimed: float, found: Mapping[str, Any]) -> Finding:
     return Finding(name, claimed, found[name], interval, holds, f"holds from {claimed - ACCURACY_SLACK:.4f}")
 
 
-def _speedup(claims: Mapping[str, Any], found: Mapping[str, Any], device: str) -> Finding:
+def _speedup(claims: Mapping[str, Any], found: Mapping[str, Any], device: str, runs: int) -> Finding:
     here, interval = describe().device, tuple(found["speedup_ci95"])
-    if here != device:
-        note = f"not compared: claimed on {device}, found on {here}"
-        return Finding("speedup", claims["speedup"], found["speedup"], interval, None, note)
     least = SPEEDUP_SLACK * claims["speedup"]
-    holds = interval[1] >= least
-    return Finding("speedup", claims["speedup"], found["speedup"], interval, holds, f"holds from {least:.2f}x")
+    holds = interval[1] >= least if here == device else None
+    note = f"holds from {least:.2f}x" if here == device else f"not compared: claimed on {device}, found on {here}"
+    note += f"; timed {runs} times" * (runs > 1) + f"; not to be trusted: {found['unstable']}" * bool(found["unstable"])
+    return Finding("speedup", claims["speedup"], found["speedup"], interval, holds, note)

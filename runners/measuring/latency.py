@@ -15,6 +15,7 @@ import numpy as np
 
 from runners.measuring.energy import device_state, slowed
 from runners.measuring.statistics import Circumstances, Floats, PairedTiming, ratio, summarise
+from runners.processes import still_working
 from runners.runner import StageFailed
 
 Call = Callable[[], object]
@@ -179,4 +180,5 @@ def _time_calls(call: Call, count: int, clock: Clock) -> list[float]:
         begin = clock()
         call()
         times.append(clock() - begin)
+    still_working()
     return times

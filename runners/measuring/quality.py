@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor
+from runners.processes import still_working
 from runners.runner import StageFailed
 from runners.workload import Split, Workload, accuracy
 
@@ -66,3 +67,4 @@ def _batches(predictor: Predictor, split: Split, batch: int) -> Iterator[tuple[N
     for first in range(0, len(split), batch):
         inputs, targets = split.batch(np.arange(first, min(first + batch, len(split))))
         yield predictor(inputs), targets
+        still_working()

@@ -7,8 +7,6 @@ from runners.measuring.together import Timing, combine, measure_together
 from runners.processes import call_fresh
 from runners.stages.job import StageJob
 
-TIMEOUT_S = 600.0
-
 
 def run(job: StageJob) -> dict[str, Any]:
     """Figures: ``timings``, for each member's number its speedup, interval and latencies. It writes no files.
@@ -33,7 +31,7 @@ def time_members(job: StageJob, members: Sequence[dict[str, Any]], what: str) ->
         "members": list(members),
     }
     return [
-        call_fresh(measure_together, {**request, "seed": job.task.seed + process}, timeout_s=TIMEOUT_S, what=what)
+        call_fresh(measure_together, {**request, "seed": job.task.seed + process}, what=what)
         for process in range(settings["processes"])
     ]
 

@@ -12,7 +12,6 @@ from runners.processes import call_fresh
 from runners.stages.job import StageJob
 from spaces.plans import ServingPlan
 
-TIMEOUT_S = 300.0
 SERVING_S = 0.3
 EXTRA = ("baseline_p50_ms", "blocks", "machine")
 UNTRAINED = {"accuracy": 0.0, "accuracy_ci95": (0.0, 0.0)}
@@ -43,7 +42,7 @@ def _checked(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_fresh_process(what: Callable[[Mapping[str, Any]], dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
-    figures: dict[str, Any] = call_fresh(what, request, timeout_s=TIMEOUT_S, what="the measuring process")
+    figures: dict[str, Any] = call_fresh(what, request, what="the measuring process")
     return figures
 
 

@@ -1,5 +1,6 @@
 """The process that measures: what it says of candidates that crash, hang, or answer wrongly."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Trap(nn.Module):
             return torch.cat([answer, answer], 1)
         if fault == 5:
             return answer + torch.rand_like(answer)
+        if fault == 6:
+            time.sleep(0.15)
         return answer
 
 
@@ -51,7 +54,7 @@ WORKLOAD = Workload("trapped", Trap, make_splits)
 """
 FAULTS = {
     "crash": (1, r"was killed by signal 11"),
-    "hang": (2, r"did not end within 4 s and was ended"),
+    "hang": (2, r"did nothing for 4 s and was ended"),
     "NaN": (3, r"NaN or infinite outputs"),
     "another shape": (4, r"the artifact gives \(1, 8\), the baseline \(1, 4\)"),
     "another answer each time": (5, r"different answers to the same input"),
@@ -99,6 +102,12 @@ def measured(request: dict[str, Any], timeout_s: float = 60) -> dict[str, Any]:
 def test_a_bad_candidate_is_refused_with_its_reason(reference: str, tmp_path: Path, fault: int, sentence: str) -> None:
     with pytest.raises(StageFailed, match=sentence):
         measured(request_for(reference, tmp_path, fault), timeout_s=4 if fault == 2 else 60)
+
+
+def test_a_slow_candidate_is_measured_however_long_it_takes_in_all(reference: str, tmp_path: Path) -> None:
+    begin = time.perf_counter()
+    assert measured(request_for(reference, tmp_path, 6), timeout_s=4)["latency_p50_ms"] > 150
+    assert time.perf_counter() - begin > 6
 
 
 def test_a_sound_candidate_is_judged_on_three_splits(reference: str, tmp_path: Path) -> None:

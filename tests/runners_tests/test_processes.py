@@ -3,12 +3,14 @@
 import os
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-from runners.processes import VISIBLE_DEVICES, _see_only, call_fresh
+from runners.processes import VISIBLE_DEVICES, _see_only, call_fresh, still_working
 from runners.runner import StageFailed
 
 
@@ -30,6 +32,24 @@ def _kill_itself() -> None:
 
 def _leave() -> None:
     os._exit(3)
+
+
+def _print() -> None:
+    print("the model says hello", flush=True)
+
+
+def _crash_beside_a_child(path: str) -> None:
+    child = subprocess.Popen(["sleep", "600"], close_fds=False)
+    with open(path, "w") as file:
+        file.write(str(child.pid))
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _work_slowly() -> str:
+    for _ in range(8):
+        time.sleep(0.5)
+        still_working()
+    return "done"
 
 
 def _hang(path: str) -> None:
@@ -76,10 +96,58 @@ def test_a_process_that_fails_says_how(function, words) -> None:  # type: ignore
 
 def test_a_process_that_hangs_is_ended_with_all_that_it_started(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "child"
-    with pytest.raises(StageFailed, match="did not end within 2 s"):
+    with pytest.raises(StageFailed, match="did nothing for 2 s"):
         call_fresh(_hang, str(path), timeout_s=2, what="judging")
-    child = int(path.read_text())
-    deadline = time.monotonic() + 5
-    while psutil.pid_exists(child) and psutil.Process(child).status() != "zombie" and time.monotonic() < deadline:
+    assert _ends_within(5, int(path.read_text()))
+
+
+def test_a_process_that_crashes_says_so_and_leaves_nothing_that_it_started(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "child"
+    with pytest.raises(StageFailed, match="judging was killed by signal 11"):
+        call_fresh(_crash_beside_a_child, str(path), timeout_s=60, what="judging")
+    assert _ends_within(5, int(path.read_text()))
+
+
+def test_a_time_limit_is_for_a_process_that_does_nothing() -> None:
+    assert call_fresh(_work_slowly, timeout_s=2, what="judging") == "done"
+
+
+CALLER = """
+import sys
+from runners.processes import call_fresh
+from runners_tests import test_processes
+call_fresh(getattr(test_processes, sys.argv[1]), *sys.argv[2:], timeout_s=600, what="judging")
+"""
+
+
+def _caller(*arguments: str) -> "subprocess.Popen[str]":
+    """A program that calls one of the functions above in a fresh process."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", CALLER, *arguments]
+    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_what_a_process_prints_goes_to_the_standard_error() -> None:
+    with _caller("_print") as caller:
+        out, errors = caller.communicate()
+    assert out == ""
+    assert "the model says hello" in errors
+
+
+def test_a_process_ends_with_a_caller_that_was_killed_and_so_does_all_that_it_started(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "child"
+    with _caller("_hang", str(path)) as caller:
+        deadline = time.monotonic() + 60
+        while not (path.exists() and path.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        caller.kill()
+    assert _ends_within(5, int(path.read_text()))
+
+
+def _ends_within(seconds: float, process: int) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not psutil.pid_exists(process) or psutil.Process(process).status() == "zombie":
+            return True
         time.sleep(0.05)
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie"
+    return False

@@ -1,6 +1,5 @@
 """Call a function in a process of its own, which is fresh, has torch imported, and can be ended."""
 
-import ctypes
 import multiprocessing
 import os
 import select
@@ -14,6 +13,7 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from runners.parent_death import die_with_parent
 from runners.runner import StageFailed
 
 PRELOAD = ["numpy", "torch", "runners.training_loop", "runners.weights", "runners.measuring.pair"]
@@ -120,7 +120,7 @@ def _child(
     os.setsid()
     os.dup2(2, 1)  # what a model prints must not mix with what a command prints
     _see_only(visible)
-    _die_with_parent()
+    die_with_parent()
     _end_with_caller(sender)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _give_signs_of_life(sender)
@@ -153,12 +153,6 @@ def _see_only(visible: dict[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when the server that forked it goes, as it does when its own parent dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _end_with_caller(sender: Connection) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from runners.backend import find_backend
+from runners.parent_death import die_with_parent
 from runners.telemetry import silence
 
 
 def main() -> None:
     """Load, answer once, report; wait for the word; serve for the time given; report."""
+    die_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # a runtime that prints must not garble the answers
     silence()

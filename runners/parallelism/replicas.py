@@ -1,24 +1,28 @@
 """Serving replicas: processes with the artifact open, side by side, all busy at once."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runners.measuring.energy import EnergyMeter
+from runners.processes import SILENT_S
 from runners.runner import StageFailed
 from spaces.plans import ServingPlan
 
-TIMEOUT_S = 120.0
+TIMEOUT_S = SILENT_S
+"""How long loading, the first answer and the serving may take in all."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +112,22 @@ def _replicas(orders: list[dict[str, Any]]) -> Iterator[list[subprocess.Popen[st
         )
         for _ in orders
     ]
-    alarm = Timer(TIMEOUT_S, _kill, [started])
+    late = Event()
+
+    def end_late() -> None:
+        late.set()
+        _kill(started)
+
+    alarm = Timer(TIMEOUT_S, end_late)
     alarm.start()
     try:
         for process, order in zip(started, orders, strict=True):
             _write(process, order)
         yield started
+    except StageFailed as error:
+        if late.is_set():
+            raise StageFailed(f"a serving replica did not end within {TIMEOUT_S:.0f} s and was ended") from error
+        raise
     finally:
         alarm.cancel()
         _kill(started)
@@ -122,8 +136,11 @@ def _replicas(orders: list[dict[str, Any]]) -> Iterator[list[subprocess.Popen[st
 
 
 def _kill(processes: list[subprocess.Popen[str]]) -> None:
+    """End each process with all that it started: it leads a group of its own."""
     for process in processes:
-        process.kill()
+        if process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _project() -> str:
@@ -149,7 +166,7 @@ def _read(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def _last_words(process: subprocess.Popen[str]) -> str:
-    process.kill()
+    _kill([process])
     _, errors = process.communicate()
     lines = [line for line in errors.splitlines() if line.strip()]
     return lines[-1] if lines else f"exit code {process.returncode}"

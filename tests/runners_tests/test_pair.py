@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from runners_tests.trapped import CRASH, HANG, NAN, OTHER_ANSWERS, OTHER_SHAPE, SLOW, lower, make_network
 
-from runners.backend import Trained, find_backend
 from runners.measuring.pair import measure_pair, require_same_answer
 from runners.measuring.together import combine, measure_together, smallest_believable
 from runners.processes import call_fresh
@@ -15,71 +15,22 @@ from runners.runner import StageFailed
 from runners.weights import save_network
 from runners.workload_reference import resolve
 
-FILE = """
-import os
-import signal
-import time
-import torch
-from torch import nn
-from runners.workload import Workload
-from runners.workloads.synthetic import make_splits
-
-
-class Trap(nn.Module):
-    '''Goes wrong as the number among its weights says.'''
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(64, 4)
-        self.register_buffer("fault", torch.zeros(1))
-
-    def forward(self, x):
-        fault, answer = int(self.fault.item()), self.layer(x.flatten(1))
-        if fault == 1:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        if fault == 2:
-            time.sleep(600)
-        if fault == 3:
-            return answer * float("nan")
-        if fault == 4 and len(x) == 1:
-            return torch.cat([answer, answer], 1)
-        if fault == 5:
-            return answer + torch.rand_like(answer)
-        if fault == 6:
-            time.sleep(0.15)
-        return answer
-
-
-WORKLOAD = Workload("trapped", Trap, make_splits)
-"""
 FAULTS = {
-    "crash": (1, r"was killed by signal 11"),
-    "hang": (2, r"did nothing for 4 s and was ended"),
-    "NaN": (3, r"NaN or infinite outputs"),
-    "another shape": (4, r"the artifact gives \(1, 8\), the baseline \(1, 4\)"),
-    "another answer each time": (5, r"different answers to the same input"),
+    "crash": (CRASH, r"was killed by signal 11"),
+    "hang": (HANG, r"did nothing for 4 s and was ended"),
+    "NaN": (NAN, r"NaN or infinite outputs"),
+    "another shape": (OTHER_SHAPE, r"the artifact gives \(1, 8\), the baseline \(1, 4\)"),
+    "another answer each time": (OTHER_ANSWERS, r"different answers to the same input"),
 }
-
-
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
-    file = tmp_path_factory.mktemp("workload") / "trapped.py"
-    file.write_text(FILE)
-    return f"{file}:WORKLOAD"
 
 
 def request_for(reference: str, folder: Path, fault: int) -> dict[str, Any]:
     """A request to measure a candidate with that fault against a sound baseline."""
     workload = resolve(reference)
-    for name, number in (("teacher", 0), ("artifact", fault)):
-        network = workload.model().eval()
-        network.fault.fill_(number)
+    for name in ("teacher", "artifact"):
         (folder / name).mkdir()
-        if name == "teacher":
-            save_network(network, folder / name)
-        else:
-            trained = Trained(network, lambda: Path(), workload.example(), "fp32")
-            find_backend("eager").lower(trained, folder / name)
+    save_network(make_network(workload, 0), folder / "teacher")
+    lower(workload, fault, folder / "artifact")
     return {
         "workload": reference,
         "artifact": str(folder / "artifact"),
@@ -99,27 +50,27 @@ def measured(request: dict[str, Any], timeout_s: float = 60) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("fault", "sentence"), FAULTS.values(), ids=FAULTS)
-def test_a_bad_candidate_is_refused_with_its_reason(reference: str, tmp_path: Path, fault: int, sentence: str) -> None:
+def test_a_bad_candidate_is_refused_with_its_reason(trapped: str, tmp_path: Path, fault: int, sentence: str) -> None:
     with pytest.raises(StageFailed, match=sentence):
-        measured(request_for(reference, tmp_path, fault), timeout_s=4 if fault == 2 else 60)
+        measured(request_for(trapped, tmp_path, fault), timeout_s=4 if fault == HANG else 60)
 
 
-def test_a_slow_candidate_is_measured_however_long_it_takes_in_all(reference: str, tmp_path: Path) -> None:
+def test_a_slow_candidate_is_measured_however_long_it_takes_in_all(trapped: str, tmp_path: Path) -> None:
     begin = time.perf_counter()
-    assert measured(request_for(reference, tmp_path, 6), timeout_s=4)["latency_p50_ms"] > 150
+    assert measured(request_for(trapped, tmp_path, SLOW), timeout_s=4)["latency_p50_ms"] > 150
     assert time.perf_counter() - begin > 6
 
 
-def test_a_sound_candidate_is_judged_on_three_splits(reference: str, tmp_path: Path) -> None:
-    figures = measured(request_for(reference, tmp_path, 0))
+def test_a_sound_candidate_is_judged_on_three_splits(trapped: str, tmp_path: Path) -> None:
+    figures = measured(request_for(trapped, tmp_path, 0))
     assert {"accuracy", "accuracy_ci95", "accuracy_train", "accuracy_test", "accuracy_test_ci95"} <= set(figures)
     assert figures["speedup"] > 0
     assert figures["machine"]["load_1m"] >= 0
     assert "device_p50_ms" in figures
 
 
-def test_members_are_timed_beside_each_other_and_the_baseline_against_itself(reference: str, tmp_path: Path) -> None:
-    request = request_for(reference, tmp_path, 0)
+def test_members_are_timed_beside_each_other_and_the_baseline_against_itself(trapped: str, tmp_path: Path) -> None:
+    request = request_for(trapped, tmp_path, 0)
     lowered = {"artifact": request["artifact"], "runtime": "eager", "threads": 1}
     itself = {"artifact": None, "threads": 1}
     request["members"] = [lowered, itself]

@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
+from runners_tests.process_ends import ends_within
 
 from runners.processes import VISIBLE_DEVICES, _see_only, call_fresh, still_working
 from runners.runner import StageFailed
@@ -98,14 +98,14 @@ def test_a_process_that_hangs_is_ended_with_all_that_it_started(tmp_path) -> Non
     path = tmp_path / "child"
     with pytest.raises(StageFailed, match="did nothing for 2 s"):
         call_fresh(_hang, str(path), timeout_s=2, what="judging")
-    assert _ends_within(5, int(path.read_text()))
+    assert ends_within(5, int(path.read_text()))
 
 
 def test_a_process_that_crashes_says_so_and_leaves_nothing_that_it_started(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "child"
     with pytest.raises(StageFailed, match="judging was killed by signal 11"):
         call_fresh(_crash_beside_a_child, str(path), timeout_s=60, what="judging")
-    assert _ends_within(5, int(path.read_text()))
+    assert ends_within(5, int(path.read_text()))
 
 
 def test_a_time_limit_is_for_a_process_that_does_nothing() -> None:
@@ -141,13 +141,4 @@ def test_a_process_ends_with_a_caller_that_was_killed_and_so_does_all_that_it_st
         while not (path.exists() and path.read_text()) and time.monotonic() < deadline:
             time.sleep(0.05)
         caller.kill()
-    assert _ends_within(5, int(path.read_text()))
-
-
-def _ends_within(seconds: float, process: int) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not psutil.pid_exists(process) or psutil.Process(process).status() == "zombie":
-            return True
-        time.sleep(0.05)
-    return False
+    assert ends_within(5, int(path.read_text()))

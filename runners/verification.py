@@ -15,7 +15,7 @@ from runners.runner import StageFailed
 from runners.workload_reference import check_workload_reference
 from spaces.errors import RequestError
 
-BUDGET_S = 6.0
+BUDGET_S = 12.0
 ATTEMPTS = 3
 ACCURACY_SLACK = 0.005
 SPEEDUP_SLACK = 0.85

@@ -1,6 +1,6 @@
 """The front as a table for a terminal, whatever its width."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rich import box
@@ -30,12 +30,14 @@ class Column:
         cell: The text that it shows of a row.
         rank: How dear it is; where the terminal is narrow, the highest rank goes first.
         optional: Whether it is left out where it has nothing to show.
+        below: What it is called in a line below the table, where there is no room for it; without a name it just goes.
     """
 
     title: str
     cell: Callable[[Row], str]
     rank: int
     optional: bool = False
+    below: str = ""
 
 
 def _number(name: str, digits: int) -> Callable[[Row], str]:
@@ -64,8 +66,8 @@ FIGURES = (
     Column("ties", _ties, 2, optional=True),
     Column("speedup", lambda row: f"{times(row['speedup'])}x", 0),
     Column("95 %", lambda row: interval_text(row["speedup_low"], row["speedup_high"]), 3),
-    Column("in search", _searched, 8, optional=True),
-    Column("train", lambda row: percent(row["accuracy_train"]), 9, optional=True),
+    Column("in search", _searched, 8, optional=True, below="speedup in the search (of trial)"),
+    Column("train", lambda row: percent(row["accuracy_train"]), 9, optional=True, below="accuracy on training data (of trial)"),
     Column("accuracy", lambda row: percent(row["accuracy"]), 0),
     Column("95 %", _percents, 7),
     Column("test", lambda row: percent(row["accuracy_test"]), 4),
@@ -129,7 +131,7 @@ def _table(document: Document, rows: list[Row], columns: list[Column]) -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),
         title=escape(title),
-        caption=escape(_doubts(document, rows)) or None,
+        caption=escape("\n".join([*_left_out(rows, columns), *_doubts(document, rows)])) or None,
         title_justify="left",
         caption_justify="left",
         title_style="bold",
@@ -153,15 +155,21 @@ def _trials(document: Document) -> str:
     return f"{document['trials']} trials" + (f" ({', '.join(parts)})" if parts else "")
 
 
-def _doubts(document: Document, rows: list[Row]) -> str:
+def _left_out(rows: list[Row], columns: list[Column]) -> Iterator[str]:
+    """The lines that stand for columns without room: whoever judges a front must see how it looked elsewhere."""
+    for column in FIGURES:
+        figures = [f"{cell} ({row['trial']})" for row in rows if (cell := column.cell(row))]
+        if column.below and column not in columns and figures:
+            yield f"{column.below}: {', '.join(figures)}"
+
+
+def _doubts(document: Document, rows: list[Row]) -> Iterator[str]:
     """The lines below the table: whom not to trust, and what differences not to believe."""
-    doubtful = [row for row in rows if row["unstable"]]
-    lines = [f"! trial {row['trial']} is not to be trusted: {row['unstable']}" for row in doubtful]
+    yield from (f"! trial {r['trial']} is not to be trusted: {r['unstable']}" for r in rows if r["unstable"])
     share = 100 * resolution(document)
     if share > 0:
         smallest = f"{share:.1f}" if share >= 0.1 else f"{share:.1g}"
-        lines.append(f"differences in speed below {smallest} % are not believed (the baseline against itself)")
-    return "\n".join(lines)
+        yield f"differences in speed below {smallest} % are not believed (the baseline against itself)"
 
 
 def _quantity(value: float | None) -> str:

@@ -77,7 +77,9 @@ def test_the_figure_of_the_search_stands_beside_the_final_one(document):
     fast["searched"] = {**fast["measurement"], "speedup": 15.5}
     assert "in search" in _headings(document, 150)
     assert "15.5x" in _shown(document, 150)
+    assert "in the search (of trial)" not in _shown(document, 150)
     assert "in search" not in _headings(document, 70)
+    assert "speedup in the search (of trial): 15.5x (17)" in _shown(document, 70)
 
 
 def test_training_validation_and_test_stand_side_by_side(document):
@@ -87,6 +89,7 @@ def test_training_validation_and_test_stand_side_by_side(document):
     assert heading.index("train") < heading.index("accuracy") < heading.index("test")
     assert "99.9 %" in _shown(document, 150)
     assert "train" not in _headings(document, 70)
+    assert "accuracy on training data (of trial): 99.9 % (17)" in _shown(document, 70)
 
 
 def test_the_table_says_what_differences_are_not_believed(document):

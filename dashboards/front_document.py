@@ -1,8 +1,9 @@
 """The front document, as a table and as the one sentence that matters.
 
 The front document is what ``frontrunner front NAME --json`` prints: a dictionary with the keys ``study``,
-``status``, ``workload``, ``device``, ``trials``, ``objectives``, ``resolution``, ``hypervolume``, ``baseline`` and
-``front``. Each member is ``{"trial", "configuration", "measurement", "unstable", "searched", "ties", "run_id"}``.
+``status``, ``workload``, ``device``, ``trials``, ``objectives``, ``resolution``, ``resolution_doubt``,
+``hypervolume``, ``baseline`` and ``front``. Each member is ``{"trial", "configuration", "measurement", "unstable",
+"searched", "ties", "run_id"}``.
 Everything here is a pure function.
 """
 
@@ -133,8 +134,8 @@ def percent(fraction: float | None) -> str:
 
 
 def times(ratio: float) -> str:
-    """A speedup without its unit: one decimal from 10 on, two below."""
-    return f"{ratio:.1f}" if ratio >= 10 else f"{ratio:.2f}"
+    """A speedup without its unit: one decimal from 10 on, two below, and at least two digits that say something."""
+    return f"{ratio:.1f}" if ratio >= 10 else f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
 def interval_text(low: float | None, high: float | None) -> str:

@@ -80,7 +80,7 @@ class FrontPoints:
 
 
 def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> FrontPoints:
-    """The table that the figure shows: every complete trial once, by number.
+    """The table that the figure shows: every complete trial once, by number, where its place on both axes is known.
 
     Args:
         document: The front document. Its figures are preferred to those of ``trials``, as they may be final ones.
@@ -94,7 +94,8 @@ def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> Fro
     if baseline:
         kinds[baseline["trial"]] = "baseline"
         shown[baseline["trial"]] = baseline
-    on_line = _staircase([shown[number] for number in kinds], x, y)
+    shown = {number: trial for number, trial in shown.items() if _has_place(trial, x, y)}
+    on_line = _staircase([shown[number] for number in kinds if number in shown], x, y)
     plain = baseline["configuration"] if baseline else {}
     points = tuple(
         Point(
@@ -118,6 +119,10 @@ def _axes(objectives: Sequence[Mapping[str, Any]]) -> tuple[Axis, Axis]:
     first, second = (Axis(o["name"], o["direction"], o.get("unit", "")) for o in [*objectives, *missing][:2])
     swap = second.unit == "fraction" and first.unit != "fraction"
     return (second, first) if swap else (first, second)
+
+
+def _has_place(trial: Mapping[str, Any], *axes: Axis) -> bool:
+    return all(trial["measurement"].get(axis.name) is not None for axis in axes)
 
 
 def _estimate(member: Mapping[str, Any], axis: Axis) -> tuple[float, float, float]:

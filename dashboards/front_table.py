@@ -60,6 +60,10 @@ def _searched(row: Row) -> str:
     return "" if row["speedup_searched"] is None else f"{times(row['speedup_searched'])}x"
 
 
+def _trained(row: Row) -> str:
+    return percent(row["accuracy_train"])
+
+
 _TIES = 2
 FIGURES = (
     Column("trial", lambda row: f"{'! ' if row['unstable'] else ''}{row['trial']}", 0),
@@ -67,7 +71,7 @@ FIGURES = (
     Column("speedup", lambda row: f"{times(row['speedup'])}x", 0),
     Column("95 %", lambda row: interval_text(row["speedup_low"], row["speedup_high"]), 3),
     Column("in search", _searched, 8, optional=True, below="speedup in the search (of trial)"),
-    Column("train", lambda row: percent(row["accuracy_train"]), 9, optional=True, below="accuracy on training data (of trial)"),
+    Column("train", _trained, 9, optional=True, below="accuracy on training data (of trial)"),
     Column("accuracy", lambda row: percent(row["accuracy"]), 0),
     Column("95 %", _percents, 7),
     Column("test", lambda row: percent(row["accuracy_test"]), 4),
@@ -164,12 +168,19 @@ def _left_out(rows: list[Row], columns: list[Column]) -> Iterator[str]:
 
 
 def _doubts(document: Document, rows: list[Row]) -> Iterator[str]:
-    """The lines below the table: whom not to trust, and what differences not to believe."""
+    """The lines below the table: whom not to trust, what was not measured, and what differences not to believe."""
     yield from (f"! trial {r['trial']} is not to be trusted: {r['unstable']}" for r in rows if r["unstable"])
+    finished, doubt = document.get("status") == "finished", document.get("resolution_doubt")
+    if finished and document["front"] and not any(member.get("searched") for member in document["front"]):
+        yield f"the figures are those of the search; `frontrunner resume {document['study']}` measures the front anew"
     share = 100 * resolution(document)
     if share > 0:
         smallest = f"{share:.1f}" if share >= 0.1 else f"{share:.1g}"
-        yield f"differences in speed below {smallest} % are not believed (the baseline against itself)"
+        reasons = "; ".join(filter(None, ("the baseline against itself", doubt)))
+        yield f"differences in speed below {smallest} % are not believed ({reasons})"
+    elif finished and document.get("resolution") is None:
+        unknown = "how small a difference may be believed is not known: the baseline could not be timed against itself"
+        yield f"{unknown} ({doubt})" if doubt else unknown
 
 
 def _quantity(value: float | None) -> str:

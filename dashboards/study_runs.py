@@ -99,6 +99,7 @@ class StudyRuns:
         run_id = self._trial_run(record)
         metrics = metrics_of(measurement) | {"trial_seconds": record["seconds"]}
         tags = {"failure": failure, "stopped": record.get("stopped"), "unstable": measurement.get("unstable")}
+        tags["machine"] = json.dumps(measurement["machine"]) if measurement.get("machine") else None
         self._log(run_id, record, metrics, record["configuration"], {name: text for name, text in tags.items() if text})
         status = "FAILED" if failure else "FINISHED" if measurement else "KILLED"
         self._client.set_terminated(run_id, status, record["at_ms"])

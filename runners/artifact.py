@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from runners.artifact_card import card, predict_source
 from runners.artifact_check import DOCUMENT, SCHEMA_VERSION, read, stamp_of
 from runners.backend import Backend, Predictor, find_backend
+from runners.lease import device_lease
 from spaces.errors import RequestError
 
 AS_GIVEN = (
@@ -40,8 +41,12 @@ def write(
     threads: int = 1,
     preprocessing: str = AS_GIVEN,
     check: Callable[[Path], None] | None = None,
+    waiting: Callable[[], None] | None = None,
 ) -> Path:
     """Write the exported folder and give its path back; it appears whole, or nothing does.
+
+    The device is shared while the model is written and tried, so this must not be called where a `device_lease` is
+    held already.
 
     Args:
         destination: The folder to make; it must not exist.
@@ -53,20 +58,25 @@ def write(
         configuration: All choices, by parameter name.
         claims: What was measured of it, as `Measurement.to_json` gives it.
         baseline: What was measured of the baseline beside it, in the same form.
-        measured: How and on what that was measured; ``device`` is one line that names the machine.
+        measured: How and on what that was measured; ``device`` is one line that names the machine, and ``doubts`` are
+            sentences on why the figures may not be true.
         workload: The workload's name.
         origin: Where it comes from, such as ``study`` and ``trial``.
         threads: Threads of one call when it was measured; what ``predict.py`` takes by default.
         preprocessing: What was done to the inputs before they were given to the model.
-        check: Called with the finished folder before it gets its name; what it raises undoes everything.
+        check: Called with the finished folder before it gets its name, with no lease held; what it raises undoes
+            everything.
+        waiting: Called where something else on this machine is measured first.
 
     Raises:
-        RequestError: ``destination`` exists, or cannot be made.
+        RequestError: ``destination`` exists, or cannot be made, or no lease can be taken.
     """
     backend = find_backend(runtime)
     temporary = _beside(destination)
     try:
-        backend.ship(lowered, temporary, build, example)
+        with device_lease(exclusive=False, waiting=waiting):
+            backend.ship(lowered, temporary, build, example)
+            signature = _signature(backend, temporary, example, threads)
         document = {
             "schema_version": SCHEMA_VERSION,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -83,7 +93,7 @@ def write(
             "baseline": dict(baseline),
             "measured": dict(measured),
             "versions": _versions(backend),
-            **_signature(backend, temporary, example, threads),
+            **signature,
             "preprocessing": preprocessing,
         }
         (temporary / "README.md").write_text(card(document), encoding="utf-8")

@@ -21,7 +21,7 @@ input; throughput is that of {replicas} process(es) with {threads} thread(s) eac
 {rows}
 
 In brackets: the 95 % interval.
-
+{doubts}
 ## How it was made
 
 | choice | value |
@@ -104,6 +104,7 @@ def card(document: Mapping[str, Any]) -> str:
         device=document["measured"].get("device", "the machine named in `frontrunner.json`"),
         baseline_threads=document["measured"].get("baseline_threads", 1),
         replicas=document["configuration"].get("replicas", 1),
+        doubts="".join(f"\n**{doubt}**\n" for doubt in document["measured"].get("doubts", ())),
         rows="\n".join(comparison(document["claims"], document["baseline"])),
         choices="\n".join(f"| {name} | {value} |" for name, value in document["configuration"].items()),
         input_name=document["input"]["name"],

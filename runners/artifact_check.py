@@ -4,13 +4,67 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runners.backend import find_backend
 from spaces.errors import RequestError
 
 SCHEMA_VERSION = 1
 DOCUMENT = "frontrunner.json"
+
+
+class _Part(BaseModel):
+    """What is read of one part of a document, all numbers finite; other keys may stand beside it."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False, strict=True)
+
+
+class _Stamp(_Part):
+    sha256: str
+    bytes: int
+
+
+class _Runtime(_Part):
+    name: str
+
+
+class _Document(_Part):
+    files: dict[str, _Stamp]
+    runtime: _Runtime
+
+
+_Threads = Annotated[int, Field(ge=1)]
+
+
+class _TimedRuntime(_Runtime):
+    threads: _Threads
+
+
+class _Origin(_Part):
+    workload: str | dict[str, Any]
+
+
+class _Measured(_Part):
+    device: str
+    baseline_threads: _Threads
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class _Claims(_Part):
+    accuracy: float
+    accuracy_test: float | None = None
+    speedup: Annotated[float, Field(gt=0)]
+    speedup_ci95: Annotated[list[float], Field(min_length=2, max_length=2)]
+    unstable: str = ""
+
+
+class _Claimed(_Document):
+    runtime: _TimedRuntime
+    origin: _Origin
+    measured: _Measured
+    claims: _Claims
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -20,29 +74,49 @@ def read(folder: Path) -> dict[str, Any]:
         RequestError: There is no such folder, it is of another schema version, or a file is missing, changed,
             or refers to something outside.
     """
+    return _read(folder, _Document)
+
+
+def read_claims(folder: Path) -> dict[str, Any]:
+    """As `read`; the document has all that is needed to hold the folder to its claims."""
+    return _read(folder, _Claimed)
+
+
+def _read(folder: Path, needed: type[_Document]) -> dict[str, Any]:
     path = folder / DOCUMENT
-    if not path.is_file():
-        raise RequestError(f"{folder} holds no {DOCUMENT}; give a folder that `frontrunner export` wrote")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        version = document["schema_version"]
-        if version != SCHEMA_VERSION:
-            raise RequestError(
-                f"{path} has schema version {version!r}, and this program reads {SCHEMA_VERSION}; "
-                "use the version of Frontrunner that wrote it, or export again"
-            )
-        stamps = {str(name): (str(stamp["sha256"]), int(stamp["bytes"])) for name, stamp in document["files"].items()}
-        find_backend(document["runtime"]["name"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, RequestError):
-            raise
-        raise RequestError(f"{path} is damaged ({type(error).__name__}: {error}); export again") from error
-    for name, stamp in stamps.items():
-        _require_unchanged(folder, name, stamp)
-    for name in stamps:
-        if name.endswith(".onnx"):
-            _require_contained(folder / name, stamps)
-    return dict(document)
+        if not path.is_file():
+            raise RequestError(f"{folder} holds no {DOCUMENT}; give a folder that `frontrunner export` wrote")
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        _require_version(path, document["schema_version"])
+        checked = needed.model_validate(document)
+        find_backend(checked.runtime.name)
+        for name, stamp in checked.files.items():
+            _require_unchanged(folder, name, (stamp.sha256, stamp.bytes))
+        for name in checked.files:
+            if name.endswith(".onnx"):
+                _require_contained(folder / name, checked.files)
+    except RequestError:
+        raise
+    except Exception as error:  # whatever stands in a file that anybody may have written
+        raise RequestError(f"{path} is damaged ({_in_one_line(error)}); export again") from error
+    return document
+
+
+def _require_version(path: Path, version: object) -> None:
+    if version != SCHEMA_VERSION:
+        raise RequestError(
+            f"{path} has schema version {version!r}, and this program reads {SCHEMA_VERSION}; "
+            "use the version of Frontrunner that wrote it, or export again"
+        )
+
+
+def _in_one_line(error: Exception) -> str:
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return " ".join(said.split())
 
 
 def stamp_of(file: Path) -> dict[str, Any]:

@@ -32,8 +32,10 @@ def common_shape(
             )
         shape = sizes if shape is None else tuple(x if x is not None else y for x, y in zip(shape, sizes, strict=True))
     if shape is None:
-        raise RequestError(f"{' and '.join(told)} do not tell their input shape; give it, such as --shape 1,3,32,32")
-    return _filled(shape, batch, told)
+        verb = "does not tell its" if len(told) == 1 else "do not tell their"
+        raise RequestError(f"{' and '.join(told)} {verb} input shape; give it, such as --shape 1,3,32,32")
+    fixed_by = "--shape" if given is not None else next((n for n, s in known.items() if s and s[0] is not None), "")
+    return _filled(shape, batch, told, fixed_by)
 
 
 def in_words(shape: Sequence[int | None]) -> str:
@@ -45,16 +47,16 @@ def _agree(one: Shape, other: Shape) -> bool:
     return len(one) == len(other) and all(x == y or None in (x, y) for x, y in zip(one, other, strict=True))
 
 
-def _filled(shape: Shape, batch: int | None, told: Mapping[str, Shape | None]) -> tuple[int, ...]:
+def _filled(shape: Shape, batch: int | None, told: Mapping[str, Shape | None], fixed_by: str) -> tuple[int, ...]:
     if not shape:
         raise RequestError("a model that takes a single number has no batch; give one that takes a batch of inputs")
     if batch is not None and shape[0] not in (None, batch):
-        raise RequestError(f"--batch {batch}: the batch is fixed at {shape[0]}; leave --batch out or give {shape[0]}")
+        raise RequestError(f"--batch {batch}: {fixed_by} fixes the batch at {shape[0]}; leave --batch out")
     first = shape[0] or batch or 1
     rest = tuple(size for size in shape[1:] if size is not None)
     if len(rest) < len(shape) - 1:
         raise RequestError(
-            f"{' and '.join(dict.fromkeys(told))} leave sizes of their input free ({in_words(shape)}); "
+            f"{' and '.join(told)} leave{'s' * (len(told) == 1)} sizes of the input free ({in_words(shape)}); "
             "give the whole shape, such as --shape 1,3,32,32"
         )
     return (first, *rest)

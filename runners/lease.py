@@ -1,15 +1,15 @@
 """Who may use a device now: one measurement alone, or any number of other stages, on the whole machine.
 
 The leases are kernel locks on files in one folder for all users and programs of the machine, so a process that
-dies gives its lease up at that moment, however it died. What the files hold is never read.
+dies gives its lease up at that moment, however it died. What the files hold is never read. Whatever removes old
+files must leave these alone while they are held: they are made young whenever a lease is taken.
 """
 
 import fcntl
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Timer
 
@@ -17,6 +17,9 @@ from spaces.errors import RequestError
 
 FOLDER = "FRONTRUNNER_LEASES"
 """The environment variable that names another folder; searches with different folders do not see each other."""
+
+SHARED = Path("/tmp/frontrunner-leases")
+"""One for the whole machine: the folder for temporary files may be another one for each user or job."""
 
 PATIENCE_S = 1.0
 
@@ -42,25 +45,45 @@ def device_lease(device: str = "cpu", *, exclusive: bool, waiting: Callable[[], 
     Raises:
         RequestError: The folder of the leases cannot be made or opened.
     """
-    folder = _folder()
     name = re.sub(r"[^\w.]+", "-", device)
     alarm = Timer(PATIENCE_S, waiting or (lambda: None))
     alarm.daemon = True
-    with _opened(folder / f"{name}.lock") as lock:
+    with ExitStack() as held:
         alarm.start()
         try:
-            with _opened(folder / f"{name}.turnstile") as turnstile:
-                fcntl.flock(turnstile, fcntl.LOCK_EX)
-                fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+            with _locked(f"{name}.turnstile", fcntl.LOCK_EX):
+                held.enter_context(_locked(f"{name}.lock", fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH))
         finally:
             alarm.cancel()
         yield
 
 
+@contextmanager
+def _locked(name: str, how: int) -> Iterator[None]:
+    """Hold the lock of the file called ``name``.
+
+    The file may be removed while it is waited for, and then others lock the one that is there now.
+    """
+    while True:
+        path = _folder() / name
+        with _opened(path) as descriptor:
+            fcntl.flock(descriptor, how)
+            if _is_there(descriptor, path):
+                yield
+                return
+
+
+def _is_there(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
 def _folder() -> Path:
     """The folder of the leases, made where it is missing, open to every user of the machine."""
     named = os.environ.get(FOLDER)
-    folder = Path(named) if named else Path(tempfile.gettempdir()) / "frontrunner-leases"
+    folder = Path(named) if named else SHARED
     try:
         folder.mkdir(parents=True)
         folder.chmod(0o1777)
@@ -73,13 +96,15 @@ def _folder() -> Path:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    """A descriptor of the file; closing it gives up the lock on it."""
+    """A descriptor of the file, which counts as new from now on; closing it gives up the lock on it."""
     try:
         descriptor = _open(path)
     except OSError as error:
         raise _unusable(path.parent, error) from error
     _held.add(descriptor)
     try:
+        with suppress(OSError):
+            os.utime(descriptor)
         yield descriptor
     finally:
         _held.discard(descriptor)

@@ -103,7 +103,7 @@ def _read_torchscript(path: Path, threads: int) -> ModelFile:
     from runners.accelerator import torch_device
 
     if not any(Path(name).name == CONSTANTS for name in _entries(path)):
-        raise RequestError(f"{path} is no TorchScript file, and weights alone hold no network; write it with jit.save")
+        raise RequestError(f"{path} is no TorchScript file, and weights or a pickled module will not do; use jit.save")
     jit: Any = torch.jit  # its functions carry no types
     module = jit.load(path, map_location=torch_device()).eval()
     needed = [argument for argument in module.forward.schema.arguments[1:] if not argument.has_default_value()]

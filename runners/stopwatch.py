@@ -36,7 +36,10 @@ class Comparison:
         a_p50_ms: Median time of one call of A.
         b_p50_ms: Median time of one call of B.
         blocks: Number of blocks in which both were timed.
+        a_outliers: Calls of A that took far longer than most; they count in all figures.
+        b_outliers: Those of B.
         unstable: Why not to trust it, or an empty string.
+        machine: Clocks, throttling and load right after the timing, as far as they can be known.
         input_shape: Shape of the input that both were given, the batch first.
         a_output_shape: Shape of the first output of A.
         b_output_shape: Shape of the first output of B.
@@ -50,7 +53,10 @@ class Comparison:
     a_p50_ms: float
     b_p50_ms: float
     blocks: int
+    a_outliers: int
+    b_outliers: int
     unstable: str
+    machine: Mapping[str, Any]
     input_shape: tuple[int, ...]
     a_output_shape: tuple[int, ...]
     b_output_shape: tuple[int, ...]
@@ -145,6 +151,9 @@ def _time(request: Mapping[str, Any]) -> Comparison:
         a_p50_ms=timing["baseline_p50_ms"],
         b_p50_ms=timing["latency_p50_ms"],
         blocks=timing["blocks"],
+        a_outliers=timing["baseline_outliers"],
+        b_outliers=timing["outliers"],
+        machine=timing["machine"],
         unstable=timing["unstable"].replace("the candidate", names["b"]).replace("the baseline", names["a"]),
         input_shape=first.shape,
         a_output_shape=a.shape,

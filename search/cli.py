@@ -243,9 +243,12 @@ def main() -> None:
     except WorkFailed as error:
         _leave(1, str(error))
     except (KeyboardInterrupt, typer.Abort):
-        _leave(130, "interrupted")
+        code = 130
     except usage_error as error:
-        _leave(2, f"{error.format_message()}; `frontrunner --help` lists what is allowed")
+        command = error.ctx.command_path if error.ctx else "frontrunner"
+        _leave(2, f"{error.format_message().rstrip('.')}; `{command} --help` lists what is allowed")
+    if code == 130:  # which typer makes of an interrupt too
+        _leave(130, "interrupted")
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -10,6 +10,8 @@ from runners.measuring.measurement import QUANTITIES
 from spaces.setting_error import SettingError, did_you_mean
 
 Operator = Literal["<=", ">="]
+UNTIMED = ("size_mib", "macs", "parameters", "peak_memory_mib")
+"""Quantities that do not depend on how busy the machine was."""
 _WRITTEN = re.compile(r"\s*(\w+)\s*(<=|>=)\s*(\S+)\s*")
 
 
@@ -52,6 +54,10 @@ class Constraint:
         whole = self.bound.is_integer() and abs(self.bound) < 1e15
         return f"{self.quantity}{self.operator}{int(self.bound) if whole else self.bound!r}"
 
+    def holds(self, measurement: Mapping[str, Any]) -> bool:
+        """Whether the measured value keeps the bound. A value that is not known keeps none."""
+        return measurement.get(self.quantity) is not None and self.violation(measurement) <= 0
+
     def violation(self, measurement: Mapping[str, Any]) -> float:
         """How far the measured value is beyond the bound; at most 0 is feasible.
 
@@ -69,6 +75,11 @@ class Constraint:
     @property
     def _unit(self) -> str:
         return QUANTITIES[self.quantity].unit
+
+
+def trusted(figures: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of the ``figures`` of a screening may settle a bound: all, or where its timing is in doubt the `UNTIMED`."""
+    return {n: value for n, value in figures.items() if n in UNTIMED} if figures.get("unstable") else figures
 
 
 def _number(text: str) -> float:

@@ -10,6 +10,7 @@ import optuna
 from runners.measuring.measurement import figures_of, without_accuracy
 from runners.runner import StageOutcome
 from search.candidate import TRAINING, Candidate
+from search.constraints import trusted
 from search.deadline import Deadline, settling_s
 from search.distinct_sampler import DistinctSampler
 from search.ledger import Ledger
@@ -97,21 +98,24 @@ class Driver:
         for configuration, known in self._earlier.items():
             self._sampler.learn(configuration, self._lessons.columns(known), looked_up=False)
         for configuration, figures in self._screening.all().items():
-            self._sampler.learn(configuration, self._lessons.columns(figures))
+            self._learn_screened(configuration, figures)
         while self._fill() or self._under_way:
             self._drain(until_idle=False)
 
     def _calibrate(self) -> None:
-        """Find out once how small a difference may be believed on this machine, and keep it with the study."""
-        if "calibration" in self._study.user_attrs:
+        """Find out how small a difference may be believed here, once, or by every driver anew until it is trusted."""
+        known = self._study.user_attrs.get("calibration", {})
+        if "resolution" in known and not known["unstable"]:
             return
+        occasion = known.get("occasion", -1) + 1
         self._watcher.stage_started(0, "calibrating")
-        outcome = carry_out_alone(self._runner, self._search.chains.calibrating(self._study.study_name))
+        outcome = carry_out_alone(self._runner, self._search.chains.calibrating(self._study.study_name, occasion))
         self._watcher.stage_ended(0, "calibrating", outcome.seconds, outcome.from_store)
         if outcome.failure:
             self._watcher.note(f"how small a difference may be believed is not known: {outcome.failure}")
+            self._study.set_user_attr("calibration", {**known, "unstable": outcome.failure, "occasion": occasion})
             return
-        self._study.set_user_attr("calibration", dict(outcome.result))
+        self._study.set_user_attr("calibration", {**outcome.result, "occasion": occasion})
         self._front = self._front_so_far()
 
     def _front_so_far(self) -> LiveFront:
@@ -225,6 +229,8 @@ class Driver:
             self._report(self._ledger.fail(candidate, outcome.failure), candidate)
         elif stopped := self._stopped(candidate, outcome):
             self._report(self._ledger.stop(candidate, stopped), candidate)
+        elif candidate.was_screened and self._lessons.missed(candidate.speed or {}):
+            self._send_unscreened(candidate, outcome.result["unstable"])
         elif not candidate.is_last:
             candidate.position += 1
             self._send(candidate)
@@ -235,7 +241,7 @@ class Driver:
         """A candidate that cannot be timed untrained is trained all the same, and timed afterwards."""
         self._watcher.note(f"trial {candidate.number} could not be timed before its training: {failure}")
         candidate.tasks = self._search.chains.chain(candidate.configuration)
-        candidate.screened_by = candidate.position = 0
+        candidate.screened_by, candidate.position, candidate.speed = 0, 0, None
         self._send(candidate)
 
     def _abandon(self) -> None:
@@ -259,13 +265,19 @@ class Driver:
             return
         figures = without_accuracy(figures_of(outcome.result))
         self._screening.keep(candidate.configuration, figures, candidate.seconds)
-        self._sampler.learn(candidate.configuration, self._lessons.columns(figures))
+        self._learn_screened(candidate.configuration, figures)
+
+    def _learn_screened(self, configuration: Configuration, figures: Mapping[str, Any]) -> None:
+        """The sampler goes by the speed even where it is in doubt, which must leave a bound open all the same."""
+        columns, bounds = self._lessons.columns(figures), slice(len(self._lessons.objectives), None)
+        columns[bounds] = self._lessons.columns(trusted(figures))[bounds]
+        self._sampler.learn(configuration, columns)
 
     def _stopped(self, candidate: Candidate, outcome: StageOutcome) -> str | None:
         """Why the trial ends here, before its last stage, or None."""
         if candidate.was_screened:
             candidate.speed = without_accuracy(figures_of(outcome.result))
-            missed = self._lessons.missed(candidate.speed)
+            missed = self._lessons.missed(trusted(candidate.speed))
             return f"not trained: it misses {missed} with {candidate.speed[missed.quantity]:.4g}" if missed else None
         if candidate.task.stage == TRAINING:
             return self._race.stopped(candidate, outcome.result)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import optuna
 from rich.console import Console
 
-from dashboards.front_document import headline, percent, times
+from dashboards.front_document import headline, instability, percent, times
 from runners.artifact import write
 from runners.stages.store_location import Store, open_store
 from runners.telemetry import silence
@@ -22,6 +21,7 @@ from search.front import all_measured
 from search.listing import document_of, open_study
 from search.loss_table import losses
 from search.objectives import find_objectives
+from search.verifying import tell_that_it_waits
 from spaces.errors import RequestError, WorkFailed
 
 PICKS = ("knee", "fastest", "most-accurate")
@@ -53,8 +53,10 @@ def export_trial(
     document = document_of(study, home)
     chosen = pick_member(document, all_measured(study), pick, bounds)
     store = open_store(str(places.get("stage_store") or study.user_attrs["places"]["stages"]))
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, soft_wrap=True)
     console.print(f"exporting trial {chosen['trial']} of {name} and checking its claims in a fresh process")
+    for doubt in doubts(chosen):
+        console.print(f"! trial {chosen['trial']}: {doubt}")
     with store.in_use(f"export of {name}"):
         _write(study, document, chosen, store, to)
     if register:
@@ -63,7 +65,8 @@ def export_trial(
         tracking = places.get("tracking_uri") or study.user_attrs["places"]["tracking"]
         register_model(tracking, register, to, chosen["run_id"])
     if as_json:
-        print(json.dumps({"folder": str(to), "trial": chosen["trial"], "measurement": chosen["measurement"]}))
+        shown = {"trial": chosen["trial"], "measurement": chosen["measurement"], "doubts": doubts(chosen)}
+        print(json.dumps({"folder": str(to), **shown}, allow_nan=False))
         return
     figures = chosen["measurement"]
     console.print(f"wrote {to}: {times(figures['speedup'])}x at {percent(figures['accuracy'])}; its claims hold")
@@ -99,6 +102,15 @@ def pick_member(
     return _knee(document, members)
 
 
+def doubts(member: Mapping[str, Any]) -> list[str]:
+    """What must be said wherever the member's figures are given, a line each."""
+    unstable = instability(member)
+    return [
+        *([f"not to be trusted: {unstable}"] if unstable else []),
+        *(["figures from the search, not measured again at its end"] if member["searched"] is None else []),
+    ]
+
+
 def _bound(text: str) -> Constraint:
     try:
         return Constraint.parse(text)
@@ -118,7 +130,7 @@ def _numbered(number: int, trials: Sequence[Mapping[str, Any]], bounds: Sequence
 
 
 def _keeps(member: Mapping[str, Any], bounds: Sequence[Constraint]) -> bool:
-    return all(bound.violation(member["measurement"]) <= 0 for bound in bounds)
+    return all(bound.holds(member["measurement"]) for bound in bounds)
 
 
 def _knee(document: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -159,13 +171,11 @@ def _write(study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str
             "baseline_threads": baseline["configuration"]["threads"],
             "seed": settings["seed"],
             "metric": document["metric"],
+            "doubts": doubts(chosen),
         },
         workload=document["workload"],
         origin={"study": study.study_name, "trial": chosen["trial"], "workload": settings["workload"]},
         threads=int(configuration["threads"]),
-        check=lambda folder: require_claims(folder, _say_that_it_waits),
+        check=lambda folder: require_claims(folder, tell_that_it_waits),
+        waiting=tell_that_it_waits,
     )
-
-
-def _say_that_it_waits() -> None:
-    print("waiting for another measurement on this machine to end", file=sys.stderr)

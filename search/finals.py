@@ -1,6 +1,6 @@
 """The last word on the front: measured once more in fresh processes, and judged on the test split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -9,6 +9,7 @@ from dashboards.front_document import times
 from runners.measuring.measurement import figures_of
 from runners.runner import StageOutcome, StageTask
 from search.front import front_of
+from search.ledger import why_unknown
 from search.session import Search, carry_out_alone
 from search.study import TrialRecord, believable, records
 
@@ -36,10 +37,7 @@ def settle_front(search: Search) -> None:
     }
     for trial in members:
         if trial.number not in stayed and trial.number in finals:
-            searched, final = (trial.measurement or {})["speedup"], finals[trial.number]["speedup"]
-            watcher.note(
-                f"trial {trial.number} left the front: {times(searched)}x in the search, {times(final)}x finally"
-            )
+            watcher.note(f"trial {trial.number} left the front: {_why_it_left(search, trial, finals[trial.number])}")
 
 
 def measure_finally(search: Search, members: Sequence[TrialRecord], occasion: int = 0) -> dict[int, dict[str, Any]]:
@@ -53,32 +51,53 @@ def measure_finally(search: Search, members: Sequence[TrialRecord], occasion: in
         occasion: How often the front of this study was measured before: each time is a measurement of its own.
 
     Returns:
-        Figures by trial number, the baseline's first, for those whose measurement succeeded.
+        Figures by trial number, the baseline's first, for those whose measurement succeeded; none at all where the
+        baseline's failed, since there is nothing to compare them with.
     """
-    chains, watcher = search.chains, search.watcher
-    trials = records(search.study)
+    watcher, trials = search.watcher, records(search.study)
     everyone = {t.number: t.configuration for t in [*trials[:1], *members] if t.configuration is not None}
     finals: dict[int, dict[str, Any]] = {}
     for number, configuration in everyone.items():
-        outcome = _carry_out(search, chains.final(configuration, len(trials), occasion), number)
-        if outcome.failure:
-            watcher.note(f"trial {number} leaves the front: its final measurement failed ({outcome.failure})")
+        outcome = _carry_out(search, search.chains.final(configuration, len(trials), occasion), number)
+        if not outcome.failure:
+            finals[number] = figures_of(outcome.result)
+        elif number == 0:
+            watcher.note(
+                f"the front keeps its figures of the search: the final measurement of the baseline failed "
+                f"({outcome.failure}); `frontrunner resume {search.study.study_name}` measures again"
+            )
+            return {}
         else:
-            finals[number] = _figures(outcome.result, finals.get(0))
-    if finals:
-        judged = {number: everyone[number] for number in finals}
-        compared = _carry_out(search, chains.comparing(judged, len(trials), occasion), 0)
-        if compared.failure:
-            watcher.note(f"the front was timed one by one, not side by side: {compared.failure}")
-        for number, timing in compared.result.get("timings", {}).items():
-            finals[int(number)].update(figures_of(timing))
+            watcher.note(f"trial {number} leaves the front: its final measurement failed ({outcome.failure})")
+    for figures in finals.values():
+        figures["accuracy_drop"] = finals[0]["accuracy"] - figures["accuracy"]
+    judged = {number: everyone[number] for number in finals}
+    compared = _carry_out(search, search.chains.comparing(judged, len(trials), occasion), 0)
+    if compared.failure:
+        watcher.note(f"the front was timed one by one, not side by side: {compared.failure}")
+        _doubt(finals.values(), f"timed alone, not beside the rest of the front: {compared.failure}")
+    for number, timing in compared.result.get("timings", {}).items():
+        finals[int(number)].update(figures_of(timing))
     return finals
 
 
 def _is_settled(study: optuna.Study, members: Sequence[TrialRecord]) -> bool:
     finals = study.user_attrs.get("final", {})
     steady = all(str(trial.number) in finals and not finals[str(trial.number)]["unstable"] for trial in members)
-    return steady and study.user_attrs.get("final_trials") == len(records(study))
+    return steady and "0" in finals and study.user_attrs.get("final_trials") == len(records(study))
+
+
+def _why_it_left(search: Search, trial: TrialRecord, final: Mapping[str, Any]) -> str:
+    needed = [*(objective.name for objective in search.objectives), *(bound.quantity for bound in search.constraints)]
+    unknown = [why_unknown(name) for name in needed if final.get(name) is None]
+    searched = (trial.measurement or {})["speedup"]
+    return "; ".join(unknown) or f"{times(searched)}x in the search, {times(final['speedup'])}x finally"
+
+
+def _doubt(finals: Iterable[dict[str, Any]], reason: str) -> None:
+    """Mark all of ``finals`` as not to be trusted, beside what was said against one before."""
+    for figures in finals:
+        figures["unstable"] = "; ".join(filter(None, (reason, figures.get("unstable"))))
 
 
 def _carry_out(search: Search, task: StageTask, number: int) -> StageOutcome:
@@ -86,7 +105,3 @@ def _carry_out(search: Search, task: StageTask, number: int) -> StageOutcome:
     outcome = carry_out_alone(search.runner, task)
     search.watcher.stage_ended(number, "final", outcome.seconds, outcome.from_store)
     return outcome
-
-
-def _figures(result: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {**figures_of(result), "accuracy_drop": baseline["accuracy"] - result["accuracy"] if baseline else 0.0}

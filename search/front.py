@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import TrialState
 
 from search.constraints import Constraint
-from search.loss_table import loss_table
+from search.loss_table import figure_of, loss_table
 from search.objectives import Objective, find_objectives
 from search.pareto_front import hypervolume, nondominated, tied
 from search.study import TrialRecord, record, records, resolution_of
@@ -23,16 +23,16 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
 
     A member of the final front is shown with its final measurement; its figures during the search stand beside
     it under ``searched``. Its ``ties`` are the members that it cannot be told apart from. ``resolution`` is the
-    smallest share by which two speeds must differ to be believed; None where the study has no calibration.
-    ``stopped`` counts the trials that were left before their end, and ``infeasible`` those that were trained and
-    measured in vain, because they miss a constraint.
+    smallest share by which two speeds must differ to be believed; None where the study has no calibration, and
+    ``resolution_doubt`` says why not, or why it is not to be trusted. ``stopped`` counts the trials that were left
+    before their end, and ``infeasible`` those that were trained and measured in vain, because they miss a constraint.
     """
     attributes = study.user_attrs
     settings = attributes["settings"]
     finals = {int(number): figures for number, figures in attributes.get("final", {}).items()}
     objectives = find_objectives(settings["objectives"])
     constraints = [Constraint.parse(text) for text in settings["constraints"]]
-    resolution = resolution_of(attributes)
+    calibration, resolution = attributes.get("calibration", {}), resolution_of(attributes)
     trials = study.get_trials(deepcopy=False)
     states = [trial.state for trial in trials]
     running = states.count(TrialState.RUNNING) + states.count(TrialState.WAITING)
@@ -54,7 +54,8 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
         "infeasible": sum(not feasible(known or {}, constraints) for number, known in figures.items() if number),
         "objectives": [objective.to_json() for objective in objectives],
         "constraints": [str(constraint) for constraint in constraints],
-        "resolution": resolution if "resolution" in attributes.get("calibration", {}) else None,
+        "resolution": calibration.get("resolution"),
+        "resolution_doubt": calibration.get("unstable", ""),
         "hypervolume": volume,
         "baseline": {**measured(baseline, finals, run_ids), "ties": ties.get(0, [])} if baseline else None,
         "front": [{**measured(trial, finals, run_ids), "ties": ties[trial.number]} for trial in members],
@@ -72,7 +73,7 @@ def front_of(
 
     A trial falls only where another is at least as good in every objective and beyond both intervals, and the
     ``resolution`` of speeds, in one. Where final measurements exist, only trials that have one take part, with
-    those figures.
+    those figures; one whose figure in an objective is not known finally takes no part.
     """
     figures = {trial.number: trial.measurement for trial in complete}
     rows, volume = _front(figures, objectives, constraints, finals or {}, resolution)
@@ -89,10 +90,12 @@ def _front(
     """`front_of` the complete trials' measurements by number; the members as places in ``searched``."""
     reference = finals.get(0) or searched.get(0)
     shown = [finals.get(number) if finals else figures for number, figures in searched.items()]
-    rows = [row for row, known in enumerate(shown) if known and feasible(known, constraints)]
+    needed = [figure_of(objective.name) for objective in objectives] if finals else []
+    known = {row: one for row, one in enumerate(shown) if one and None not in map(one.get, needed)}
+    rows = [row for row, one in known.items() if feasible(one, constraints)]
     if not rows or not reference:
         return [], 0.0
-    figures = [shown[row] or {} for row in rows]
+    figures = [known[row] for row in rows]
     table = loss_table(objectives, figures, reference, resolution)
     members = np.flatnonzero(nondominated(table.points, table.best, table.worst)).tolist()
     fastest_first = sorted(members, key=lambda member: -figures[member]["speedup"])
@@ -117,8 +120,8 @@ def ties_of(
 
 
 def feasible(measurement: Mapping[str, Any], constraints: Sequence[Constraint]) -> bool:
-    """Whether every constraint holds."""
-    return not constraints or all(constraint.violation(measurement) <= 0 for constraint in constraints)
+    """Whether every constraint holds; one on a figure that is not known does not."""
+    return all(constraint.holds(measurement) for constraint in constraints)
 
 
 def measured(trial: TrialRecord, finals: Finals, run_ids: Mapping[int, str] | None = None) -> Document:

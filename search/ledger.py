@@ -7,11 +7,22 @@ from typing import Any
 from optuna.trial import TrialState
 
 from runners.measuring.measurement import Measurement, figures_of
+from runners.measuring.statistics import CALLS_FOR_P99
 from search.candidate import Candidate
 from search.lessons import Lessons
 from search.session import Search
 from search.storage import together
 from search.study import TrialRecord
+
+_UNKNOWN = {
+    "latency_p99_ms": f"is not known, as fewer than {CALLS_FOR_P99:,} calls were timed",
+    "device_p50_ms": "is not known, as the candidate does not run on an accelerator",
+}
+
+
+def why_unknown(name: str) -> str:
+    """Why the figure ``name`` of a measured candidate is None."""
+    return f"{name} {_UNKNOWN.get(name, 'was not measured on this machine')}"
 
 
 class Ledger:
@@ -75,12 +86,12 @@ class Ledger:
         return replace(measurement, accuracy_drop=reference - measurement.accuracy)
 
     def _require_measured(self, measurement: Measurement) -> None:
-        """Raise `ValueError` where an objective or a constraint needs a quantity that this machine did not give."""
+        """Raise `ValueError` where an objective or a constraint needs a quantity that was not measured."""
         roles = {constraint.quantity: "a constraint" for constraint in self._search.constraints}
         roles.update({objective.name: "an objective" for objective in self._search.objectives})
         for name, role in roles.items():
             if getattr(measurement, name) is None:
-                raise ValueError(f"{name} was not measured on this machine, so it cannot be {role}")
+                raise ValueError(f"{why_unknown(name)}, so it cannot be {role}")
 
     def _keep_course(self, candidate: Candidate) -> None:
         """Keep what the stages took, and how the trial fared at its rungs."""

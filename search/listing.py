@@ -9,12 +9,13 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
-from dashboards.front_document import configuration_text, front_csv, percent, times
+from dashboards.front_document import configuration_text, front_csv, interval_text, percent, times
 from dashboards.spool import read_run_ids
 from search.front import all_measured, front_document
 from search.home import Home
 from search.study import find_study, open_storage
 from search.terminal import print_front
+from spaces.errors import RequestError
 
 
 def open_study(name: str, home: Path | str | None, storage: str | None) -> tuple[optuna.Study, Home]:
@@ -60,8 +61,10 @@ def show_front(
     """Print the front of the study called ``name`` on stdout, as a table, CSV or JSON.
 
     Raises:
-        RequestError: There is no such study.
+        RequestError: There is no such study, or both CSV and JSON are asked for.
     """
+    if as_csv and as_json:
+        raise RequestError("--csv and --json: give one of them")
     study, found = open_study(name, home, storage)
     runs = read_run_ids(found.spool(name))
     document = front_document(study, runs)
@@ -84,17 +87,22 @@ def _all_trials(trials: list[dict[str, Any]], document: Mapping[str, Any]) -> Ta
     plain = (document["baseline"] or {}).get("configuration", {})
     front = {member["trial"] for member in document["front"]}
     table = Table(box=None, header_style="bold")
-    for column in ("trial", "state", "speedup", "accuracy"):
+    for column in ("trial", "state", "speedup", "95 %", "accuracy"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("configuration, or why it failed or was stopped", overflow="fold")
     for trial in trials:
         figures = trial["measurement"]
         table.add_row(
-            f"{trial['trial']}{' *' if trial['trial'] in front else ''}",
+            f"{'! ' if trial['unstable'] else ''}{trial['trial']}{' *' if trial['trial'] in front else '  '}",
             trial["state"],
             f"{times(figures['speedup'])}x" if figures else "",
+            interval_text(*figures["speedup_ci95"]) if figures else "",
             percent(figures.get("accuracy")),
             trial["failure"] or configuration_text(trial["configuration"], plain),
         )
-    table.caption = "* on the front"
+    table.caption = (
+        "* on the front: figures of the last measurement, those of all others are from the search; "
+        "! not to be trusted, --json says why"
+    )
+    table.caption_justify = "left"
     return table

@@ -16,7 +16,12 @@ TOLERATED_DROP = 0.10
 """Quality this far below the baseline's, as a fraction, adds nothing to the hypervolume."""
 
 TIMED = ("speedup", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "throughput_per_s")
-"""What comes from the stopwatch of one comparison, and is known to the study's resolution at best."""
+"""What is timed, and is known to the study's resolution at best: a smaller difference is not believed.
+
+The resolution is that of the speedup, a ratio of calls taken in turn in one process. The latencies are those of the
+candidate's calls alone, and the throughput is one run of serving, at another time for each candidate. Neither has an
+interval, so that a larger difference may still be the machine's.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class LossTable:
         best: The better ends of the 95 % intervals. For what is `TIMED` they lie further out by the factor
             1 + resolution: one point's worse end is beyond another's better end only where the ratio of the figures
             themselves is beyond that factor.
-        worst: The worse ends. What has no interval counts as known exactly.
+        worst: The worse ends. What has no interval counts as known exactly, but for the resolution.
     """
 
     points: NDArray[np.float64]

@@ -10,6 +10,7 @@ from runners.device import describe, usable_cores
 from runners.stopwatch import Comparison, compare_files
 from runners.telemetry import silence
 from search.duration import parse_duration
+from search.verifying import tell_that_it_waits
 from spaces.errors import RequestError
 from spaces.setting_error import SettingError
 
@@ -34,22 +35,25 @@ def time_files(
     silence()
     if threads > usable_cores():
         raise RequestError(f"--threads {threads}: this machine has {usable_cores()} cores to use; give fewer threads")
+    budget_s = _budget_s(budget)
+    print(f"timing {a} and {b} for about {budget_s:g} s, longer where a call is slow", file=sys.stderr)
     found = compare_files(
         a,
         b,
         shape=parse_shape(shape) if shape is not None else None,
         batch=batch,
         threads=threads,
-        budget_s=_budget_s(budget),
+        budget_s=budget_s,
         seed=seed,
-        waiting=lambda: print("waiting for another measurement on this machine to end", file=sys.stderr),
+        waiting=tell_that_it_waits,
     )
     device = describe().device
     if as_json:
         print(json.dumps(document(found, str(a), str(b), threads, device), allow_nan=False))
         return
     print(sentence(found, str(a), str(b), threads, device))
-    print(difference_sentence(found))
+    if found.difference is not None:
+        print(difference_sentence(found))
     for warning in warnings(found, str(a), str(b)):
         print(f"warning: {warning}", file=sys.stderr)
 
@@ -82,14 +86,17 @@ def difference_sentence(found: Comparison) -> str:
     if found.difference is None:
         a, b = (",".join(map(str, shape)) for shape in (found.a_output_shape, found.b_output_shape))
         return f"their outputs differ in shape: {a} and {b}"
-    return f"their outputs differ by at most {found.difference:.2g} of the largest output"
+    if not found.difference:
+        return "their outputs are the same"
+    return f"the largest difference between their outputs is {found.difference:.2g} of the largest output"
 
 
 def warnings(found: Comparison, a: str, b: str) -> list[str]:
     """What makes the figures doubtful, a sentence each."""
     names = {"a": a, "b": b}
-    doubts = [f"{names[side]} gives different answers to the same input" for side in found.unsteady]
-    return [f"do not trust the speedup: {found.unstable}"] * bool(found.unstable) + doubts
+    doubts = [f"do not trust the speedup: {found.unstable}"] if found.unstable else []
+    doubts += [f"{names[side]} gives different answers to the same input" for side in found.unsteady]
+    return doubts + ([f"they do not do the same: {difference_sentence(found)}"] if found.difference is None else [])
 
 
 def document(found: Comparison, a: str, b: str, threads: int, device: str) -> dict[str, Any]:
@@ -101,6 +108,8 @@ def document(found: Comparison, a: str, b: str, threads: int, device: str) -> di
         "speedup_ci95": list(found.speedup_ci95),
         "latency_p50_ms": {"a": found.a_p50_ms, "b": found.b_p50_ms},
         "blocks": found.blocks,
+        "outliers": {"a": found.a_outliers, "b": found.b_outliers},
+        "machine": dict(found.machine),
         "unstable": found.unstable,
         "difference": found.difference,
         "output_shape": {"a": list(found.a_output_shape), "b": list(found.b_output_shape)},

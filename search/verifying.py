@@ -23,9 +23,10 @@ def verify_folder(folder: Path, *, as_json: bool) -> None:
     findings = verify(folder, waiting=tell_that_it_waits)
     broken = [finding.name for finding in findings if finding.holds is False]
     if as_json:
-        print(json.dumps({"folder": str(folder), "holds": not broken, "claims": [f.to_json() for f in findings]}))
+        found = {"folder": str(folder), "holds": not broken, "claims": [f.to_json() for f in findings]}
+        print(json.dumps(found, allow_nan=False))
     else:
-        Console().print(_table(findings))
+        Console(markup=False).print(_table(findings))
     if broken:
         raise WorkFailed(f"{folder}: the claim on {', '.join(broken)} does not hold")
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from runners.accelerator import accelerated
 from runners.measuring.energy import device_state, slowed
-from runners.measuring.statistics import Circumstances, Floats, PairedTiming, ratio, summarise
+from runners.measuring.statistics import BASELINE, CANDIDATE, Circumstances, Floats, PairedTiming, ratio, summarise
 from runners.processes import still_working
 from runners.runner import StageFailed
 
@@ -24,21 +25,24 @@ Clock = Callable[[], float]
 PRECISION = 0.01
 """Timing ends early once all intervals' half-widths, as a share, are below this but for their floor."""
 SIDE_S = 0.010
-REPEATS = (3, 32)
-"""Fewest and most calls of a side in half a block; between them, as many as fill `SIDE_S`."""
+MOST_REPEATS = 32
+"""Most calls of a side in half a block; below that, as many as fill `SIDE_S`."""
 LEAD_CALLS = 2
-"""Calls after each change of sides that are not timed: they wake this side's threads and fill its caches."""
+"""Calls after each change of sides that are not timed: they wake this side's threads and fill its caches. One is
+enough where it takes as long as `SIDE_S`."""
 MINIMUM_BLOCKS = 12
 FEWEST_BLOCKS = 3
 MINIMUM_S = 0.3
 LOOKS = 1.5
 """Between two looks at the intervals the time spent grows by this factor: looking often stops at lucky moments."""
-OVERTIME = 3.0
-"""How many times the budget a crawling machine may take to reach the minimum of blocks."""
+OVERTIME = 10.0
+"""How many times the budget slow calls may take to reach the minimum of blocks."""
 FAULTY_BLOCKS = 100
 """After so many blocks in which the clock stepped back, no more are tried."""
-WINDOW = 5
-MOST_WINDOWS = 10_000
+WINDOW = (2, 5)
+"""Fewest and most calls of a window of the warm-up."""
+WINDOWS = (4, 10_000)
+"""So many windows are waited for until two agree, even beyond the cap on their time; and never more than so many."""
 
 
 def time_pair(
@@ -84,7 +88,7 @@ def time_interleaved(
     """
     calls = [baseline, *candidates]
     warm = [_warm_up(call, budget_s / 8, clock) for call in calls]
-    record = _Record([_repeats(call, clock) for call in calls], [[] for _ in calls])
+    record = _Record([_turn(call, clock) for call in calls])
     random, budget = np.random.default_rng(seed), budget_s * len(candidates)
     next_look = min(MINIMUM_S * len(candidates), budget)
     while record.faulty < FAULTY_BLOCKS and _more(record, budget):
@@ -95,21 +99,49 @@ def time_interleaved(
             next_look = LOOKS * record.spent_s
     if record.blocks < FEWEST_BLOCKS:
         raise StageFailed(f"the clock stepped back {record.steps_back} times and left {record.blocks} usable blocks")
-    throttled = slowed(device_state())
-    met = [Circumstances(spent, good and warm[0][1], record.steps_back, throttled) for spent, good in warm[1:]]
-    return [summarise(side, record.sides[0], seed, m) for side, m in zip(record.sides[1:], met, strict=True)]
+    machine = device_state()
+    throttled = slowed(machine) if accelerated() else ""
+
+    def met(side: int) -> Circumstances:
+        return Circumstances(
+            warm_up_s=warm[side].spent_s,
+            unsettled={name: warm[i].spent_s for i, name in ((side, CANDIDATE), (0, BASELINE)) if not warm[i].settled},
+            longest_lead_s=record.longest_lead_s,
+            steps_back=record.steps_back,
+            slowed=throttled,
+            machine=machine,
+        )
+
+    return [summarise(record.sides[i], record.sides[0], seed, met(i)) for i in range(1, len(calls))]
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """A side's turn, of which a block has two: so many calls that are not timed, and so many that are."""
+
+    leads: int
+    timed: int
+
+
+@dataclass(frozen=True)
+class _WarmUp:
+    spent_s: float
+    settled: bool
 
 
 @dataclass
 class _Record:
     """The usable blocks so far: for each side one array of call times in seconds per block."""
 
-    repeats: list[int]
-    sides: list[list[Floats]]
+    turns: list[_Turn]
     spent_s: float = 0.0
     steps_back: int = 0
     faulty: int = 0
+    longest_lead_s: float = 0.0
     _longest_s: float = field(default=math.inf)
+
+    def __post_init__(self) -> None:
+        self.sides: list[list[Floats]] = [[] for _ in self.turns]
 
     @property
     def blocks(self) -> int:
@@ -118,30 +150,33 @@ class _Record:
     def add(self, calls: list[Call], random: np.random.Generator, clock: Clock) -> None:
         """Run one block. One in which the clock stepped back counts as faulty and is left out on all sides."""
         begin = clock()
-        times = _run_block(calls, self.repeats, random, clock)
-        self._spend(clock() - begin)
-        back = sum(int(np.sum(~(np.isfinite(side) & (side > 0)))) for side in times)
+        times, leads = self._run_block(calls, random, clock)
+        passed_s = clock() - begin
+        back = sum(not 0 < seconds < math.inf for side in [*times, leads] for seconds in side)
+        if not back and passed_s < sum(map(sum, times)):
+            back = 1  # between two calls
         self.steps_back += back
         if back:
             self.faulty += 1
             return
+        # Of a pause no more than ten blocks' time counts: it is no reason to end early.
+        self.spent_s += min(passed_s, self._longest_s)
+        self._longest_s = min(self._longest_s, 10 * passed_s)
         for side, block in zip(self.sides, times, strict=True):
-            side.append(block)
+            side.append(np.array(block))
+        self.longest_lead_s = max(self.longest_lead_s, *leads)
 
-    def _spend(self, passed_s: float) -> None:
-        """Count a block's time, and of a pause no more than ten blocks' time: it is no reason to end early."""
-        if math.isfinite(passed_s) and passed_s > 0:
-            self.spent_s += min(passed_s, self._longest_s)
-            self._longest_s = min(self._longest_s, 10 * passed_s)
-
-
-def _run_block(calls: list[Call], repeats: list[int], random: np.random.Generator, clock: Clock) -> list[Floats]:
-    times: list[list[float]] = [[] for _ in calls]
-    order = random.permutation(len(calls)).tolist()
-    for side in order + order[::-1]:
-        _time_calls(calls[side], LEAD_CALLS, clock)
-        times[side].extend(_time_calls(calls[side], repeats[side], clock))
-    return [np.array(side) for side in times]
+    def _run_block(
+        self, calls: list[Call], random: np.random.Generator, clock: Clock
+    ) -> tuple[list[list[float]], list[float]]:
+        """The timed calls of each side, and the others of all sides."""
+        times: list[list[float]] = [[] for _ in calls]
+        leads: list[float] = []
+        order = random.permutation(len(calls)).tolist()
+        for side in order + order[::-1]:
+            leads += _time_calls(calls[side], self.turns[side].leads, clock)
+            times[side] += _time_calls(calls[side], self.turns[side].timed, clock)
+        return times, leads
 
 
 def _more(record: _Record, budget_s: float) -> bool:
@@ -154,24 +189,27 @@ def _narrow(sides: list[list[Floats]], precision: float, seed: int) -> bool:
     return all(ratio(side, sides[0], seed, floor=0.0).half_width <= precision for side in sides[1:])
 
 
-def _warm_up(call: Call, cap_s: float, clock: Clock) -> tuple[float, bool]:
-    """Call until two windows in a row agree within 10 %: the seconds, and False when the cap came first."""
-    spent, before = 0.0, math.inf
-    for _ in range(MOST_WINDOWS):
-        times = _time_calls(call, WINDOW, clock)
+def _warm_up(call: Call, cap_s: float, clock: Clock) -> _WarmUp:
+    """Call until two windows in a row agree within 10 %, or ``cap_s`` is spent."""
+    first = _time_calls(call, 1, clock)[0]
+    spent, before = max(first, 0.0), math.inf
+    size = int(np.clip(cap_s / WINDOWS[0] / first, *WINDOW)) if first > 0 else WINDOW[1]
+    for window in range(WINDOWS[1]):
+        if spent >= cap_s and window >= WINDOWS[0]:
+            break
+        times = _time_calls(call, size, clock)
         spent += sum(seconds for seconds in times if seconds > 0)
         now = float(np.median(times))
         if abs(now - before) <= 0.1 * before < math.inf:
-            return spent, True
-        if spent >= cap_s:
-            break
+            return _WarmUp(spent, True)
         before = now
-    return spent, False
+    return _WarmUp(spent, False)
 
 
-def _repeats(call: Call, clock: Clock) -> int:
-    each = float(np.median(_time_calls(call, WINDOW, clock)))
-    return int(np.clip(math.ceil(SIDE_S / each), *REPEATS)) if each > 0 else REPEATS[1]
+def _turn(call: Call, clock: Clock) -> _Turn:
+    each = float(np.median(_time_calls(call, WINDOW[0] + 1, clock)))
+    timed = int(np.clip(math.ceil(SIDE_S / each), 1, MOST_REPEATS)) if each > 0 else MOST_REPEATS
+    return _Turn(1 if each >= SIDE_S else LEAD_CALLS, timed)
 
 
 def _time_calls(call: Call, count: int, clock: Clock) -> list[float]:

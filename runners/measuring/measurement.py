@@ -27,7 +27,7 @@ class Measurement:
         latency_p50_ms: Median time of one call with one input.
         latency_p90_ms: 90th percentile of the same.
         throughput_per_s: Inputs a second with all replicas busy at once.
-        load_ms: From a fresh process with its runtime imported to the first answer.
+        load_ms: Cold start in a fresh process: import of the runtime, reading the artifact, the first answer.
         size_mib: Size of the artifact on disk.
         macs: Multiply-accumulate operations for one input.
         parameters: Weights of the network.
@@ -40,7 +40,10 @@ class Measurement:
         accuracy_train: The same metric on the training split, for members of the final front.
         accuracy_test_ci95: The 95 % interval of ``accuracy_test``.
         outliers: Timed calls far off the others, all of which count in all figures.
+        baseline_outliers: The same of the baseline beside it.
         warm_up_s: How long the calls took that came before the timed ones.
+        machine: Clocks, throttling and load right after the timing, as far as they can be known; see
+            `runners.measuring.energy.device_state`.
         unstable: Why the figures are not to be trusted, or an empty string.
     """
 
@@ -65,7 +68,9 @@ class Measurement:
     accuracy_test_ci95: Interval | None = None
     accuracy_train: float | None = None
     outliers: int | None = None
+    baseline_outliers: int | None = None
     warm_up_s: float | None = None
+    machine: Mapping[str, Any] = field(default_factory=dict)
     unstable: str = ""
 
     def __post_init__(self) -> None:

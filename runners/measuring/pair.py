@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor, find_backend
-from runners.measuring.energy import device_state
 from runners.measuring.latency import time_pair
 from runners.measuring.quality import EVALUATION_BATCH, predict, quality
 from runners.runner import StageFailed
@@ -28,8 +27,7 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
             ``baseline_threads``, ``splits``, ``budget_s``, ``seed``. Without splits the artifact is not judged.
 
     Returns:
-        Fields of `runners.measuring.measurement.Measurement`, with ``baseline_p50_ms``, ``blocks`` and ``machine``,
-        which is what `device_state` shows right after the timing.
+        Fields of `runners.measuring.measurement.Measurement`, and those of `runners.measuring.latency.PairedTiming`.
 
     Raises:
         StageFailed: The artifact gives outputs of another shape than the baseline, or not finite, or other ones
@@ -48,10 +46,9 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
     timing = time_pair(
         lambda: candidate(example), lambda: baseline(example), budget_s=request["budget_s"], seed=request["seed"]
     )
-    machine = device_state()
     on_device = device_p50_ms(candidate, example)
     require_same_answer(before, candidate(example))
-    return {**figures, **vars(timing), "device_p50_ms": on_device, "machine": machine}
+    return {**figures, **vars(timing), "device_p50_ms": on_device}
 
 
 def judge_artifact(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,7 +106,7 @@ def device_p50_ms(predictor: Predictor, inputs: NDArray[Any]) -> float | None:
 
 def require_same_answer(before: NDArray[Any], after: NDArray[Any]) -> None:
     """Raise `StageFailed` where an artifact answered one input in two ways."""
-    if not np.isfinite(after).all():
+    if not (np.isfinite(before).all() and np.isfinite(after).all()):
         raise StageFailed("the artifact gives NaN or infinite outputs")
     allowed = SAME_ANSWER * max(1e-6, float(np.abs(before).max()))
     if after.shape != before.shape or float(np.abs(after - before).max()) > allowed:

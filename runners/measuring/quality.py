@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from runners.runner import StageFailed
 from runners.workload import Split, Workload, accuracy
 
 EVALUATION_BATCH = 64
+ROUNDS = 200
+"""Samples that a bootstrap draws."""
 
 
 def predict(predictor: Predictor, split: Split, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -33,8 +36,11 @@ def predict(predictor: Predictor, split: Split, batch: int) -> tuple[NDArray[Any
 def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> tuple[float, tuple[float, float]]:
     """The metric and its 95 % interval: Wilson's for accuracy, by bootstrap over examples for any other metric.
 
+    A score that is the same on every sample, such as a perfect one, would get an interval without width, as if the
+    examples could not have been others: its interval is Wilson's too, where it can be read as a share of them.
+
     Raises:
-        StageFailed: The metric is not a finite number, or above 1.
+        StageFailed: The metric is not a finite number, or above 1, or cannot be computed on most samples.
     """
     value = float(workload.metric(outputs, targets))
     if not math.isfinite(value) or value > 1:
@@ -43,7 +49,10 @@ def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) ->
         )
     if workload.metric is accuracy:
         return value, wilson(value, len(targets))
-    return value, _bootstrap(workload, outputs, targets)
+    low, high = _bootstrap(workload, outputs, targets)
+    if low == high and 0 <= value <= 1:
+        return value, wilson(value, len(targets))
+    return value, (low, high)
 
 
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -53,14 +62,26 @@ def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _bootstrap(
-    workload: Workload, outputs: NDArray[Any], targets: NDArray[Any], rounds: int = 200
-) -> tuple[float, float]:
-    random = np.random.default_rng(0)
-    draws = [random.integers(0, len(targets), len(targets)) for _ in range(rounds)]
-    values = [float(workload.metric(outputs[draw], targets[draw])) for draw in draws]
-    low, high = np.nanquantile(values, [0.025, 0.975])
+def _bootstrap(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> tuple[float, float]:
+    """The metric's 2.5 % and 97.5 % quantiles over samples of the examples, for those on which it can be computed."""
+    values = [value for value in _resampled(workload, outputs, targets) if math.isfinite(value)]
+    if len(values) < ROUNDS / 2:
+        raise StageFailed(
+            f"the metric {workload.metric_name} gave a number in {len(values)} of {ROUNDS} samples of the "
+            f"{len(targets)} examples, too few for an interval; give more examples of each class"
+        )
+    low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
+
+
+def _resampled(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> Iterator[float]:
+    """The metric on each sample of the examples, drawn with replacement; some raise where a class is missing."""
+    random = np.random.default_rng(0)
+    for _ in range(ROUNDS):
+        draw = random.integers(0, len(targets), len(targets))
+        with suppress(Exception):
+            yield float(workload.metric(outputs[draw], targets[draw]))
+        still_working()
 
 
 def _batches(predictor: Predictor, split: Split, batch: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:

@@ -26,9 +26,10 @@ disturbances within the run did to the ratio. Two sides alike, as in A/A, are di
 narrow. `tests/benchmarks/measurement.py` measures what became of it.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +43,15 @@ BELOW = 2
 SEGMENTS = 48
 """At most so many stretches of time are drawn anew by the bootstrap."""
 LOW_END = 0.2
-"""The bootstrap looks for the quantile among this share of the calls, the fastest."""
-GRID = 512
+"""The bootstrap looks closest at this share of the calls, the fastest."""
+GRID = np.concatenate([np.linspace(0, LOW_END, 512), np.linspace(LOW_END, 1, 128)[1:]])
 WIDE_INTERVAL = 0.20
 """Half-width, as a share, beyond which an interval says little; a narrower one says how much to trust the value."""
 BUSY = 2.0
 CALLS_FOR_P99 = 1000
 PAUSE_S = 0.25
-PAUSE_TIMES = 50.0
+PAUSE_TIMES = 5.0
+CANDIDATE, BASELINE = "candidate", "baseline"
 FLOOR = 0.01
 """Half-width, as a share, that no amount of data takes away."""
 QUARTER = 0.25
@@ -144,11 +146,11 @@ def _draws(blocks: int, seed: int, rounds: int = 1000) -> NDArray[np.float64]:
 def _resampled(blocks: list[Floats], draws: NDArray[np.float64], share: float) -> Floats:
     """The quantile ``share`` in each round ``(rounds,)``, read off the segments' distribution functions on one grid."""
     segments = [np.concatenate(blocks[i:j]) for i, j in _bounds(len(blocks), draws.shape[1])]
-    grid = np.quantile(np.concatenate(segments), np.linspace(0, LOW_END, GRID), method="inverted_cdf")
+    grid = np.quantile(np.concatenate(segments), GRID, method="inverted_cdf")
     below = np.stack([np.searchsorted(np.sort(calls), grid, side="right") for calls in segments])
     counts = draws @ below
     wanted = share * (draws @ np.array([len(calls) for calls in segments]))
-    return np.asarray(grid[np.minimum(np.sum(counts < wanted[:, None], axis=1), GRID - 1)])
+    return np.asarray(grid[np.minimum(np.sum(counts < wanted[:, None], axis=1), len(GRID) - 1)])
 
 
 def _bounds(blocks: int, segments: int) -> list[tuple[int, int]]:
@@ -162,15 +164,19 @@ class Circumstances:
 
     Attributes:
         warm_up_s: Seconds of the candidate's warm-up.
-        settled: Whether the warm-ups of candidate and baseline settled before their cap.
+        unsettled: Of each side whose warm-up did not settle before its cap, the seconds that it took.
+        longest_lead_s: The longest call of those that are not timed.
         steps_back: Calls that took no time, or less, by the clock.
         slowed: Why the machine was slower than it can be, or an empty string.
+        machine: What `runners.measuring.energy.device_state` showed right after the last block.
     """
 
     warm_up_s: float = 0.0
-    settled: bool = True
+    unsettled: Mapping[str, float] = field(default_factory=dict)
+    longest_lead_s: float = 0.0
     steps_back: int = 0
     slowed: str = ""
+    machine: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -186,8 +192,10 @@ class PairedTiming:
         baseline_p50_ms: Median time of one call of the baseline.
         blocks: Number of blocks.
         outliers: Calls of the candidate that took far longer than most; they are counted, and stay in all figures.
+        baseline_outliers: Those of the baseline.
         warm_up_s: Seconds of the candidate's warm-up.
         unstable: Why not to trust it, or an empty string.
+        machine: Clocks, throttling and load right after the last block, as far as they can be known.
     """
 
     speedup: float
@@ -198,8 +206,10 @@ class PairedTiming:
     baseline_p50_ms: float
     blocks: int
     outliers: int
+    baseline_outliers: int
     warm_up_s: float
     unstable: str
+    machine: Mapping[str, Any]
 
 
 def summarise(
@@ -208,7 +218,7 @@ def summarise(
     """The figures of blocks of call times in seconds, one array per block and side."""
     speedup = ratio(candidate, baseline, seed)
     calls, others = np.concatenate(candidate), np.concatenate(baseline)
-    sides = {"candidate": calls, "baseline": others}
+    sides = {CANDIDATE: calls, BASELINE: others}
     return PairedTiming(
         speedup=speedup.value,
         speedup_ci95=(speedup.low, speedup.high),
@@ -218,8 +228,10 @@ def summarise(
         baseline_p50_ms=float(np.median(others) * 1e3),
         blocks=len(candidate),
         outliers=count_outliers(calls),
+        baseline_outliers=count_outliers(others),
         warm_up_s=met.warm_up_s,
-        unstable=next(filter(None, _doubts(sides, speedup, met)), ""),
+        unstable=joined(_doubts(sides, speedup, met)),
+        machine=met.machine,
     )
 
 
@@ -230,20 +242,31 @@ def count_outliers(calls: Floats) -> int:
     return int(np.sum(calls > median + max(5 * deviation, 0.01 * median)))
 
 
+def joined(doubts: Iterable[str]) -> str:
+    """All doubts in one line, each once; empty ones are left out."""
+    return "; ".join(dict.fromkeys(part for doubt in doubts for part in doubt.split("; ") if part))
+
+
+def wide(half_width: float) -> str:
+    """Words where an interval says little."""
+    return f"the 95 % interval is +/-{half_width:.0%} wide" if half_width > WIDE_INTERVAL else ""
+
+
 def _doubts(sides: dict[str, Floats], speedup: Ratio, met: Circumstances) -> Iterator[str]:
     """Reasons not to trust a timing, the gravest first; empty strings among them."""
     yield f"the clock stepped back {met.steps_back} times" if met.steps_back else ""
-    yield from (_pause(calls) for calls in sides.values())
+    yield _pause(sides, met.longest_lead_s)
     yield from (_busy(calls, which) for which, calls in sides.items())
-    yield f"the 95 % interval is +/-{speedup.half_width:.0%} wide" if speedup.half_width > WIDE_INTERVAL else ""
-    yield "" if met.settled else f"the warm-up did not settle in {met.warm_up_s:.2g} s"
+    yield wide(speedup.half_width)
+    yield from (f"the warm-up of the {which} did not settle in {s:.2g} s" for which, s in met.unsettled.items())
     yield met.slowed
 
 
-def _pause(calls: Floats) -> str:
-    """Words where single calls took so long that the process must have stood still, or the clock jumped."""
-    longest = float(calls.max())
-    if longest < PAUSE_S or longest < PAUSE_TIMES * np.median(calls):
+def _pause(sides: Mapping[str, Floats], longest_lead_s: float) -> str:
+    """Words where a single call took so long that the process must have stood still, or the clock jumped."""
+    longest = max(longest_lead_s, *(float(calls.max()) for calls in sides.values()))
+    usual = max(float(np.median(calls)) for calls in sides.values())
+    if longest < usual + PAUSE_S or longest < PAUSE_TIMES * usual:
         return ""
     return f"the process was paused for {longest:.2g} s in the middle of a block, or the clock stepped forward"
 

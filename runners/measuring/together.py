@@ -8,6 +8,7 @@ import numpy as np
 from runners.backend import Predictor
 from runners.measuring.latency import Call, time_interleaved
 from runners.measuring.pair import open_artifact, open_baseline, pin
+from runners.measuring.statistics import joined, wide
 from runners.workload import Workload
 from runners.workload_reference import resolve
 
@@ -51,18 +52,19 @@ def combine(runs: Sequence[Timing]) -> Timing:
     The speedup is their geometric mean. The interval reaches from the lowest to the highest end of theirs: where
     memory happens to lie, and what the machine does by the minute, differ between processes and not within one.
     """
-    together = {
-        name: _mean([run[name] for run in runs]) for name in runs[0] if name.startswith(("latency", "baseline"))
-    }
+    together = {name: _mean([run[name] for run in runs]) for name in runs[0] if name.endswith("_ms")}
+    counted = {name: sum(run[name] for run in runs) for name in ("blocks", "outliers", "baseline_outliers")}
     lows, highs = zip(*(run["speedup_ci95"] for run in runs), strict=True)
+    speedup = float(np.exp(np.mean([np.log(run["speedup"]) for run in runs])))
+    apart = wide((max(highs) - min(lows)) / 2 / speedup)
     return {
         **together,
-        "speedup": float(np.exp(np.mean([np.log(run["speedup"]) for run in runs]))),
+        **counted,
+        "speedup": speedup,
         "speedup_ci95": (min(lows), max(highs)),
-        "blocks": sum(run["blocks"] for run in runs),
-        "outliers": sum(run["outliers"] for run in runs),
         "warm_up_s": max(run["warm_up_s"] for run in runs),
-        "unstable": next((run["unstable"] for run in runs if run["unstable"]), ""),
+        "machine": runs[-1]["machine"],
+        "unstable": joined([*(run["unstable"] for run in runs), apart]),
     }
 
 

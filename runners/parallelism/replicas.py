@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
-from threading import Event, Timer
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,10 @@ from spaces.plans import ServingPlan
 
 TIMEOUT_S = SILENT_S
 """How long loading, the first answer and the serving may take in all."""
+ASK_EVERY_S = 0.2
+"""How often is looked whether a replica that does not answer is there still."""
+LAST_BYTES = 4096
+"""How much of the end of what a replica printed is looked at for the reason of its end."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,13 @@ def serve(
             {**order, "inputs": f"{folder}/inputs.npy", "seconds": seconds, "replica": replica}
             for replica in range(plan.replicas)
         ]
-        with _replicas(orders) as replicas:
-            loads = [_read(replica) for replica in replicas]
+        deadline = time.monotonic() + TIMEOUT_S
+        with _replicas(orders, Path(folder)) as replicas:
+            loads = [replica.answer(deadline) for replica in replicas]
             meter = EnergyMeter.find()
             for replica in replicas:
-                _write(replica, {"go": True})
-            runs = [_read(replica) for replica in replicas]
+                replica.tell({"go": True})
+            runs = [replica.answer(deadline) for replica in replicas]
             energy_mj = _energy_mj(meter, sum(run["calls"] * len(inputs) for run in runs))
     return Serving(
         throughput_per_s=sum(run["calls"] * len(inputs) / run["seconds"] for run in runs),
@@ -94,79 +100,90 @@ def _energy_mj(meter: EnergyMeter | None, served: int) -> float | None:
 
 
 @contextmanager
-def _replicas(orders: list[dict[str, Any]]) -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes that have been given their orders; all are gone afterwards, whatever happened."""
-    command = [
-        sys.executable,
-        "-c",
-        f"import sys; sys.path.append({_project()!r}); import runners.parallelism.replica_process",
-    ]
-    started = [
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        for _ in orders
-    ]
-    late = Event()
-
-    def end_late() -> None:
-        late.set()
-        _kill(started)
-
-    alarm = Timer(TIMEOUT_S, end_late)
-    alarm.start()
-    try:
-        for process, order in zip(started, orders, strict=True):
-            _write(process, order)
+def _replicas(orders: list[dict[str, Any]], folder: Path) -> Iterator[list["_Replica"]]:
+    """Programs that have been given their orders; all are gone afterwards, whatever happened."""
+    started: list[_Replica] = []
+    with ExitStack() as ends:
+        for number in range(len(orders)):
+            started.append(_Replica(folder / f"replica-{number}.log"))
+            ends.callback(started[-1].end)
+        for replica, order in zip(started, orders, strict=True):
+            replica.tell(order)
         yield started
-    except StageFailed as error:
-        if late.is_set():
-            raise StageFailed(f"a serving replica did not end within {TIMEOUT_S:.0f} s and was ended") from error
-        raise
-    finally:
-        alarm.cancel()
-        _kill(started)
-        for process in started:
-            process.communicate()
 
 
-def _kill(processes: list[subprocess.Popen[str]]) -> None:
-    """End each process with all that it started: it leads a group of its own."""
-    for process in processes:
-        if process.returncode is None:
+class _Replica:
+    """One serving program.
+
+    What it prints goes to the file ``log``: a pipe that nobody reads fills up and stops whoever prints.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        # -P: the current folder is the caller's, and what lies there must not take the place of our modules.
+        program = f"import sys; sys.path.append({_project()!r}); import runners.parallelism.replica_process"
+        with log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send it one message."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._ended_early() from None
+
+    def answer(self, deadline: float) -> dict[str, Any]:
+        """Its next message; `StageFailed` where it ended, or gives none until `time.monotonic` is at ``deadline``."""
+        assert self._process.stdout is not None
+        gone = False
+        while not wait([self._process.stdout.fileno()], ASK_EVERY_S):
+            if gone:
+                raise self._ended_early()
+            gone = self._is_gone()  # and once more looked for an answer: it may have given one just before
+            if time.monotonic() > deadline:
+                raise StageFailed(f"a serving replica did not end within {TIMEOUT_S:.0f} s and was ended")
+        line = self._process.stdout.readline()
+        if not line.startswith("{"):
+            raise self._ended_early()
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def end(self) -> None:
+        """End it with all that it started: it leads a group of its own. Harmless where it is gone."""
+        if self._process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in filter(None, (self._process.stdin, self._process.stdout)):
+            with suppress(BrokenPipeError):  # of a message that it never read
+                pipe.close()
+
+    def _is_gone(self) -> bool:
+        """Whether it ended, which its pipe does not tell while something that it forked holds that open.
+
+        It stays a zombie, so that its group can still be ended by its number.
+        """
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _ended_early(self) -> StageFailed:
+        self.end()
+        return StageFailed(f"a serving replica ended early: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        with self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - LAST_BYTES))
+            lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+        return lines[-1] if lines else f"exit code {self._process.returncode}"
 
 
 def _project() -> str:
     return str(Path(__file__).resolve().parents[2])
-
-
-def _write(process: subprocess.Popen[str], message: dict[str, Any]) -> None:
-    assert process.stdin is not None
-    try:
-        process.stdin.write(json.dumps(message) + "\n")
-        process.stdin.flush()
-    except BrokenPipeError:
-        raise StageFailed(f"a serving replica ended early: {_last_words(process)}") from None
-
-
-def _read(process: subprocess.Popen[str]) -> dict[str, Any]:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line.startswith("{"):
-        raise StageFailed(f"a serving replica ended early: {_last_words(process)}")
-    message: dict[str, Any] = json.loads(line)
-    return message
-
-
-def _last_words(process: subprocess.Popen[str]) -> str:
-    _kill([process])
-    _, errors = process.communicate()
-    lines = [line for line in errors.splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit code {process.returncode}"

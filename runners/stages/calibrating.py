@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from runners.measuring.statistics import joined
 from runners.measuring.together import smallest_believable
 from runners.stages.comparing import time_members
 from runners.stages.job import StageJob
@@ -18,5 +19,5 @@ def run(job: StageJob) -> dict[str, Any]:
         "resolution": smallest_believable(runs),
         "speedups": [run["speedup"] for run in runs],
         "intervals": [list(run["speedup_ci95"]) for run in runs],
-        "unstable": next((run["unstable"] for run in runs if run["unstable"]), ""),
+        "unstable": joined(run["unstable"] for run in runs),
     }

@@ -16,11 +16,11 @@ Plan = TypeVar("Plan", TrainingPlan, LoweringPlan, ServingPlan)
 SCREENING_IMAGES = 16
 """On so many images is an untrained network calibrated: other ranges do not make int8 faster or slower."""
 SEARCHING_S = 1.2
-"""At most this long is one candidate timed against the baseline during the search."""
+"""For so long is one candidate timed against the baseline in the search; slow ones take longer (`OVERTIME`)."""
 JUDGING_S = 0.5
-"""At most this long is a member of a front timed alone, in case it cannot be timed beside the others."""
+"""For so long is a member of a front timed alone, in case it cannot be timed beside the others."""
 COMPARING_S = 1.0
-"""At most this long is each member of a front timed in each of the processes that have the last word."""
+"""For so long is each member of a front timed in each of the processes that have the last word."""
 COMPARING_PROCESSES = 2
 CALIBRATING_PROCESSES = 3
 
@@ -120,8 +120,8 @@ class Chains:
         links.add("comparing", settings, {**inputs, "teacher": self._teacher_key()}, alone=True)
         return links.tasks[0]
 
-    def calibrating(self, study: str) -> StageTask:
-        """The timing of the baseline against itself, once for each study and machine."""
+    def calibrating(self, study: str, occasion: int = 0) -> StageTask:
+        """The timing of the baseline against itself, for each study and machine; ``occasion`` as in `final`."""
         links = self._links(self.space.baseline())
         settings = {
             "baseline_threads": ServingPlan().threads,
@@ -129,6 +129,7 @@ class Chains:
             "budget_s": SEARCHING_S,
             "device": self.space.environment.device,
             "study": study,
+            "occasion": occasion,
         }
         links.add("calibrating", settings, {"teacher": self._teacher_key()}, alone=True)
         return links.tasks[0]

@@ -13,17 +13,16 @@ from runners.stages.job import StageJob
 from spaces.plans import ServingPlan
 
 SERVING_S = 0.3
-EXTRA = ("baseline_p50_ms", "blocks", "machine")
+EXTRA = ("baseline_p50_ms", "blocks")
 UNTRAINED = {"accuracy": 0.0, "accuracy_ci95": (0.0, 0.0)}
 """Stands for what an untrained artifact is not asked for, so that all else is checked as in any measurement."""
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Figures: the fields of `Measurement`, ``baseline_p50_ms``, ``blocks`` and ``machine``. It writes no files.
+    """Figures: the fields of `Measurement`, ``baseline_p50_ms`` and ``blocks``. It writes no files.
 
-    ``machine`` is what clocks and throttling the machine shows, right after the timing. Where the settings name no
-    splits, the artifact is untrained, and what only training gives is left out. Where there is an input ``speed``,
-    that is such a result of the same candidate: the artifact is judged, and timed no more.
+    Where the settings name no splits, the artifact is untrained, and what only training gives is left out. Where there
+    is an input ``speed``, that is such a result of the same candidate: the artifact is judged, and timed no more.
 
     Raises:
         StageFailed: The artifact crashed, hung, or gave outputs that are wrong in shape or not finite.

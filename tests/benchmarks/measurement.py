@@ -1,6 +1,6 @@
 """How far the stopwatch can be trusted, measured on real networks: false differences, precision, coverage, spread.
 
-    python tests/benchmarks/measurement.py            ten minutes or so, a table
+    python tests/benchmarks/measurement.py            twenty minutes or so, a table
     python tests/benchmarks/measurement.py --json     one JSON document on stdout
     python tests/benchmarks/measurement.py --quick    a minute, to see that it runs; its numbers mean little
 
@@ -30,6 +30,7 @@ from timed_networks import (
     torch_benchmark,
 )
 
+from runners.lease import device_lease
 from runners.measuring.latency import PRECISION, Call, time_pair
 from runners.measuring.statistics import PairedTiming
 from runners.stages.chain import SEARCHING_S
@@ -188,7 +189,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small counts, to see that it runs")
     options = parser.parse_args()
     table = sys.stderr if options.json else sys.stdout
-    figures = measure(QUICK if options.quick else Counts(), lambda text: print(text, file=table, flush=True))
+    with device_lease(exclusive=True):
+        figures = measure(QUICK if options.quick else Counts(), lambda text: print(text, file=table, flush=True))
     shown = json.dumps(figures, indent=2) if options.json else f"spread_ratio: {figures['spread_ratio']:.1f}"
     print(shown)
 

@@ -53,6 +53,15 @@ def test_a_member_that_another_beats_in_the_picture_is_off_the_line(document, tr
     assert on_line == {4: True, 5: False, 9: True, 17: True}
 
 
+def test_what_has_no_place_on_an_axis_is_left_out(document, trials, member):
+    document["objectives"] = [ACCURACY, {**LATENCY, "name": "latency_p99_ms"}]
+    for number, known in enumerate(trials):
+        known["measurement"]["latency_p99_ms"] = None if known["trial"] in (0, 2, 9) else 1.0 + number
+    shown = front_points(document, trials)
+    assert [(point.trial, point.kind) for point in shown.points] == [(4, "front"), (17, "front")]
+    assert len(draw(shown).data) == 4
+
+
 def test_the_drawing_shows_the_table(document, trials):
     figure = draw(front_points(document, trials))
     dots, line, front, baseline = figure.data

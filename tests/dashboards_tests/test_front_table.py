@@ -14,6 +14,11 @@ def _shown(document, width):
     return out.getvalue()
 
 
+def _told(document, width):
+    """The same in one line, however it was broken."""
+    return " ".join(_shown(document, width).split())
+
+
 def _headings(document, width):
     """The line with the headings; a narrow table's title may take two lines above it."""
     return next(line for line in _shown(document, width).splitlines() if "speedup" in line)
@@ -97,6 +102,27 @@ def test_the_table_says_what_differences_are_not_believed(document):
     sentence = "differences in speed below {} % are not believed (the baseline against itself)"
     assert sentence.format("1.3") in _shown({**document, "resolution": 0.013}, 100)
     assert sentence.format("0.04") in _shown({**document, "resolution": 0.0004}, 100)
+    doubted = {**document, "resolution": 0.083, "resolution_doubt": "the machine was busy"}
+    told = "differences in speed below 8.3 % are not believed (the baseline against itself; the machine was busy)"
+    assert told in _told(doubted, 120)
+
+
+def test_a_table_whose_machine_was_never_timed_against_itself_says_so(document):
+    unknown = "how small a difference may be believed is not known: the baseline could not be timed against itself"
+    failed = {**document, "resolution": None, "resolution_doubt": "calibrating: was killed"}
+    assert f"{unknown} (calibrating: was killed)" in _told(failed, 150)
+    assert _told({**document, "resolution": None, "resolution_doubt": ""}, 150).endswith(unknown)
+    assert unknown not in _told({**document, "resolution": None, "status": "running"}, 150), "it may still come"
+    assert unknown not in _told({**document, "resolution": 0.0}, 150)
+
+
+def test_a_front_that_was_not_measured_once_more_is_shown_as_such(document):
+    line = "the figures are those of the search; `frontrunner resume digits-1` measures the front anew"
+    assert line in _told(document, 150)
+    assert line not in _told({**document, "status": "running"}, 150)
+    for measured in document["front"]:
+        measured["searched"] = measured["measurement"]
+    assert line not in _told(document, 150)
 
 
 def test_names_are_shown_as_they_are(document):

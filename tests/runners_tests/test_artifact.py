@@ -1,7 +1,9 @@
 """The exported folder appears whole or not at all, and is refused once anything in it is not as it was written."""
 
+import fcntl
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from runners.artifact import open_artifact, read, write
 from runners.artifact_card import comparison
 from runners.artifact_check import DOCUMENT
+from runners.backend import find_backend
 from spaces.errors import RequestError
 
 EXAMPLE = np.ones((1, 4), np.float32)
@@ -48,6 +51,13 @@ def _export(destination: Path, **changes: Any) -> Path:
         "origin": {"study": "night", "trial": 7},
     }
     return write(destination, **{**given, **changes})
+
+
+@pytest.fixture(autouse=True)
+def leases(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("leases")
+    monkeypatch.setenv("FRONTRUNNER_LEASES", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -91,6 +101,35 @@ def test_the_card_puts_the_numbers_beside_the_baseline(exported: Path) -> None:
     assert "study night, trial 7" in text
     assert "AMD EPYC, 2 cores" in text
     assert "{" not in text
+
+
+def test_the_card_says_why_the_numbers_may_not_be_true(tmp_path: Path) -> None:
+    doubts = ["not to be trusted: the machine was busy", "figures from the search"]
+    text = (_export(tmp_path / "export", measured={"doubts": doubts}) / "README.md").read_text()
+    assert "\n".join(f"\n**{doubt}**" for doubt in doubts) in text
+
+
+def test_the_model_is_written_beside_no_measurement_and_its_check_can_take_the_device(
+    tmp_path: Path, leases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, free = type(find_backend("onnxruntime")), []
+    real = kind.ship
+
+    def ship(*given: Any) -> None:
+        free.extend([_is_free(leases, fcntl.LOCK_SH), _is_free(leases, fcntl.LOCK_EX)])
+        real(*given)
+
+    monkeypatch.setattr(kind, "ship", ship)
+    _export(tmp_path / "export", check=lambda folder: free.append(_is_free(leases, fcntl.LOCK_EX)))
+    assert free == [True, False, True]
+
+
+def _is_free(leases: Path, how: int) -> bool:
+    """Whether somebody else could have the device in that way now."""
+    with (leases / "cpu.lock").open() as file, suppress(BlockingIOError):
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def test_the_card_leaves_out_what_was_not_measured() -> None:

@@ -2,10 +2,12 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from runners.lease import FOLDER, device_lease
+from runners.lease import FOLDER, SHARED, device_lease
 from runners.runner import StageTask
 from runners.stages.job import StageJob, carry_out
 from runners.stages.store import StageStore
@@ -27,7 +29,8 @@ HOLD = """
 import os, signal, sys
 from runners.lease import device_lease
 exclusive, forks = sys.argv[1] == "measuring", sys.argv[2:] == ["forks"]
-with device_lease(exclusive=exclusive, waiting=lambda: print("waits", flush=True)):
+device = os.environ.get("DEVICE", "cpu")
+with device_lease(device, exclusive=exclusive, waiting=lambda: print("waits", flush=True)):
     if forks and os.fork() == 0:
         signal.pause()
     print("holds", flush=True)
@@ -189,6 +192,53 @@ def test_a_lease_given_up_does_not_stay_with_a_child(start: Start) -> None:
     let_go(holder)
     assert said(holder) == "gave it up"
     assert has_it(start(HOLD, "measuring"))
+
+
+@pytest.mark.parametrize("removed", ["file", "folder"])
+def test_a_lease_whose_file_was_removed_while_it_was_waited_for_is_held_by_one_alone(
+    removed: str, start: Start, leases: Path
+) -> None:
+    holder = start(HOLD, "measuring")
+    assert has_it(holder)
+    early = start(HOLD, "measuring")
+    assert said(early) == "waits"
+    if removed == "file":
+        (leases / "cpu.lock").unlink()
+    else:
+        shutil.rmtree(leases)
+    let_go(holder)
+    assert has_it(early)
+    late = start(HOLD, "measuring")
+    assert said(late) == "waits"
+    let_go(early)
+    assert has_it(late)
+
+
+def test_taking_a_lease_keeps_its_files_young_for_whatever_removes_old_ones(leases: Path) -> None:
+    with device_lease(exclusive=True):
+        pass
+    for file in leases.iterdir():
+        os.utime(file, (0, 0))
+    with device_lease(exclusive=True):
+        pass
+    assert [file.stat().st_mtime > 0 for file in leases.iterdir()] == [True, True]
+
+
+def test_searches_with_other_folders_for_temporary_files_wait_for_each_other(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of the machine is a real one: the device is one that nobody else asks for."""
+    device = f"test-{uuid.uuid4().hex}"
+    monkeypatch.delenv(FOLDER)
+    monkeypatch.setenv("DEVICE", device)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    try:
+        assert has_it(start(HOLD, "measuring"))
+        monkeypatch.delenv("TMPDIR")
+        assert said(start(HOLD, "measuring")) == "waits"
+    finally:
+        for file in SHARED.glob(f"{device}.*"):
+            file.unlink()
 
 
 def test_devices_are_apart(start: Start) -> None:

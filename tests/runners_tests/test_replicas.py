@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from runners_tests.process_ends import ends_within
-from runners_tests.trapped import HANG, RAISE, lower
+from runners_tests.trapped import CHATTY, FORK, HANG, RAISE, lower
 
 from runners.parallelism import replicas
 from runners.parallelism.replicas import Serving, serve
@@ -35,6 +35,30 @@ def test_every_replica_is_a_program_that_loads_and_serves(trapped: str, tmp_path
 def test_a_replica_that_fails_says_why(trapped: str, tmp_path: Path) -> None:
     with pytest.raises(StageFailed, match="a serving replica ended early: ValueError: the kernel is not for this"):
         served(trapped, lower(resolve(trapped), RAISE, tmp_path))
+
+
+def test_a_network_that_prints_a_lot_is_served_well(
+    trapped: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "TIMEOUT_S", 30.0)
+    assert served(trapped, lower(resolve(trapped), CHATTY, tmp_path)).throughput_per_s > 0
+
+
+def test_a_replica_that_ends_is_not_waited_for_because_something_that_it_forked_lives(
+    trapped: str, tmp_path: Path
+) -> None:
+    begin = time.monotonic()
+    with pytest.raises(StageFailed, match="a serving replica ended early: exit code 3"):
+        served(trapped, lower(resolve(trapped), FORK, tmp_path))
+    assert time.monotonic() - begin < 15
+
+
+def test_files_in_the_current_folder_do_not_take_the_place_of_ours(
+    trapped: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runners.py").write_text("raise ImportError('this is not the package')")
+    monkeypatch.chdir(tmp_path)
+    assert served(trapped, lower(resolve(trapped), 0, tmp_path)).throughput_per_s > 0
 
 
 def test_a_replica_that_hangs_is_ended_with_all_that_it_started(

@@ -7,7 +7,7 @@ from torch import nn
 from runners.backend import Trained, find_backend
 from runners.workload import Workload
 
-CRASH, HANG, NAN, OTHER_SHAPE, OTHER_ANSWERS, SLOW, RAISE = range(1, 8)
+CRASH, HANG, NAN, OTHER_SHAPE, OTHER_ANSWERS, SLOW, RAISE, CHATTY, FORK = range(1, 10)
 
 FILE = """
 import os
@@ -46,9 +46,17 @@ class Trap(nn.Module):
         if fault == 5:
             return answer + torch.rand_like(answer)
         if fault == 6:
-            time.sleep(0.15)
+            time.sleep(0.3)
         if fault == 7:
             raise ValueError("the kernel is not for this processor")
+        if fault == 8:
+            print("x" * 100_000, flush=True)
+        if fault == 9:
+            if os.fork() == 0:
+                os.setsid()
+                time.sleep(20)
+                os._exit(0)
+            os._exit(3)
         return answer
 
 

@@ -47,6 +47,10 @@ WRONG = {
     "front without a home": (["front", "digits"], ["--home", "no search has run there"]),
     "export without a home": (["export", "digits", "--to", "out"], ["--home", "no search has run there"]),
     "verify what is no export": (["verify", "file"], ["file"]),
+    "verify a damaged export": (
+        ["verify", "damaged"],
+        ["damaged/frontrunner.json is damaged (", "bytes", "export again"],
+    ),
 }
 
 FILES = {
@@ -54,12 +58,14 @@ FILES = {
     "technique.yaml": "workload: synthetic\nspace:\n  numeric_precison: [fp32]\n",
     "choice.yaml": "workload: synthetic\nspace:\n  numeric_precision: [fp32, int7]\n",
     "setting.yaml": "workload: synthetic\ntrails: 3\n",
+    "damaged/frontrunner.json": '{"schema_version": 1, "files": {"model.onnx": {"sha256": "0", "bytes": Infinity}}}',
 }
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     return tmp_path
 

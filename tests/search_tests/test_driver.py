@@ -106,14 +106,23 @@ def test_a_trial_that_measures_nonsense_fails_with_its_reason_and_the_search_goe
 
 
 @pytest.mark.parametrize("role", ["an objective", "a constraint"])
-def test_a_trial_lacking_a_figure_that_the_search_needs_fails_with_its_name(role: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("energy_mj", "was not measured on this machine"),
+        ("latency_p99_ms", "is not known, as fewer than 1,000 calls were timed"),
+    ],
+)
+def test_a_trial_lacking_a_figure_that_the_search_needs_fails_with_its_name_and_the_reason(
+    name: str, reason: str, role: str
+) -> None:
     def sometimes_measured(configuration: Configuration) -> Mapping[str, Any]:
         figures = table(configuration)
-        return {**figures, "energy_mj": None if configuration["runtime"] == "openvino" else 5.0 / figures["speedup"]}
+        return {**figures, name: None if configuration["runtime"] == "openvino" else 5.0 / figures["speedup"]}
 
     needed = {
-        "an objective": ((*OBJECTIVES, *find_objectives(["energy_mj"])), ()),
-        "a constraint": (OBJECTIVES, (Constraint.parse("energy_mj<=5"),)),
+        "an objective": ((*OBJECTIVES, *find_objectives([name])), ()),
+        "a constraint": (OBJECTIVES, (Constraint.parse(f"{name}<=5"),)),
     }
     objectives, constraints = needed[role]
     chains = make_chains()
@@ -126,9 +135,7 @@ def test_a_trial_lacking_a_figure_that_the_search_needs_fails_with_its_name(role
     drive(study, make_runner(of=sometimes_measured), chains, 12, constraints, objectives=objectives)
     failed = [trial for trial in records(study) if trial.state == "failed"]
     assert 0 < len(failed) < 12
-    assert {trial.failure for trial in failed} == {
-        f"measuring: energy_mj was not measured on this machine, so it cannot be {role}"
-    }
+    assert {trial.failure for trial in failed} == {f"measuring: {name} {reason}, so it cannot be {role}"}
     assert all((trial.configuration or {})["runtime"] == "openvino" for trial in failed)
 
 
@@ -302,25 +309,48 @@ def test_a_study_is_calibrated_once_before_the_first_candidate() -> None:
     assert "calibrating" not in {stage for _, stage in again.stages}
 
 
-def test_a_calibration_that_fails_is_told_and_the_search_goes_on() -> None:
+def test_a_calibration_that_fails_is_told_and_done_anew_when_the_search_goes_on() -> None:
     chains, runner = make_chains(), Coarse(*make_runner()._about, table)
     runner.failure = "calibrating: was killed"
     study = open_table_study(None, chains.space)
     log = drive(study, runner, chains, 4)
     assert any("calibrating: was killed" in note for note in log.notes)
-    assert front_document(study)["resolution"] is None
+    document = front_document(study)
+    assert (document["resolution"], document["resolution_doubt"]) == (None, "calibrating: was killed")
     assert len(log.ended) == 4
+    runner.failure = None
+    drive(study, runner, chains, 4)
+    assert (front_document(study)["resolution"], front_document(study)["resolution_doubt"]) == (0.05, "")
+
+
+def test_a_calibration_that_cannot_be_trusted_is_done_anew_when_the_search_goes_on() -> None:
+    chains, runner = make_chains(), Coarse(*make_runner()._about, table)
+    study = open_table_study(None, chains.space)
+    runner.doubt = "the machine was busy"
+    drive(study, runner, chains, 4)
+    assert front_document(study)["resolution_doubt"] == "the machine was busy"
+    runner.doubt, runner.failure = "", "calibrating: was killed"
+    drive(study, runner, chains, 4)
+    assert (front_document(study)["resolution"], front_document(study)["resolution_doubt"]) == (0.05, runner.failure)
+    runner.failure = None
+    drive(study, runner, chains, 4)
+    assert (front_document(study)["resolution"], front_document(study)["resolution_doubt"]) == (0.05, "")
+    assert len(set(runner.keys)) == 3, "a stored result would be found again"
 
 
 class Coarse(SimulatedRunner):
-    """A machine on which differences below 5 % are not believed, or whose calibration fails."""
+    """A machine on which differences below 5 % are not believed, or whose calibration fails or is in doubt."""
 
     failure: str | None = None
+    doubt = ""
+    keys: tuple[str, ...] = ()
 
     def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
         if task.stage != "calibrating":
             return super()._carry_out(task)
-        return StageOutcome({} if self.failure else {"resolution": 0.05}, 1.0, failure=self.failure), 1.0
+        self.keys += (task.key,)
+        result = {} if self.failure else {"resolution": 0.05, "unstable": self.doubt}
+        return StageOutcome(result, 1.0, failure=self.failure), 1.0
 
 
 class Crowded(SimulatedRunner):

@@ -7,6 +7,7 @@ import optuna
 import pytest
 from search_tests.simulation import OBJECTIVES, drive, make_chains, make_runner, measurement, open_table_study
 
+from search.constraints import Constraint
 from search.front import front_document, front_of
 from search.loss_table import loss_table, losses
 from search.objectives import find_objectives
@@ -146,6 +147,20 @@ def test_what_could_not_be_measured_never_wins() -> None:
     assert _front(trials, 0.013, objectives) == [2]
 
 
+def test_a_member_without_a_final_figure_in_an_objective_takes_no_part() -> None:
+    objectives = find_objectives(["accuracy", "latency_p99_ms"])
+    trials = _trials((0.95, 0.0, 5.0, 0.0), (0.97, 0.0, 5.0, 0.0))
+    finals = {n: measurement(0.95 + 0.01 * n, 5.0, latency_p99_ms=[3.0, 2.0, None][n]) for n in range(3)}
+    assert [trial.number for trial in front_of(trials, objectives, [], finals)[0]] == [1]
+
+
+def test_a_bound_on_what_is_not_known_is_not_kept() -> None:
+    bound = Constraint.parse("latency_p99_ms<=3")
+    trials = _trials((0.95, 0.0, 5.0, 0.0))
+    finals = {0: measurement(0.95, 1.0, latency_p99_ms=2.0), 1: measurement(0.95, 5.0)}
+    assert [trial.number for trial in front_of(trials, OBJECTIVES, [bound], finals)[0]] == [0]
+
+
 def test_an_estimate_outside_its_interval_widens_it() -> None:
     figures = measurement(0.95, 5.0, speedup_ci95=(5.1, 5.3))
     table = loss_table(OBJECTIVES, [figures], measurement(0.95, 1.0))
@@ -191,3 +206,11 @@ def test_a_study_without_a_calibration_has_no_resolution() -> None:
     study = _study()
     study.set_user_attr("calibration", {})
     assert front_document(study)["resolution"] is None
+
+
+@pytest.mark.parametrize("doubt", ["", "the machine was busy"])
+def test_the_document_says_what_is_to_be_doubted_of_the_resolution(doubt: str) -> None:
+    study = _study()
+    study.set_user_attr("calibration", {"resolution": 0.08, "unstable": doubt})
+    document = front_document(study)
+    assert (document["resolution"], document["resolution_doubt"]) == (0.08, doubt)

@@ -1,13 +1,19 @@
 """``frontrunner time``: real models through the real command, and what it says of those that it cannot time."""
 
+import os
+import signal
+import subprocess
+import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
-from search_tests.command import document, frontrunner
+from runners_tests.process_ends import ends_within
+from search_tests.command import COMMAND, document, frontrunner
 from torch import nn
 
 from runners.onnx_export import export
@@ -74,6 +80,8 @@ def test_a_tiny_network_is_found_faster_than_a_big_one_whose_shape_the_other_fil
     assert 1 < found["speedup_ci95"][0] <= found["speedup"] <= found["speedup_ci95"][1]
     assert found["latency_p50_ms"]["a"] > found["latency_p50_ms"]["b"]
     assert found["blocks"] >= 3
+    assert set(found["outliers"]) == {"a", "b"}
+    assert "load_1m" in found["machine"]
     assert (found["threads"], found["batch"], found["input_shape"]) == (1, 1, [1, 16])
     assert found["difference"] > 0.01
     assert found["output_shape"] == {"a": [1, 4], "b": [1, 4]}
@@ -87,7 +95,7 @@ def test_one_network_in_two_files_answers_alike_and_the_person_gets_a_sentence(m
     assert "small.onnx is " in first
     assert "x as fast as small.pt (95 % " in first
     assert "ms a call, 1 thread, batch 3, " in first
-    assert float(second.split(" of the largest")[0].split()[-1]) < 1e-5
+    assert second == "their outputs are the same" or float(second.split(" of the largest")[0].split()[-1]) < 1e-5
 
 
 REFUSED = {
@@ -96,11 +104,20 @@ REFUSED = {
     "unknown suffix": (["small.pt", "model.h5"], 2, ["model.h5", ".onnx", ".pt2"]),
     "damaged file": (["bad.onnx", "small.pt"], 2, ["bad.onnx", "cannot be opened"]),
     "damaged archive": (["small.pt", "bad.pt2"], 2, ["bad.pt2", "damaged"]),
-    "weights alone": (["weights.pt", "small.onnx"], 2, ["weights.pt", "TorchScript"]),
-    "no shape told": (["small.pt", "small.pt"], 2, ["small.pt", "--shape"]),
+    "weights alone": (["weights.pt", "small.onnx"], 2, ["weights.pt", "TorchScript", "jit.save"]),
+    "no shape told": (["small.pt", "small.pt"], 2, ["small.pt does not tell its", "--shape"]),
+    "batch beside a shape": (
+        ["small.pt", "small.pt", "--shape", "1,16", "--batch", "2"],
+        2,
+        ["--shape fixes the batch"],
+    ),
     "shape that is none": (["small.pt", "small.onnx", "--shape", "1,many"], 2, ["--shape 1,many"]),
     "shape that the file does not take": (["small.pt", "small.onnx", "--shape", "1,9"], 2, ["--shape 1,9", "?,16"]),
-    "batch that the file does not take": (["big.pt2", "small.pt", "--batch", "2"], 2, ["--batch 2", "fixed at 1"]),
+    "batch that the file does not take": (
+        ["big.pt2", "small.pt", "--batch", "2"],
+        2,
+        ["--batch 2", "big.pt2 fixes the batch at 1"],
+    ),
     "too many threads": (["small.pt", "small.onnx", "--threads", "4000"], 2, ["--threads 4000", "cores"]),
     "time that is none": (["small.pt", "small.onnx", "--budget", "soon"], 2, ["--budget soon", "30m"]),
     "model that fails": (["small.pt", "small.pt", "--shape", "1,9"], 1, ["small.pt fails", "1,9", "cannot be mult"]),
@@ -129,7 +146,9 @@ def test_what_cannot_be_timed_gets_one_sentence(
         )
     (line,) = str(refusal.value).splitlines()
     assert [word for word in words if word not in line] == [], line
-    assert capfd.readouterr() == ("", "")
+    out, errors = capfd.readouterr()
+    assert out == ""
+    assert [text for text in errors.splitlines() if not text.startswith("timing ")] == []
 
 
 @pytest.mark.parametrize("case", ["unknown suffix", "model that fails"])
@@ -137,7 +156,7 @@ def test_the_command_ends_with_the_promised_code(case: str, models: Path) -> Non
     arguments, code, words = REFUSED[case]
     done = _time(models, *arguments)
     assert (done.returncode, done.stdout) == (code, "")
-    (line,) = done.stderr.strip().splitlines()
+    line = done.stderr.strip().splitlines()[-1]
     assert [word for word in words if word not in line] == [], line
 
 
@@ -153,6 +172,26 @@ def test_a_model_that_hangs_is_ended_and_named(models: Path, monkeypatch: pytest
         compare_files(models / "small.onnx", models / "Never.ts", budget_s=0.2, timeout_s=4)
 
 
+def test_ctrl_c_ends_a_timing_with_a_word_and_leaves_nothing_behind(models: Path) -> None:
+    command = [COMMAND, "time", "small.onnx", "Never.ts"]
+    options: dict[str, Any] = {
+        "cwd": models,
+        "env": {**os.environ, "FRONTRUNNER_LEASES": str(models / "leases")},
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may have it ignored
+    }
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options) as timing:
+        assert timing.stderr is not None
+        assert timing.stderr.readline().startswith("timing small.onnx and Never.ts for about 10 s")
+        begun = psutil.Process(timing.pid)
+        deadline = time.monotonic() + 60
+        while len(left := begun.children(recursive=True)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.1)  # the server of fresh processes, its tracker, and the process that times
+        timing.send_signal(signal.SIGINT)
+        assert timing.stderr.readlines()[-1] == "frontrunner: interrupted\n"
+    assert timing.returncode == 130
+    assert [ends_within(10, process.pid) for process in left] == [True] * 3
+
+
 def test_answers_that_change_and_shapes_that_differ_are_told_and_are_no_error(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +200,9 @@ def test_answers_that_change_and_shapes_that_differ_are_told_and_are_no_error(
     assert found.unsteady == ("b",)
     assert found.difference is None
     assert "1,4 and 1,16" in difference_sentence(found)
-    assert any("Random gives different answers" in doubt for doubt in doubts(found, "Small", "Random"))
+    told = doubts(found, "Small", "Random")
+    assert any("Random gives different answers" in doubt for doubt in told)
+    assert "they do not do the same: their outputs differ in shape: 1,4 and 1,16" in told
 
 
 def test_names_are_looked_up_in_the_folder_that_the_person_is_in(
@@ -175,7 +216,7 @@ def test_names_are_looked_up_in_the_folder_that_the_person_is_in(
 
 
 def _found(speedup: float, low: float, high: float, unstable: str = "") -> Comparison:
-    return Comparison(speedup, (low, high), 1.75, 0.51, 12, unstable, (1, 16), (1, 4), (1, 4), 0.0, ())
+    return Comparison(speedup, (low, high), 1.75, 0.51, 12, 3, 4, unstable, {}, (1, 16), (1, 4), (1, 4), 0.0, ())
 
 
 def test_the_sentence_calls_a_model_faster_or_slower_only_where_the_interval_leaves_out_1() -> None:
@@ -185,6 +226,9 @@ def test_the_sentence_calls_a_model_faster_or_slower_only_where_the_interval_lea
     )
     assert sentence(_found(1.01, 0.98, 1.03), "A", "B", 1, "").startswith("no difference can be told: B is 1.01x")
     assert not sentence(_found(0.5, 0.4, 0.6), "A", "B", 1, "").startswith("no difference")
+    assert "B is 0.00034x as fast as A (95 % 0.00031-0.00036)" in sentence(
+        _found(3.4e-4, 3.1e-4, 3.6e-4), "A", "B", 1, ""
+    )
 
 
 def test_an_unstable_timing_is_a_warning_with_its_reason() -> None:

@@ -13,6 +13,7 @@ import optuna
 from dashboards.progress import Progress, make_progress
 from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
+from runners.measuring.statistics import CALLS_FOR_P99
 from runners.runner import Runner
 from runners.stages.chain import Chains
 from runners.stages.store_location import open_store
@@ -90,7 +91,8 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
             study = make_study(storage, request.study_name, objectives, settings, environment, facts)
             study.set_user_attr("budgets", request.budgets())
             study.set_user_attr("places", places.to_json())
-            chains = Chains(space, facts, request.workload, request.seed, levels_of)
+            least_calls = CALLS_FOR_P99 if "latency_p99_ms" in named else 0
+            chains = Chains(space, facts, request.workload, request.seed, levels_of, least_calls)
             document = _drive(study, runner, chains, request, places, progress, earlier, begun)
             keep_front(study, document, runner, chains, store, progress.note)
     return conclude(study, document, request.constraints, as_json=as_json)

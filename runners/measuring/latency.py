@@ -8,28 +8,19 @@ why, is told in `runners.measuring.statistics`.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from runners.accelerator import accelerated
+from runners.measuring.calls import Call, Clock, Turn, time_calls, turn_of, warm_up
 from runners.measuring.energy import device_state, slowed
 from runners.measuring.statistics import BASELINE, CANDIDATE, Circumstances, Floats, PairedTiming, ratio, summarise
-from runners.processes import still_working
 from runners.runner import StageFailed
-
-Call = Callable[[], object]
-Clock = Callable[[], float]
 
 PRECISION = 0.01
 """Timing ends early once all intervals' half-widths, as a share, are below this but for their floor."""
-SIDE_S = 0.010
-MOST_REPEATS = 32
-"""Most calls of a side in half a block; below that, as many as fill `SIDE_S`."""
-LEAD_CALLS = 2
-"""Calls after each change of sides that are not timed: they wake this side's threads and fill its caches. One is
-enough where it takes as long as `SIDE_S`."""
 MINIMUM_BLOCKS = 12
 FEWEST_BLOCKS = 3
 MINIMUM_S = 0.3
@@ -39,10 +30,6 @@ OVERTIME = 10.0
 """How many times the budget slow calls may take to reach the minimum of blocks."""
 FAULTY_BLOCKS = 100
 """After so many blocks in which the clock stepped back, no more are tried."""
-WINDOW = (2, 5)
-"""Fewest and most calls of a window of the warm-up."""
-WINDOWS = (4, 10_000)
-"""So many windows are waited for until two agree, even beyond the cap on their time; and never more than so many."""
 
 
 def time_pair(
@@ -52,10 +39,19 @@ def time_pair(
     budget_s: float,
     seed: int,
     precision: float | None = PRECISION,
+    least_calls: int = 0,
     clock: Clock = time.perf_counter,
 ) -> PairedTiming:
     """Time one candidate against the baseline; see `time_interleaved`."""
-    return time_interleaved(baseline, [candidate], budget_s=budget_s, seed=seed, precision=precision, clock=clock)[0]
+    return time_interleaved(
+        baseline,
+        [candidate],
+        budget_s=budget_s,
+        seed=seed,
+        precision=precision,
+        least_calls=least_calls,
+        clock=clock,
+    )[0]
 
 
 def time_interleaved(
@@ -65,6 +61,7 @@ def time_interleaved(
     budget_s: float,
     seed: int,
     precision: float | None = PRECISION,
+    least_calls: int = 0,
     clock: Clock = time.perf_counter,
 ) -> list[PairedTiming]:
     """Time every candidate against the baseline, all in turn.
@@ -78,6 +75,7 @@ def time_interleaved(
         seed: Seed of the orders and of the bootstrap.
         precision: Half-width, as a share of the speedup, at which all intervals are narrow enough to end before
             the budget is spent; None spends it.
+        least_calls: So many calls of each candidate are timed, however long that takes, as a high percentile needs.
         clock: Seconds, rising.
 
     Returns:
@@ -87,13 +85,14 @@ def time_interleaved(
         StageFailed: The clock gave too few usable blocks.
     """
     calls = [baseline, *candidates]
-    warm = [_warm_up(call, budget_s / 8, clock) for call in calls]
-    record = _Record([_turn(call, clock) for call in calls])
+    warm = [warm_up(call, budget_s / 8, clock) for call in calls]
+    record = _Record([turn_of(call, clock) for call in calls])
     random, budget = np.random.default_rng(seed), budget_s * len(candidates)
     next_look = min(MINIMUM_S * len(candidates), budget)
-    while record.faulty < FAULTY_BLOCKS and _more(record, budget):
+    needed = max(math.ceil(least_calls / 2 / turn.timed) for turn in record.turns[1:])
+    while record.faulty < FAULTY_BLOCKS and (record.blocks < needed or _more(record, budget)):
         record.add(calls, random, clock)
-        if precision is not None and record.spent_s >= next_look and record.blocks >= MINIMUM_BLOCKS:
+        if precision is not None and record.spent_s >= next_look and record.blocks >= max(needed, MINIMUM_BLOCKS):
             if _narrow(record.sides, precision, seed):
                 break
             next_look = LOOKS * record.spent_s
@@ -115,25 +114,11 @@ def time_interleaved(
     return [summarise(record.sides[i], record.sides[0], seed, met(i)) for i in range(1, len(calls))]
 
 
-@dataclass(frozen=True)
-class _Turn:
-    """A side's turn, of which a block has two: so many calls that are not timed, and so many that are."""
-
-    leads: int
-    timed: int
-
-
-@dataclass(frozen=True)
-class _WarmUp:
-    spent_s: float
-    settled: bool
-
-
 @dataclass
 class _Record:
     """The usable blocks so far: for each side one array of call times in seconds per block."""
 
-    turns: list[_Turn]
+    turns: list[Turn]
     spent_s: float = 0.0
     steps_back: int = 0
     faulty: int = 0
@@ -174,8 +159,8 @@ class _Record:
         leads: list[float] = []
         order = random.permutation(len(calls)).tolist()
         for side in order + order[::-1]:
-            leads += _time_calls(calls[side], self.turns[side].leads, clock)
-            times[side] += _time_calls(calls[side], self.turns[side].timed, clock)
+            leads += time_calls(calls[side], self.turns[side].leads, clock)
+            times[side] += time_calls(calls[side], self.turns[side].timed, clock)
         return times, leads
 
 
@@ -187,36 +172,3 @@ def _more(record: _Record, budget_s: float) -> bool:
 
 def _narrow(sides: list[list[Floats]], precision: float, seed: int) -> bool:
     return all(ratio(side, sides[0], seed, floor=0.0).half_width <= precision for side in sides[1:])
-
-
-def _warm_up(call: Call, cap_s: float, clock: Clock) -> _WarmUp:
-    """Call until two windows in a row agree within 10 %, or ``cap_s`` is spent."""
-    first = _time_calls(call, 1, clock)[0]
-    spent, before = max(first, 0.0), math.inf
-    size = int(np.clip(cap_s / WINDOWS[0] / first, *WINDOW)) if first > 0 else WINDOW[1]
-    for window in range(WINDOWS[1]):
-        if spent >= cap_s and window >= WINDOWS[0]:
-            break
-        times = _time_calls(call, size, clock)
-        spent += sum(seconds for seconds in times if seconds > 0)
-        now = float(np.median(times))
-        if abs(now - before) <= 0.1 * before < math.inf:
-            return _WarmUp(spent, True)
-        before = now
-    return _WarmUp(spent, False)
-
-
-def _turn(call: Call, clock: Clock) -> _Turn:
-    each = float(np.median(_time_calls(call, WINDOW[0] + 1, clock)))
-    timed = int(np.clip(math.ceil(SIDE_S / each), 1, MOST_REPEATS)) if each > 0 else MOST_REPEATS
-    return _Turn(1 if each >= SIDE_S else LEAD_CALLS, timed)
-
-
-def _time_calls(call: Call, count: int, clock: Clock) -> list[float]:
-    times = []
-    for _ in range(count):
-        begin = clock()
-        call()
-        times.append(clock() - begin)
-    still_working()
-    return times

@@ -24,7 +24,8 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         request: ``workload``, ``artifact`` and ``teacher`` folders (the latter may be None), ``runtime``, ``threads``,
-            ``baseline_threads``, ``splits``, ``budget_s``, ``seed``. Without splits the artifact is not judged.
+            ``baseline_threads``, ``splits``, ``budget_s``, ``seed``, and where it matters ``least_calls``, see
+            `time_interleaved`. Without splits the artifact is not judged.
 
     Returns:
         Fields of `runners.measuring.measurement.Measurement`, and those of `runners.measuring.latency.PairedTiming`.
@@ -44,7 +45,11 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
         raise StageFailed(f"the artifact gives {before.shape}, the baseline {baseline(example).shape}")
     require_same_answer(before, candidate(example))
     timing = time_pair(
-        lambda: candidate(example), lambda: baseline(example), budget_s=request["budget_s"], seed=request["seed"]
+        lambda: candidate(example),
+        lambda: baseline(example),
+        budget_s=request["budget_s"],
+        seed=request["seed"],
+        least_calls=request.get("least_calls", 0),
     )
     on_device = device_p50_ms(candidate, example)
     require_same_answer(before, candidate(example))

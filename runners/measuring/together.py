@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from runners.backend import Predictor
-from runners.measuring.latency import Call, time_interleaved
+from runners.measuring.calls import Call
+from runners.measuring.latency import time_interleaved
 from runners.measuring.pair import open_artifact, open_baseline, pin
 from runners.measuring.statistics import joined, wide
 from runners.workload import Workload
@@ -20,8 +21,9 @@ def measure_together(request: Mapping[str, Any]) -> list[Timing]:
 
     Args:
         request: ``workload``, ``teacher`` (folder of its weights), ``baseline_threads``, ``budget_s`` for each
-            member, ``seed``, and ``members``: for each ``artifact``, ``runtime`` and ``threads``. A member whose
-            ``artifact`` is None is the baseline itself, opened a second time.
+            member, ``seed``, where it matters ``least_calls`` (see `time_interleaved`), and ``members``: for each
+            ``artifact``, ``runtime`` and ``threads``. A member whose ``artifact`` is None is the baseline itself,
+            opened a second time.
 
     Returns:
         The fields of `runners.measuring.latency.PairedTiming` of each member, in their order.
@@ -36,7 +38,13 @@ def measure_together(request: Mapping[str, Any]) -> list[Timing]:
 
     baseline = open_baseline(workload, request["teacher"], request["baseline_threads"])
     calls = [call_of(_open(workload, request, member)) for member in members]
-    timings = time_interleaved(call_of(baseline), calls, budget_s=request["budget_s"], seed=request["seed"])
+    timings = time_interleaved(
+        call_of(baseline),
+        calls,
+        budget_s=request["budget_s"],
+        seed=request["seed"],
+        least_calls=request.get("least_calls", 0),
+    )
     return [dict(vars(timing)) for timing in timings]
 
 

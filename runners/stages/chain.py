@@ -41,6 +41,7 @@ class Chains:
         seed: The study's seed.
         rungs: Gives the epochs at which the levels of a training of that many epochs end: rising, the last one
             being all of them, such as ``(1, 3, 8)`` for 8.
+        least_calls: So many calls of each candidate are timed at least, where a high percentile is asked for.
     """
 
     space: SearchSpace
@@ -48,6 +49,7 @@ class Chains:
     workload: Any
     seed: int
     rungs: Callable[[int], tuple[int, ...]] = in_one_go
+    least_calls: int = 0
 
     def chain(self, configuration: Configuration, *, screened: bool = False) -> tuple[StageTask, ...]:
         """The stages of ``configuration`` from the teacher to the measurement, each after its inputs.
@@ -112,6 +114,7 @@ class Chains:
             "baseline_threads": ServingPlan().threads,
             "processes": COMPARING_PROCESSES,
             "budget_s": COMPARING_S,
+            **self._calls(),
             "device": self.space.environment.device,
             "trials": trials,
             "occasion": occasion,
@@ -141,8 +144,12 @@ class Chains:
             "baseline_threads": ServingPlan().threads,
             "splits": ["validation"],
             "budget_s": SEARCHING_S,
+            **self._calls(),
             "device": self.space.environment.device,
         }
+
+    def _calls(self) -> dict[str, int]:
+        return {"least_calls": self.least_calls} if self.least_calls else {}
 
     def _links(self, configuration: Configuration) -> Links:
         about = self.space.environment, self.facts.fingerprint, self.workload, self.seed

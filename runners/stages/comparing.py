@@ -28,6 +28,7 @@ def time_members(job: StageJob, members: Sequence[dict[str, Any]], what: str) ->
         "teacher": str(job.inputs["teacher"].folder),
         "baseline_threads": settings["baseline_threads"],
         "budget_s": settings["budget_s"],
+        "least_calls": settings.get("least_calls", 0),
         "members": list(members),
     }
     return [

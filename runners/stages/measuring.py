@@ -65,6 +65,7 @@ def _timing(job: StageJob) -> dict[str, Any]:
         "teacher": str(job.inputs["teacher"].folder),
         "baseline_threads": job.task.settings["baseline_threads"],
         "budget_s": job.task.settings["budget_s"],
+        "least_calls": job.task.settings.get("least_calls", 0),
         "seed": job.task.seed,
     }
 

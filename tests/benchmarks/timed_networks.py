@@ -15,7 +15,7 @@ import torch
 from torch.utils import benchmark
 
 from runners.backend import Trained, find_backend
-from runners.measuring.latency import Call
+from runners.measuring.calls import Call
 from runners.onnx_export import export
 from runners.torch_predictor import torch_predictor
 from runners.workloads.digits import WORKLOAD

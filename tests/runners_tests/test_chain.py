@@ -290,3 +290,16 @@ def test_no_stage_asks_for_more_cores_than_there_are(environment: Environment) -
     for candidate in list(chains.space.configurations())[::53]:
         for tasks in (chains.chain(candidate), chains.chain(candidate, screened=True), chains.screening(candidate)):
             assert all(1 <= task.cpus <= environment.cpu_cores for task in tasks)
+
+
+def test_a_high_percentile_asks_every_timing_for_more_calls_and_changes_nothing_else(chains: Chains) -> None:
+    high, baseline = replace(chains, least_calls=1000), chains.space.baseline()
+
+    def timings(of: Chains) -> list[StageTask]:
+        return [of.chain(baseline)[-1], of.final(baseline, 4), of.comparing({0: baseline}, 4)]
+
+    for more, plain in zip(timings(high), timings(chains), strict=True):
+        assert more.settings == {**plain.settings, "least_calls": 1000}
+        assert more.key != plain.key
+    assert high.calibrating("study").key == chains.calibrating("study").key
+    assert high.chain(baseline)[0].key == chains.chain(baseline)[0].key

@@ -214,6 +214,16 @@ def test_timing_ends_early_where_the_ratio_is_known_and_spends_the_budget_where_
     assert spent(0.01, 0.5) > 4.0
 
 
+def test_as_many_calls_are_timed_as_a_high_percentile_needs() -> None:
+    def timed(least_calls: int) -> Any:
+        machine = Machine(noise=0.001)
+        call = lambda: machine.call(0.02)  # noqa: E731
+        return time_pair(call, call, budget_s=1.2, seed=0, least_calls=least_calls, clock=machine.clock)
+
+    assert timed(0).latency_p99_ms is None
+    assert timed(1000).latency_p99_ms == pytest.approx(20.0, rel=0.01)
+
+
 def test_every_candidate_has_its_own_ratio_and_all_run_within_one_block() -> None:
     order: list[str] = []
     machine = Machine(drift=0.1)

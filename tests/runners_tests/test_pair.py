@@ -69,6 +69,15 @@ def test_a_sound_candidate_is_judged_on_three_splits(trapped: str, tmp_path: Pat
     assert "device_p50_ms" in figures
 
 
+def test_a_99th_percentile_is_found_where_it_is_asked_for(trapped: str, tmp_path: Path) -> None:
+    request = request_for(trapped, tmp_path, 0)
+    assert measured(request)["latency_p99_ms"] is None
+    assert measured({**request, "least_calls": 1000})["latency_p99_ms"] > 0
+    itself = {"artifact": None, "threads": 1}
+    together = {**request, "members": [itself], "least_calls": 1000}
+    assert call_fresh(measure_together, together, what="comparing")[0]["latency_p99_ms"] > 0
+
+
 def test_members_are_timed_beside_each_other_and_the_baseline_against_itself(trapped: str, tmp_path: Path) -> None:
     request = request_for(trapped, tmp_path, 0)
     lower(resolve(trapped), SLOW, tmp_path / "artifact")

@@ -7,7 +7,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from runners.measuring.measurement import Measurement, figures_of
-from runners.measuring.statistics import CALLS_FOR_P99
+from runners.measuring.paired_timing import CALLS_FOR_P99
 from search.candidate import Candidate
 from search.lessons import Lessons
 from search.session import Search

@@ -13,7 +13,7 @@ import optuna
 from dashboards.progress import Progress, make_progress
 from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
-from runners.measuring.statistics import CALLS_FOR_P99
+from runners.measuring.paired_timing import CALLS_FOR_P99
 from runners.runner import Runner
 from runners.stages.chain import Chains
 from runners.stages.store_location import open_store

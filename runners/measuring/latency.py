@@ -16,7 +16,8 @@ import numpy as np
 from runners.accelerator import accelerated
 from runners.measuring.calls import Call, Clock, Turn, time_calls, turn_of, warm_up
 from runners.measuring.energy import device_state, slowed
-from runners.measuring.statistics import BASELINE, CANDIDATE, Circumstances, Floats, PairedTiming, ratio, summarise
+from runners.measuring.paired_timing import BASELINE, CANDIDATE, Circumstances, PairedTiming, summarise
+from runners.measuring.statistics import Floats, ratio
 from runners.runner import StageFailed
 
 PRECISION = 0.01

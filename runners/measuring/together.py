@@ -9,7 +9,7 @@ from runners.backend import Predictor
 from runners.measuring.calls import Call
 from runners.measuring.latency import time_interleaved
 from runners.measuring.pair import open_artifact, open_baseline, pin
-from runners.measuring.statistics import joined, wide
+from runners.measuring.paired_timing import joined, wide
 from runners.workload import Workload
 from runners.workload_reference import resolve
 
@@ -26,7 +26,7 @@ def measure_together(request: Mapping[str, Any]) -> list[Timing]:
             opened a second time.
 
     Returns:
-        The fields of `runners.measuring.latency.PairedTiming` of each member, in their order.
+        The fields of `runners.measuring.paired_timing.PairedTiming` of each member, in their order.
     """
     members = request["members"]
     pin(max(request["baseline_threads"], *(member["threads"] for member in members)))

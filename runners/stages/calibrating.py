@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runners.measuring.statistics import joined
+from runners.measuring.paired_timing import joined
 from runners.measuring.together import smallest_believable
 from runners.stages.comparing import time_members
 from runners.stages.job import StageJob

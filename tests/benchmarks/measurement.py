@@ -33,7 +33,7 @@ from timed_networks import (
 from runners.lease import device_lease
 from runners.measuring.calls import Call
 from runners.measuring.latency import PRECISION, time_pair
-from runners.measuring.statistics import PairedTiming
+from runners.measuring.paired_timing import PairedTiming
 from runners.stages.chain import SEARCHING_S
 from runners.verification import BUDGET_S
 

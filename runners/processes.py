@@ -99,8 +99,9 @@ class FreshProcess:
 
     def end(self) -> None:
         """End the process and all that it started; harmless when they are gone."""
+        assert self._process.pid is not None, "it was started, and 0 would be the caller's own group"
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid or 0, signal.SIGKILL)
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.join()
 

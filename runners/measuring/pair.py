@@ -28,7 +28,8 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
             `time_interleaved`. Without splits the artifact is not judged.
 
     Returns:
-        Fields of `runners.measuring.measurement.Measurement`, and those of `runners.measuring.paired_timing.PairedTiming`.
+        The accuracies among the fields of `runners.measuring.measurement.Measurement`, ``device_p50_ms``, and the
+        fields of `runners.measuring.paired_timing.PairedTiming`.
 
     Raises:
         StageFailed: The artifact gives outputs of another shape than the baseline, or not finite, or other ones

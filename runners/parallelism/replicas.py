@@ -36,7 +36,7 @@ class Serving:
 
     Attributes:
         throughput_per_s: Inputs a second over all replicas while all were busy.
-        load_ms: Slowest replica: from its runtime imported to its first answer.
+        load_ms: Slowest replica: import of its runtime, reading the artifact, the first answer.
         peak_memory_mib: Largest peak of resident memory of one replica.
         energy_mj: Millijoules of the machine's processors for one input while all replicas were busy, idle cores and
             other programs included; None where the machine has no counter that can be read.

@@ -176,8 +176,8 @@ def test_one_shape_is_put_together_from_both_models_and_the_wishes() -> None:
         ({"a": FREE, "b": (None, 3, 9, 9)}, {}, r"\?,3,9,9"),
         ({"a": FIXED, "b": (2, 3, 8, 8)}, {}, "1,3,8,8 and b one of 2,3,8,8"),
         ({"a": FREE, "b": None}, {"given": (1, 3, 9, 9)}, r"--shape 1,3,9,9: a takes \?,3,8,8"),
-        ({"a": FREE, "b": FIXED}, {"batch": 2}, "--batch 2: the batch is fixed at 1"),
-        ({"a": None, "b": None}, {"given": (1, 5), "batch": 2}, "--batch 2"),
+        ({"a": FREE, "b": FIXED}, {"batch": 2}, "--batch 2: b fixes the batch at 1"),
+        ({"a": None, "b": None}, {"given": (1, 5), "batch": 2}, "--batch 2: --shape fixes the batch at 1"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(told: Any, wishes: Any, words: str) -> None:

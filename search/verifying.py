@@ -20,6 +20,7 @@ def verify_folder(folder: Path, *, as_json: bool) -> None:
         WorkFailed: A claim does not hold, or the model cannot be loaded.
     """
     silence()
+    print(f"loading, judging and timing {folder}, for most of a minute", file=sys.stderr)
     findings = verify(folder, waiting=tell_that_it_waits)
     broken = [finding.name for finding in findings if finding.holds is False]
     if as_json:

@@ -24,8 +24,8 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         request: ``workload``, ``artifact`` and ``teacher`` folders (the latter may be None), ``runtime``, ``threads``,
-            ``baseline_threads``, ``splits``, ``budget_s``, ``seed``, and where it matters ``least_calls``, see
-            `time_interleaved`. Without splits the artifact is not judged.
+            ``baseline_threads``, ``splits``, ``budget_s``, ``seed``, and where they matter ``least_calls`` and
+            ``rest_s``, see `time_interleaved`. Without splits the artifact is not judged.
 
     Returns:
         The accuracies among the fields of `runners.measuring.measurement.Measurement`, ``device_p50_ms``, and the
@@ -51,6 +51,7 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
         budget_s=request["budget_s"],
         seed=request["seed"],
         least_calls=request.get("least_calls", 0),
+        rest_s=request.get("rest_s", 0.0),
     )
     on_device = device_p50_ms(candidate, example)
     require_same_answer(before, candidate(example))

@@ -1,6 +1,6 @@
 """How far the stopwatch can be trusted, measured on real networks: false differences, precision, coverage, spread.
 
-    python tests/benchmarks/measurement.py            twenty minutes or so, a table
+    python tests/benchmarks/measurement.py            half an hour or so, a table
     python tests/benchmarks/measurement.py --json     one JSON document on stdout
     python tests/benchmarks/measurement.py --quick    a minute, to see that it runs; its numbers mean little
 
@@ -35,7 +35,7 @@ from runners.measuring.calls import Call
 from runners.measuring.latency import PRECISION, time_pair
 from runners.measuring.paired_timing import PairedTiming
 from runners.stages.chain import SEARCHING_S
-from runners.verification import BUDGET_S
+from runners.verification import THOROUGH
 
 Timings = list[PairedTiming]
 
@@ -50,7 +50,8 @@ class Counts:
         trace_s: Seconds of the timings whose half-widths are shown.
         busy_runs: Timings beside a busy neighbour, and as many beside a quiet one.
         runs_in_a_row: How many of them until the neighbour changes.
-        repeated_s: Seconds of each of the repeated timings, as `frontrunner verify` takes them.
+        repeated_s: Seconds of timing of each of the repeated ones, as `frontrunner verify` takes them.
+        rest_s: Seconds of rest after each of them, as there.
         spread_repeats: How often each protocol is repeated.
     """
 
@@ -59,11 +60,12 @@ class Counts:
     trace_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
     busy_runs: int = 100
     runs_in_a_row: int = 5
-    repeated_s: float = BUDGET_S
-    spread_repeats: int = 40
+    repeated_s: float = THOROUGH["budget_s"]
+    rest_s: float = THOROUGH["rest_s"]
+    spread_repeats: int = 24
 
 
-QUICK = Counts(repeated_s=2.0, aa_runs=12, trace_s=(1.0, 2.0, 5.0), busy_runs=10, spread_repeats=8)
+QUICK = Counts(repeated_s=2.0, rest_s=0.5, aa_runs=12, trace_s=(1.0, 2.0, 5.0), busy_runs=10, spread_repeats=8)
 
 
 def false_rate(counts: Counts) -> float:
@@ -109,7 +111,7 @@ def repeated(candidate: Call, baseline: Call, beside: Neighbour, counts: Counts)
     """Each protocol's speedups, one of each in random order per repeat; the neighbour comes and goes in between."""
     random = np.random.default_rng(1)
     protocols: dict[str, Callable[[Call, Call], float]] = {
-        "ours": lambda a, b: time_pair(a, b, budget_s=counts.repeated_s, seed=0).speedup,
+        "ours": lambda a, b: time_pair(a, b, budget_s=counts.repeated_s, rest_s=counts.rest_s, seed=0).speedup,
         "ours_in_search": lambda a, b: time_pair(a, b, budget_s=counts.budget_s, seed=0).speedup,
         "mean_of_20": speedup_by(mean_of_20),
         "torch_benchmark": speedup_by(torch_benchmark),

@@ -215,6 +215,29 @@ def test_timing_ends_early_where_the_ratio_is_known_and_spends_the_budget_where_
     assert spent(0.01, 0.5) > 4.0
 
 
+def test_timing_rests_after_every_second_and_no_rest_is_timed() -> None:
+    machine, rests = Machine(), []
+
+    def rest(seconds: float) -> None:
+        rests.append(machine.now)
+        machine.now += seconds
+
+    timing = time_pair(
+        lambda: machine.call(0.001),
+        lambda: machine.call(0.008),
+        budget_s=4.0,
+        seed=0,
+        precision=None,
+        rest_s=3.0,
+        clock=machine.clock,
+        sleep=rest,
+    )
+    assert timing.speedup == pytest.approx(8.0)
+    assert timing.unstable == ""
+    assert 3 <= len(rests) <= 4
+    assert np.diff(rests) == pytest.approx(4.0, abs=0.2)
+
+
 def test_as_many_calls_are_timed_as_a_high_percentile_needs() -> None:
     def timed(least_calls: int) -> Any:
         machine = Machine(noise=0.001)

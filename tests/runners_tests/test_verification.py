@@ -21,7 +21,9 @@ from spaces.errors import RequestError
 @pytest.fixture(autouse=True)
 def _short_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FRONTRUNNER_LEASES", str(tmp_path / "leases"))
-    monkeypatch.setattr(verification, "BUDGET_S", 0.1)
+    for pace in (verification.THOROUGH, verification.IN_A_ROW):
+        monkeypatch.setitem(pace, "budget_s", 0.1)  # type: ignore[arg-type]
+        monkeypatch.setitem(pace, "rest_s", 0.0)  # type: ignore[arg-type]
 
 
 def exported(folder: Path, speedup: float, device: str | None = None, **other: Any) -> Path:

@@ -42,7 +42,9 @@ SEARCHED = "figures from the search, not measured again at its end"
 @pytest.fixture(autouse=True)
 def _short_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FRONTRUNNER_LEASES", str(tmp_path / "leases"))
-    monkeypatch.setattr(verification, "BUDGET_S", 0.1)
+    for pace in (verification.THOROUGH, verification.IN_A_ROW):
+        monkeypatch.setitem(pace, "budget_s", 0.1)  # type: ignore[arg-type]
+        monkeypatch.setitem(pace, "rest_s", 0.0)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -113,5 +115,6 @@ def test_what_a_folder_says_is_shown_as_it_is(
 ) -> None:
     finding = verification.Finding("speedup", 2.0, 2.1, (2.0, 2.2), None, "claimed on [/b]")
     monkeypatch.setattr(verifying, "verify", lambda *given, **named: [finding])
+    monkeypatch.setattr(verifying, "read_claims", lambda folder: {})
     verify_folder(Path("folder"), as_json=False)
     assert "claimed on [/b]" in capfd.readouterr().out

@@ -51,7 +51,10 @@ class Finding:
 
 
 def verify(
-    folder: Path, waiting: Callable[[], None] | None = None, pace: Mapping[str, float] = THOROUGH
+    folder: Path,
+    waiting: Callable[[], None] | None = None,
+    pace: Mapping[str, float] = THOROUGH,
+    begun: Callable[[], None] = lambda: None,
 ) -> list[Finding]:
     """Check every file of ``folder``, then accuracy, test accuracy and speedup against its claims.
 
@@ -64,6 +67,7 @@ def verify(
         folder: The exported folder.
         waiting: Called where something else on this machine is measured or trained first.
         pace: How long it is timed, and with what rest.
+        begun: Called once the folder is known to be sound, before anything is measured.
 
     Raises:
         RequestError: It is not an exported folder, a file in it was changed, or no lease can be taken.
@@ -71,6 +75,7 @@ def verify(
     """
     document = read_claims(folder)
     check_workload_reference(document["origin"]["workload"])
+    begun()
     request = {**_request(folder, document), **pace}
     runs: list[dict[str, Any]] = []
     while True:

@@ -7,6 +7,7 @@ import optuna
 
 from dashboards.front_document import times
 from runners.measuring.measurement import figures_of
+from runners.measuring.paired_timing import joined
 from runners.runner import StageOutcome, StageTask
 from search.front import front_of
 from search.ledger import why_unknown
@@ -97,7 +98,7 @@ def _why_it_left(search: Search, trial: TrialRecord, final: Mapping[str, Any]) -
 def _doubt(finals: Iterable[dict[str, Any]], reason: str) -> None:
     """Mark all of ``finals`` as not to be trusted, beside what was said against one before."""
     for figures in finals:
-        figures["unstable"] = "; ".join(filter(None, (reason, figures.get("unstable"))))
+        figures["unstable"] = joined((reason, figures.get("unstable") or ""))
 
 
 def _carry_out(search: Search, task: StageTask, number: int) -> StageOutcome:

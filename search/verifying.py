@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from runners.artifact_check import read_claims
 from runners.telemetry import silence
 from runners.verification import Finding, verify
 from spaces.errors import WorkFailed
@@ -21,9 +20,8 @@ def verify_folder(folder: Path, *, as_json: bool) -> None:
         WorkFailed: A claim does not hold, or the model cannot be loaded.
     """
     silence()
-    read_claims(folder)  # what is wrong with it is said before anything else
-    print(f"loading, judging and timing {folder}, for most of a minute", file=sys.stderr)
-    findings = verify(folder, waiting=tell_that_it_waits)
+    begin = f"loading, judging and timing {folder}, for most of a minute"
+    findings = verify(folder, waiting=tell_that_it_waits, begun=lambda: print(begin, file=sys.stderr))
     broken = [finding.name for finding in findings if finding.holds is False]
     if as_json:
         found = {"folder": str(folder), "holds": not broken, "claims": [f.to_json() for f in findings]}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runners_tests.short_verification import shorten
 
 from runners import verification
 from runners.artifact import write
@@ -20,10 +21,7 @@ from spaces.errors import RequestError
 
 @pytest.fixture(autouse=True)
 def _short_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("FRONTRUNNER_LEASES", str(tmp_path / "leases"))
-    for pace in (verification.THOROUGH, verification.IN_A_ROW):
-        monkeypatch.setitem(pace, "budget_s", 0.1)  # type: ignore[arg-type]
-        monkeypatch.setitem(pace, "rest_s", 0.0)  # type: ignore[arg-type]
+    shorten(monkeypatch, tmp_path)
 
 
 def exported(folder: Path, speedup: float, device: str | None = None, **other: Any) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import create_trial
+from runners_tests.short_verification import shorten
 
 from runners import verification
 from runners.backend import Trained, find_backend
@@ -41,10 +42,7 @@ SEARCHED = "figures from the search, not measured again at its end"
 
 @pytest.fixture(autouse=True)
 def _short_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("FRONTRUNNER_LEASES", str(tmp_path / "leases"))
-    for pace in (verification.THOROUGH, verification.IN_A_ROW):
-        monkeypatch.setitem(pace, "budget_s", 0.1)  # type: ignore[arg-type]
-        monkeypatch.setitem(pace, "rest_s", 0.0)  # type: ignore[arg-type]
+    shorten(monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +113,5 @@ def test_what_a_folder_says_is_shown_as_it_is(
 ) -> None:
     finding = verification.Finding("speedup", 2.0, 2.1, (2.0, 2.2), None, "claimed on [/b]")
     monkeypatch.setattr(verifying, "verify", lambda *given, **named: [finding])
-    monkeypatch.setattr(verifying, "read_claims", lambda folder: {})
     verify_folder(Path("folder"), as_json=False)
     assert "claimed on [/b]" in capfd.readouterr().out

@@ -46,8 +46,14 @@ class _Origin(_Part):
     workload: str | dict[str, Any]
 
 
+class _Quiet(_Part):
+    beats: Annotated[float, Field(gt=0)]
+    seconds: Annotated[float, Field(ge=0)]
+
+
 class _Measured(_Part):
     device: str
+    quiet: dict[str, _Quiet] = Field(default_factory=dict)
     baseline_threads: _Threads
     seed: Annotated[int, Field(ge=0, lt=2**32)]
 

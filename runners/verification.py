@@ -108,6 +108,7 @@ def _request(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
         "baseline_threads": measured["baseline_threads"],
         "splits": ["validation"] + (["test"] if document["claims"].get("accuracy_test") is not None else []),
         "seed": measured["seed"],
+        "known": measured.get("quiet", {}),
     }
 
 

@@ -16,6 +16,7 @@ from search.distinct_sampler import DistinctSampler
 from search.ledger import Ledger
 from search.lessons import Lessons
 from search.live_front import LiveFront
+from search.quietest import Quietest
 from search.race import Race
 from search.screening import Screening
 from search.session import WAIT_S, Search, carry_out_alone
@@ -71,6 +72,7 @@ class Driver:
         self._lessons.recall(known)
         self._screening = Screening(search.study, always=lessons.speed_decides)
         self._screening.recall(known)
+        self._quietest = Quietest(search.study)
         self._race = Race(lessons, known, self._trained(known))
         self._waited = False
         self._ledger = Ledger(search, lessons)
@@ -116,6 +118,7 @@ class Driver:
             self._study.set_user_attr("calibration", {**known, "unstable": outcome.failure, "occasion": occasion})
             return
         self._study.set_user_attr("calibration", {**outcome.result, "occasion": occasion})
+        self._quietest.learn(outcome.result)
         self._front = self._front_so_far()
 
     def _front_so_far(self) -> LiveFront:
@@ -201,12 +204,13 @@ class Driver:
             self._under_way[task.key].append(candidate)
             return
         self._under_way[task.key] = [candidate]
-        self._runner.submit(task)
+        self._runner.submit(self._quietest.informed(task))
 
     def _drain(self, *, until_idle: bool) -> None:
         """Take in what has ended: once, or until nothing is under way or the time for it is up."""
         while self._under_way:
             for task, outcome in self._runner.wait(WAIT_S):
+                self._quietest.learn({} if outcome.from_store else outcome.result)
                 for candidate in self._under_way.pop(task.key):
                     self._advance(candidate, outcome)
                     outcome = replace(outcome, from_store=True)  # whoever waited for it beside the first

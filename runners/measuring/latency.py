@@ -17,7 +17,8 @@ from runners.accelerator import accelerated
 from runners.measuring.calls import Call, Clock, Turn, time_calls, turn_of, warm_up
 from runners.measuring.energy import device_state, slowed
 from runners.measuring.paired_timing import BASELINE, CANDIDATE, Circumstances, PairedTiming, summarise
-from runners.measuring.statistics import Floats, ratio
+from runners.measuring.quiet import Mood, Quiet, beat
+from runners.measuring.statistics import Floats, fast_end, ratio
 from runners.runner import StageFailed
 
 PRECISION = 0.01
@@ -43,6 +44,7 @@ def time_pair(
     precision: float | None = PRECISION,
     least_calls: int = 0,
     rest_s: float = 0.0,
+    known: Quiet | None = None,
     clock: Clock = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
 ) -> PairedTiming:
@@ -55,6 +57,7 @@ def time_pair(
         precision=precision,
         least_calls=least_calls,
         rest_s=rest_s,
+        known=known,
         clock=clock,
         sleep=sleep,
     )[0]
@@ -69,8 +72,10 @@ def time_interleaved(
     precision: float | None = PRECISION,
     least_calls: int = 0,
     rest_s: float = 0.0,
+    known: Quiet | None = None,
     clock: Clock = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
+    beat: Call = beat,
 ) -> list[PairedTiming]:
     """Time every candidate against the baseline, all in turn.
 
@@ -87,8 +92,11 @@ def time_interleaved(
         rest_s: Seconds of rest after every `SPRINT_S` of timing: the same calls, spread over more of what the machine
             does. Of a trace of 240 s, 12 s of timing in a row spread by 2.5 % (10th to 90th percentile), and by 1.2 %
             in a fifth of 60 s.
+        known: What is known of how quiet this machine can be, which corrects and narrows the intervals; None where
+            nothing shall be made of that.
         clock: Seconds, rising.
         sleep: Lets so many seconds pass.
+        beat: What the baseline's time is counted in, where ``known`` is given.
 
     Returns:
         One timing for each candidate, in their order.
@@ -98,15 +106,16 @@ def time_interleaved(
     """
     calls = [baseline, *candidates]
     warm = [warm_up(call, budget_s / 8, clock) for call in calls]
-    record = _Record([turn_of(call, clock) for call in calls])
+    timed = calls if known is None else [*calls, beat]
+    record = _Record([turn_of(call, clock) for call in timed])
     random, budget = np.random.default_rng(seed), budget_s * len(candidates)
     next_look = min(MINIMUM_S * len(candidates), budget)
     next_rest = SPRINT_S if rest_s else math.inf
-    needed = max(math.ceil(least_calls / 2 / turn.timed) for turn in record.turns[1:])
+    needed = max(math.ceil(least_calls / 2 / turn.timed) for turn in record.turns[1 : len(calls)])
     while record.faulty < FAULTY_BLOCKS and (record.blocks < needed or _more(record, budget)):
-        record.add(calls, random, clock)
+        record.add(timed, random, clock)
         if precision is not None and record.spent_s >= next_look and record.blocks >= max(needed, MINIMUM_BLOCKS):
-            if _narrow(record.sides, precision, seed):
+            if _narrow(record.sides[: len(calls)], precision, seed, _mood(record, known)):
                 break
             next_look = LOOKS * record.spent_s
         if record.spent_s >= next_rest:
@@ -114,7 +123,7 @@ def time_interleaved(
             next_rest = record.spent_s + SPRINT_S
     if record.blocks < FEWEST_BLOCKS:
         raise StageFailed(f"the clock stepped back {record.steps_back} times and left {record.blocks} usable blocks")
-    machine = device_state()
+    machine, mood = device_state(), _mood(record, known)
     throttled = slowed(machine) if accelerated() else ""
 
     def met(side: int) -> Circumstances:
@@ -125,6 +134,7 @@ def time_interleaved(
             steps_back=record.steps_back,
             slowed=throttled,
             machine=machine,
+            mood=mood,
         )
 
     return [summarise(record.sides[i], record.sides[0], seed, met(i)) for i in range(1, len(calls))]
@@ -186,5 +196,13 @@ def _more(record: _Record, budget_s: float) -> bool:
     return record.blocks < (MINIMUM_BLOCKS if record.spent_s < OVERTIME * budget_s else FEWEST_BLOCKS)
 
 
-def _narrow(sides: list[list[Floats]], precision: float, seed: int) -> bool:
-    return all(ratio(side, sides[0], seed, floor=0.0).half_width <= precision for side in sides[1:])
+def _mood(record: _Record, known: Quiet | None) -> Mood:
+    """How quiet the run was so far; its last side is the beat where that is asked for."""
+    if known is None:
+        return Mood()
+    return known.mood(Quiet(fast_end(record.sides[0]) / fast_end(record.sides[-1]), record.spent_s))
+
+
+def _narrow(sides: list[list[Floats]], precision: float, seed: int, mood: Mood) -> bool:
+    about = {"floor": 0.0, "excess": mood.excess, "known_s": mood.known_s}
+    return all(ratio(side, sides[0], seed, **about).half_width <= precision for side in sides[1:])

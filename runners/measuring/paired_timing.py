@@ -1,11 +1,13 @@
 """What the stopwatch says of one candidate: its figures, and every reason not to trust them."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from runners.measuring.quiet import Mood, Quiet
 from runners.measuring.statistics import Floats, Ratio, ratio
 
 WIDE_INTERVAL = 0.20
@@ -28,6 +30,7 @@ class Circumstances:
         steps_back: Calls that took no time, or less, by the clock.
         slowed: Why the machine was slower than it can be, or an empty string.
         machine: What `runners.measuring.energy.device_state` showed right after the last block.
+        mood: How quiet it was.
     """
 
     warm_up_s: float = 0.0
@@ -36,6 +39,7 @@ class Circumstances:
     steps_back: int = 0
     slowed: str = ""
     machine: Mapping[str, Any] = field(default_factory=dict)
+    mood: Mood = field(default_factory=Mood)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,9 @@ class PairedTiming:
         baseline_outliers: Those of the baseline.
         warm_up_s: Seconds of the candidate's warm-up.
         unstable: Why not to trust it, or an empty string.
-        machine: Clocks, throttling and load right after the last block, as far as they can be known.
+        machine: Clocks, throttling and load right after the last block, as far as they can be known; and, where it
+            was quieter before, how far the baseline's fast end was above that, as the share ``above_quiet``.
+        quiet: How quiet the machine was, for the runs after this one; nothing where that was not asked for.
     """
 
     speedup: float
@@ -69,13 +75,14 @@ class PairedTiming:
     warm_up_s: float
     unstable: str
     machine: Mapping[str, Any]
+    quiet: Quiet
 
 
 def summarise(
     candidate: list[Floats], baseline: list[Floats], seed: int, met: Circumstances = Circumstances()
 ) -> PairedTiming:
     """The figures of blocks of call times in seconds, one array per block and side."""
-    speedup = ratio(candidate, baseline, seed)
+    speedup = ratio(candidate, baseline, seed, excess=met.mood.excess, known_s=met.mood.known_s)
     calls, others = np.concatenate(candidate), np.concatenate(baseline)
     sides = {CANDIDATE: calls, BASELINE: others}
     return PairedTiming(
@@ -90,8 +97,13 @@ def summarise(
         baseline_outliers=count_outliers(others),
         warm_up_s=met.warm_up_s,
         unstable=joined(_doubts(sides, speedup, met)),
-        machine=met.machine,
+        machine={**met.machine, **_above_quiet(met.mood)},
+        quiet=met.mood.quiet,
     )
+
+
+def _above_quiet(mood: Mood) -> dict[str, float]:
+    return {"above_quiet": round(math.expm1(mood.excess), 4)} if mood.excess else {}
 
 
 def count_outliers(calls: Floats) -> int:

@@ -3,13 +3,15 @@
 from typing import Any
 
 from runners.measuring.paired_timing import joined
+from runners.measuring.quiet import all_known
 from runners.measuring.together import smallest_believable
 from runners.stages.comparing import time_members
 from runners.stages.job import StageJob
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Figures: ``resolution`` as a share, the ``speedups`` and ``intervals`` behind it, and ``unstable``.
+    """Figures: ``resolution`` as a share, the ``speedups`` and ``intervals`` behind it, ``unstable``, and ``quiet``,
+    what is known of the machine afterwards.
 
     Each of the runs is a fresh process in which the baseline is opened twice; there is no true difference.
     """
@@ -20,4 +22,5 @@ def run(job: StageJob) -> dict[str, Any]:
         "speedups": [run["speedup"] for run in runs],
         "intervals": [list(run["speedup_ci95"]) for run in runs],
         "unstable": joined(run["unstable"] for run in runs),
+        "quiet": all_known(*(run["quiet"] for run in runs)),
     }

@@ -16,9 +16,9 @@ STAGE_VERSIONS = {
     "settling": 1,
     "quantising": 1,
     "lowering": 1,
-    "measuring": 6,
-    "comparing": 4,
-    "calibrating": 4,
+    "measuring": 7,
+    "comparing": 5,
+    "calibrating": 5,
 }
 """Raised whenever a stage's code gives another result for the same settings."""
 

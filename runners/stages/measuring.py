@@ -13,13 +13,13 @@ from runners.stages.job import StageJob
 from spaces.plans import ServingPlan
 
 SERVING_S = 0.3
-EXTRA = ("baseline_p50_ms", "blocks")
+EXTRA = ("baseline_p50_ms", "blocks", "quiet")
 UNTRAINED = {"accuracy": 0.0, "accuracy_ci95": (0.0, 0.0)}
 """Stands for what an untrained artifact is not asked for, so that all else is checked as in any measurement."""
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Figures: the fields of `Measurement`, ``baseline_p50_ms`` and ``blocks``. It writes no files.
+    """Figures: the fields of `Measurement`, and those named in `EXTRA`. It writes no files.
 
     Where the settings name no splits, the artifact is untrained, and what only training gives is left out. Where there
     is an input ``speed``, that is such a result of the same candidate: the artifact is judged, and timed no more.
@@ -29,7 +29,12 @@ def run(job: StageJob) -> dict[str, Any]:
     """
     carried = {name: job.parent.result[name] for name in ("size_mib", "macs", "parameters", "train_seconds")}
     if "speed" in job.inputs:
-        figures = {**job.inputs["speed"].result, **_in_fresh_process(judge_artifact, _judging(job)), **carried}
+        figures = {
+            **job.inputs["speed"].result,
+            **_in_fresh_process(judge_artifact, _judging(job)),
+            **carried,
+            "quiet": {},
+        }
         return _checked(figures)
     paired = _in_fresh_process(measure_pair, _timing(job))
     figures = {**paired, **vars(_serve(job)), **carried}
@@ -67,6 +72,7 @@ def _timing(job: StageJob) -> dict[str, Any]:
         "budget_s": job.task.settings["budget_s"],
         "least_calls": job.task.settings.get("least_calls", 0),
         "seed": job.task.seed,
+        "known": job.task.known,
     }
 
 

@@ -34,6 +34,7 @@ from runners.lease import device_lease
 from runners.measuring.calls import Call
 from runners.measuring.latency import PRECISION, time_pair
 from runners.measuring.paired_timing import PairedTiming
+from runners.measuring.quiet import Quiet
 from runners.stages.chain import SEARCHING_S
 from runners.verification import THOROUGH
 
@@ -68,18 +69,31 @@ class Counts:
 QUICK = Counts(repeated_s=2.0, rest_s=0.5, aa_runs=12, trace_s=(1.0, 2.0, 5.0), busy_runs=10, spread_repeats=8)
 
 
-def false_rate(counts: Counts) -> float:
+class Study:
+    """Times as a study does: each timing knows how quiet those before it found the machine."""
+
+    def __init__(self) -> None:
+        self.known = Quiet()
+
+    def time(self, candidate: Call, baseline: Call, **how: Any) -> PairedTiming:
+        """See `time_pair`, which takes ``how``."""
+        timing = time_pair(candidate, baseline, known=self.known, **how)
+        self.known = self.known.joined(timing.quiet)
+        return timing
+
+
+def false_rate(study: Study, counts: Counts) -> float:
     """Share of A/A runs, each of two newly built teachers, whose interval leaves 1 out."""
     intervals = [
-        time_pair(teacher(), teacher(), budget_s=counts.budget_s, seed=seed).speedup_ci95
+        study.time(teacher(), teacher(), budget_s=counts.budget_s, seed=seed).speedup_ci95
         for seed in range(counts.aa_runs)
     ]
     return float(np.mean([not low <= 1 <= high for low, high in intervals]))
 
 
-def trace(candidate: Call, baseline: Call, seconds: Sequence[float]) -> dict[float, float]:
+def trace(study: Study, candidate: Call, baseline: Call, seconds: Sequence[float]) -> dict[float, float]:
     """Half-width as a share of the speedup by seconds spent, each run anew and to its end."""
-    timings = {s: time_pair(candidate, baseline, budget_s=s, seed=0, precision=None) for s in seconds}
+    timings = {s: study.time(candidate, baseline, budget_s=s, seed=0, precision=None) for s in seconds}
     return {s: half_width(timing) for s, timing in timings.items()}
 
 
@@ -89,7 +103,9 @@ def half_width(timing: PairedTiming) -> float:
     return (high - low) / 2 / timing.speedup
 
 
-def quiet_and_busy(candidate: Call, baseline: Call, beside: Neighbour, counts: Counts) -> tuple[Timings, Timings]:
+def quiet_and_busy(
+    study: Study, candidate: Call, baseline: Call, beside: Neighbour, counts: Counts
+) -> tuple[Timings, Timings]:
     """As many quiet runs as busy ones, a few of the one and then of the other throughout, in either order."""
     random = np.random.default_rng(0)
     timings: tuple[Timings, Timings] = ([], [])
@@ -97,7 +113,7 @@ def quiet_and_busy(candidate: Call, baseline: Call, beside: Neighbour, counts: C
         for busy in random.permutation(2).tolist():
             beside.be(busy=bool(busy))
             for seed in range(first, min(first + counts.runs_in_a_row, counts.busy_runs)):
-                timings[busy].append(time_pair(candidate, baseline, budget_s=counts.budget_s, seed=seed))
+                timings[busy].append(study.time(candidate, baseline, budget_s=counts.budget_s, seed=seed))
     beside.be(busy=False)
     return timings
 
@@ -107,12 +123,15 @@ def coverage(timings: Timings, value: float) -> float:
     return float(np.mean([timing.speedup_ci95[0] <= value <= timing.speedup_ci95[1] for timing in timings]))
 
 
-def repeated(candidate: Call, baseline: Call, beside: Neighbour, counts: Counts) -> dict[str, np.ndarray[Any, Any]]:
+def repeated(
+    study: Study, candidate: Call, baseline: Call, beside: Neighbour, counts: Counts
+) -> dict[str, np.ndarray[Any, Any]]:
     """Each protocol's speedups, one of each in random order per repeat; the neighbour comes and goes in between."""
     random = np.random.default_rng(1)
     protocols: dict[str, Callable[[Call, Call], float]] = {
-        "ours": lambda a, b: time_pair(a, b, budget_s=counts.repeated_s, rest_s=counts.rest_s, seed=0).speedup,
-        "ours_in_search": lambda a, b: time_pair(a, b, budget_s=counts.budget_s, seed=0).speedup,
+        "ours": lambda a, b: study.time(a, b, budget_s=counts.repeated_s, rest_s=counts.rest_s, seed=0).speedup,
+        "ours_in_search": lambda a, b: study.time(a, b, budget_s=counts.budget_s, seed=0).speedup,
+        "ours_no_study": lambda a, b: time_pair(a, b, budget_s=counts.budget_s, seed=0).speedup,
         "mean_of_20": speedup_by(mean_of_20),
         "torch_benchmark": speedup_by(torch_benchmark),
         "best_of_50": speedup_by(best_of_50),
@@ -136,18 +155,18 @@ def measure(counts: Counts, say: Callable[[str], None]) -> dict[str, Any]:
     """Run all four; ``say`` is told each table as it is ready."""
     begin = time.perf_counter()
     core = pin_to_one_core()
-    baseline, candidate = teacher(), student()
-    aa = false_rate(counts)
+    study, baseline, candidate = Study(), teacher(), student()
+    aa = false_rate(study, counts)
     say(f"A/A: {aa:.1%} of {counts.aa_runs} runs call a network different from itself")
-    widths = trace(candidate, baseline, counts.trace_s)
+    widths = trace(study, candidate, baseline, counts.trace_s)
     say("half-width by seconds: " + ", ".join(f"{s:g} s {width:.2%}" for s, width in widths.items()))
     with neighbour(core) as beside:
-        quiet, busy = quiet_and_busy(candidate, baseline, beside, counts)
+        quiet, busy = quiet_and_busy(study, candidate, baseline, beside, counts)
         reference = float(np.median([timing.speedup for timing in quiet]))
         covered = coverage(busy, reference)
         say(f"quiet speedup {reference:.3f} (median of {len(quiet)}); held by {_held(quiet, reference)} of the quiet")
         say(f"intervals and by {_held(busy, reference)} of those beside a busy neighbour")
-        results = repeated(candidate, baseline, beside, counts)
+        results = repeated(study, candidate, baseline, beside, counts)
     say(_table(results))
     spreads = {name: spread(values) for name, values in results.items()}
     return {

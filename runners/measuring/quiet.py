@@ -72,7 +72,7 @@ Known = Mapping[str, Mapping[str, float]]
 
 def quiet_here(known: Known) -> Quiet | None:
     """What is known of this machine; None with an accelerator, whose pace no `beat` tells."""
-    return None if accelerated() else Quiet(**known.get(machine_id(), {}))
+    return None if accelerated() else _read(known.get(machine_id(), {}))
 
 
 def known_after(runs: Iterable[Quiet]) -> dict[str, dict[str, float]]:
@@ -86,5 +86,9 @@ def all_known(*parts: Known) -> dict[str, dict[str, float]]:
     together: dict[str, Quiet] = {}
     for part in parts:
         for machine, fields in part.items():
-            together[machine] = together.get(machine, Quiet()).joined(Quiet(**fields))
+            together[machine] = together.get(machine, Quiet()).joined(_read(fields))
     return {machine: asdict(quiet) for machine, quiet in together.items()}
+
+
+def _read(fields: Mapping[str, float]) -> Quiet:
+    return Quiet(fields["beats"], fields["seconds"]) if fields else Quiet()

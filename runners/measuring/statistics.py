@@ -55,7 +55,9 @@ SEEN = 0.7
 windows above, against the value of the whole trace, shrank like ``(REGIME_S / (REGIME_S + s)) ** SEEN``."""
 
 SLOWER = (0.1, QUARTER)
-"""What slows a side within a run is seen in these quantiles, against its fast end."""
+APART = 10
+"""What slows a side within a run is seen in these quantiles against its fast end, where so many times apart: two wander
+less together."""
 WHOLLY = 0.8
 AT_MOST = 2.0
 """From so much of the baseline's own slowness on, a candidate is taken to share all of it; and at most so many times of
@@ -115,7 +117,8 @@ def shares(candidate: list[Floats], baseline: list[Floats]) -> tuple[float, floa
     share`` times its own.
     """
     calls, others, share = np.concatenate(candidate), np.concatenate(baseline), fast_share(candidate, baseline)
-    slower = [_slower(calls, share, at) / max(_slower(others, share, at), 1e-9) for at in SLOWER]
+    looked_at = [at for at in SLOWER if at >= APART * share] or [QUARTER]
+    slower = [_slower(calls, share, at) / max(_slower(others, share, at), 1e-9) for at in looked_at]
     return min(1.0, (min(slower) / WHOLLY) ** 2), min(1.0, AT_MOST * max(slower))
 
 
@@ -139,12 +142,13 @@ def regime_term(candidate: list[Floats], baseline: list[Floats], known_s: float 
     """Half-width, in logarithms, for what the machine does at other times.
 
     It is `DISTURBANCE` times what separates the ratio of fast ends from that of fast quarters in the same calls
-    (medians explode on shared cores), less as the run, and what is known from ``known_s`` seconds of earlier ones,
-    grow longer than a regime of the machine.
+    (medians explode on shared cores), less as the run grows longer than a regime of the machine. Where the baseline was
+    slowed more than the candidate, the ``known_s`` seconds count too in which the baseline was timed before.
     """
     calls, others = np.concatenate(candidate), np.concatenate(baseline)
     fast, slower = (_ratio_at(share, calls, others) for share in (fast_share(candidate, baseline), QUARTER))
-    unseen = (REGIME_S / (REGIME_S + known_s + calls.sum() + others.sum())) ** SEEN
+    seconds = calls.sum() + others.sum() + (known_s if slower > fast else 0.0)
+    unseen = (REGIME_S / (REGIME_S + seconds)) ** SEEN
     return float(unseen * DISTURBANCE * abs(np.log(slower / fast)))
 
 

@@ -103,6 +103,7 @@ def timing(low: float, speedup: float, high: float, unstable: str = "") -> dict[
         "outliers": 1,
         "baseline_outliers": 2,
         "machine": {"load_1m": speedup},
+        "quiet": {"one": {"beats": 10 * speedup, "seconds": 1.0}},
         "warm_up_s": speedup,
         "unstable": unstable,
     }
@@ -116,6 +117,7 @@ def test_several_processes_are_one_measurement_whose_interval_holds_all_of_their
     assert both["latency_p99_ms"] is None, "not known in one of them"
     assert (both["blocks"], both["outliers"], both["baseline_outliers"], both["warm_up_s"]) == (20, 2, 4, 8.0)
     assert both["machine"] == {"load_1m": 8.0}
+    assert both["quiet"] == {"one": {"beats": 20.0, "seconds": 2.0}}
     assert both["unstable"] == "the machine was busy; the 95 % interval is +/-89% wide"
 
 

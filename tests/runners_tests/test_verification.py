@@ -92,6 +92,7 @@ PROMISED: dict[str, list[Any]] = {
     "measured": [ABSENT, None, [1]],
     "measured.seed": [ABSENT, "0", 1.5, -1, True, 10**30],
     "measured.device": [ABSENT, None, 7],
+    "measured.quiet": [None, 3, {"a": {}}, {"a": {"beats": 0, "seconds": 1}}, {"a": {"beats": 1, "seconds": math.nan}}],
     "measured.baseline_threads": [ABSENT, 0, 1.5, "1", True],
     "runtime": [None, []],
     "runtime.name": [ABSENT, ["torchscript"]],
@@ -199,6 +200,23 @@ def test_a_claim_holds_where_what_is_found_reaches_the_low_end_of_its_own_interv
     found = speed(verify(folder))
     assert found.holds
     assert found.note.startswith("holds from 24.80x")
+
+
+def test_what_the_study_knew_of_the_machine_is_made_use_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = {"0123456789abcdef": {"beats": 180.5, "seconds": 60, "other": "words"}}
+    folder = exported(tmp_path, speedup=4.0)
+    document = json.loads((folder / DOCUMENT).read_text())
+    document["measured"]["quiet"] = quiet
+    (folder / DOCUMENT).write_text(json.dumps(document))
+    real, asked = verification.call_fresh, []
+
+    def listen(called: Any, request: Any, **named: Any) -> Any:
+        asked.append(request["known"])
+        return {**real(called, request, **named), **timed(4.0)}
+
+    monkeypatch.setattr(verification, "call_fresh", listen)
+    assert speed(verify(folder)).holds
+    assert asked == [quiet]
 
 
 def test_a_claim_that_was_in_doubt_when_it_was_made_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -365,3 +365,38 @@ def test_a_stage_that_waited_long_for_another_program_is_told() -> None:
     chains = make_chains()
     log = drive(open_table_study(None, chains.space), Crowded(*make_runner()._about, table), chains, 2)
     assert log.notes == ["lowering waited 35 s for others on its machine"], "once is enough"
+
+
+class Moody(SimulatedRunner):
+    """A machine that is quieter with every measurement, and remembers what it was told."""
+
+    def __init__(self, *about: Any, **settings: Any) -> None:
+        super().__init__(*about, **settings)
+        self.told: list[tuple[str, Any]] = []
+        self.beats = 900.0
+
+    def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
+        outcome, takes = super()._carry_out(task)
+        self.told.append((task.stage, dict(task.known)))
+        if task.stage not in ("measuring", "calibrating"):
+            return outcome, takes
+        self.beats -= 1.0
+        result = {"resolution": 0.05, "unstable": ""} if task.stage == "calibrating" else outcome.result
+        return replace(outcome, result={**result, "quiet": {"one": {"beats": self.beats, "seconds": 2.0}}}), takes
+
+
+def test_every_measurement_knows_what_those_before_it_saw_of_the_machine() -> None:
+    chains = make_chains()
+    study = open_table_study(None, chains.space)
+    runner = Moody(*make_runner()._about, table)
+    drive(study, runner, chains, 3)
+    seen = [known for stage, known in runner.told if stage == "measuring"]
+    assert seen == [
+        {},
+        {"one": {"beats": 898.0, "seconds": 4.0}},  # after the baseline and the calibration
+        {"one": {"beats": 897.0, "seconds": 6.0}},
+    ]
+    assert all(known == {} for stage, known in runner.told if stage != "measuring"), "the baseline against itself too"
+    later = Moody(*make_runner()._about, table)
+    drive(study, later, chains, 4)
+    assert [known for stage, known in later.told if stage == "measuring"] == [{"one": {"beats": 896.0, "seconds": 8.0}}]

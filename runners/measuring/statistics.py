@@ -55,7 +55,7 @@ SEEN = 0.7
 windows above, against the value of the whole trace, shrank like ``(REGIME_S / (REGIME_S + s)) ** SEEN``."""
 
 SLOWER = (0.1, QUARTER)
-APART = 10
+APART = 5
 """What slows a side within a run is seen in these quantiles against its fast end, where so many times apart: two wander
 less together."""
 WHOLLY = 0.8

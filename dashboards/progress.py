@@ -61,27 +61,34 @@ def make_progress(stream: TextIO | None = None, quiet: bool = False) -> Progress
 
 
 class _Count:
-    """How many trials are done, and from the pace of this session how long the rest may take."""
+    """How many trials are done, and from the pace of this session how long the rest may take.
+
+    The first trial of a study tells no pace: it trains the teacher too, and starts all that the others find running.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._start = clock()
+        self._start = self._pace_from = clock()
         self.total = self.done = self._before = 0
 
     def begin(self, total: int, done: int) -> None:
-        self._start = self._clock()
+        self._start = self._pace_from = self._clock()
         self.total, self.done, self._before = total, done, done
 
     def one_more(self) -> None:
         self.done += 1
+        if self.done == 1:
+            self._before, self._pace_from = 1, self._clock()
 
     def elapsed_s(self) -> float:
         return self._clock() - self._start
 
     def left_s(self) -> float | None:
-        """Seconds left, or None before the first trial of this session has ended, or where there is no total."""
+        """Seconds left, or None before a trial that tells a pace has ended, or where there is no total."""
         fresh = self.done - self._before
-        return self.elapsed_s() / fresh * max(0, self.total - self.done) if fresh and self.total else None
+        if not fresh or not self.total:
+            return None
+        return (self._clock() - self._pace_from) / fresh * max(0, self.total - self.done)
 
     def text(self) -> str:
         """``3 of 18``, or ``3`` where there is no total."""

@@ -46,9 +46,13 @@ class _Origin(_Part):
     workload: str | dict[str, Any]
 
 
+_Duration = Annotated[float, Field(ge=1e-9, le=1e9)]
+
+
 class _Quiet(_Part):
-    beats: Annotated[float, Field(gt=0)]
-    seconds: Annotated[float, Field(ge=0)]
+    beats: _Duration
+    milliseconds: _Duration
+    seconds: _Duration
 
 
 class _Measured(_Part):

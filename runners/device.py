@@ -30,7 +30,7 @@ def describe() -> Environment:
     """The environment of this process: only what it may use itself, such as its share of the cores."""
     cores = usable_cores()
     kind, names, bf16 = _accelerators()
-    parts = [_cpu_name(), f"{cores} core{'s' * (cores != 1)}", f"{_memory_gib():.0f} GiB"]
+    parts = [cpu_name(), f"{cores} core{'s' * (cores != 1)}", f"{_memory_gib():.0f} GiB"]
     if names:
         parts.append(f"{len(names)} x {names[0]}")
     return Environment(
@@ -83,7 +83,8 @@ def _memory_gib() -> float:
     return float(min([psutil.virtual_memory().total, *(int(limit) for limit in limits if limit.isdigit())]) / 2**30)
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor's name, as far as the system tells it."""
     named = _cpu_fields("model name")
     return named[0] if named else platform.processor() or platform.machine() or "unknown processor"
 

@@ -25,7 +25,7 @@ class StageTask:
         gpus: Accelerators that it uses.
         exclusive: Whether it must have its device to itself, as a measurement must.
         configuration: The candidate that first asked for it, for people and for the simulation.
-        known: What the study knows of its machines, see `runners.measuring.quiet`: it makes a measurement surer, and is
+        quiet: What the study knows of its machines, see `runners.measuring.quiet`: it makes a measurement surer, and is
             no part of the key.
     """
 
@@ -39,7 +39,7 @@ class StageTask:
     gpus: int = 0
     exclusive: bool = False
     configuration: str = field(default="{}", compare=False)
-    known: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
+    quiet: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

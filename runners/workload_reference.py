@@ -45,6 +45,15 @@ def absolute_reference(reference: Reference, base: Path) -> Reference:
     Raises:
         RequestError: It is none of these, or a file or folder does not exist. Nothing is imported to tell.
     """
+    try:
+        return _absolute(reference, base)
+    except RequestError:
+        raise
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise RequestError(f"{str(reference)[:200]!r} cannot be looked for ({error}); {_allowed()}") from error
+
+
+def _absolute(reference: Reference, base: Path) -> Reference:
     if isinstance(reference, Mapping):
         return read_settings(reference, base).to_mapping()
     if not isinstance(reference, str):

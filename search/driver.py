@@ -9,6 +9,7 @@ import optuna
 
 from runners.measuring.measurement import figures_of, without_accuracy
 from runners.runner import StageOutcome
+from search.calibration import calibrate
 from search.candidate import TRAINING, Candidate
 from search.constraints import trusted
 from search.deadline import Deadline, settling_s
@@ -19,9 +20,10 @@ from search.live_front import LiveFront
 from search.quietest import Quietest
 from search.race import Race
 from search.screening import Screening
-from search.session import WAIT_S, Search, carry_out_alone
+from search.session import WAIT_S, Search
 from search.storage import together
 from search.study import TrialRecord, believable, record, records
+from search.warm_start import Earlier
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
 
@@ -65,7 +67,7 @@ class Driver:
         self._lessons = lessons
         self._trials = trials
         self._clock = Deadline(timeout_s, time_budget_s)
-        self._earlier: dict[Configuration, Mapping[str, Any]] = {}
+        self._earlier: Mapping[Configuration, Mapping[str, Any]] = {}
         self._under_way: dict[str, list[Candidate]] = {}
         known = search.study.get_trials(deepcopy=False)
         self._asked = len(known)
@@ -78,9 +80,11 @@ class Driver:
         self._ledger = Ledger(search, lessons)
         self._front = self._front_so_far()
 
-    def learn(self, figures: Mapping[Configuration, Mapping[str, Any]]) -> None:
-        """Take in what an earlier study knows of candidates."""
-        self._earlier = dict(figures)
+    def learn(self, earlier: Earlier) -> None:
+        """Take in what an earlier study knows."""
+        self._earlier = earlier.figures
+        if self._asked == 0:
+            self._quietest.inherit(earlier.quiet)
 
     def run(self) -> None:
         """Run trials until the number, the time or the space is spent.
@@ -96,30 +100,14 @@ class Driver:
             raise WorkFailed(
                 f"the baseline failed ({self._failure_of_baseline()}), so there is nothing to compare with"
             )
-        self._calibrate()
+        if calibrate(self._search, self._quietest):
+            self._front = self._front_so_far()
         for configuration, known in self._earlier.items():
             self._sampler.learn(configuration, self._lessons.columns(known), looked_up=False)
         for configuration, figures in self._screening.all().items():
             self._learn_screened(configuration, figures)
         while self._fill() or self._under_way:
             self._drain(until_idle=False)
-
-    def _calibrate(self) -> None:
-        """Find out how small a difference may be believed here, once, or by every driver anew until it is trusted."""
-        known = self._study.user_attrs.get("calibration", {})
-        if "resolution" in known and not known["unstable"]:
-            return
-        occasion = known.get("occasion", -1) + 1
-        self._watcher.stage_started(0, "calibrating")
-        outcome = carry_out_alone(self._runner, self._search.chains.calibrating(self._study.study_name, occasion))
-        self._watcher.stage_ended(0, "calibrating", outcome.seconds, outcome.from_store)
-        if outcome.failure:
-            self._watcher.note(f"how small a difference may be believed is not known: {outcome.failure}")
-            self._study.set_user_attr("calibration", {**known, "unstable": outcome.failure, "occasion": occasion})
-            return
-        self._study.set_user_attr("calibration", {**outcome.result, "occasion": occasion})
-        self._quietest.learn(outcome.result)
-        self._front = self._front_so_far()
 
     def _front_so_far(self) -> LiveFront:
         """The front of what the study holds, with what is known of its resolution."""
@@ -210,7 +198,7 @@ class Driver:
         """Take in what has ended: once, or until nothing is under way or the time for it is up."""
         while self._under_way:
             for task, outcome in self._runner.wait(WAIT_S):
-                self._quietest.learn({} if outcome.from_store else outcome.result)
+                self._quietest.learn(outcome)
                 for candidate in self._under_way.pop(task.key):
                     self._advance(candidate, outcome)
                     outcome = replace(outcome, from_store=True)  # whoever waited for it beside the first

@@ -168,7 +168,7 @@ def _write(study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str
         baseline=baseline["measurement"],
         measured={
             "device": document["device"],
-            "against": "the teacher in eager fp32, in pairs in one process",
+            "against": "the teacher in eager fp32 at its quietest in the study, in pairs in one process",
             "baseline_threads": baseline["configuration"]["threads"],
             "seed": settings["seed"],
             "metric": document["metric"],

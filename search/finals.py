@@ -106,6 +106,6 @@ def _carry_out(search: Search, task: StageTask, number: int) -> StageOutcome:
     search.watcher.stage_started(number, "final")
     quietest = Quietest(search.study)
     outcome = carry_out_alone(search.runner, quietest.informed(task))
-    quietest.learn(outcome.result)
+    quietest.learn(outcome)
     search.watcher.stage_ended(number, "final", outcome.seconds, outcome.from_store)
     return outcome

@@ -1,15 +1,13 @@
 """How quiet each machine of a study was when it was at its quietest, gathered from all that was timed there."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import optuna
 
-from runners.measuring.quiet import all_known
-from runners.runner import StageTask
+from runners.measuring.quiet import QuietByMachine, joined_by_machine
+from runners.runner import StageOutcome, StageTask
 
-ATTRIBUTE = "quietest"
+ATTRIBUTE = "quiet"
 BETTER_KNOWING = ("measuring", "comparing")
 """Stages whose results are surer for it. What the baseline differs from itself by is to be seen in pairs alone."""
 
@@ -27,10 +25,17 @@ class Quietest:
 
     def informed(self, task: StageTask) -> StageTask:
         """``task`` with what is known now, where it makes use of that."""
-        return replace(task, known=self._known) if task.stage in BETTER_KNOWING else task
+        return replace(task, quiet=self._known) if task.stage in BETTER_KNOWING else task
 
-    def learn(self, result: Mapping[str, Any]) -> None:
-        """Take in the ``result`` of a stage, which may have timed nothing."""
-        if result.get("quiet"):
-            self._known = all_known(self._known, result["quiet"])
+    def learn(self, outcome: StageOutcome) -> None:
+        """Take in what a stage saw, if it timed anything; out of the store it adds no time to what is known."""
+        seen = outcome.result.get("quiet", {})
+        if outcome.from_store:
+            seen = {machine: {**fields, "seconds": 0.0} for machine, fields in seen.items()}
+        self.inherit(seen)
+
+    def inherit(self, known: QuietByMachine) -> None:
+        """Take in what an earlier study knows."""
+        if known:
+            self._known = joined_by_machine(self._known, known)
             self._study.set_user_attr(ATTRIBUTE, self._known)

@@ -149,7 +149,7 @@ def _drive(
     search = Search(study, runner, chains, objectives, request.constraints, watchers)
     left = request.time_budget - (time.monotonic() - begun) if request.time_budget else None
     driver = Driver(search, lessons, request.most_trials, timeout_s=request.timeout, time_budget_s=left)
-    driver.learn(earlier.figures)
+    driver.learn(earlier)
     status = "failed"
     try:
         study.set_user_attr("status", "running")

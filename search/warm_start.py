@@ -6,7 +6,9 @@ from typing import Any
 
 import optuna
 
+from runners.measuring.quiet import QuietByMachine
 from search.front import front_document
+from search.quietest import ATTRIBUTE
 from search.study import find_study, records
 from spaces.configuration import Configuration
 from spaces.errors import RequestError
@@ -20,10 +22,12 @@ class Earlier:
     Attributes:
         front: The configurations of its front, fastest first: what a new study tries first.
         figures: What is known of each of its candidates; where the machine is another, the accuracies alone.
+        quiet: How quiet its machines were at their quietest.
     """
 
     front: tuple[Configuration, ...] = ()
     figures: Mapping[Configuration, Mapping[str, Any]] = field(default_factory=dict)
+    quiet: QuietByMachine = field(default_factory=dict)
 
 
 def earlier_study(
@@ -50,7 +54,8 @@ def earlier_study(
         if trial.configuration is not None and trial.measurement and space.contains(trial.configuration)
     }
     front = (Configuration(member["configuration"]) for member in front_document(study)["front"])
-    return Earlier(tuple(configuration for configuration in front if configuration in figures), figures)
+    first = tuple(configuration for configuration in front if configuration in figures)
+    return Earlier(first, figures, study.user_attrs.get(ATTRIBUTE, {}))
 
 
 def _elsewhere(measurement: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Numbers taken at different times are not compared: a shared machine changes its speed by the minute, and what it
 does to one side of a block it does to the others. A block runs all sides in a random order and then in the
 reverse of it (ABBA where there are two), so a drift within a block falls on all alike. What stands for a side, and
-why, is told in `runners.measuring.statistics`.
+why, is told in `runners.measuring.fast_end`.
 """
 
 import math
@@ -16,9 +16,10 @@ import numpy as np
 from runners.accelerator import accelerated
 from runners.measuring.calls import Call, Clock, Turn, time_calls, turn_of, warm_up
 from runners.measuring.energy import device_state, slowed
+from runners.measuring.fast_end import Floats, fast_end
 from runners.measuring.paired_timing import BASELINE, CANDIDATE, Circumstances, PairedTiming, summarise
 from runners.measuring.quiet import Mood, Quiet, beat
-from runners.measuring.statistics import Floats, fast_end, ratio
+from runners.measuring.statistics import ratio
 from runners.runner import StageFailed
 
 PRECISION = 0.01
@@ -44,7 +45,7 @@ def time_pair(
     precision: float | None = PRECISION,
     least_calls: int = 0,
     rest_s: float = 0.0,
-    known: Quiet | None = None,
+    quiet: Quiet | None = None,
     clock: Clock = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
 ) -> PairedTiming:
@@ -57,7 +58,7 @@ def time_pair(
         precision=precision,
         least_calls=least_calls,
         rest_s=rest_s,
-        known=known,
+        quiet=quiet,
         clock=clock,
         sleep=sleep,
     )[0]
@@ -72,7 +73,7 @@ def time_interleaved(
     precision: float | None = PRECISION,
     least_calls: int = 0,
     rest_s: float = 0.0,
-    known: Quiet | None = None,
+    quiet: Quiet | None = None,
     clock: Clock = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
     beat: Call = beat,
@@ -92,11 +93,11 @@ def time_interleaved(
         rest_s: Seconds of rest after every `SPRINT_S` of timing: the same calls, spread over more of what the machine
             does. Of a trace of 240 s, 12 s of timing in a row spread by 2.5 % (10th to 90th percentile), and by 1.2 %
             in a fifth of 60 s.
-        known: What is known of how quiet this machine can be, which corrects and narrows the intervals; None where
-            nothing shall be made of that.
+        quiet: The baseline at its quietest so far, which corrects ratios and narrows intervals; None where nothing is
+            to be made of that.
         clock: Seconds, rising.
         sleep: Lets so many seconds pass.
-        beat: What the baseline's time is counted in, where ``known`` is given.
+        beat: What the baseline's time is counted in, where ``quiet`` is given.
 
     Returns:
         One timing for each candidate, in their order.
@@ -106,7 +107,7 @@ def time_interleaved(
     """
     calls = [baseline, *candidates]
     warm = [warm_up(call, budget_s / 8, clock) for call in calls]
-    timed = calls if known is None else [*calls, beat]
+    timed = calls if quiet is None else [*calls, beat]
     record = _Record([turn_of(call, clock) for call in timed])
     random, budget = np.random.default_rng(seed), budget_s * len(candidates)
     next_look = min(MINIMUM_S * len(candidates), budget)
@@ -115,7 +116,7 @@ def time_interleaved(
     while record.faulty < FAULTY_BLOCKS and (record.blocks < needed or _more(record, budget)):
         record.add(timed, random, clock)
         if precision is not None and record.spent_s >= next_look and record.blocks >= max(needed, MINIMUM_BLOCKS):
-            if _narrow(record.sides[: len(calls)], precision, seed, _mood(record, known)):
+            if _narrow(record, len(candidates), precision, seed, quiet):
                 break
             next_look = LOOKS * record.spent_s
         if record.spent_s >= next_rest:
@@ -123,7 +124,8 @@ def time_interleaved(
             next_rest = record.spent_s + SPRINT_S
     if record.blocks < FEWEST_BLOCKS:
         raise StageFailed(f"the clock stepped back {record.steps_back} times and left {record.blocks} usable blocks")
-    machine, mood = device_state(), _mood(record, known)
+    machine = device_state()
+    seen = Quiet() if quiet is None or record.steps_back else _seen(record)
     throttled = slowed(machine) if accelerated() else ""
 
     def met(side: int) -> Circumstances:
@@ -134,7 +136,8 @@ def time_interleaved(
             steps_back=record.steps_back,
             slowed=throttled,
             machine=machine,
-            mood=mood,
+            mood=_mood(record, side, quiet),
+            quiet=seen,
         )
 
     return [summarise(record.sides[i], record.sides[0], seed, met(i)) for i in range(1, len(calls))]
@@ -196,13 +199,20 @@ def _more(record: _Record, budget_s: float) -> bool:
     return record.blocks < (MINIMUM_BLOCKS if record.spent_s < OVERTIME * budget_s else FEWEST_BLOCKS)
 
 
-def _mood(record: _Record, known: Quiet | None) -> Mood:
-    """How quiet the run was so far; its last side is the beat where that is asked for."""
-    if known is None:
-        return Mood()
-    return known.mood(Quiet(fast_end(record.sides[0]) / fast_end(record.sides[-1]), record.spent_s))
+def _seen(record: _Record, beside: list[Floats] | None = None) -> Quiet:
+    """How quiet the run was so far; its last side is the beat."""
+    seconds = fast_end(record.sides[0], beside)
+    return Quiet(seconds / fast_end(record.sides[-1]), 1e3 * seconds, record.spent_s)
 
 
-def _narrow(sides: list[list[Floats]], precision: float, seed: int, mood: Mood) -> bool:
-    about = {"floor": 0.0, "excess": mood.excess, "known_s": mood.known_s}
-    return all(ratio(side, sides[0], seed, **about).half_width <= precision for side in sides[1:])
+def _mood(record: _Record, side: int, known: Quiet | None) -> Mood:
+    """How that was against what is known, with the calls that stand for the baseline ``beside`` this side."""
+    return Mood() if known is None else known.mood(_seen(record, record.sides[side]))
+
+
+def _narrow(record: _Record, candidates: int, precision: float, seed: int, known: Quiet | None) -> bool:
+    ratios = (
+        ratio(record.sides[side], record.sides[0], seed, floor=0.0, mood=_mood(record, side, known))
+        for side in range(1, 1 + candidates)
+    )
+    return all(found.half_width <= precision for found in ratios)

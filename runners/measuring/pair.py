@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from runners.backend import Predictor, find_backend
 from runners.measuring.latency import time_pair
 from runners.measuring.quality import EVALUATION_BATCH, predict, quality
-from runners.measuring.quiet import known_after, quiet_here
+from runners.measuring.quiet import quiet_here, seen_here
 from runners.runner import StageFailed
 from runners.workload import Split, Workload
 from runners.workload_reference import resolve
@@ -26,11 +26,11 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         request: ``workload``, ``artifact`` and ``teacher`` folders (the latter may be None), ``runtime``, ``threads``,
             ``baseline_threads``, ``splits``, ``budget_s``, ``seed``, and where they matter ``least_calls``, ``rest_s``
-            and ``known`` (of all machines), see `time_interleaved`. Without splits the artifact is not judged.
+            and ``quiet`` (of all machines), see `time_interleaved`. Without splits the artifact is not judged.
 
     Returns:
         The accuracies among the fields of `runners.measuring.measurement.Measurement`, ``device_p50_ms``, and the
-        fields of `runners.measuring.paired_timing.PairedTiming`, ``quiet`` of them as `known_after` says it.
+        fields of `runners.measuring.paired_timing.PairedTiming`, ``quiet`` of them as `seen_here` says it.
 
     Raises:
         StageFailed: The artifact gives outputs of another shape than the baseline, or not finite, or other ones
@@ -53,11 +53,11 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
         seed=request["seed"],
         least_calls=request.get("least_calls", 0),
         rest_s=request.get("rest_s", 0.0),
-        known=quiet_here(request.get("known", {})),
+        quiet=quiet_here(request.get("quiet", {})),
     )
     on_device = device_p50_ms(candidate, example)
     require_same_answer(before, candidate(example))
-    return {**figures, **vars(timing), "quiet": known_after([timing.quiet]), "device_p50_ms": on_device}
+    return {**figures, **vars(timing), "quiet": seen_here(timing.quiet), "device_p50_ms": on_device}
 
 
 def judge_artifact(request: Mapping[str, Any]) -> dict[str, Any]:

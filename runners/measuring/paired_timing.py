@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from runners.measuring.fast_end import Floats
 from runners.measuring.quiet import Mood, Quiet
-from runners.measuring.statistics import Floats, Ratio, ratio
+from runners.measuring.statistics import Ratio, ratio
 
 WIDE_INTERVAL = 0.20
 """Half-width, as a share, beyond which an interval says little; a narrower one says how much to trust the value."""
@@ -30,7 +31,8 @@ class Circumstances:
         steps_back: Calls that took no time, or less, by the clock.
         slowed: Why the machine was slower than it can be, or an empty string.
         machine: What `runners.measuring.energy.device_state` showed right after the last block.
-        mood: How quiet it was.
+        mood: How quiet it was against what was known.
+        quiet: What it saw; nothing where that was not asked for or cannot be trusted.
     """
 
     warm_up_s: float = 0.0
@@ -40,6 +42,7 @@ class Circumstances:
     slowed: str = ""
     machine: Mapping[str, Any] = field(default_factory=dict)
     mood: Mood = field(default_factory=Mood)
+    quiet: Quiet = field(default_factory=Quiet)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class PairedTiming:
         unstable: Why not to trust it, or an empty string.
         machine: Clocks, throttling and load right after the last block, as far as they can be known; and, where it
             was quieter before, how far the baseline's fast end was above that, as the share ``above_quiet``.
-        quiet: How quiet the machine was, for the runs after this one; nothing where that was not asked for.
+        quiet: What the run saw of the machine, for those after it; nothing where that was not asked for.
     """
 
     speedup: float
@@ -82,7 +85,7 @@ def summarise(
     candidate: list[Floats], baseline: list[Floats], seed: int, met: Circumstances = Circumstances()
 ) -> PairedTiming:
     """The figures of blocks of call times in seconds, one array per block and side."""
-    speedup = ratio(candidate, baseline, seed, excess=met.mood.excess, known_s=met.mood.known_s)
+    speedup = ratio(candidate, baseline, seed, mood=met.mood)
     calls, others = np.concatenate(candidate), np.concatenate(baseline)
     sides = {CANDIDATE: calls, BASELINE: others}
     return PairedTiming(
@@ -98,7 +101,7 @@ def summarise(
         warm_up_s=met.warm_up_s,
         unstable=joined(_doubts(sides, speedup, met)),
         machine={**met.machine, **_above_quiet(met.mood)},
-        quiet=met.mood.quiet,
+        quiet=met.quiet,
     )
 
 

@@ -2,32 +2,42 @@
 
 A shared machine has regimes of minutes in which a network that just fits its caches takes 10 % longer and a small one
 takes as long as ever; no run of seconds can tell. But every run of a study times the same baseline: its shortest time
-so far shows in which regime a run was. `runners.measuring.statistics` makes use of it.
+so far shows in which regime a run was. `runners.measuring.regimes` makes use of it.
 
-That time is counted in beats, not in seconds, so that a processor that is hot or saves power, and slows all alike, does
-not look like one whose caches are shared.
+That time is kept in milliseconds and in beats, and what both say counts: a processor that is hot or saves power takes
+longer for all calls, and no more beats; and where a beat takes longer than usual, the milliseconds show it.
 """
 
 import hashlib
 import math
+import os
 import platform
-from collections.abc import Iterable, Mapping
+import ssl
+import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import reduce
+from functools import cache, reduce
+from pathlib import Path
 
 from runners.accelerator import accelerated
+from runners.device import cpu_name
+from runners.versions import library_versions
 
 BUFFER = bytes(16 * 2**10)
+QUIETER = 1.03
+"""A run in which the shortest known is so many times as long as its own shows that little was known."""
+MOST_EXCESS = 1.5
+"""A baseline that takes longer than so many times its shortest is told no better by knowing that."""
+MOST_KNOWN_S = 60.0
+"""Intervals were tried with so many seconds of timing before them, and are not narrower with more."""
+
+QuietByMachine = Mapping[str, Mapping[str, float]]
+"""What is known of machines by their `machine_id`, in plain JSON types: the fields of `Quiet`."""
 
 
 def beat() -> None:
     """A fixed piece of work of ten microseconds or so within the nearest cache: its time follows the clock alone."""
     hashlib.sha256(BUFFER).digest()
-
-
-def machine_id() -> str:
-    """What tells this machine from others without giving away its name."""
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -36,19 +46,27 @@ class Quiet:
 
     Attributes:
         beats: Its shortest time, as a multiple of that of `beat`.
-        seconds: For how long calls were timed to find that.
+        milliseconds: Its shortest time.
+        seconds: How long timing went on to find that.
     """
 
     beats: float = math.inf
+    milliseconds: float = math.inf
     seconds: float = 0.0
 
     def joined(self, other: "Quiet") -> "Quiet":
         """What both know."""
-        return Quiet(min(self.beats, other.beats), self.seconds + other.seconds)
+        return Quiet(
+            min(self.beats, other.beats),
+            min(self.milliseconds, other.milliseconds),
+            self.seconds + other.seconds,
+        )
 
     def mood(self, run: "Quiet") -> "Mood":
-        """How ``run`` was against this."""
-        return Mood(math.log(max(1.0, run.beats / self.beats)), self.seconds, run)
+        """How ``run`` was against this. One that was much quieter shows that nothing was known before."""
+        times = min(run.beats / self.beats, run.milliseconds / self.milliseconds)
+        known_s = min(self.seconds, MOST_KNOWN_S) if self.beats <= QUIETER * run.beats else 0.0
+        return Mood(math.log(min(MOST_EXCESS, max(1.0, times))), known_s)
 
 
 @dataclass(frozen=True)
@@ -56,39 +74,50 @@ class Mood:
     """How quiet a machine was in one run, against what was known of it.
 
     Attributes:
-        excess: Logarithm of the baseline's shortest time, in beats, over the quietest known; 0 where none was quieter.
-        known_s: For how many seconds calls were timed before to find that.
-        quiet: What the run itself saw; nothing where that was not asked for.
+        excess: Logarithm of the baseline's time over its shortest known; 0 where none was shorter.
+        known_s: Seconds of timing before the run that tell how short it can be.
     """
 
     excess: float = 0.0
     known_s: float = 0.0
-    quiet: Quiet = Quiet()
 
 
-Known = Mapping[str, Mapping[str, float]]
-"""What is known of machines by their `machine_id`, in plain JSON types: the fields of `Quiet`."""
+@cache
+def machine_id() -> str:
+    """A hash over what decides how long the baseline and a beat take: the machine, its first core here, the versions.
+
+    To be asked once a process has settled on its cores.
+    """
+    identity = Path("/etc/machine-id")
+    parts = {
+        "name": platform.node(),
+        "identity": identity.read_text() if os.access(identity, os.R_OK) else "",
+        "processor": cpu_name(),
+        "core": min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0,
+        "python": sys.version,
+        "hashes": ssl.OPENSSL_VERSION,
+        "libraries": sorted(library_versions().items()),
+    }
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def quiet_here(known: Known) -> Quiet | None:
+def quiet_here(known: QuietByMachine) -> Quiet | None:
     """What is known of this machine; None with an accelerator, whose pace no `beat` tells."""
     return None if accelerated() else _read(known.get(machine_id(), {}))
 
 
-def known_after(runs: Iterable[Quiet]) -> dict[str, dict[str, float]]:
-    """What these runs saw of this machine."""
-    seen = reduce(Quiet.joined, runs, Quiet())
-    return {machine_id(): asdict(seen)} if seen.seconds else {}
+def seen_here(run: Quiet) -> dict[str, dict[str, float]]:
+    """What a run on this machine saw; empty where it saw nothing."""
+    return {machine_id(): asdict(run)} if run.seconds else {}
 
 
-def all_known(*parts: Known) -> dict[str, dict[str, float]]:
-    """What several runs know together."""
-    together: dict[str, Quiet] = {}
-    for part in parts:
-        for machine, fields in part.items():
-            together[machine] = together.get(machine, Quiet()).joined(_read(fields))
-    return {machine: asdict(quiet) for machine, quiet in together.items()}
+def joined_by_machine(*parts: QuietByMachine) -> dict[str, dict[str, float]]:
+    """What several know together."""
+    machines = sorted({machine for part in parts for machine in part})
+    return {
+        machine: asdict(reduce(Quiet.joined, (_read(part.get(machine, {})) for part in parts))) for machine in machines
+    }
 
 
 def _read(fields: Mapping[str, float]) -> Quiet:
-    return Quiet(fields["beats"], fields["seconds"]) if fields else Quiet()
+    return Quiet(fields["beats"], fields["milliseconds"], fields["seconds"]) if fields else Quiet()

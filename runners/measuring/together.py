@@ -10,7 +10,7 @@ from runners.measuring.calls import Call
 from runners.measuring.latency import time_interleaved
 from runners.measuring.pair import open_artifact, open_baseline, pin
 from runners.measuring.paired_timing import joined, wide
-from runners.measuring.quiet import all_known, known_after, quiet_here
+from runners.measuring.quiet import joined_by_machine, quiet_here, seen_here
 from runners.workload import Workload
 from runners.workload_reference import resolve
 
@@ -22,13 +22,13 @@ def measure_together(request: Mapping[str, Any]) -> list[Timing]:
 
     Args:
         request: ``workload``, ``teacher`` (folder of its weights), ``baseline_threads``, ``budget_s`` for each
-            member, ``seed``, where they matter ``least_calls`` and ``known`` (see `measure_pair`), and ``members``: of
+            member, ``seed``, where they matter ``least_calls`` and ``quiet`` (see `measure_pair`), and ``members``: of
             each ``artifact``, ``runtime`` and ``threads``. A member whose ``artifact`` is None is the baseline itself,
             opened a second time.
 
     Returns:
         The fields of `runners.measuring.paired_timing.PairedTiming` of each member, in their order, ``quiet`` of them
-        as `known_after` says it.
+        as `seen_here` says it.
     """
     members = request["members"]
     pin(max(request["baseline_threads"], *(member["threads"] for member in members)))
@@ -46,9 +46,9 @@ def measure_together(request: Mapping[str, Any]) -> list[Timing]:
         budget_s=request["budget_s"],
         seed=request["seed"],
         least_calls=request.get("least_calls", 0),
-        known=quiet_here(request.get("known", {})),
+        quiet=quiet_here(request.get("quiet", {})),
     )
-    quiet = known_after([timings[0].quiet])  # they were timed in one
+    quiet = seen_here(timings[0].quiet)  # they were timed in one
     return [{**vars(timing), "quiet": quiet} for timing in timings]
 
 
@@ -75,10 +75,16 @@ def combine(runs: Sequence[Timing]) -> Timing:
         "speedup": speedup,
         "speedup_ci95": (min(lows), max(highs)),
         "warm_up_s": max(run["warm_up_s"] for run in runs),
-        "machine": runs[-1]["machine"],
-        "quiet": all_known(*(run["quiet"] for run in runs)),
+        "machine": _worst(runs),
+        "quiet": joined_by_machine(*(run["quiet"] for run in runs)),
         "unstable": joined([*(run["unstable"] for run in runs), apart]),
     }
+
+
+def _worst(runs: Sequence[Timing]) -> dict[str, Any]:
+    """The machine as the last run left it, and as far from quiet as it was in any."""
+    above = [run["machine"]["above_quiet"] for run in runs if "above_quiet" in run["machine"]]
+    return {**runs[-1]["machine"], **({"above_quiet": max(above)} if above else {})}
 
 
 def smallest_believable(runs: Sequence[Timing]) -> float:

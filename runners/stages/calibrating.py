@@ -3,7 +3,7 @@
 from typing import Any
 
 from runners.measuring.paired_timing import joined
-from runners.measuring.quiet import all_known
+from runners.measuring.quiet import joined_by_machine
 from runners.measuring.together import smallest_believable
 from runners.stages.comparing import time_members
 from runners.stages.job import StageJob
@@ -22,5 +22,5 @@ def run(job: StageJob) -> dict[str, Any]:
         "speedups": [run["speedup"] for run in runs],
         "intervals": [list(run["speedup_ci95"]) for run in runs],
         "unstable": joined(run["unstable"] for run in runs),
-        "quiet": all_known(*(run["quiet"] for run in runs)),
+        "quiet": joined_by_machine(*(run["quiet"] for run in runs)),
     }

@@ -18,7 +18,8 @@ def run(job: StageJob) -> dict[str, Any]:
     threads = job.task.settings["members"]
     runs = time_members(job, [_member(job, number, threads[number]) for number in threads], what="comparing")
     timings = [combine(timings) for timings in zip(*runs, strict=True)]
-    return {"timings": dict(zip(threads, timings, strict=True)), "quiet": timings[0]["quiet"]}
+    quiet = [timing.pop("quiet") for timing in timings]  # the same of each: they were timed in one
+    return {"timings": dict(zip(threads, timings, strict=True)), "quiet": quiet[0]}
 
 
 def time_members(job: StageJob, members: Sequence[dict[str, Any]], what: str) -> list[list[Timing]]:
@@ -31,7 +32,7 @@ def time_members(job: StageJob, members: Sequence[dict[str, Any]], what: str) ->
         "budget_s": settings["budget_s"],
         "least_calls": settings.get("least_calls", 0),
         "members": list(members),
-        "known": job.task.known,
+        "quiet": job.task.quiet,
     }
     return [
         call_fresh(measure_together, {**request, "seed": job.task.seed + process}, what=what)

@@ -2,12 +2,9 @@
 
 import hashlib
 import json
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 
 from runners.runner import StageTask
-
-LIBRARIES = ("torch", "torchvision", "torch-pruning", "numpy", "onnx", "onnxruntime", "openvino", "nncf", "onnxscript")
+from runners.versions import library_versions
 
 STAGE_VERSIONS = {
     "teacher": 2,
@@ -36,15 +33,3 @@ def stage_key(task: StageTask, fingerprint: str) -> str:
     }
     text = json.dumps(material, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@cache
-def library_versions() -> dict[str, str]:
-    """The installed version of every library on which results depend; an absent one is absent."""
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -72,7 +72,7 @@ def _timing(job: StageJob) -> dict[str, Any]:
         "budget_s": job.task.settings["budget_s"],
         "least_calls": job.task.settings.get("least_calls", 0),
         "seed": job.task.seed,
-        "known": job.task.known,
+        "quiet": job.task.quiet,
     }
 
 

@@ -77,7 +77,7 @@ class Study:
 
     def time(self, candidate: Call, baseline: Call, **how: Any) -> PairedTiming:
         """See `time_pair`, which takes ``how``."""
-        timing = time_pair(candidate, baseline, known=self.known, **how)
+        timing = time_pair(candidate, baseline, quiet=self.known, **how)
         self.known = self.known.joined(timing.quiet)
         return timing
 
@@ -131,7 +131,7 @@ def repeated(
     protocols: dict[str, Callable[[Call, Call], float]] = {
         "ours": lambda a, b: study.time(a, b, budget_s=counts.repeated_s, rest_s=counts.rest_s, seed=0).speedup,
         "ours_in_search": lambda a, b: study.time(a, b, budget_s=counts.budget_s, seed=0).speedup,
-        "ours_no_study": lambda a, b: time_pair(a, b, budget_s=counts.budget_s, seed=0).speedup,
+        "ours_no_study": lambda a, b: time_pair(a, b, budget_s=counts.repeated_s, rest_s=counts.rest_s, seed=0).speedup,
         "mean_of_20": speedup_by(mean_of_20),
         "torch_benchmark": speedup_by(torch_benchmark),
         "best_of_50": speedup_by(best_of_50),
@@ -160,11 +160,15 @@ def measure(counts: Counts, say: Callable[[str], None]) -> dict[str, Any]:
     say(f"A/A: {aa:.1%} of {counts.aa_runs} runs call a network different from itself")
     widths = trace(study, candidate, baseline, counts.trace_s)
     say("half-width by seconds: " + ", ".join(f"{s:g} s {width:.2%}" for s, width in widths.items()))
+    alone = time_pair(candidate, baseline, budget_s=max(counts.trace_s), seed=1, precision=None)
     with neighbour(core) as beside:
         quiet, busy = quiet_and_busy(study, candidate, baseline, beside, counts)
         reference = float(np.median([timing.speedup for timing in quiet]))
         covered = coverage(busy, reference)
-        say(f"quiet speedup {reference:.3f} (median of {len(quiet)}); held by {_held(quiet, reference)} of the quiet")
+        bias = reference / alone.speedup - 1
+        say(
+            f"quiet speedup {reference:.3f} (median of {len(quiet)}), {bias:+.2%} from one long run without a study; held by {_held(quiet, reference)} of the quiet"
+        )
         say(f"intervals and by {_held(busy, reference)} of those beside a busy neighbour")
         results = repeated(study, candidate, baseline, beside, counts)
     say(_table(results))
@@ -183,6 +187,7 @@ def measure(counts: Counts, say: Callable[[str], None]) -> dict[str, Any]:
             "quiet_speedup": reference,
             "quiet_spread": spread(np.array([timing.speedup for timing in quiet])),
             "coverage_quiet": coverage(quiet, reference),
+            "without_study": [alone.speedup, *alone.speedup_ci95],
             "median_halfwidth_busy": float(np.median([half_width(timing) for timing in busy])),
             "busy_shift": float(np.median([timing.speedup for timing in busy])) / reference - 1,
             "spreads": spreads,

@@ -76,6 +76,18 @@ def test_elsewhere_there_is_a_line_for_each_thing_that_happened():
     ]
 
 
+def test_the_first_trial_of_a_study_tells_no_pace_as_it_trains_the_teacher_too():
+    out, now = io.StringIO(), iter([0.0, 0.0, 50.0, 56.0])
+    progress = PlainProgress(out, clock=lambda: next(now))
+    progress.started(18, 0)
+    progress.trial_ended(0, "1.00x, 98.3 %")
+    progress.trial_ended(4, "5.88x, 98.6 %")
+    assert out.getvalue().splitlines()[1:] == [
+        "trial 0: 1.00x, 98.3 %  [1 of 18]",
+        "trial 4: 5.88x, 98.6 %  [2 of 18, about 1 min 36 s left]",
+    ]
+
+
 def test_what_is_no_terminal_gets_plain_lines():
     assert isinstance(make_progress(io.StringIO()), PlainProgress)
 

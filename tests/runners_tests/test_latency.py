@@ -8,7 +8,8 @@ import pytest
 from runners.measuring import latency
 from runners.measuring.latency import time_interleaved, time_pair
 from runners.measuring.paired_timing import Circumstances, count_outliers, summarise
-from runners.measuring.statistics import regime_term, sampled_ratio
+from runners.measuring.regimes import regime_term
+from runners.measuring.statistics import sampled_ratio
 from runners.runner import StageFailed
 
 

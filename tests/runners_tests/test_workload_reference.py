@@ -138,6 +138,9 @@ def test_an_unknown_object_names_the_nearest(folder: Path) -> None:
             {"model": "torchvision:resnet18", "data": {"imagefolder": "."}, "weights": "w.safetensors"},
             "there is no file",
         ),
+        ("a\0.py", r"'a\\x00.py' cannot be looked for \(embedded null byte\); allowed are"),
+        ("x" * 5000 + ".py", r"'x{200}' cannot be looked for \(.*File name too long"),
+        ({"model": "torchvision:resnet18", "data": {"imagefolder": "a\0"}}, "cannot be looked for"),
     ],
 )
 def test_a_wrong_reference_is_one_sentence(

@@ -377,12 +377,18 @@ class Moody(SimulatedRunner):
 
     def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
         outcome, takes = super()._carry_out(task)
-        self.told.append((task.stage, dict(task.known)))
+        self.told.append((task.stage, dict(task.quiet)))
         if task.stage not in ("measuring", "calibrating"):
             return outcome, takes
         self.beats -= 1.0
         result = {"resolution": 0.05, "unstable": ""} if task.stage == "calibrating" else outcome.result
-        return replace(outcome, result={**result, "quiet": {"one": {"beats": self.beats, "seconds": 2.0}}}), takes
+        return replace(
+            outcome, result={**result, "quiet": {"one": {"beats": self.beats, "milliseconds": 1.0, "seconds": 2.0}}}
+        ), takes
+
+
+def at_best(beats: float, seconds: float) -> dict[str, dict[str, float]]:
+    return {"one": {"beats": beats, "milliseconds": 1.0, "seconds": seconds}}
 
 
 def test_every_measurement_knows_what_those_before_it_saw_of_the_machine() -> None:
@@ -393,10 +399,10 @@ def test_every_measurement_knows_what_those_before_it_saw_of_the_machine() -> No
     seen = [known for stage, known in runner.told if stage == "measuring"]
     assert seen == [
         {},
-        {"one": {"beats": 898.0, "seconds": 4.0}},  # after the baseline and the calibration
-        {"one": {"beats": 897.0, "seconds": 6.0}},
+        at_best(898.0, 4.0),  # after the baseline and the calibration
+        at_best(897.0, 6.0),
     ]
     assert all(known == {} for stage, known in runner.told if stage != "measuring"), "the baseline against itself too"
     later = Moody(*make_runner()._about, table)
     drive(study, later, chains, 4)
-    assert [known for stage, known in later.told if stage == "measuring"] == [{"one": {"beats": 896.0, "seconds": 8.0}}]
+    assert [known for stage, known in later.told if stage == "measuring"] == [at_best(896.0, 8.0)]

@@ -55,7 +55,7 @@ def search_after(
     study = make_study(before._storage, "second", OBJECTIVES, settings, MACHINE, FACTS)
     study.sampler = make_sampler("gain", study, chains.space, lessons, 1, known.front)
     driver = Driver(Search(study, make_runner(), chains, OBJECTIVES, (), log), lessons, trials)
-    driver.learn(known.figures)
+    driver.learn(known)
     driver.run()
     return study, log
 

@@ -1,0 +1,18 @@
+"""The installed version of every library on which results depend."""
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+LIBRARIES = ("torch", "torchvision", "torch-pruning", "numpy", "onnx", "onnxruntime", "openvino", "nncf", "onnxscript")
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Version by name; an absent library is absent."""
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -166,10 +166,9 @@ def measure(counts: Counts, say: Callable[[str], None]) -> dict[str, Any]:
         reference = float(np.median([timing.speedup for timing in quiet]))
         covered = coverage(busy, reference)
         bias = reference / alone.speedup - 1
-        say(
-            f"quiet speedup {reference:.3f} (median of {len(quiet)}), {bias:+.2%} from one long run without a study; held by {_held(quiet, reference)} of the quiet"
-        )
-        say(f"intervals and by {_held(busy, reference)} of those beside a busy neighbour")
+        say(f"quiet speedup {reference:.3f} (median of {len(quiet)}), {bias:+.2%} from that of one long run alone")
+        say(f"held by {_held(quiet, reference)} of the quiet intervals")
+        say(f"and by {_held(busy, reference)} of those beside a busy neighbour")
         results = repeated(study, candidate, baseline, beside, counts)
     say(_table(results))
     spreads = {name: spread(values) for name, values in results.items()}

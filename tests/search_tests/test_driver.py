@@ -25,6 +25,7 @@ from search.constraints import Constraint
 from search.distinct_sampler import DistinctSampler, starting_points
 from search.front import all_measured, front_document, front_of, nearest
 from search.objectives import find_objectives
+from search.quietest import Quietest
 from search.study import records
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
@@ -406,3 +407,13 @@ def test_every_measurement_knows_what_those_before_it_saw_of_the_machine() -> No
     later = Moody(*make_runner()._about, table)
     drive(study, later, chains, 4)
     assert [known for stage, known in later.told if stage == "measuring"] == [at_best(896.0, 8.0)]
+
+
+def test_what_comes_out_of_the_store_adds_no_time_to_what_is_known_of_a_machine() -> None:
+    study = open_table_study(None, make_chains().space)
+    quietest = Quietest(study)
+    quietest.learn(StageOutcome({"quiet": at_best(900.0, 2.0)}))
+    quietest.learn(StageOutcome({"quiet": at_best(890.0, 4.0)}, from_store=True))
+    quietest.learn(StageOutcome({}))
+    quietest.learn(StageOutcome({"quiet": {}}))
+    assert study.user_attrs["quiet"] == at_best(890.0, 2.0)

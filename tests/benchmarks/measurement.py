@@ -1,6 +1,6 @@
 """How far the stopwatch can be trusted, measured on real networks: false differences, precision, coverage, spread.
 
-    python tests/benchmarks/measurement.py            half an hour or so, a table
+    python tests/benchmarks/measurement.py            40 minutes or so, a table
     python tests/benchmarks/measurement.py --json     one JSON document on stdout
     python tests/benchmarks/measurement.py --quick    a minute, to see that it runs; its numbers mean little
 

@@ -183,7 +183,7 @@ def _one_round(request: Mapping[str, Any], order: str) -> _Round:
         lambda: calls["b"](example), lambda: calls["a"](example), budget_s=budget_s, seed=request["seed"]
     )
     unsteady |= {side for side in calls if not _same(before[side], calls[side](example))}
-    return _Round(shape, before, frozenset(unsteady), {**vars(timing), "quiet": {}})
+    return _Round(shape, before, frozenset(unsteady), timing.to_json())
 
 
 def difference(a: NDArray[Any], b: NDArray[Any]) -> float | None:

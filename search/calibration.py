@@ -1,7 +1,7 @@
 """How small a difference in speed may be believed in a study, found by timing its baseline against itself."""
 
 from search.quietest import Quietest
-from search.session import Search, carry_out_alone
+from search.session import Search
 
 
 def calibrate(search: Search, quietest: Quietest) -> bool:
@@ -20,12 +20,11 @@ def calibrate(search: Search, quietest: Quietest) -> bool:
         return False
     occasion = known.get("occasion", -1) + 1
     watcher.stage_started(0, "calibrating")
-    outcome = carry_out_alone(search.runner, search.chains.calibrating(study.study_name, occasion))
+    outcome = quietest.carry_out_alone(search.runner, search.chains.calibrating(study.study_name, occasion))
     watcher.stage_ended(0, "calibrating", outcome.seconds, outcome.from_store)
     if outcome.failure:
         watcher.note(f"how small a difference may be believed is not known: {outcome.failure}")
         study.set_user_attr("calibration", {**known, "unstable": outcome.failure, "occasion": occasion})
         return False
-    quietest.learn(outcome)
     study.set_user_attr("calibration", {**outcome.result, "occasion": occasion})
     return True

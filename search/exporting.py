@@ -21,7 +21,7 @@ from search.front import all_measured
 from search.listing import document_of, open_study
 from search.loss_table import losses
 from search.objectives import find_objectives
-from search.quietest import ATTRIBUTE as QUIETEST
+from search.quietest import Quietest
 from search.verifying import tell_that_it_waits
 from spaces.errors import RequestError, WorkFailed
 
@@ -173,7 +173,7 @@ def _write(study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str
             "seed": settings["seed"],
             "metric": document["metric"],
             "doubts": doubts(chosen),
-            "quiet": study.user_attrs.get(QUIETEST, {}),
+            "quiet": Quietest(study).known,
         },
         workload=document["workload"],
         origin={"study": study.study_name, "trial": chosen["trial"], "workload": settings["workload"]},

@@ -12,7 +12,7 @@ from runners.runner import StageOutcome, StageTask
 from search.front import front_of
 from search.ledger import why_unknown
 from search.quietest import Quietest
-from search.session import Search, carry_out_alone
+from search.session import Search
 from search.study import TrialRecord, believable, records
 
 
@@ -104,8 +104,6 @@ def _doubt(finals: Iterable[dict[str, Any]], reason: str) -> None:
 
 def _carry_out(search: Search, task: StageTask, number: int) -> StageOutcome:
     search.watcher.stage_started(number, "final")
-    quietest = Quietest(search.study)
-    outcome = carry_out_alone(search.runner, quietest.informed(task))
-    quietest.learn(outcome)
+    outcome = Quietest(search.study).carry_out_alone(search.runner, task)
     search.watcher.stage_ended(number, "final", outcome.seconds, outcome.from_store)
     return outcome

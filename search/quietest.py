@@ -5,7 +5,8 @@ from dataclasses import replace
 import optuna
 
 from runners.measuring.quiet import QuietByMachine, joined_by_machine
-from runners.runner import StageOutcome, StageTask
+from runners.runner import Runner, StageOutcome, StageTask
+from search.session import carry_out_alone
 
 ATTRIBUTE = "quiet"
 BETTER_KNOWING = ("measuring", "comparing")
@@ -17,15 +18,24 @@ class Quietest:
 
     Args:
         study: Keeps it, so that a study that goes on need not find out again.
+
+    Attributes:
+        known: What is known of each machine.
     """
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
-        self._known: dict[str, dict[str, float]] = dict(study.user_attrs.get(ATTRIBUTE, {}))
+        self.known: QuietByMachine = study.user_attrs.get(ATTRIBUTE, {})
 
     def informed(self, task: StageTask) -> StageTask:
         """``task`` with what is known now, where it makes use of that."""
-        return replace(task, quiet=self._known) if task.stage in BETTER_KNOWING else task
+        return replace(task, quiet=self.known) if task.stage in BETTER_KNOWING else task
+
+    def carry_out_alone(self, runner: Runner, task: StageTask) -> StageOutcome:
+        """Send ``task``, informed, to a ``runner`` that has nothing else to do, and learn of its outcome."""
+        outcome = carry_out_alone(runner, self.informed(task))
+        self.learn(outcome)
+        return outcome
 
     def learn(self, outcome: StageOutcome) -> None:
         """Take in what a stage saw, if it timed anything; out of the store it adds no time to what is known."""
@@ -36,6 +46,7 @@ class Quietest:
 
     def inherit(self, known: QuietByMachine) -> None:
         """Take in what an earlier study knows."""
-        if known:
-            self._known = joined_by_machine(self._known, known)
-            self._study.set_user_attr(ATTRIBUTE, self._known)
+        joined = joined_by_machine(self.known, known)
+        if joined != self.known:
+            self.known = joined
+            self._study.set_user_attr(ATTRIBUTE, joined)

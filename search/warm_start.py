@@ -8,7 +8,7 @@ import optuna
 
 from runners.measuring.quiet import QuietByMachine
 from search.front import front_document
-from search.quietest import ATTRIBUTE
+from search.quietest import Quietest
 from search.study import find_study, records
 from spaces.configuration import Configuration
 from spaces.errors import RequestError
@@ -55,7 +55,7 @@ def earlier_study(
     }
     front = (Configuration(member["configuration"]) for member in front_document(study)["front"])
     first = tuple(configuration for configuration in front if configuration in figures)
-    return Earlier(first, figures, study.user_attrs.get(ATTRIBUTE, {}))
+    return Earlier(first, figures, Quietest(study).known)
 
 
 def _elsewhere(measurement: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """What stands for one side of a pair: the fast end of its calls.
 
-It is the 0.2nd percentile of all its calls, or the third-shortest of fewer: what others take only
-ever adds time. Chosen by the spread (10th to 90th percentile, as a share of the median) of results over minutes, digits
-teacher in eager fp32 against a quarter-width student in ONNX Runtime, 17 times as fast, on one core, the other quiet
-and busy with matrix products in turn, from one trace of 430 s cut into windows:
+It is the 0.2nd percentile of all its calls, or the third-shortest of fewer: what others take only ever adds time.
+Chosen by the spread (10th to 90th percentile, as a share of the median) of results over minutes, digits teacher in
+eager fp32 against a quarter-width student in ONNX Runtime, 17 times as fast, on one core, the other quiet and busy with
+matrix products in turn, from one trace of 430 s cut into windows:
 
     statistic                            1.2 s     3 s     6 s    12 s
     5th percentiles of all calls         9.4 %   7.7 %   7.1 %   5.2 %

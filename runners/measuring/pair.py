@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from runners.backend import Predictor, find_backend
 from runners.measuring.latency import time_pair
 from runners.measuring.quality import EVALUATION_BATCH, predict, quality
-from runners.measuring.quiet import quiet_here, seen_here
+from runners.measuring.quiet import quiet_here
 from runners.runner import StageFailed
 from runners.workload import Split, Workload
 from runners.workload_reference import resolve
@@ -30,7 +30,7 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         The accuracies among the fields of `runners.measuring.measurement.Measurement`, ``device_p50_ms``, and the
-        fields of `runners.measuring.paired_timing.PairedTiming`, ``quiet`` of them as `seen_here` says it.
+        fields of `runners.measuring.paired_timing.PairedTiming` as its `to_json` gives them.
 
     Raises:
         StageFailed: The artifact gives outputs of another shape than the baseline, or not finite, or other ones
@@ -57,7 +57,7 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
     )
     on_device = device_p50_ms(candidate, example)
     require_same_answer(before, candidate(example))
-    return {**figures, **vars(timing), "quiet": seen_here(timing.quiet), "device_p50_ms": on_device}
+    return {**figures, **timing.to_json(), "device_p50_ms": on_device}
 
 
 def judge_artifact(request: Mapping[str, Any]) -> dict[str, Any]:

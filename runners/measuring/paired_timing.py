@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from runners.measuring.fast_end import Floats
-from runners.measuring.quiet import Mood, Quiet
+from runners.measuring.quiet import Mood, Quiet, seen_here
 from runners.measuring.statistics import Ratio, ratio
 
 WIDE_INTERVAL = 0.20
@@ -79,6 +79,10 @@ class PairedTiming:
     unstable: str
     machine: Mapping[str, Any]
     quiet: Quiet
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields in types that JSON has, ``quiet`` by machine."""
+        return {**vars(self), "quiet": seen_here(self.quiet)}
 
 
 def summarise(

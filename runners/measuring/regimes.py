@@ -51,11 +51,11 @@ def regime_term(candidate: list[Floats], baseline: list[Floats], known_s: float 
     (medians explode on shared cores), less as the run grows longer than a regime of the machine. Where the baseline was
     slowed more than the candidate, the ``known_s`` seconds count too in which the baseline was timed before.
     """
-    calls, others = np.concatenate(candidate), np.concatenate(baseline)
-    fast, slower = (_ratio_at(share, calls, others) for share in (fast_share(candidate, baseline), QUARTER))
-    seconds = seconds_of(candidate, baseline) + (known_s if slower > fast else 0.0)
+    share = fast_share(candidate, baseline)
+    calls, others = (_slower(np.concatenate(side), share, QUARTER) for side in (candidate, baseline))
+    seconds = seconds_of(candidate, baseline) + (known_s if others > calls else 0.0)
     unseen = (REGIME_S / (REGIME_S + seconds)) ** SEEN
-    return float(unseen * DISTURBANCE * abs(np.log(slower / fast)))
+    return float(unseen * DISTURBANCE * abs(others - calls))
 
 
 def shares(candidate: list[Floats], baseline: list[Floats], excess: float) -> tuple[float, float]:
@@ -75,8 +75,3 @@ def shares(candidate: list[Floats], baseline: list[Floats], excess: float) -> tu
 def _slower(calls: Floats, fast: float, at: float) -> float:
     """Logarithm of the quantile ``at`` of ``calls`` over the quantile ``fast``."""
     return float(np.log(np.quantile(calls, at) / np.quantile(calls, fast)))
-
-
-def _ratio_at(share: float, calls: Floats, others: Floats) -> float:
-    """Time of the ``others`` / time of the ``calls`` at the quantile ``share`` of either."""
-    return float(np.quantile(others, share) / np.quantile(calls, share))

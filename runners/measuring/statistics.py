@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.measuring.fast_end import LOW_END, Floats, fast_share, seconds_of
+from runners.measuring.fast_end import LOW_END, Floats, fast_end, fast_share, seconds_of
 from runners.measuring.quiet import Mood
 from runners.measuring.regimes import regime_term, shares
 
@@ -71,7 +71,7 @@ def sampled_ratio(candidate: list[Floats], baseline: list[Floats], seed: int, we
     distribution asks (Hesterberg, arXiv 1411.5279, section 4).
     """
     draws, share = _draws(len(candidate), seed), fast_share(candidate, baseline)
-    fast, others = (float(np.quantile(np.concatenate(side), share)) for side in (candidate, baseline))
+    fast, others = fast_end(candidate, baseline), fast_end(baseline, candidate)
     value = others / fast
     errors = weight * np.log(_resampled(baseline, draws, share) / others)
     errors -= np.log(_resampled(candidate, draws, share) / fast)

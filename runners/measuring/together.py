@@ -10,7 +10,7 @@ from runners.measuring.calls import Call
 from runners.measuring.latency import time_interleaved
 from runners.measuring.pair import open_artifact, open_baseline, pin
 from runners.measuring.paired_timing import joined, wide
-from runners.measuring.quiet import joined_by_machine, quiet_here, seen_here
+from runners.measuring.quiet import joined_by_machine, quiet_here
 from runners.workload import Workload
 from runners.workload_reference import resolve
 
@@ -27,8 +27,8 @@ def measure_together(request: Mapping[str, Any]) -> list[Timing]:
             opened a second time.
 
     Returns:
-        The fields of `runners.measuring.paired_timing.PairedTiming` of each member, in their order, ``quiet`` of them
-        as `seen_here` says it.
+        The fields of `runners.measuring.paired_timing.PairedTiming` of each member, in their order, as its
+        `to_json` gives them.
     """
     members = request["members"]
     pin(max(request["baseline_threads"], *(member["threads"] for member in members)))
@@ -48,8 +48,7 @@ def measure_together(request: Mapping[str, Any]) -> list[Timing]:
         least_calls=request.get("least_calls", 0),
         quiet=quiet_here(request.get("quiet", {})),
     )
-    quiet = seen_here(timings[0].quiet)  # they were timed in one
-    return [{**vars(timing), "quiet": quiet} for timing in timings]
+    return [timing.to_json() for timing in timings]
 
 
 def _open(workload: Workload, request: Mapping[str, Any], member: Mapping[str, Any]) -> Predictor:

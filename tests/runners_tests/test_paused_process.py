@@ -17,7 +17,7 @@ def call():
 
 print("begun", flush=True)
 timing = time_pair(call, call, budget_s=2.0, seed=0, precision=None)
-print(json.dumps({"unstable": timing.unstable, "speedup_ci95": timing.speedup_ci95}))
+print(json.dumps(timing.to_json()))
 """
 
 

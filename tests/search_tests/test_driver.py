@@ -383,9 +383,7 @@ class Moody(SimulatedRunner):
             return outcome, takes
         self.beats -= 1.0
         result = {"resolution": 0.05, "unstable": ""} if task.stage == "calibrating" else outcome.result
-        return replace(
-            outcome, result={**result, "quiet": {"one": {"beats": self.beats, "milliseconds": 1.0, "seconds": 2.0}}}
-        ), takes
+        return replace(outcome, result={**result, "quiet": at_best(self.beats, 2.0)}), takes
 
 
 def at_best(beats: float, seconds: float) -> dict[str, dict[str, float]]:

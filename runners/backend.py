@@ -10,10 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from runners import backends as backends_folder
-from spaces.discovery import walk
-from spaces.errors import RequestError
-
 Predictor = Callable[[NDArray[Any]], NDArray[Any]]
 """Inputs float32 ``(n, *input_shape)`` to outputs float32 ``(n, ...)``, which stay as they are after later calls.
 
@@ -87,23 +83,6 @@ class Backend(ABC):
 
         It defines ``load``, which returns a function from a float32 array to a float32 array.
         """
-
-
-def all_backends() -> dict[str, Backend]:
-    """The backends of the folder by name."""
-    return walk(backends_folder, "BACKEND")
-
-
-def find_backend(name: str) -> Backend:
-    """The backend of that name.
-
-    Raises:
-        RequestError: There is none.
-    """
-    found = all_backends()
-    if name not in found:
-        raise RequestError(f"unknown backend {name!r}; allowed are {', '.join(found)}")
-    return found[name]
 
 
 def as_float32(outputs: Any) -> NDArray[Any]:

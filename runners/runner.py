@@ -19,14 +19,14 @@ class StageTask:
         key: SHA-256 over everything that decides the result (see `runners.stages.keys`).
         settings: What the stage is to do.
         inputs: Keys of the stages whose results it reads, by role; ``parent`` is the one before it.
-        workload: The reference from which `runners.workload_reference.resolve` makes the workload.
+        workload: The reference from which `runners.workload_loading.reference.resolve` makes the workload.
         seed: Seed of everything random in it.
         cpus: Cores that it uses.
         gpus: Accelerators that it uses.
         exclusive: Whether it must have its device to itself, as a measurement must.
         configuration: The candidate that first asked for it, for people and for the simulation.
-        quiet: What the study knows of its machines, see `runners.measuring.quiet`: it makes a measurement surer, and is
-            no part of the key.
+        quiet: What the study knows of its machines, see `runners.measuring.deviation`: it makes a measurement surer,
+            and is no part of the key.
     """
 
     stage: str

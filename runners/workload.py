@@ -1,5 +1,6 @@
 """What a person wants accelerated: a model, its data in three splits, and how its quality is measured."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +27,37 @@ class Split(Protocol):
 
     def fingerprint(self) -> str:
         """A hash over everything in the split; different data, different hash."""
+
+
+class ArraySplit:
+    """Inputs ``(n, *input_shape)``, handed out as float32, and targets ``(n, ...)``.
+
+    Raises:
+        RequestError: The lengths differ, or an input is not finite.
+    """
+
+    def __init__(self, inputs: Any, targets: Any) -> None:
+        self.inputs = np.asarray(inputs)
+        self.targets = np.asarray(targets)
+        if len(self.inputs) != len(self.targets):
+            raise RequestError(f"{len(self.inputs)} inputs and {len(self.targets)} targets; give one target an input")
+        if self.inputs.dtype.kind == "f" and not np.isfinite(self.inputs).all():
+            raise RequestError("the inputs hold NaN or infinity; clean the data")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Inputs as float32 and targets at ``indices``."""
+        return self.inputs[indices].astype(np.float32, copy=False), self.targets[indices]
+
+    def fingerprint(self) -> str:
+        """SHA-256 over shapes, types and bytes of both arrays."""
+        digest = hashlib.sha256()
+        for array in (self.inputs, self.targets):
+            digest.update(f"{array.shape}{array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
 
 def accuracy(outputs: NDArray[Any], targets: NDArray[Any]) -> float:
@@ -85,8 +117,6 @@ class Workload:
 
 
 def _as_split(workload: str, name: str, given: Any) -> Split:
-    from runners.array_split import ArraySplit
-
     if isinstance(given, Split):
         split: Split = given
     elif isinstance(given, tuple) and len(given) == 2:

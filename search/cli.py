@@ -12,8 +12,8 @@ if problem := check_packages():
 
 import typer
 
-from search.cache_command import cache
-from search.options import HomeOption, JsonOption, StorageOption
+from search.commands.cache_options import cache
+from search.commands.options import HomeOption, JsonOption, StorageOption
 from spaces.errors import RequestError, WorkFailed
 
 app = typer.Typer(
@@ -59,8 +59,8 @@ def search(
     json: JsonOption = False,
 ) -> None:
     """Search for the fastest models; the same command again goes on with the same study."""
-    from search.config import from_yaml, merge
-    from search.running import run_search
+    from search.commands.search import run_search
+    from search.request.study_request import from_yaml, merge
 
     flags: dict[str, Any] = {
         "study": study,
@@ -92,7 +92,7 @@ def resume(
     json: JsonOption = False,
 ) -> None:
     """Go on with a study that was stopped; nothing is run or counted twice."""
-    from search.running import resume_search
+    from search.commands.search import resume_search
 
     places = _places(home, storage, tracking_uri, stage_store, address)
     resume_search(name, trials=trials, timeout=timeout, places=places, as_json=json)
@@ -101,7 +101,7 @@ def resume(
 @app.command()
 def studies(home: HomeOption = None, storage: StorageOption = None, json: JsonOption = False) -> None:
     """List the studies."""
-    from search.listing import list_studies
+    from search.commands.studies import list_studies
 
     list_studies(home, storage, as_json=json)
 
@@ -116,7 +116,7 @@ def front(
     json: JsonOption = False,
 ) -> None:
     """Show the Pareto front of a study."""
-    from search.listing import show_front
+    from search.commands.studies import show_front
 
     show_front(name, home, storage, everything=everything, as_csv=csv, as_json=json)
 
@@ -135,7 +135,7 @@ def export(
     json: JsonOption = False,
 ) -> None:
     """Write a member of the front as a folder that runs by itself, and check its claims."""
-    from search.exporting import export_trial
+    from search.commands.export import export_trial
 
     export_trial(
         name,
@@ -154,7 +154,7 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Load an exported folder in a fresh process, evaluate and time it, and compare with its claims."""
-    from search.verifying import verify_folder
+    from search.commands.verify import verify_folder
 
     verify_folder(folder, as_json=json)
 
@@ -179,7 +179,7 @@ def time_models(
     Models are exported folders, .onnx, TorchScript (.pt, .ts, .torchscript), torch.export (.pt2) and OpenVINO (.xml)
     files that take one float32 tensor. TorchScript and .pt2 files can run code: open only files that you trust.
     """
-    from search.timing import time_files
+    from search.commands.time import time_files
 
     time_files(model_a, model_b, shape=shape, batch=batch, threads=threads, budget=budget, seed=seed, as_json=json)
 
@@ -191,7 +191,7 @@ def ui(
 ) -> None:
     """Open MLflow's pages on this home, on 127.0.0.1."""
     from dashboards.ui import serve
-    from search.home import Home
+    from search.request.locations import Home
 
     serve(Home.find(home).path, port=port)
 
@@ -202,7 +202,7 @@ def doctor(
     json: JsonOption = False,
 ) -> None:
     """Say what this machine has, what is off, and why."""
-    from search.doctor import examine
+    from search.commands.doctor import examine
 
     examine(workload, as_json=json)
 
@@ -210,7 +210,7 @@ def doctor(
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Folder to write into")] = Path(".")) -> None:
     """Write a starter study file and workload file, commented."""
-    from search.starter_files import write_starter_files
+    from search.commands.init import write_starter_files
 
     for path in write_starter_files(folder):
         typer.echo(f"wrote {path}", err=True)

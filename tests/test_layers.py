@@ -1,4 +1,4 @@
-"""Knowledge flows one way, search -> dashboards -> runners -> spaces, and two libraries have one door each."""
+"""Imports go one way, among the four top folders and among the groups inside, and two libraries have one importer."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,32 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("search", "dashboards", "runners", "spaces")
 """From the top to the bottom: a layer imports itself and those after it."""
 
-DOORS = {"mlflow": "dashboards/tracking.py", "ray": "runners/ray_runner.py"}
+GROUPS = {
+    "search": (
+        ("cli",),
+        ("commands",),
+        ("driver",),
+        ("samplers", "front", "request"),
+        ("study",),
+        ("objectives",),
+        ("package_guard",),
+    ),
+    "runners": (
+        ("executors",),
+        ("stages",),
+        ("artifacts",),
+        ("measuring", "training"),
+        ("backends", "workload_loading"),
+        ("workloads", "datasets", "lowering"),
+        ("store",),
+        ("machine",),
+        ("processes",),
+        ("runner", "backend", "workload"),
+    ),
+}
+"""The folders and files of a layer, from the top to the bottom: each imports itself and the rows below its own."""
+
+DOORS = {"mlflow": "dashboards/tracking.py", "ray": "runners/executors/ray.py"}
 """Libraries that one file alone imports."""
 
 SAY_NOTHING = {"util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "core", "base", "lib"}
@@ -55,9 +80,28 @@ def violations(root: Path) -> list[str]:
             top = name.split(".")[0]
             if (top in LAYERS or top == "tests") and top not in allowed:
                 found.add(f"{place}:{line} imports {top}, a higher layer")
+            if problem := _against_the_groups(file.relative_to(root), name):
+                found.add(f"{place}:{line} imports {problem}")
             if top in DOORS and place != DOORS[top]:
                 found.add(f"{place}:{line} imports {top}, which only {DOORS[top]} may")
     return sorted(found)
+
+
+def _rank(path: tuple[str, ...]) -> int | None:
+    """The row of `GROUPS` in which a file or module stands, None for what no row names."""
+    rows = GROUPS.get(path[0], ())
+    return next((rank for rank, row in enumerate(rows) if len(path) > 1 and path[1] in row), None)
+
+
+def _against_the_groups(place: Path, name: str) -> str | None:
+    """What is wrong with the import of ``name`` in the file ``place`` inside one layer, or None."""
+    own, other = place.with_suffix("").parts, tuple(name.split("."))
+    if own[0] != other[0] or own[1] == (other[1] if len(other) > 1 else None):
+        return None
+    ranks = _rank(own), _rank(other)
+    if None in ranks or ranks[0] < ranks[1]:  # type: ignore[operator]
+        return None
+    return f"{'.'.join(other[:2])}, which stands in the same row or above"
 
 
 def nameless(root: Path) -> list[str]:
@@ -79,6 +123,12 @@ def test_every_layer_has_files_that_are_looked_at() -> None:
     assert places == set(LAYERS)
 
 
+@pytest.mark.parametrize("layer", GROUPS)
+def test_every_group_has_its_row(layer: str) -> None:
+    places = {file.relative_to(ROOT / layer).with_suffix("").parts[0] for file in sources(ROOT, (layer,))}
+    assert places - {"__init__"} == {group for row in GROUPS[layer] for group in row}
+
+
 def test_the_doors_are_where_the_rule_says() -> None:
     for library, place in DOORS.items():
         assert library in {name.split(".")[0] for _, name in imported_names(ROOT / place, ROOT)}
@@ -98,13 +148,13 @@ def test_tests_are_no_packages_so_that_they_shadow_nothing() -> None:
         ("spaces/planted.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import runners\n"),
         ("spaces/planted.py", "from importlib import import_module\nimport_module('runners.backend')\n"),
         ("runners/planted.py", "import dashboards.tracking as t"),
-        ("runners/stages/planted.py", "from search.study import x"),
+        ("runners/stages/planted.py", "from search.study.study import x"),
         ("runners/planted.py", "import tests.conftest"),
         ("dashboards/planted.py", "class A:\n    def f(self):\n        import search.cli\n"),
         ("search/planted.py", "import mlflow"),
         ("dashboards/ui.py", "def f():\n    import mlflow.tracking\n"),
         ("search/planted.py", "__import__('ray')"),
-        ("runners/local_runner.py", "from ray.util import placement_group"),
+        ("runners/executors/local.py", "from ray.util import placement_group"),
     ],
 )
 def test_an_import_against_the_rules_is_found(tmp_path: Path, place: str, source: str) -> None:
@@ -121,7 +171,9 @@ def test_an_import_against_the_rules_is_found(tmp_path: Path, place: str, source
         ("search/planted.py", "import dashboards, runners, spaces"),
         ("runners/stages/planted.py", "from . import chain\nfrom ..backend import Backend\nfrom spaces import plans"),
         ("dashboards/tracking.py", "import mlflow"),
-        ("runners/ray_runner.py", "def f():\n    import ray\n"),
+        ("search/driver/planted.py", "from search.driver.candidate import Candidate\nfrom search.study import study"),
+        ("runners/executors/planted.py", "from runners.runner import Runner\nimport runners"),
+        ("runners/executors/ray.py", "def f():\n    import ray\n"),
         ("dashboards/ui.py", "import subprocess\nsubprocess.run(['mlflow', 'server'])"),
         ("spaces/planted.py", "text = 'import runners'\nimport rayleigh"),
     ],

@@ -28,15 +28,15 @@ class Eager(Backend):
     packages = ("torch", "safetensors")
 
     def lower(self, trained: Trained, folder: Path) -> None:
-        from runners.weights import save_network
+        from runners.lowering.weights import save_network
 
         bf16 = trained.precision == "bf16"
         save_network(copy.deepcopy(trained.module).bfloat16() if bf16 else trained.module, folder)
         (folder / SETTINGS).write_text(json.dumps({"precision": trained.precision}), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
-        from runners.accelerator import torch_device
-        from runners.torch_predictor import torch_predictor
+        from runners.lowering.torch_predictor import torch_predictor
+        from runners.machine.accelerator import torch_device
 
         if (folder / PROGRAM).exists():
             return torch_predictor(_load_program(folder / PROGRAM, torch_device()), threads)
@@ -80,8 +80,8 @@ def _precision(folder: Path) -> str:
 
 
 def _rebuild(folder: Path, build: Callable[[], Any]) -> Any:
-    from runners.torch_predictor import at_precision
-    from runners.weights import load_network
+    from runners.lowering.torch_predictor import at_precision
+    from runners.lowering.weights import load_network
 
     return at_precision(load_network(build, folder), _precision(folder)).eval()
 
@@ -89,7 +89,7 @@ def _rebuild(folder: Path, build: Callable[[], Any]) -> Any:
 def _load_program(path: Path, device: Any) -> Any:
     import torch
 
-    from runners.torch_predictor import program_module
+    from runners.lowering.torch_predictor import program_module
 
     return program_module(torch.export.load(path), device)
 

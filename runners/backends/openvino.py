@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners import telemetry
 from runners.backend import Backend, Predictor, Trained
+from runners.machine import telemetry
 
 SETTINGS = "openvino.json"
 HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}

@@ -22,7 +22,7 @@ class TorchScript(Backend):
     def lower(self, trained: Trained, folder: Path) -> None:
         import torch
 
-        from runners.torch_predictor import at_precision
+        from runners.lowering.torch_predictor import at_precision
 
         jit: Any = torch.jit  # its functions carry no types
         module = at_precision(trained.module, trained.precision).eval()
@@ -38,8 +38,8 @@ class TorchScript(Backend):
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
         import torch
 
-        from runners.accelerator import torch_device
-        from runners.torch_predictor import torch_predictor
+        from runners.lowering.torch_predictor import torch_predictor
+        from runners.machine.accelerator import torch_device
 
         jit: Any = torch.jit  # its functions carry no types
         with warnings.catch_warnings():

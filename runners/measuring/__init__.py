@@ -1,1 +1,1 @@
-"""How a candidate is measured: the types, the paired stopwatch, and what surrounds it."""
+"""How a candidate is measured: speed against the baseline, quality, energy, serving replicas."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runners.processes import still_working
+from runners.processes.fresh_process import still_working
 
 Call = Callable[[], object]
 Clock = Callable[[], float]

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.backend import Predictor, find_backend
-from runners.measuring.latency import time_pair
+from runners.backend import Predictor
+from runners.backends import find_backend
+from runners.measuring.deviation import quiet_here
 from runners.measuring.quality import EVALUATION_BATCH, predict, quality
-from runners.measuring.quiet import quiet_here
+from runners.measuring.stopwatch import time_pair
 from runners.runner import StageFailed
 from runners.workload import Split, Workload
-from runners.workload_reference import resolve
+from runners.workload_loading.reference import resolve
 
 SAME_ANSWER = 1e-3
 """Largest difference between two answers to one input, as a share of the largest output: threads vary the sums."""
@@ -89,8 +90,8 @@ def open_artifact(workload: Workload, request: Mapping[str, Any], batch: int) ->
 
 def open_baseline(workload: Workload, teacher: str | None, threads: int) -> Predictor:
     """The teacher in eager fp32; without a folder of weights, with new ones, which take the same time."""
-    from runners.torch_predictor import torch_predictor
-    from runners.weights import load_network
+    from runners.lowering.torch_predictor import torch_predictor
+    from runners.lowering.weights import load_network
 
     network = load_network(workload.model, Path(teacher)) if teacher else workload.model()
     return torch_predictor(network.eval(), threads)
@@ -103,8 +104,8 @@ def device_p50_ms(predictor: Predictor, inputs: NDArray[Any]) -> float | None:
     """
     import torch
 
+    from runners.lowering.torch_predictor import OnAccelerator
     from runners.measuring.device_events import median_on_device_ms
-    from runners.torch_predictor import OnAccelerator
 
     if not isinstance(predictor, OnAccelerator):
         return None

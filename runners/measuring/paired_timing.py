@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from runners.measuring.fast_end import Floats
-from runners.measuring.quiet import Mood, Quiet, seen_here
-from runners.measuring.statistics import Ratio, ratio
+from runners.measuring.deviation import Mood, Quiet, seen_here
+from runners.measuring.estimator import Floats
+from runners.measuring.interval import Ratio, ratio
 
 WIDE_INTERVAL = 0.20
 """Half-width, as a share, beyond which an interval says little; a narrower one says how much to trust the value."""

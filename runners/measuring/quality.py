@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor
-from runners.processes import still_working
+from runners.processes.fresh_process import still_working
 from runners.runner import StageFailed
 from runners.workload import Split, Workload, accuracy
 

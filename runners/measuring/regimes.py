@@ -6,8 +6,8 @@ small one does not, and a short run cannot see the next one. `regime_term` widen
 disturbances within the run did to the ratio. Two sides alike, as in A/A, are disturbed alike: their intervals stay
 narrow.
 
-What is known of the baseline from earlier runs says more (see `runners.measuring.quiet`). With a neighbour that swept
-16 or 64 MiB of memory for half of 320 s, in windows of 2.5 s, each knowing what those before it saw:
+What is known of the baseline from earlier runs says more (see `runners.measuring.deviation`). With a neighbour that
+swept 16 or 64 MiB of memory for half of 320 s, in windows of 2.5 s, each knowing what those before it saw:
 
     candidate                   spread, alone and so   intervals that hold   half-width
     narrow student in ONNX R.   24 %    0.7 %          81 %   100 %          19 %   6 %
@@ -18,7 +18,7 @@ What is known of the baseline from earlier runs says more (see `runners.measurin
 
 import numpy as np
 
-from runners.measuring.fast_end import Floats, fast_share, seconds_of
+from runners.measuring.estimator import Floats, fast_share, seconds_of
 
 QUARTER = 0.25
 DISTURBANCE = 2.9

@@ -1,1 +1,1 @@
-"""One file each: a step of building a candidate, with how steps chain and where results are kept."""
+"""One file each: a step of building a candidate, and how steps are chained and named."""

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from runners.measuring.deviation import joined_by_machine
+from runners.measuring.group import smallest_believable
 from runners.measuring.paired_timing import joined
-from runners.measuring.quiet import joined_by_machine
-from runners.measuring.together import smallest_believable
 from runners.stages.comparing import time_members
 from runners.stages.job import StageJob
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from runners.measuring.together import Timing, combine, measure_together
-from runners.processes import call_fresh
+from runners.measuring.group import Timing, combine, measure_together
+from runners.processes.fresh_process import call_fresh
 from runners.stages.job import StageJob
 
 

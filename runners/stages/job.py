@@ -10,15 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runners.accelerator import accelerated
-from runners.lease import device_lease
-from runners.parallelism.data import TIMEOUT_S
-from runners.processes import call_fresh
+from runners.machine.accelerator import accelerated
+from runners.machine.lease import device_lease
+from runners.processes.fresh_process import call_fresh
 from runners.runner import StageFailed, StageOutcome, StageTask
-from runners.stages.store_entry import StoredStage
-from runners.stages.store_location import Store
+from runners.store.entry import StoredStage
+from runners.store.location import Store
+from runners.training.data_parallel import TIMEOUT_S
 from runners.workload import Workload
-from runners.workload_reference import resolve
+from runners.workload_loading.reference import resolve
 from spaces.errors import RequestError, WorkFailed
 
 NO_SPACE_BYTES = 64 * 2**10

@@ -3,8 +3,8 @@
 import hashlib
 import json
 
+from runners.machine.versions import library_versions
 from runners.runner import StageTask
-from runners.versions import library_versions
 
 STAGE_VERSIONS = {
     "teacher": 2,

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from runners.backend import Trained, find_backend
+from runners.backend import Trained
+from runners.backends import find_backend
+from runners.lowering.onnx_export import export
+from runners.lowering.weights import load_network
 from runners.measuring.footprint import folder_size_mib
-from runners.onnx_export import export
 from runners.stages.job import StageJob
-from runners.weights import load_network
 
 
 def run(job: StageJob) -> dict[str, Any]:

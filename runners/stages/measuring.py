@@ -7,8 +7,8 @@ import numpy as np
 
 from runners.measuring.measurement import Measurement, figures_of, without_accuracy
 from runners.measuring.pair import judge_artifact, measure_pair
-from runners.parallelism.replicas import Serving, serve
-from runners.processes import call_fresh
+from runners.measuring.replicas import Serving, serve
+from runners.processes.fresh_process import call_fresh
 from runners.stages.job import StageJob
 from spaces.plans import ServingPlan
 

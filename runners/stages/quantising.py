@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from runners.onnx_export import export
-from runners.quantisation import quantise_int8
+from runners.lowering.onnx_export import export
+from runners.lowering.quantisation import quantise_int8
+from runners.lowering.weights import load_network, save_network
 from runners.stages.job import StageJob
-from runners.weights import load_network, save_network
 
 CALIBRATION_IMAGES = 128
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from runners.lowering.weights import load_network, save_network
 from runners.stages.job import StageJob
 from runners.stages.quantising import calibration_images
-from runners.weights import load_network, save_network
 
 IMAGES = 64
 

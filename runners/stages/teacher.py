@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
-from runners.accelerator import torch_device
+from runners.lowering.weights import save_network
+from runners.machine.accelerator import torch_device
 from runners.measuring.footprint import count_macs, count_parameters
 from runners.stages.job import StageJob
-from runners.training_loop import train
-from runners.weights import save_network
+from runners.training.loop import train
 
 
 def run(job: StageJob) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 
+from runners.lowering.torch_predictor import torch_predictor
+from runners.lowering.weights import load_network
 from runners.measuring.quality import EVALUATION_BATCH, predict, quality
-from runners.parallelism.data import train_in_parallel
 from runners.stages.job import StageJob
-from runners.torch_predictor import torch_predictor
-from runners.training_level import train_level
-from runners.weights import load_network
+from runners.training.data_parallel import train_in_parallel
+from runners.training.level import train_level
 
 
 def run(job: StageJob) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from runners.lowering.weights import load_network, save_network, weights_digest
 from runners.measuring.footprint import count_macs, count_parameters
 from runners.runner import StageFailed
 from runners.stages.job import StageJob
-from runners.weights import load_network, save_network, weights_digest
 from spaces.space_document import all_techniques
 from spaces.technique import ModelContext
 

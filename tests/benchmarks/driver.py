@@ -25,10 +25,10 @@ from typing import Any
 
 from large_study import FACTS, MACHINE, driver_of, fill, home_in, make_chains, open_study, table
 
+from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
-from runners.simulated_runner import SimulatedRunner
-from search.front import front_document
-from search.study import TrialRecord, records
+from search.front.front import front_document
+from search.study.study import TrialRecord, records
 
 GOALS = {
     "per_trial_ms": {1000: ("10", "34 (Optuna's TPE in memory)"), 5000: ("30", "158 (Optuna's TPE in memory)")},

@@ -5,9 +5,9 @@
     ... --workers 4                                                                trials arrive as they end
 
 DIR holds config_space.json, encoding.json and model.onnx, a surrogate of the curves. A seed draws 200 random
-configurations; each trains level by level and is reported to `search.rungs` as a driver would report it, with the
-losses (-val_accuracy, time) at that epoch, until it is stopped or has its 52 epochs. With one worker trials come one
-after the other; with more, a worker is busy for as long as the surrogate says.
+configurations; each trains level by level and is reported to `search.driver.successive_halving` as a driver
+would report it, with the losses (-val_accuracy, time) at that epoch, until it is stopped or has its 52 epochs. With
+one worker trials come one after the other; with more, a worker is busy for as long as the surrogate says.
 
 kept_median, kept_worst    over the seeds: hypervolume of the trials that ended, over that of all 200 had all ended.
                            Both objectives run from the best (0) to the worst (1) of the 200; the reference point is 1.
@@ -32,8 +32,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from search.pareto_front import hypervolume, nondominated
-from search.rungs import Rungs, levels_of
+from search.driver.successive_halving import Rungs, levels_of
+from search.objectives.pareto_front import hypervolume, nondominated
 
 EPOCHS, TRIALS = 52, 200
 COLUMNS = ("batch_size", "learning_rate", "momentum", "weight_decay", "num_layers", "max_units", "max_dropout")

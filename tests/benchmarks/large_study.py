@@ -16,15 +16,15 @@ from sqlalchemy import create_engine, insert
 from runners.measuring.measurement import Measurement
 from runners.runner import Runner, WorkloadFacts
 from runners.stages.chain import Chains
-from search.config import StudyRequest
-from search.driver import Driver
-from search.home import Home
-from search.lessons import Lessons
-from search.objectives import find_objectives
-from search.samplers import make_sampler
-from search.session import Search, Watcher
-from search.study import StudySettings, make_study, open_storage
-from search.trial_tables import PARAMETERS, TRIALS, USER, VALUES
+from search.driver.driver import Driver
+from search.driver.search_context import Search, Watcher
+from search.objectives.objective import find_objectives
+from search.objectives.trial_targets import Lessons
+from search.request.locations import Home
+from search.request.study_request import StudyRequest
+from search.samplers.factory import make_sampler
+from search.study.study import StudySettings, make_study, open_storage
+from search.study.trial_tables import PARAMETERS, TRIALS, USER, VALUES
 from spaces.configuration import Configuration
 from spaces.environment import BackendFacts, Environment
 from spaces.space_document import make_space

@@ -30,13 +30,13 @@ from timed_networks import (
     torch_benchmark,
 )
 
-from runners.lease import device_lease
+from runners.artifacts.verification import THOROUGH
+from runners.machine.lease import device_lease
 from runners.measuring.calls import Call
-from runners.measuring.latency import PRECISION, time_pair
+from runners.measuring.deviation import Quiet
 from runners.measuring.paired_timing import PairedTiming
-from runners.measuring.quiet import Quiet
+from runners.measuring.stopwatch import PRECISION, time_pair
 from runners.stages.chain import SEARCHING_S
-from runners.verification import THOROUGH
 
 Timings = list[PairedTiming]
 

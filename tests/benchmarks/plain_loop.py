@@ -30,8 +30,8 @@ import torch_pruning
 from torch import nn
 from torch.nn import functional
 
-from runners.telemetry import silence
-from runners.workload_reference import resolve
+from runners.machine.telemetry import silence
+from runners.workload_loading.reference import resolve
 
 CHOICES: dict[str, list[Any]] = {
     "width": [1.0, 0.5, 0.25],

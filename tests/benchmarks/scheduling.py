@@ -25,9 +25,9 @@ from typing import Any
 
 from large_study import FACTS, MACHINE, driver_of, home_in, make_chains, open_study, table
 
+from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
-from runners.simulated_runner import SimulatedRunner
-from search.study import TrialRecord
+from search.study.study import TrialRecord
 
 MEAN_S: Mapping[str, float] = {
     "teacher": 60.0,

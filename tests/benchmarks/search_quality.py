@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
-from search.gain_sampler import GainSampler
-from search.pareto_front import hypervolume
+from search.objectives.pareto_front import hypervolume
+from search.samplers.ehvi_sampler import GainSampler
 
 DATASETS = ("cifar10", "cifar100", "imagenet")
 LOOK_UPS = 200

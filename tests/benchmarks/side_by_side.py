@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from plain_loop import load
 
-from runners.backend import find_backend
-from runners.lease import device_lease
-from runners.measuring.latency import time_interleaved
-from runners.telemetry import silence
-from runners.torch_predictor import torch_predictor
+from runners.backends import find_backend
+from runners.lowering.torch_predictor import torch_predictor
+from runners.machine.lease import device_lease
+from runners.machine.telemetry import silence
+from runners.measuring.stopwatch import time_interleaved
 from runners.workload import Workload
-from runners.workload_reference import resolve
+from runners.workload_loading.reference import resolve
 
 BATCH = 64
 SPLITS = ("validation", "test")

@@ -32,10 +32,10 @@ import optuna
 from side_by_side import SPLITS, combine, judge
 from two_sides import Side, SideFailed, Trial, run_ours, run_plain
 
-from runners.telemetry import silence
-from search.loss_table import losses
-from search.objectives import find_objectives
-from search.pareto_front import hypervolume, nondominated
+from runners.machine.telemetry import silence
+from search.objectives.loss_table import losses
+from search.objectives.objective import find_objectives
+from search.objectives.pareto_front import hypervolume, nondominated
 
 SIDES: dict[str, Callable[[Any, int, int, Path], Side]] = {"ours": run_ours, "plain": run_plain}
 TRIALS = {"digits": 24, "synthetic": 12, "cifar10-small": 18}

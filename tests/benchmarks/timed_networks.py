@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch.utils import benchmark
 
-from runners.backend import Trained, find_backend
+from runners.backend import Trained
+from runners.backends import find_backend
+from runners.lowering.onnx_export import export
+from runners.lowering.torch_predictor import torch_predictor
 from runners.measuring.calls import Call
-from runners.onnx_export import export
-from runners.torch_predictor import torch_predictor
 from runners.workloads.digits import WORKLOAD
 from spaces.technique import ModelContext
 from spaces.techniques.student_width import TECHNIQUE

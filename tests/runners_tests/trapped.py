@@ -4,7 +4,8 @@ from pathlib import Path
 
 from torch import nn
 
-from runners.backend import Trained, find_backend
+from runners.backend import Trained
+from runners.backends import find_backend
 from runners.workload import Workload
 
 CRASH, HANG, NAN, OTHER_SHAPE, OTHER_ANSWERS, SLOW, RAISE, CHATTY, FORK = range(1, 10)

@@ -6,19 +6,19 @@ from typing import Any
 
 import optuna
 
+from runners.executors.simulated import SimulatedRunner
 from runners.measuring.measurement import Measurement
 from runners.runner import StageTask, WorkloadFacts
-from runners.simulated_runner import SimulatedRunner
 from runners.stages.chain import Chains
-from search.constraints import Constraint
-from search.distinct_sampler import DistinctSampler, starting_points
-from search.driver import Driver
-from search.gain_sampler import GainSampler
-from search.lessons import Lessons
-from search.objectives import Objective, find_objectives
-from search.samplers import make_sampler
-from search.session import Search
-from search.study import StudySettings, TrialRecord, make_study, open_storage, records
+from search.driver.driver import Driver
+from search.driver.search_context import Search
+from search.objectives.constraint import Constraint
+from search.objectives.objective import Objective, find_objectives
+from search.objectives.trial_targets import Lessons
+from search.samplers.distinct_sampler import DistinctSampler, starting_points
+from search.samplers.ehvi_sampler import GainSampler
+from search.samplers.factory import make_sampler
+from search.study.study import StudySettings, TrialRecord, make_study, open_storage, records
 from spaces.configuration import Configuration
 from spaces.environment import BackendFacts, Environment
 from spaces.search_space import SearchSpace

@@ -13,7 +13,7 @@ import torch
 from spaces_tests.environments import ENVIRONMENTS, LAPTOP
 from torch import nn
 
-from runners.weights import load_network, save_network
+from runners.lowering.weights import load_network, save_network
 from runners.workloads.synthetic import make_network
 from spaces.configuration import Scalar
 from spaces.environment import Environment

@@ -1,0 +1,1 @@
+"""Exported folders and model files: written, checked, verified and compared."""

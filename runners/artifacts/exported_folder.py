@@ -1,0 +1,170 @@
+"""The exported folder: written whole or not at all, and checked before anything in it is loaded."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from runners.artifacts.integrity import DOCUMENT, SCHEMA_VERSION, read, stamp_of
+from runners.artifacts.model_card import card, predict_source
+from runners.backend import Backend, Predictor
+from runners.backends import find_backend
+from runners.machine.lease import device_lease
+from spaces.errors import RequestError
+
+AS_GIVEN = (
+    "Inputs are float32, prepared exactly as the workload's data prepares them (scaling, normalisation, order of "
+    "channels); nothing is prepared inside the model."
+)
+
+
+def write(
+    destination: Path,
+    *,
+    lowered: Path,
+    runtime: str,
+    precision: str,
+    build: Callable[[], Any],
+    example: NDArray[Any],
+    configuration: Mapping[str, Any],
+    claims: Mapping[str, Any],
+    baseline: Mapping[str, Any],
+    measured: Mapping[str, Any],
+    workload: str,
+    origin: Mapping[str, Any] | None = None,
+    threads: int = 1,
+    preprocessing: str = AS_GIVEN,
+    check: Callable[[Path], None] | None = None,
+    waiting: Callable[[], None] | None = None,
+) -> Path:
+    """Write the exported folder and give its path back; it appears whole, or nothing does.
+
+    The device is shared while the model is written and tried, so this must not be called where a `device_lease` is
+    held already.
+
+    Args:
+        destination: The folder to make; it must not exist.
+        lowered: What the backend's ``lower`` wrote.
+        runtime: The backend's name.
+        precision: ``fp32``, ``bf16`` or ``int8``.
+        build: Makes the workload's untrained network.
+        example: Input batch of one, float32 ``(1, *input_shape)``.
+        configuration: All choices, by parameter name.
+        claims: What was measured of it, as `Measurement.to_json` gives it.
+        baseline: What was measured of the baseline beside it, in the same form.
+        measured: How and on what that was measured; ``device`` is one line that names the machine, and ``doubts`` are
+            sentences on why the figures may not be true.
+        workload: The workload's name.
+        origin: Where it comes from, such as ``study`` and ``trial``.
+        threads: Threads of one call when it was measured; what ``predict.py`` takes by default.
+        preprocessing: What was done to the inputs before they were given to the model.
+        check: Called with the finished folder before it gets its name, with no lease held; what it raises undoes
+            everything.
+        waiting: Called where something else on this machine is measured first.
+
+    Raises:
+        RequestError: ``destination`` exists, or cannot be made, or no lease can be taken.
+    """
+    backend = find_backend(runtime)
+    temporary = _beside(destination)
+    try:
+        with device_lease(exclusive=False, waiting=waiting):
+            backend.ship(lowered, temporary, build, example)
+            signature = _signature(backend, temporary, example, threads)
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "workload": workload,
+            "origin": dict(origin or {}),
+            "configuration": dict(configuration),
+            "runtime": {
+                "name": runtime,
+                "package": backend.packages[0],
+                "precision": precision,
+                "threads": threads,
+            },
+            "claims": dict(claims),
+            "baseline": dict(baseline),
+            "measured": dict(measured),
+            "versions": _versions(backend),
+            **signature,
+            "preprocessing": preprocessing,
+        }
+        (temporary / "README.md").write_text(card(document), encoding="utf-8")
+        (temporary / "predict.py").write_text(predict_source(backend.loader_source(), document), encoding="utf-8")
+        document["files"] = {file.name: stamp_of(file) for file in sorted(temporary.iterdir())}
+        (temporary / DOCUMENT).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        _flush(temporary)
+        read(temporary)
+        if check is not None:
+            check(temporary)
+        _require_absent(destination)
+        temporary.rename(destination)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return destination
+
+
+def open_artifact(folder: Path, *, threads: int, batch: int) -> Predictor:
+    """Check an exported folder and load it for calls of ``batch`` inputs on ``threads`` threads.
+
+    Loading a TorchScript or ``.pt2`` file can run code that it holds: open only folders that you trust.
+
+    Raises:
+        RequestError: As `read`, or its runtime cannot be used here.
+    """
+    backend = find_backend(read(folder)["runtime"]["name"])
+    reason = backend.unsupported()
+    if reason:
+        raise RequestError(f"{folder} runs on {backend.name}, which cannot be used here: {reason}")
+    return backend.open(folder, threads=threads, batch=batch)
+
+
+def _beside(destination: Path) -> Path:
+    """An empty folder beside ``destination``, so that one rename brings it into place."""
+    _require_absent(destination)
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
+    except OSError as error:
+        raise RequestError(f"{destination} cannot be made ({error}); give a place that can be written to") from error
+    temporary.chmod(0o755)
+    return temporary
+
+
+def _require_absent(destination: Path) -> None:
+    if os.path.lexists(destination):
+        raise RequestError(f"{destination} exists already; give a new name or remove it first")
+
+
+def _signature(backend: Backend, folder: Path, example: NDArray[Any], threads: int) -> dict[str, Any]:
+    outputs = backend.open(folder, threads=threads, batch=1)(example)
+    return {
+        name: {"name": name, "dtype": "float32", "shape": ["batch", *array.shape[1:]]}
+        for name, array in (("input", example), ("output", outputs))
+    }
+
+
+def _versions(backend: Backend) -> dict[str, str]:
+    names = dict.fromkeys(["frontrunner", "numpy", "torch", *backend.packages])
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _flush(folder: Path) -> None:
+    for file in folder.iterdir():
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())

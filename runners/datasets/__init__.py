@@ -1,0 +1,1 @@
+"""Kinds of data that a workload can be made of."""

@@ -1,0 +1,47 @@
+"""Post-training quantisation to int8 of an ONNX file; ONNX Runtime and OpenVINO both run the result."""
+
+import contextlib
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.machine import telemetry
+from runners.runner import StageFailed
+
+
+def quantise_int8(onnx_path: Path, calibration: NDArray[Any], output_path: Path) -> None:
+    """Write the int8 form of ``onnx_path`` to ``output_path``, with QuantizeLinear / DequantizeLinear nodes.
+
+    Weights get one scale a channel, activations one a tensor, from the ranges seen on the calibration inputs
+    (Jacob et al., arXiv 1712.05877).
+
+    Args:
+        onnx_path: A network with input ``input``, as `runners.lowering.onnx_export.export` writes it.
+        calibration: Inputs of the kind that it will serve, never validation or test data: ``(n, *input_shape)``.
+        output_path: The file to write.
+
+    Raises:
+        StageFailed: The network cannot be quantised, or has no operation to quantise.
+    """
+    telemetry.silence()
+    # NNCF imports a module of torch that warns where a CUDA compiler is found without a GPU.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    import nncf
+    import onnx
+
+    nncf.set_log_level(logging.ERROR)
+    inputs = list(np.ascontiguousarray(calibration[:, None], dtype=np.float32))
+    dataset = nncf.Dataset(inputs, lambda batch: {"input": batch})
+    try:
+        # NNCF draws progress bars on standard output, which belongs to whoever asked for JSON.
+        with contextlib.redirect_stdout(io.StringIO()):
+            quantised = nncf.quantize(onnx.load(onnx_path), dataset, subset_size=len(inputs))
+    except Exception as error:
+        raise StageFailed(f"the network cannot be quantised to int8 ({type(error).__name__}: {error})") from error
+    if not {"QuantizeLinear", "DequantizeLinear"} & {node.op_type for node in quantised.graph.node}:
+        raise StageFailed("quantisation to int8 found no operation to quantise in this network")
+    onnx.save(quantised, output_path)

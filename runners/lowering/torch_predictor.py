@@ -1,0 +1,105 @@
+"""What the backends that run on torch share: bf16 with float32 at the border, the device, and calls from NumPy."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from runners.backend import Predictor
+from runners.machine.accelerator import torch_device, wait_for
+
+
+class Bfloat16(nn.Module):
+    """A network that computes in bf16 and takes and gives float32."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner.bfloat16()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.inner(inputs.bfloat16())
+        return outputs.float()
+
+
+def at_precision(module: nn.Module, precision: str) -> nn.Module:
+    """A network that computes in ``precision``; ``module`` itself is left as it is."""
+    return Bfloat16(copy.deepcopy(module)) if precision == "bf16" else module
+
+
+def program_module(program: Any, device: torch.device) -> nn.Module:
+    """A program of ``torch.export``, written on a processor, as a module on ``device``."""
+    from torch.export.passes import move_to_device_pass
+
+    placed = program if device.type == "cpu" else move_to_device_pass(program, device)
+    # The guards check shapes and types in Python at every call, which costs more than a small layer.
+    module: nn.Module = placed.module(check_guards=False)
+    return module
+
+
+@dataclass(frozen=True)
+class OnAccelerator:
+    """A function on arrays that is computed on an accelerator.
+
+    Attributes:
+        call: What is computed, from a tensor on ``device`` to one there.
+        device: The accelerator.
+        threads: Threads of the host.
+    """
+
+    call: Callable[[Tensor], Tensor]
+    device: torch.device
+    threads: int
+
+    def place(self, inputs: NDArray[Any]) -> Tensor:
+        """The inputs on the device."""
+        return _tensor(inputs).to(self.device)
+
+    def __call__(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        _use_threads(self.threads)
+        with torch.inference_mode():
+            outputs = self.call(self.place(inputs))
+            if outputs.device.type == "cpu":
+                wait_for(self.device)
+            # The copy to the host waits for the device, so that all is done when this returns.
+            array: NDArray[Any] = outputs.cpu().numpy()
+        return array
+
+
+def torch_predictor(call: Callable[[Tensor], Tensor], threads: int) -> Predictor:
+    """``call`` as a function on arrays, on the accelerator where there is one, and on ``threads`` threads.
+
+    The number of threads belongs to the process in torch, so that two predictors with different numbers would
+    disturb each other: it is set again where the one before left another.
+
+    Args:
+        call: A network, which is moved to the `torch_device`, or any function that computes there.
+        threads: Threads of one call.
+    """
+    device = torch_device()
+    if device.type == "cpu":
+        return _on_processor(call, threads)
+    return OnAccelerator(call.to(device) if isinstance(call, nn.Module) else call, device, threads)
+
+
+def _on_processor(call: Callable[[Tensor], Tensor], threads: int) -> Predictor:
+    def predict(inputs: NDArray[Any]) -> NDArray[Any]:
+        _use_threads(threads)
+        with torch.inference_mode():
+            outputs: NDArray[Any] = call(_tensor(inputs)).numpy()
+        return outputs
+
+    return predict
+
+
+def _use_threads(threads: int) -> None:
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
+def _tensor(inputs: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))

@@ -1,0 +1,1 @@
+"""The machine at hand: devices, versions, leases, and what libraries would report."""

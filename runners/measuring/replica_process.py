@@ -1,0 +1,66 @@
+"""The program of one serving replica: orders in on standard input, figures out on standard output, as JSON lines."""
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runners.backends import find_backend
+from runners.machine.telemetry import silence
+from runners.processes.parent_death import die_with_parent
+
+
+def main() -> None:
+    """Load, answer once, report; wait for the word; serve for the time given; report."""
+    die_with_parent()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # a runtime that prints must not garble the answers
+    silence()
+    order = json.loads(sys.stdin.readline())
+    _pin(order["replica"], order["threads"])
+    inputs = np.load(order["inputs"])
+    begin = time.perf_counter()
+    predictor = find_backend(order["runtime"]).open(
+        Path(order["artifact"]), threads=order["threads"], batch=len(inputs), build=lambda: _build(order["workload"])
+    )
+    predictor(inputs)
+    print(json.dumps({"load_ms": (time.perf_counter() - begin) * 1e3}), file=answers, flush=True)
+    sys.stdin.readline()
+    print(json.dumps(_run(predictor, inputs, order["seconds"])), file=answers, flush=True)
+
+
+def _pin(replica: int, threads: int) -> None:
+    """Give each replica cores of its own, as a server would."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, [cores[(replica * threads + i) % len(cores)] for i in range(threads)])
+
+
+def _run(predictor: Any, inputs: Any, seconds: float) -> dict[str, float]:
+    calls, begin = 0, time.perf_counter()
+    while (passed := time.perf_counter() - begin) < seconds or calls == 0:
+        predictor(inputs)
+        calls += 1
+    return {"calls": calls, "seconds": max(passed, 1e-9), "peak_memory_mib": _peak_memory_mib()}
+
+
+def _peak_memory_mib() -> float:
+    """Peak resident memory of this program; ``ru_maxrss`` would begin at what its parent had when it forked."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _build(workload: Any) -> Any:
+    from runners.workload_loading.reference import resolve
+
+    return resolve(workload).model()
+
+
+main()

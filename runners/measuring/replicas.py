@@ -1,0 +1,189 @@
+"""Serving replicas: processes with the artifact open, side by side, all busy at once."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.measuring.energy import EnergyMeter
+from runners.processes.fresh_process import SILENT_S
+from runners.runner import StageFailed
+from spaces.plans import ServingPlan
+
+TIMEOUT_S = SILENT_S
+"""How long loading, the first answer and the serving may take in all."""
+ASK_EVERY_S = 0.2
+"""How often is looked whether a replica that does not answer is there still."""
+LAST_BYTES = 4096
+"""How much of the end of what a replica printed is looked at for the reason of its end."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What serving showed.
+
+    Attributes:
+        throughput_per_s: Inputs a second over all replicas while all were busy.
+        load_ms: Slowest replica: import of its runtime, reading the artifact, the first answer.
+        peak_memory_mib: Largest peak of resident memory of one replica.
+        energy_mj: Millijoules of the machine's processors for one input while all replicas were busy, idle cores and
+            other programs included; None where the machine has no counter that can be read.
+    """
+
+    throughput_per_s: float
+    load_ms: float
+    peak_memory_mib: float
+    energy_mj: float | None = None
+
+
+def serve(
+    *, artifact: Path, runtime: str, workload: Any, plan: ServingPlan, inputs: NDArray[Any], seconds: float
+) -> Serving:
+    """Start ``plan.replicas`` processes, let them all load, then let them all run for ``seconds`` at once.
+
+    Each is a new program that imports this one runtime and nothing of the search, so that its memory and its
+    start are those of serving.
+
+    Args:
+        artifact: Folder of the artifact.
+        runtime: Name of its backend.
+        workload: Its reference, for an artifact that holds weights alone.
+        plan: Number of replicas, and threads of each.
+        inputs: One call's inputs, float32 ``(batch, *input_shape)``.
+        seconds: How long to serve.
+
+    Raises:
+        StageFailed: A replica crashed or hung.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/inputs.npy", inputs)
+        order = {"artifact": str(artifact), "runtime": runtime, "workload": workload, "threads": plan.threads}
+        orders = [
+            {**order, "inputs": f"{folder}/inputs.npy", "seconds": seconds, "replica": replica}
+            for replica in range(plan.replicas)
+        ]
+        deadline = time.monotonic() + TIMEOUT_S
+        with _replicas(orders, Path(folder)) as replicas:
+            loads = [replica.answer(deadline) for replica in replicas]
+            meter = EnergyMeter.find()
+            for replica in replicas:
+                replica.tell({"go": True})
+            runs = [replica.answer(deadline) for replica in replicas]
+            energy_mj = _energy_mj(meter, sum(run["calls"] * len(inputs) for run in runs))
+    return Serving(
+        throughput_per_s=sum(run["calls"] * len(inputs) / run["seconds"] for run in runs),
+        load_ms=max(load["load_ms"] for load in loads),
+        peak_memory_mib=max(run["peak_memory_mib"] for run in runs),
+        energy_mj=energy_mj,
+    )
+
+
+def _energy_mj(meter: EnergyMeter | None, served: int) -> float | None:
+    """Millijoules for one input since ``meter`` was found, or None without a count that moved on."""
+    try:
+        joules = meter.joules() if meter else 0.0
+    except (OSError, ValueError):
+        return None
+    return joules * 1e3 / served if joules > 0 else None
+
+
+@contextmanager
+def _replicas(orders: list[dict[str, Any]], folder: Path) -> Iterator[list["_Replica"]]:
+    """Programs that have been given their orders; all are gone afterwards, whatever happened."""
+    started: list[_Replica] = []
+    with ExitStack() as ends:
+        for number in range(len(orders)):
+            started.append(_Replica(folder / f"replica-{number}.log"))
+            ends.callback(started[-1].end)
+        for replica, order in zip(started, orders, strict=True):
+            replica.tell(order)
+        yield started
+
+
+class _Replica:
+    """One serving program.
+
+    What it prints goes to the file ``log``: a pipe that nobody reads fills up and stops whoever prints.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        # -P: the current folder is the caller's, and what lies there must not take the place of our modules.
+        program = f"import sys; sys.path.append({_project()!r}); import runners.measuring.replica_process"
+        with log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send it one message."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._ended_early() from None
+
+    def answer(self, deadline: float) -> dict[str, Any]:
+        """Its next message; `StageFailed` where it ended, or gives none until `time.monotonic` is at ``deadline``."""
+        assert self._process.stdout is not None
+        gone = False
+        while not wait([self._process.stdout.fileno()], ASK_EVERY_S):
+            if gone:
+                raise self._ended_early()
+            gone = self._is_gone()  # and once more looked for an answer: it may have given one just before
+            if time.monotonic() > deadline:
+                raise StageFailed(f"a serving replica did not end within {TIMEOUT_S:.0f} s and was ended")
+        line = self._process.stdout.readline()
+        if not line.startswith("{"):
+            raise self._ended_early()
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def end(self) -> None:
+        """End it with all that it started: it leads a group of its own. Harmless where it is gone."""
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in filter(None, (self._process.stdin, self._process.stdout)):
+            with suppress(BrokenPipeError):  # of a message that it never read
+                pipe.close()
+
+    def _is_gone(self) -> bool:
+        """Whether it ended, which its pipe does not tell while something that it forked holds that open.
+
+        It stays a zombie, so that its group can still be ended by its number.
+        """
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _ended_early(self) -> StageFailed:
+        self.end()
+        return StageFailed(f"a serving replica ended early: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        with self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - LAST_BYTES))
+            lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+        return lines[-1] if lines else f"exit code {self._process.returncode}"
+
+
+def _project() -> str:
+    return str(Path(__file__).resolve().parents[2])

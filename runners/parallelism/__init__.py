@@ -1,1 +1,0 @@
-"""Several processes at work on one model: in training, and in serving."""

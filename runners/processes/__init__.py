@@ -1,0 +1,1 @@
+"""Fresh processes that can be ended, and end with whoever started them."""

@@ -1,0 +1,1 @@
+"""Results of stages by key, in a folder or at a URL."""

@@ -1,0 +1,1 @@
+"""How a network is trained: the loop, training levels, and parallel strategies."""

@@ -1,0 +1,228 @@
+"""From how a person names a workload to the workload itself: a built-in, a file, a module, or a mapping."""
+
+import hashlib
+import importlib
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from runners import workloads
+from runners.workload_loading.source_files import source_files
+from runners.workload_loading.torchvision_settings import read_settings
+from runners.workload_loading.user_code import UserCode
+from spaces.errors import RequestError
+from spaces.setting_error import did_you_mean
+
+if TYPE_CHECKING:
+    from runners.workload import Workload
+
+Reference = str | Mapping[str, Any]
+
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def built_in_names() -> tuple[str, ...]:
+    """The workloads that come with the project, read off the names of their files."""
+    files = (path for folder in workloads.__path__ for path in Path(folder).glob("*.py"))
+    return tuple(sorted(path.stem for path in files if not path.stem.startswith("_")))
+
+
+def absolute_reference(reference: Reference, base: Path) -> Reference:
+    """The same workload, named so that it means the same from every folder.
+
+    Args:
+        reference: ``digits``, ``FILE.py``, ``FILE.py:NAME``, ``package.module:NAME``, or a mapping with a
+            torchvision model and a folder of images.
+        base: The folder that relative paths start from.
+
+    Raises:
+        RequestError: It is none of these, or a file or folder does not exist. Nothing is imported to tell.
+    """
+    try:
+        return _absolute(reference, base)
+    except RequestError:
+        raise
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise RequestError(f"{str(reference)[:200]!r} cannot be looked for ({error}); {_allowed()}") from error
+
+
+def _absolute(reference: Reference, base: Path) -> Reference:
+    if isinstance(reference, Mapping):
+        return read_settings(reference, base).to_mapping()
+    if not isinstance(reference, str):
+        raise RequestError(f"{reference!r} names no workload; {_allowed()}")
+    place, _, name = reference.rpartition(":") if re.search(r":\w*$", reference) else (reference, "", "")
+    if reference.endswith(":"):
+        raise RequestError(f"{reference!r} ends in a colon; put the name of the workload behind it")
+    if place.endswith(".py"):
+        return f"{_existing_file(place, base)}{':' + name if name else ''}"
+    if name and _MODULE.fullmatch(place):
+        return reference
+    if name or reference not in built_in_names():
+        raise RequestError(_not_found(reference, base))
+    return reference
+
+
+def check_workload_reference(reference: Reference) -> None:
+    """Check all that can be checked of a reference without importing torch or the person's own code.
+
+    Raises:
+        RequestError: As `absolute_reference`, with paths relative to the current folder.
+    """
+    absolute_reference(reference, Path.cwd())
+
+
+def resolve(reference: Reference) -> "Workload":
+    """The workload that a reference names, made once in a process.
+
+    Raises:
+        RequestError: There is none of that name, the person's file fails (with its line and its error), or what
+            it defines is not a workload.
+    """
+    import torch
+
+    absolute = absolute_reference(reference, Path.cwd())
+    # Making it may draw random numbers, which must not change what comes after in a process that has it already.
+    with torch.random.fork_rng(devices=[]):
+        return _resolve(json.dumps(absolute, sort_keys=True))
+
+
+def check(workload: "Workload") -> None:
+    """Check the contract of a workload before a search spends time on it; see `runners.workload_loading.check`.
+
+    Raises:
+        RequestError: One sentence on the first thing that is wrong.
+    """
+    from runners.workload_loading.check import check_contract
+
+    check_contract(workload)
+
+
+def fingerprint(workload: "Workload", reference: Reference) -> str:
+    """SHA-256 over data, training plan, the code that defines the workload, and the weights that it comes with."""
+    parts: list[Any] = [[name, split.fingerprint()] for name, split in sorted(workload.splits.items())]
+    parts += [asdict(workload.training), _definition(absolute_reference(reference, Path.cwd()))]
+    if workload.pretrained:
+        from runners.lowering.weights import weights_digest
+
+        parts.append(weights_digest(workload.model()))
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _resolve(reference_json: str) -> "Workload":
+    reference = json.loads(reference_json)
+    if not isinstance(reference, str):
+        from runners.workload_loading.torchvision_workload import make_workload
+
+        return make_workload(read_settings(reference, Path.cwd()))
+    place, name = _split(reference)
+    if place.endswith(".py"):
+        return _pick(_load_file(Path(place)), name, Path(place).name)
+    if name is not None:
+        _import_from_here()
+        with UserCode(f"importing {place}"):
+            return _pick(importlib.import_module(place), name, place)
+    return _pick(importlib.import_module(f"{workloads.__name__}.{reference}"), "WORKLOAD", reference)
+
+
+def _split(reference: str) -> tuple[str, str | None]:
+    place, colon, name = reference.rpartition(":")
+    return (place, name) if colon and name.isidentifier() else (reference, None)
+
+
+@cache
+def _load_file(path: Path) -> ModuleType:
+    """Run a person's file under a name of its own; its folder comes last on the import path."""
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    module = ModuleType(f"frontrunner_workload_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    try:
+        with UserCode(f"running {path.name}", path):
+            # Compiled here rather than imported: a cached bytecode file can be older than an edit of the same second.
+            exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
+    except RequestError:
+        del sys.modules[module.__name__]
+        raise
+    return module
+
+
+def _import_from_here() -> None:
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+
+
+def _pick(module: ModuleType, name: str | None, place: str) -> "Workload":
+    from runners.workload import Workload
+
+    found = {key: value for key, value in vars(module).items() if isinstance(value, Workload)}
+    others = list(found)
+    if name is None and "WORKLOAD" not in found and len({id(value) for value in found.values()}) == 1:
+        return next(iter(found.values()))
+    wanted = name or "WORKLOAD"
+    if wanted in found:
+        return found[wanted]
+    if hasattr(module, wanted):
+        kind = type(getattr(module, wanted)).__name__
+        raise RequestError(f"{wanted} in {place} is of type {kind}; it must be a runners.workload.Workload")
+    have = f"it defines {', '.join(others)}" if others else "it defines no Workload at all"
+    raise RequestError(f"{place} has no {wanted}; {have}{did_you_mean(wanted, others)}")
+
+
+def _definition(reference: Reference) -> Any:
+    """What decides how the workload behaves apart from its data: source texts, or settings without paths."""
+    if isinstance(reference, Mapping):
+        settings = {key: value for key, value in reference.items() if key != "data"}
+        own = read_settings(reference, Path.cwd()).own_weights
+        here = Path(__file__)
+        maker = (here.with_name("torchvision_workload.py"), here.parents[1] / "datasets" / "image_folder.py")
+        return [settings | ({"weights": "own"} if own else {}), [_digest(path) for path in maker]]
+    place, name = _split(reference)
+    if not place.endswith(".py"):
+        dotted = place if name is not None else f"{workloads.__name__}.{reference}"
+        return [name, [_digest(path) for path in _module_sources(dotted)]]
+    return [name, [_digest(path) for path in source_files(Path(place))]]
+
+
+def _module_sources(dotted: str) -> tuple[Path, ...]:
+    spec = find_spec(dotted)
+    origin = spec.origin if spec else None
+    assert origin is not None, f"{dotted} was imported already"
+    file = Path(origin)
+    above = dotted.count(".") + (file.name == "__init__.py")
+    return (file,) if dotted.startswith(workloads.__name__) else source_files(file, file.parents[above])
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _existing_file(place: str, base: Path) -> Path:
+    path = (base / Path(place).expanduser()).resolve()
+    if path.is_file():
+        return path
+    near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.py")]) if path.parent.is_dir() else ""
+    raise RequestError(f"there is no file {place} (looked for {path}); {_allowed()}{near}")
+
+
+def _not_found(reference: str, base: Path) -> str:
+    if (base / f"{reference}.py").is_file():
+        return f"unknown workload {reference!r}; for the file write {reference}.py"
+    if "/" in reference or "\\" in reference or (base / reference).exists():
+        return f"{reference!r} is no Python file; {_allowed()}"
+    return f"unknown workload {reference!r}; {_allowed()}{did_you_mean(reference, built_in_names())}"
+
+
+def _allowed() -> str:
+    return f"allowed are {', '.join(built_in_names())}, FILE.py, FILE.py:NAME and package.module:NAME"

@@ -1,0 +1,61 @@
+"""Who is told what a driver does: the display and the tracking, joined into the driver's one watcher."""
+
+from collections.abc import Sequence
+
+from dashboards.front_document import configuration_text, percent, times
+from dashboards.progress import Progress
+from dashboards.tracking import Tracker
+from search.study.study import TrialRecord
+from spaces.configuration import Configuration
+
+_REASONS = {"complete": "failure", "failed": "failure", "stopped": "stopped"}
+"""What the reason is called with which a trial in this state ended."""
+
+
+class Watchers:
+    """Passes everything on to a progress display and a tracker.
+
+    Args:
+        progress: What a person sees.
+        tracker: What MLflow keeps.
+        baseline: The configuration against which others are described.
+    """
+
+    def __init__(self, progress: Progress, tracker: Tracker, baseline: Configuration) -> None:
+        self._progress = progress
+        self._tracker = tracker
+        self._plain = baseline
+
+    def stage_started(self, trial: int | None, stage: str) -> None:
+        """For the display."""
+        self._progress.stage_started(trial, stage)
+
+    def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
+        """For the display."""
+        self._progress.stage_ended(trial, stage, seconds, from_store)
+
+    def trial_ended(self, trial: TrialRecord, front: Sequence[TrialRecord], hypervolume: float, seconds: float) -> None:
+        """For both: one line on the screen, one child run in MLflow."""
+        reasons = {"failure": None, "stopped": None, **{_REASONS[trial.state]: trial.failure}}
+        self._tracker.trial_finished(
+            trial.number,
+            dict(trial.configuration or {}),
+            trial.measurement,
+            hypervolume=hypervolume,
+            seconds=seconds,
+            **reasons,
+        )
+        self._progress.trial_ended(trial.number, self._line(trial))
+        self._progress.front_is(hypervolume, len(front), self._line(front[0]) if front else "")
+
+    def note(self, text: str) -> None:
+        """For the display."""
+        self._progress.note(text)
+
+    def _line(self, trial: TrialRecord) -> str:
+        text = configuration_text(trial.configuration or {}, self._plain)
+        if not trial.measurement:
+            return f"{trial.state}: {trial.failure} ({text})"
+        figures = trial.measurement
+        doubt = f" (unstable: {figures['unstable']})" if figures["unstable"] else ""
+        return f"{times(figures['speedup'])}x, {percent(figures['accuracy'])}{doubt}: {text}"

@@ -1,0 +1,64 @@
+"""What an earlier study knows that a new one can use: the same workload, on this machine or another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+
+from runners.measuring.deviation import QuietByMachine
+from search.driver.machine_baseline import Quietest
+from search.front.front import front_document
+from search.study.study import find_study, records
+from spaces.configuration import Configuration
+from spaces.errors import RequestError
+from spaces.search_space import SearchSpace
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Knowledge of an earlier study.
+
+    Attributes:
+        front: The configurations of its front, fastest first: what a new study tries first.
+        figures: What is known of each of its candidates; where the machine is another, the accuracies alone.
+        quiet: How quiet its machines were at their quietest.
+    """
+
+    front: tuple[Configuration, ...] = ()
+    figures: Mapping[Configuration, Mapping[str, Any]] = field(default_factory=dict)
+    quiet: QuietByMachine = field(default_factory=dict)
+
+
+def earlier_study(
+    storage: optuna.storages.BaseStorage, name: str, space: SearchSpace, device: str, fingerprint: str
+) -> Earlier:
+    """What the study called ``name`` knows of the candidates in ``space``.
+
+    Accuracies and trained stages stay true on another machine; speeds do not, and are measured again there.
+
+    Raises:
+        RequestError: There is no such study, or its workload has other data or other code.
+    """
+    study = find_study(storage, name)
+    settings = study.user_attrs.get("settings", {})
+    if settings.get("fingerprint") != fingerprint:
+        raise RequestError(
+            f"--from {name}: its workload has other data or other code than this one, so nothing of it is true here; "
+            "leave --from out"
+        )
+    there = settings["device"] == device
+    figures = {
+        trial.configuration: dict(trial.measurement) if there else _elsewhere(trial.measurement)
+        for trial in records(study)
+        if trial.configuration is not None and trial.measurement and space.contains(trial.configuration)
+    }
+    front = (Configuration(member["configuration"]) for member in front_document(study)["front"])
+    first = tuple(configuration for configuration in front if configuration in figures)
+    return Earlier(first, figures, Quietest(study).known)
+
+
+def _elsewhere(measurement: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures that hold on any machine."""
+    kept = {name: value for name, value in measurement.items() if name.startswith("accuracy")}
+    return {**kept, **{name: measurement[name] for name in ("macs", "parameters", "size_mib")}}

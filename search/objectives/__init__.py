@@ -1,0 +1,1 @@
+"""Objectives, constraints, dominance and hypervolume."""

@@ -1,0 +1,102 @@
+"""The space of a study: a preset by name, a YAML file, or choices written into the study file itself."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from search.request.yaml_file import read_yaml
+from spaces.errors import RequestError
+from spaces.setting_error import SettingError, did_you_mean, unknown_key
+from spaces.space_document import all_techniques, preset_names, preset_text
+
+Space = str | Mapping[str, Any]
+
+
+def absolute_space(given: Space, base: Path) -> Space:
+    """The same space, named so that it means the same from every folder, after checking all that is written in it.
+
+    Args:
+        given: Name of a preset, path of a YAML file, or ``{parameter: [values]}``.
+        base: The folder that a relative path starts from.
+
+    Raises:
+        RequestError: There is no such preset or file, or a parameter or value is unknown to every technique.
+    """
+    if isinstance(given, Mapping):
+        check_choices(given)
+        return dict(given)
+    if not isinstance(given, str):
+        raise SettingError(_allowed())
+    if given in preset_names():
+        return given
+    if not given.endswith((".yaml", ".yml")):
+        raise SettingError(f"unknown space; {_allowed()}{did_you_mean(given, preset_names())}")
+    path = (base / Path(given).expanduser()).resolve()
+    if not path.is_file():
+        raise SettingError(f"there is no file {path}; {_allowed()}")
+    _read(path)
+    return str(path)
+
+
+def space_document(space: Space, quantities: Sequence[str] = ()) -> dict[str, Any]:
+    """What `spaces.space_document.make_space` takes: ``{parameter: [values]}``.
+
+    Args:
+        space: A space that `absolute_space` gave.
+        quantities: What is optimised or bounded; a preset is left without the parameters that change none of it.
+            Nothing given is any.
+
+    Raises:
+        RequestError: The file cannot be read, or what it says is not allowed; it names file and line.
+    """
+    if isinstance(space, Mapping):
+        return dict(space)
+    if space in preset_names():
+        from yaml import safe_load
+
+        document: dict[str, Any] = safe_load(preset_text(space))
+        parameters = {parameter.name: parameter for owner in all_techniques() for parameter in owner.parameters}
+        idle = {name for name in document if quantities and not _matters(parameters[name].affects, quantities)}
+        return {name: values for name, values in document.items() if name not in idle}
+    return _read(Path(space))
+
+
+def _matters(affects: Sequence[str], quantities: Sequence[str]) -> bool:
+    return not affects or bool(set(affects) & set(quantities))
+
+
+def check_choices(document: Mapping[str, Any]) -> None:
+    """Check that techniques know every parameter and value; what this machine supports is another question.
+
+    Raises:
+        SettingError: They do not; ``at`` leads to the parameter or the value.
+    """
+    known = {parameter.name: (owner, parameter) for owner in all_techniques() for parameter in owner.parameters}
+    for name, given in document.items():
+        if name not in known:
+            raise unknown_key(name, known, (name,), "the space")
+        technique, parameter = known[name]
+        values = [] if given == "all" else given if isinstance(given, (list, tuple)) else [given]
+        for index, value in enumerate(values):
+            at = (name, index) if isinstance(given, (list, tuple)) else (name,)
+            if not isinstance(value, (bool, int, float, str)) or not technique.accepts(parameter, value):
+                raise SettingError(f"allowed is {parameter.allowed}, or all", at)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    file = read_yaml(path)
+    if not isinstance(file.data, dict) or not file.data:
+        raise RequestError(f"{file.name} holds no choices; write such as numeric_precision: [fp32, int8]")
+    try:
+        check_choices(file.data)
+    except SettingError as error:
+        value = file.data
+        for part in error.at:
+            value = value[part]
+        said = str(error) if error.whole else f"{error.at[0]} {value}: {error}"
+        raise RequestError(f"{file.place(error.at)}: {said}") from error
+    return file.data
+
+
+def _allowed() -> str:
+    return f"allowed are {', '.join(preset_names())}, FILE.yaml, or choices such as numeric_precision: [fp32, int8]"

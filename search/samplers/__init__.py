@@ -1,0 +1,1 @@
+"""What to try next: an Optuna sampler for several objectives, some of them cheap to measure."""

@@ -1,0 +1,75 @@
+"""The samplers that ``--sampler`` names, each made never to propose a configuration twice."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from search.objectives.trial_targets import Lessons
+from search.samplers.candidate_space import SpaceCandidates
+from search.samplers.distinct_sampler import DistinctSampler, starting_points
+from search.samplers.ehvi_sampler import GainSampler
+from search.samplers.target_layout import Columns
+from search.samplers.training_cost import SharedWork
+from search.study.study import records
+from spaces.configuration import Configuration, Scalar
+from spaces.search_space import SearchSpace
+from spaces.technique import CHANGES_THE_MODEL, Stage
+
+STARTUP = 12
+"""Trials before a sampler of Optuna's own begins to model."""
+
+
+def _gain(space: SearchSpace, lessons: Lessons, seed: int) -> BaseSampler:
+    columns = Columns(len(lessons.objectives), len(lessons.constraints), lessons.of_trial, losses=True)
+    work = SharedWork(lambda candidate: trained_part(space, candidate))
+    return GainSampler(SpaceCandidates(space), columns, seed=seed, work=work)
+
+
+def trained_part(space: SearchSpace, candidate: Mapping[str, Scalar]) -> Hashable:
+    """What decides the trained network of a candidate, which others may share; None where nothing is trained."""
+    chosen = {technique: space.settings_of(technique, candidate) for technique in space.techniques}
+    if not any(settings for technique, settings in chosen.items() if technique.stage in CHANGES_THE_MODEL):
+        return None
+    early = (settings for technique, settings in chosen.items() if technique.stage <= Stage.TRAIN)
+    return tuple(item for settings in early for item in settings.items())
+
+
+SAMPLERS: Mapping[str, Callable[[SearchSpace, Lessons, int], BaseSampler]] = {
+    "gain": _gain,
+    "tpe": lambda space, lessons, seed: optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=STARTUP, constant_liar=True
+    ),
+    "nsga2": lambda space, lessons, seed: optuna.samplers.NSGAIISampler(seed=seed),
+    "gp": lambda space, lessons, seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP),
+    "random": lambda space, lessons, seed: optuna.samplers.RandomSampler(seed=seed),
+}
+
+
+def make_sampler(
+    name: str,
+    study: optuna.Study,
+    space: SearchSpace,
+    lessons: Lessons,
+    seed: int,
+    first: Sequence[Configuration] = (),
+) -> DistinctSampler:
+    """The sampler called ``name`` for ``study``, as far as it has come.
+
+    It is seeded from the study's seed and the trials so far: a study that is opened again must not repeat itself.
+
+    Args:
+        name: One of `SAMPLERS`.
+        study: Its trials are never proposed again.
+        space: What may be chosen.
+        lessons: What is learnt of candidates.
+        seed: The study's seed.
+        first: Configurations to begin with, after the baseline and before the other `starting_points`.
+    """
+    trials = records(study)
+    own = (seed * 1_000_003 + len(trials)) % 2**32
+    tried = {trial.configuration.canonical() for trial in trials if trial.configuration is not None}
+    baseline, *others = starting_points(space)
+    return DistinctSampler(
+        SAMPLERS[name](space, lessons, own), space, tried, first=[baseline, *first, *others], seed=own
+    )

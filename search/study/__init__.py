@@ -1,0 +1,1 @@
+"""What lies in Optuna's storage, and who may write it."""

@@ -1,0 +1,263 @@
+"""The exported folder appears whole or not at all, and is refused once anything in it is not as it was written."""
+
+import fcntl
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from runners.artifacts.exported_folder import open_artifact, read, write
+from runners.artifacts.integrity import DOCUMENT
+from runners.artifacts.model_card import comparison
+from runners.backends import find_backend
+from spaces.errors import RequestError
+
+EXAMPLE = np.ones((1, 4), np.float32)
+WEIGHT = np.arange(8, dtype=np.float32).reshape(4, 2)
+
+
+def _linear_model() -> Any:
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["input", "weight"], ["output"])],
+        "linear",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 4])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 2])],
+        [numpy_helper.from_array(WEIGHT, "weight")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def _export(destination: Path, **changes: Any) -> Path:
+    lowered = destination.parent / f"lowered-{destination.name}"
+    lowered.mkdir()
+    onnx.save(_linear_model(), lowered / "model.onnx")
+    given: dict[str, Any] = {
+        "lowered": lowered,
+        "runtime": "onnxruntime",
+        "precision": "fp32",
+        "build": lambda: None,
+        "example": EXAMPLE,
+        "configuration": {"student_width": 0.5, "runtime": "onnxruntime"},
+        "claims": {"accuracy": 0.9712, "speedup": 6.1, "speedup_ci95": [5.9, 6.4], "macs": 1234567},
+        "baseline": {"accuracy": 0.98, "speedup": 1.0, "speedup_ci95": [0.99, 1.01], "macs": 7654321},
+        "measured": {"device": "AMD EPYC, 2 cores", "method": "pairs"},
+        "workload": "linear",
+        "origin": {"study": "night", "trial": 7},
+    }
+    return write(destination, **{**given, **changes})
+
+
+@pytest.fixture(autouse=True)
+def leases(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("leases")
+    monkeypatch.setenv("FRONTRUNNER_LEASES", str(folder))
+    return folder
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Path:
+    return _export(tmp_path / "export")
+
+
+def test_the_folder_holds_what_it_says(exported: Path) -> None:
+    document = read(exported)
+    assert sorted(document["files"]) == ["README.md", "model.onnx", "predict.py"]
+    assert sorted(path.name for path in exported.iterdir()) == [
+        "README.md",
+        "frontrunner.json",
+        "model.onnx",
+        "predict.py",
+    ]
+    assert document["schema_version"] == 1
+    assert document["configuration"] == {"student_width": 0.5, "runtime": "onnxruntime"}
+    assert document["claims"]["speedup_ci95"] == [5.9, 6.4]
+    assert document["input"] == {"name": "input", "dtype": "float32", "shape": ["batch", 4]}
+    assert document["output"] == {"name": "output", "dtype": "float32", "shape": ["batch", 2]}
+    assert {"frontrunner", "numpy", "onnxruntime"} <= set(document["versions"])
+    assert document["origin"] == {"study": "night", "trial": 7}
+
+
+def test_an_opened_folder_predicts(exported: Path) -> None:
+    inputs = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
+    outputs = open_artifact(exported, threads=1, batch=5)(inputs)
+    np.testing.assert_allclose(outputs, inputs @ WEIGHT, rtol=1e-5)
+
+
+def test_it_still_opens_after_it_was_moved(exported: Path, tmp_path: Path) -> None:
+    moved = exported.rename(tmp_path / "elsewhere")
+    assert open_artifact(moved, threads=1, batch=1)(EXAMPLE).shape == (1, 2)
+
+
+def test_the_card_puts_the_numbers_beside_the_baseline(exported: Path) -> None:
+    text = (exported / "README.md").read_text()
+    assert "| speedup | x | 6.1 (5.9 to 6.4) | 1 (0.99 to 1.01) |" in text
+    assert "| macs | MAC | 1,234,567 | 7,654,321 |" in text
+    assert "study night, trial 7" in text
+    assert "AMD EPYC, 2 cores" in text
+    assert "{" not in text
+
+
+def test_the_card_says_why_the_numbers_may_not_be_true(tmp_path: Path) -> None:
+    doubts = ["not to be trusted: the machine was busy", "figures from the search"]
+    text = (_export(tmp_path / "export", measured={"doubts": doubts}) / "README.md").read_text()
+    assert "\n".join(f"\n**{doubt}**" for doubt in doubts) in text
+
+
+def test_the_model_is_written_beside_no_measurement_and_its_check_can_take_the_device(
+    tmp_path: Path, leases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, free = type(find_backend("onnxruntime")), []
+    real = kind.ship
+
+    def ship(*given: Any) -> None:
+        free.extend([_is_free(leases, fcntl.LOCK_SH), _is_free(leases, fcntl.LOCK_EX)])
+        real(*given)
+
+    monkeypatch.setattr(kind, "ship", ship)
+    _export(tmp_path / "export", check=lambda folder: free.append(_is_free(leases, fcntl.LOCK_EX)))
+    assert free == [True, False, True]
+
+
+def _is_free(leases: Path, how: int) -> bool:
+    """Whether somebody else could have the device in that way now."""
+    with (leases / "cpu.lock").open() as file, suppress(BlockingIOError):
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def test_the_card_leaves_out_what_was_not_measured() -> None:
+    rows = comparison({"accuracy": 0.9, "accuracy_test": None}, {})
+    assert rows == ["| accuracy | fraction | 0.9 |  |"]
+
+
+def test_an_existing_destination_is_left_alone(exported: Path) -> None:
+    before = (exported / DOCUMENT).read_bytes()
+    (exported.parent / "lowered-export").rename(exported.parent / "aside")
+    with pytest.raises(RequestError, match="exists already"):
+        _export(exported)
+    assert (exported / DOCUMENT).read_bytes() == before
+
+
+def test_a_dangling_link_counts_as_existing(tmp_path: Path) -> None:
+    (tmp_path / "export").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(RequestError, match="exists already"):
+        _export(tmp_path / "export")
+
+
+def _raise(error: BaseException) -> Callable[[Path], None]:
+    def check(folder: Path) -> None:
+        assert (folder / DOCUMENT).exists()
+        raise error
+
+    return check
+
+
+@pytest.mark.parametrize("error", [RequestError("slower than claimed"), KeyboardInterrupt(), OSError("disk full")])
+def test_a_check_that_fails_leaves_nothing_behind(error: BaseException, tmp_path: Path) -> None:
+    with pytest.raises(type(error)):
+        _export(tmp_path / "export", check=_raise(error))
+    assert [path.name for path in tmp_path.iterdir()] == ["lowered-export"]
+
+
+def test_an_artifact_that_cannot_be_opened_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"INVALID_ARGUMENT"):
+        _export(tmp_path / "export", example=np.ones((1, 5), np.float32))
+    assert [path.name for path in tmp_path.iterdir()] == ["lowered-export"]
+
+
+def test_a_figure_that_is_not_a_number_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        _export(tmp_path / "export", claims={"accuracy": float("nan")})
+    assert not (tmp_path / "export").exists()
+
+
+def _rewrite(folder: Path, **changes: Any) -> None:
+    document = json.loads((folder / DOCUMENT).read_text())
+    (folder / DOCUMENT).write_text(json.dumps({**document, **changes}))
+
+
+def _rename_in_document(folder: Path, name: str) -> None:
+    files = json.loads((folder / DOCUMENT).read_text())["files"]
+    _rewrite(folder, files={**files, name: files["README.md"]})
+
+
+def _link_away(folder: Path) -> None:
+    outside = folder.parent / "outside.md"
+    (folder / "README.md").rename(outside)
+    (folder / "README.md").symlink_to(outside)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "no document": (lambda f: (f / DOCUMENT).unlink(), "holds no frontrunner.json"),
+    "torn document": (lambda f: (f / DOCUMENT).write_text('{"schema_version": 1, '), "is damaged"),
+    "document without files": (lambda f: _rewrite(f, files=None), "is damaged"),
+    "document that is a list": (lambda f: (f / DOCUMENT).write_text("[1]"), "is damaged"),
+    "later schema": (lambda f: _rewrite(f, schema_version=2), "schema version 2, and this program reads 1"),
+    "unknown runtime": (lambda f: _rewrite(f, runtime={"name": "tflite"}), "unknown backend 'tflite'"),
+    "missing file": (lambda f: (f / "model.onnx").unlink(), "model.onnx is missing"),
+    "changed file": (lambda f: (f / "model.onnx").write_bytes(b"\0" * 10), "model.onnx was changed"),
+    "appended script": (lambda f: (f / "predict.py").open("a").write("#"), "predict.py was changed"),
+    "file outside": (lambda f: _rename_in_document(f, "../secret"), "'../secret', which lies outside"),
+    "absolute path": (lambda f: _rename_in_document(f, "/etc/hostname"), "which lies outside"),
+    "link outside": (_link_away, "'README.md', which lies outside"),
+}
+
+
+@pytest.mark.parametrize(("damage", "complaint"), DAMAGE.values(), ids=DAMAGE)
+def test_a_folder_that_is_not_as_it_was_written_is_refused(
+    damage: Callable[[Path], Any], complaint: str, exported: Path
+) -> None:
+    damage(exported)
+    with pytest.raises(RequestError, match=complaint):
+        open_artifact(exported, threads=1, batch=1)
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="give a folder that `frontrunner export` wrote"):
+        read(tmp_path / "nothing")
+
+
+def _outside_tensor() -> Any:
+    tensor = numpy_helper.from_array(WEIGHT, "weight")
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../secret.bin")
+    return tensor
+
+
+def _in_initializer(model: Any) -> None:
+    del model.graph.initializer[:]
+    model.graph.initializer.append(_outside_tensor())
+
+
+def _in_constant(model: Any) -> None:
+    del model.graph.initializer[:]
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["weight"], value=_outside_tensor()))
+
+
+def _in_branch(model: Any) -> None:
+    constant = helper.make_node("Constant", [], ["inner"], value=_outside_tensor())
+    branch = helper.make_graph([constant], "branch", [], [])
+    model.graph.node.insert(0, helper.make_node("If", ["input"], [], then_branch=branch, else_branch=branch))
+
+
+@pytest.mark.parametrize("hide", [_in_initializer, _in_constant, _in_branch])
+def test_onnx_weights_outside_the_folder_are_refused_though_the_hashes_fit(
+    hide: Callable[[Any], None], exported: Path
+) -> None:
+    from runners.artifacts.integrity import stamp_of
+
+    model = _linear_model()
+    hide(model)
+    (exported / "model.onnx").write_bytes(model.SerializeToString())
+    files = json.loads((exported / DOCUMENT).read_text())["files"]
+    _rewrite(exported, files={**files, "model.onnx": stamp_of(exported / "model.onnx")})
+    with pytest.raises(RequestError, match=r"reads weights from '\.\./secret\.bin'"):
+        open_artifact(exported, threads=1, batch=1)

@@ -1,0 +1,358 @@
+"""Every backend of the folder keeps the contract, and the contract rejects backends that break it."""
+
+import copy
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from runners.artifacts import exported_folder as artifact
+from runners.backend import Backend, Trained
+from runners.backends import all_backends, find_backend
+from runners.backends.eager import Eager
+from runners.lowering.onnx_export import export
+from runners.lowering.quantisation import quantise_int8
+from runners.machine.device import describe
+from runners.runner import StageFailed
+from runners.workloads.synthetic import make_network, make_splits
+from spaces.errors import RequestError
+from spaces.space_document import all_techniques
+from spaces.technique import Earlier
+
+CONTRACT = Path(__file__).with_name("backend_contract.py")
+PAIRS = [(name, precision) for name, backend in all_backends().items() for precision in backend.precisions]
+# A program that loads torch takes seconds to start, and its loader is the same at every precision.
+RUN = [pair for pair in PAIRS if pair not in [("eager", "fp32"), ("torchscript", "fp32")]]
+ISOLATED = """
+import runpy, sys
+for name in ("search", "spaces", "runners", "dashboards"):
+    sys.modules[name] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def _load_contract() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("backend_contract", CONTRACT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+contract = _load_contract()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("backends")
+
+
+@pytest.fixture(scope="module")
+def inputs(place: Path) -> Any:
+    found = make_splits()["validation"][0]
+    np.save(place / "inputs.npy", found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    """The synthetic network, trained for a second, so that its classes are clearly apart."""
+    torch.manual_seed(0)
+    module = make_network()
+    images, labels = (torch.from_numpy(array) for array in make_splits()["train"])
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
+    for _ in range(40):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(module(images), labels).backward()
+        optimizer.step()
+    return module.eval()
+
+
+@pytest.fixture(scope="module")
+def reference(network: torch.nn.Module, inputs: Any) -> Any:
+    with torch.inference_mode():
+        return network(torch.from_numpy(inputs)).numpy()
+
+
+@pytest.fixture(scope="module")
+def onnx_files(place: Path, network: torch.nn.Module, inputs: Any) -> dict[str, Path]:
+    plain, quantised = place / "plain.onnx", place / "int8.onnx"
+    assert export(network, inputs[:1], plain) == "", "the current exporter must do for a plain network"
+    quantise_int8(plain, make_splits()["train"][0][:64], quantised)
+    return {"fp32": plain, "bf16": plain, "int8": quantised}
+
+
+@pytest.fixture(scope="module")
+def lowered(
+    place: Path, network: torch.nn.Module, inputs: Any, onnx_files: dict[str, Path]
+) -> dict[tuple[str, str], Path]:
+    folders = {(name, precision): place / f"{name}-{precision}" for name, precision in PAIRS}
+    for (name, precision), folder in folders.items():
+        folder.mkdir()
+        trained = Trained(network, lambda precision=precision: onnx_files[precision], inputs[:1], precision)
+        find_backend(name).lower(trained, folder)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def answers(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> dict[tuple[str, str], Any]:
+    """Answers of each artifact, from one fresh process for each backend, all at work at once."""
+    processes = []
+    for name, backend in all_backends().items():
+        jobs = [(str(lowered[name, p]), str(place / f"{name}-{p}.npz")) for p in backend.precisions]
+        command = [sys.executable, str(CONTRACT), name, str(place / "inputs.npy"), json.dumps(jobs)]
+        processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    return {(name, p): dict(np.load(place / f"{name}-{p}.npz")) for name, p in PAIRS}
+
+
+def _write_artifact(destination: Path, name: str, precision: str, folder: Path, example: Any) -> Path:
+    return artifact.write(
+        destination,
+        lowered=folder,
+        runtime=name,
+        precision=precision,
+        build=make_network,
+        example=example,
+        configuration={"runtime": name, "numeric_precision": precision},
+        claims={"accuracy": 0.9},
+        baseline={"accuracy": 0.9},
+        measured={"device": "this machine"},
+        workload="synthetic",
+    )
+
+
+@pytest.fixture(scope="module")
+def printed(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> dict[tuple[str, str], str]:
+    """What ``predict.py`` of each exported folder prints, run elsewhere and without Frontrunner."""
+    elsewhere = place / "elsewhere"
+    elsewhere.mkdir()
+    processes = {}
+    for name, precision in RUN:
+        folder = lowered[name, precision]
+        exported = _write_artifact(place / f"exported-{name}-{precision}", name, precision, folder, inputs[:1])
+        arguments = ["--input", str(place / "inputs.npy"), "--save", str(exported.with_suffix(".npy"))]
+        command = [sys.executable, "-I", "-c", ISOLATED, str(exported / "predict.py"), *arguments]
+        processes[name, precision] = subprocess.Popen(
+            command, cwd=elsewhere, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    found = {}
+    for pair, process in processes.items():
+        found[pair], errors = process.communicate(timeout=120)
+        assert process.returncode == 0, f"{pair}: {errors}"
+    return found
+
+
+def _require_precision(precision: str) -> None:
+    technique = next(t for t in all_techniques() if t.name == "numeric_precision")
+    reason = technique.unsupported(
+        technique.parameters[0], precision, Earlier({}, model_changed=False), describe(all_backends())
+    )
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.mark.parametrize(("name", "precision"), PAIRS)
+def test_an_artifact_opened_in_a_fresh_process_answers_as_eager_does(
+    name: str, precision: str, answers: dict[tuple[str, str], Any], reference: Any
+) -> None:
+    _require_precision(precision)
+    contract.check(answers[name, precision], reference, precision)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_serving_without_torch_does_not_import_torch(name: str, answers: dict[tuple[str, str], Any]) -> None:
+    assert not answers[name, "fp32"]["imported_torch"]
+
+
+@pytest.mark.parametrize(("name", "precision"), RUN)
+def test_predict_py_runs_without_frontrunner_and_answers_the_same(
+    name: str, precision: str, printed: dict[tuple[str, str], str], answers: dict[tuple[str, str], Any], place: Path
+) -> None:
+    saved = np.load(place / f"exported-{name}-{precision}.npy")
+    expected = answers[name, precision]["all"]
+    assert f"output shape {expected.shape}" in printed[name, precision]
+    assert str(expected.argmax(axis=1).tolist()) in printed[name, precision]
+    assert saved.dtype == np.float32
+    assert np.abs(saved - expected).max() <= (1e-4 if precision == "fp32" else 2e-2) * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("name", "backend"), all_backends().items())
+def test_a_backend_declares_what_it_is(name: str, backend: Backend) -> None:
+    assert type(backend).__module__ == f"runners.backends.{name}"
+    assert set(backend.precisions) <= {"fp32", "bf16", "int8"}
+    assert backend.packages
+    assert backend.unsupported() is None
+
+
+@pytest.mark.parametrize(("name", "precision"), PAIRS)
+def test_lowering_writes_the_declared_file(name: str, precision: str, lowered: dict[tuple[str, str], Path]) -> None:
+    assert (lowered[name, precision] / find_backend(name).artifact).stat().st_size > 0
+
+
+def test_a_reduced_precision_takes_less_room(inputs: Any, tmp_path: Path) -> None:
+    wide = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2048), torch.nn.ReLU(), torch.nn.Linear(2048, 4))
+    plain, quantised = tmp_path / "plain.onnx", tmp_path / "int8.onnx"
+    export(wide.eval(), inputs[:1], plain)
+    quantise_int8(plain, inputs[:8], quantised)
+    sizes = {}
+    for name, precision in (p for p in PAIRS if p not in [("openvino", "bf16")]):
+        folder = tmp_path / f"{name}-{precision}"
+        folder.mkdir()
+        onnx = quantised if precision == "int8" else plain
+        find_backend(name).lower(Trained(wide, lambda onnx=onnx: onnx, inputs[:1], precision), folder)
+        sizes[name, precision] = sum(entry.stat().st_size for entry in folder.iterdir())
+    for (name, precision), size in sizes.items():
+        assert precision == "fp32" or size < 0.6 * sizes[name, "fp32"], (name, precision)
+
+
+def test_lowering_leaves_the_trained_network_as_it_was(network: torch.nn.Module, inputs: Any, tmp_path: Path) -> None:
+    before = copy.deepcopy(network.state_dict())
+    for name in ("eager", "torchscript"):
+        (tmp_path / name).mkdir()
+        find_backend(name).lower(Trained(network, lambda: tmp_path, inputs[:1], "bf16"), tmp_path / name)
+    for key, tensor in network.state_dict().items():
+        assert tensor.dtype == before[key].dtype
+        assert torch.equal(tensor, before[key])
+
+
+def test_two_torch_predictors_keep_their_own_number_of_threads(
+    lowered: dict[tuple[str, str], Path], inputs: Any
+) -> None:
+    wide = find_backend("eager").open(lowered["eager", "fp32"], threads=2, batch=1, build=make_network)
+    find_backend("torchscript").open(lowered["torchscript", "fp32"], threads=1, batch=1)(inputs[:1])
+    assert torch.get_num_threads() == 1
+    wide(inputs[:1])
+    assert torch.get_num_threads() == 2
+
+
+def test_a_shipped_program_that_answers_otherwise_is_an_error(
+    lowered: dict[tuple[str, str], Path], inputs: Any, tmp_path: Path
+) -> None:
+    class DependsOnTracing(torch.nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) + (1.0 if torch.compiler.is_exporting() else 0.0)
+
+    def build() -> torch.nn.Module:
+        return DependsOnTracing(*make_network())
+
+    with pytest.raises(StageFailed, match="other outputs"):
+        find_backend("eager").ship(lowered["eager", "fp32"], tmp_path, build, inputs[:1])
+
+
+def test_a_network_without_anything_to_quantise_is_an_error(inputs: Any, tmp_path: Path) -> None:
+    class OnlyMeans(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cos(x).flatten(1)
+
+    export(OnlyMeans().eval(), inputs[:1], tmp_path / "plain.onnx")
+    with pytest.raises(StageFailed, match="no operation to quantise"):
+        quantise_int8(tmp_path / "plain.onnx", inputs[:4], tmp_path / "int8.onnx")
+
+
+def test_quantising_prints_nothing(
+    onnx_files: dict[str, Path], inputs: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    quantise_int8(onnx_files["fp32"], inputs[:4], tmp_path / "int8.onnx")
+    export(make_network().eval(), inputs[:1], tmp_path / "plain.onnx")
+    assert capfd.readouterr().out == ""
+
+
+def test_the_older_exporter_steps_in_with_the_reason(inputs: Any, tmp_path: Path) -> None:
+    class Branches(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x * 2 if x.sum() > -1e9 else x).flatten(1)
+
+    reason = export(Branches().eval(), inputs[:1], tmp_path / "plain.onnx")
+    assert reason
+    assert "\n" not in reason
+    assert (tmp_path / "plain.onnx").exists()
+
+
+def test_a_network_that_no_exporter_can_write_is_an_error(inputs: Any, tmp_path: Path) -> None:
+    class Refuses(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("not today")
+
+    with pytest.raises(StageFailed, match="not today"):
+        export(Refuses().eval(), inputs[:1], tmp_path / "plain.onnx")
+
+
+def test_an_unknown_backend_is_named_beside_those_that_exist() -> None:
+    with pytest.raises(RequestError, match=r"unknown backend 'tflite'; allowed are eager"):
+        find_backend("tflite")
+
+
+class Specimen(Eager):
+    """A backend that spoils the answers of eager in one way."""
+
+    def __init__(self, spoil: Any) -> None:
+        self.spoil = spoil
+
+    def open(self, *arguments: Any, **named: Any) -> Any:
+        return self.spoil(super().open(*arguments, **named))
+
+
+class IgnoresPrecision(Eager):
+    """A backend that lowers everything to fp32."""
+
+    def lower(self, trained: Trained, folder: Path) -> None:
+        super().lower(replace(trained, precision="fp32"), folder)
+
+
+def _overwrites(predict: Any) -> Any:
+    buffers: dict[int, Any] = {}
+
+    def spoiled(inputs: Any) -> Any:
+        buffer = buffers.setdefault(len(inputs), np.zeros((len(inputs), 4), np.float32))
+        buffer[:] = predict(inputs)
+        return buffer
+
+    return spoiled
+
+
+SPECIMENS = [
+    pytest.param(Specimen(lambda predict: predict), "fp32", None, id="faithful"),
+    pytest.param(Specimen(lambda predict: predict), "bf16", None, id="faithful-bf16"),
+    pytest.param(Specimen(lambda p: lambda x: p(x)[..., None]), "fp32", "shape", id="shape"),
+    pytest.param(Specimen(lambda p: lambda x: p(x[:1])), "fp32", "shape", id="one-row-only"),
+    pytest.param(Specimen(lambda p: lambda x: p(x).astype(np.float64)), "fp32", "float64", id="dtype"),
+    pytest.param(Specimen(lambda p: lambda x: p(x) * 1.01), "fp32", "away from eager", id="inexact"),
+    pytest.param(Specimen(lambda p: lambda x: p(x)[:, ::-1].copy()), "bf16", "agrees", id="wrong-classes"),
+    pytest.param(Specimen(_overwrites), "fp32", "overwrote", id="overwrites"),
+    pytest.param(
+        Specimen(lambda p: lambda x: p(x) + np.float32(len(x) == 1)), "fp32", "batch size", id="batch-dependent"
+    ),
+    pytest.param(IgnoresPrecision(), "bf16", "precision is ignored", id="ignores-precision"),
+]
+
+
+@pytest.mark.parametrize(("specimen", "precision", "complaint"), SPECIMENS)
+def test_the_contract_rejects_a_broken_backend_and_only_that(
+    specimen: Backend,
+    precision: str,
+    complaint: str | None,
+    network: torch.nn.Module,
+    inputs: Any,
+    reference: Any,
+    tmp_path: Path,
+) -> None:
+    specimen.lower(Trained(network, lambda: tmp_path, inputs[:1], precision), tmp_path)
+    found = contract.collect(specimen.open(tmp_path, threads=1, batch=1, build=make_network), inputs)
+    if complaint is None:
+        contract.check(found, reference, precision)
+    else:
+        with pytest.raises(AssertionError, match=complaint):
+            contract.check(found, reference, precision)

@@ -1,0 +1,309 @@
+"""The runner contract over every runner, broken runners that it rejects, and Ray on several nodes."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runners_tests.executors import runner_contract as contract
+from search_tests.simulation import FACTS, MACHINE, make_chains, table
+
+from runners.executors.local import LocalRunner
+from runners.executors.simulated import SimulatedRunner
+from runners.runner import Runner, StageOutcome, StageTask
+from spaces.configuration import Configuration
+
+PLAN = {
+    "epochs": 1,
+    "batch_size": 40,
+    "learning_rate": 0.1,
+    "weight_decay": 0.0,
+    "workers": 1,
+    "distillation_weight": 0.0,
+    "distillation_temperature": 1.0,
+    "autocast": "fp32",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A runner with tasks that it can carry out.
+
+    Attributes:
+        make: Makes another of its kind.
+        runner: One that is open.
+        workload: What it can inspect.
+        first: A task without inputs.
+        rest: Tasks that need ``first`` alone.
+        bad: A task that raises.
+    """
+
+    make: Callable[[], Runner]
+    runner: Runner
+    workload: Any
+    first: StageTask
+    rest: tuple[StageTask, ...]
+    bad: StageTask
+
+
+def real_tasks() -> tuple[StageTask, tuple[StageTask, ...], StageTask]:
+    """A teacher, two students of it, and a student by a technique that there is not."""
+    first = StageTask("teacher", "1" * 64, {"plan": PLAN, "pretrained": False}, {}, "synthetic", 0)
+
+    def student(key: str, technique: str, width: float) -> StageTask:
+        settings = {"technique": technique, "student_width": width}
+        return StageTask("transforming", key * 64, settings, {"parent": first.key}, "synthetic", 0)
+
+    rest = student("2", "student_width", 0.5), student("3", "student_width", 0.25)
+    return first, rest, student("4", "no_such_technique", 0.5)
+
+
+def refusing_table(configuration: Configuration) -> Any:
+    """The table of the simulation, which refuses int8."""
+    if configuration["numeric_precision"] == "int8":
+        raise RuntimeError("the runtime refused")
+    return table(configuration)
+
+
+def simulated(kind: type[SimulatedRunner] = SimulatedRunner) -> Case:
+    def make() -> Runner:
+        return kind(MACHINE, FACTS, refusing_table, workers=2)
+
+    chains = make_chains()
+    plain = chains.space.baseline()
+    first, *_, measuring = chains.chain(plain)
+    other = chains.chain(Configuration({**plain, "runtime": "openvino"}))[-1]
+    bad = chains.chain(Configuration({**plain, "runtime": "openvino", "numeric_precision": "int8"}))[-1]
+    return Case(make, make(), "table", first, (measuring, other), bad)
+
+
+@pytest.fixture(scope="module", params=["local", "simulated", "ray"])
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    """One runner for all checks; ending it with a task under way comes last, as Ray starts once."""
+    if request.param == "simulated":
+        yield simulated()
+        return
+    store = tmp_path_factory.mktemp("store")
+    if request.param == "local":
+        made = Case(lambda: LocalRunner(store), LocalRunner(store), "synthetic", *real_tasks())
+    else:
+        from runners.executors.ray import RayRunner
+
+        ray_runner = RayRunner(store)
+        made = Case(lambda: ray_runner, ray_runner, "synthetic", *real_tasks())
+    yield made
+    made.runner.close()
+
+
+def test_it_describes_machine_and_workload(case: Case) -> None:
+    contract.check_inspect(case.runner, case.workload)
+
+
+def test_it_has_slots(case: Case) -> None:
+    contract.check_slots(case.runner)
+
+
+def test_it_gives_every_task_back_once(case: Case) -> None:
+    contract.check_every_task_comes_back_once(case.runner, [case.first])
+    contract.check_every_task_comes_back_once(case.runner, case.rest)
+
+
+def test_it_does_not_compute_a_known_result_again(case: Case) -> None:
+    contract.check_every_task_comes_back_once(case.runner, [case.first])
+    contract.check_a_known_result_is_not_computed_again(case.runner, case.first)
+
+
+def test_it_gives_back_a_stage_that_raises_as_a_failure(case: Case) -> None:
+    contract.check_every_task_comes_back_once(case.runner, [case.first])
+    contract.check_a_stage_that_raises_is_a_failure(case.runner, case.bad)
+
+
+def test_it_does_not_wait_for_nothing(case: Case) -> None:
+    contract.check_idle_wait_returns_at_once(case.runner)
+
+
+def test_it_is_closed_twice_with_a_task_under_way(case: Case) -> None:
+    contract.check_close_twice(case.make, replace(case.first, key="5" * 64, seed=5))
+
+
+class Loses(SimulatedRunner):
+    """Forgets a task of several."""
+
+    def submit(self, task: StageTask) -> None:
+        if not self._under_way:
+            super().submit(task)
+
+
+class GivesTwice(SimulatedRunner):
+    """Gives everything back twice."""
+
+    def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
+        return super().wait(timeout_s) * 2
+
+
+class Raises(SimulatedRunner):
+    """Raises what a stage raised."""
+
+    def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
+        ended = super().wait(timeout_s)
+        assert all(outcome.failure is None for _, outcome in ended), "raised by a stage"
+        return ended
+
+
+class HidesFailures(SimulatedRunner):
+    """Calls a failure a result."""
+
+    def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
+        return [(task, replace(outcome, failure=None)) for task, outcome in super().wait(timeout_s)]
+
+
+class ComputesAgain(SimulatedRunner):
+    """Has no memory."""
+
+    def submit(self, task: StageTask) -> None:
+        self._done.clear()
+        super().submit(task)
+
+
+class InventsTasks(SimulatedRunner):
+    """Gives back what nobody submitted."""
+
+    def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
+        return super().wait(timeout_s) or [(real_tasks()[0], StageOutcome({}))]
+
+
+class ClosesOnce(SimulatedRunner):
+    """Falls over its own end."""
+
+    def close(self) -> None:
+        assert self._free_at, "closed already"
+        self._free_at = []
+
+
+class KnowsNothing(SimulatedRunner):
+    """Describes neither machine nor workload."""
+
+    def inspect(self, workload: Any) -> Any:
+        return None, None
+
+
+class HasNoSlots(SimulatedRunner):
+    """Has room for nothing."""
+
+    def __init__(self, *about: Any, **options: Any) -> None:
+        super().__init__(*about, **options)
+        self.slots = 0
+
+
+CHECKS: dict[str, Callable[[Case], None]] = {
+    "inspect": lambda case: contract.check_inspect(case.runner, case.workload),
+    "slots": lambda case: contract.check_slots(case.runner),
+    "once": lambda case: contract.check_every_task_comes_back_once(case.runner, case.rest),
+    "again": lambda case: (
+        contract.check_every_task_comes_back_once(case.runner, [case.first]),
+        contract.check_a_known_result_is_not_computed_again(case.runner, case.first),
+    )[-1],
+    "raises": lambda case: contract.check_a_stage_that_raises_is_a_failure(case.runner, case.bad),
+    "idle": lambda case: contract.check_idle_wait_returns_at_once(case.runner),
+    "close": lambda case: contract.check_close_twice(case.make, case.first),
+}
+
+
+@pytest.mark.parametrize(
+    ("check", "broken"),
+    [
+        ("inspect", KnowsNothing),
+        ("slots", HasNoSlots),
+        ("once", Loses),
+        ("once", GivesTwice),
+        ("again", ComputesAgain),
+        ("raises", Raises),
+        ("raises", HidesFailures),
+        ("idle", InventsTasks),
+        ("close", ClosesOnce),
+    ],
+)
+def test_the_contract_rejects_a_broken_runner(
+    check: str, broken: type[SimulatedRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract, "PATIENCE_S", 0.2)
+    CHECKS[check](simulated())
+    with pytest.raises(AssertionError):
+        CHECKS[check](simulated(broken))
+
+
+WATCHED = '''\
+import json, os, time
+from pathlib import Path
+import ray
+from runners.workload import Workload
+from runners.workloads.synthetic import make_network as plain, make_splits
+
+
+def make_network():
+    """Tells where and when it was called: the longest part of a teacher that comes with weights."""
+    context = ray.get_runtime_context()
+    begin = time.time()
+    time.sleep(0.7)
+    told = {"node": context.get_node_id(), "gpus": context.get_assigned_resources().get("GPU", 0),
+            "cpus": context.get_assigned_resources().get("CPU", 0), "begin": begin, "end": time.time()}
+    place = Path(__file__).parent / "told" / f"{os.getpid()}-{time.time_ns()}.json"
+    place.write_text(json.dumps(told))
+    return plain()
+
+
+WORKLOAD = Workload("watched", make_network, make_splits, pretrained=True)
+'''
+
+
+def overlapping(told: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Pairs on one node at one time of which one had asked for the whole node."""
+    pairs = [(a, b) for a in told for b in told if a is not b and a["cpus"] == 2 and a["node"] == b["node"]]
+    return [(a, b) for a, b in pairs if a["begin"] < b["end"] and b["begin"] < a["end"]]
+
+
+def test_on_a_cluster_accelerators_are_found_and_a_measurement_has_its_node_to_itself(tmp_path: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    from runners.executors.ray import RayRunner
+
+    (tmp_path / "watched.py").write_text(WATCHED)
+    (tmp_path / "told").mkdir()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    try:
+        gpu_node = cluster.add_node(num_cpus=2, num_gpus=1)
+        cluster.add_node(num_cpus=2)
+        with RayRunner(tmp_path / "store", cluster.address) as runner:
+            assert runner.slots == 6
+            tasks = [
+                StageTask(
+                    "teacher",
+                    f"{number:064}",
+                    {"plan": {}, "pretrained": True},
+                    {},
+                    str(tmp_path / "watched.py"),
+                    number,
+                    cpus=2 if number % 3 == 0 else 1,
+                    gpus=1 if number % 4 == 0 else 0,
+                    exclusive=number % 3 == 0,
+                )
+                for number in range(10)
+            ]
+            contract.check_every_task_comes_back_once(runner, tasks)
+        told = [json.loads(file.read_text()) for file in (tmp_path / "told").iterdir()]
+        assert len(told) == 10
+        assert sorted(one["gpus"] for one in told) == [0] * 7 + [1] * 3
+        assert {one["node"] for one in told if one["gpus"]} == {gpu_node.node_id}
+        assert len({one["node"] for one in told}) > 1, "several nodes worked"
+        assert overlapping(told) == []
+    finally:
+        cluster.shutdown()
+
+
+def test_the_check_for_neighbours_sees_one() -> None:
+    alone = {"node": "a", "cpus": 2, "begin": 0.0, "end": 2.0}
+    assert overlapping([alone, {"node": "a", "cpus": 1, "begin": 1.0, "end": 3.0}])
+    assert not overlapping([alone, {"node": "b", "cpus": 1, "begin": 1.0, "end": 3.0}])
+    assert not overlapping([alone, {"node": "a", "cpus": 1, "begin": 2.0, "end": 3.0}])

@@ -1,0 +1,185 @@
+"""What earlier runs saw of a machine, and what a run in a bad hour makes of it; on a clock that the test turns."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runners.measuring import deviation as module
+from runners.measuring.deviation import Mood, Quiet, joined_by_machine, machine_id, quiet_here, seen_here
+from runners.measuring.paired_timing import PairedTiming
+from runners.measuring.regimes import shares
+from runners.measuring.stopwatch import time_interleaved
+
+BEAT_S, BASELINE_S, CANDIDATE_S = 0.00001, 0.008, 0.001
+QUIET = Quiet(BASELINE_S / BEAT_S, 1e3 * BASELINE_S, seconds=60.0)
+
+
+class Machine:
+    """Runs calls that live in memory, slower by ``disturbed``, and others, slower by ``hot``, which memory is less."""
+
+    def __init__(self, disturbed: float = 1.0, hot: float = 1.0, hot_memory: float | None = None) -> None:
+        self.now = 0.0
+        self.disturbed, self.hot = disturbed, hot
+        self.hot_memory = hot if hot_memory is None else hot_memory
+        self.random = np.random.default_rng(0)
+
+    def clock(self) -> float:
+        return self.now
+
+    def in_memory(self, seconds: float) -> Callable[[], None]:
+        """A call whose every run is disturbed, by half of that at least."""
+        factor = self.hot_memory * seconds
+        return lambda: self._take(factor * (1 + (self.disturbed - 1) * self.random.uniform(0.5, 2.0)))
+
+    def in_cache(self, seconds: float) -> Callable[[], None]:
+        """A call that takes as long as ever."""
+        return lambda: self._take(self.hot * seconds * (1 + 0.001 * self.random.uniform()))
+
+    def _take(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def timed(machine: Machine, candidate: Callable[[], None], quiet: Quiet | None = QUIET, **how: Any) -> PairedTiming:
+    baseline, beat = machine.in_memory(BASELINE_S), machine.in_cache(BEAT_S)
+    how = {"budget_s": 1.2, "seed": 0, "clock": machine.clock, "precision": None, **how}
+    return time_interleaved(baseline, [candidate], quiet=quiet, beat=beat, **how)[0]
+
+
+def test_a_candidate_that_is_not_disturbed_has_the_speedup_of_the_quiet_hour() -> None:
+    machine = Machine(disturbed=1.2)
+    alone = timed(machine, machine.in_cache(CANDIDATE_S), quiet=None)
+    informed = timed(machine, machine.in_cache(CANDIDATE_S))
+    assert alone.speedup == pytest.approx(8.0 * 1.1, rel=0.02)
+    assert informed.speedup == pytest.approx(8.0, rel=0.01)
+    assert informed.speedup_ci95[0] < 8.0 < informed.speedup_ci95[1]
+    assert informed.machine["above_quiet"] == pytest.approx(0.12, abs=0.02)
+
+
+def test_a_candidate_that_is_disturbed_as_much_keeps_nearly_the_ratio_of_the_pairs() -> None:
+    machine = Machine(disturbed=1.2)
+    half = timed(machine, machine.in_memory(2 * BASELINE_S), budget_s=20.0)
+    assert half.speedup == pytest.approx(0.5, rel=0.04)
+    low, high = half.speedup_ci95
+    assert low < 0.5 / 1.08, "it may be that the candidate was not disturbed, which pairs cannot tell"
+    assert 0.5 < high < 0.52
+
+
+def test_a_processor_that_is_hot_slows_all_alike_and_changes_nothing() -> None:
+    machine = Machine(hot=1.5)
+    timing = timed(machine, machine.in_cache(CANDIDATE_S))
+    assert timing.speedup == pytest.approx(8.0, rel=0.01)
+    assert timing.machine.get("above_quiet", 0.0) < 0.01
+
+
+def test_the_more_is_known_of_a_machine_the_narrower_is_the_interval() -> None:
+    widths = []
+    for seconds in (0.0, 10.0, 60.0):
+        machine = Machine(disturbed=1.02)
+        low, high = timed(machine, machine.in_cache(CANDIDATE_S), replace(QUIET, seconds=seconds)).speedup_ci95
+        widths.append(high - low)
+    assert widths[0] > 1.5 * widths[1]
+    assert widths[1] > 1.05 * widths[2]
+
+
+def test_a_run_with_what_is_known_ends_early_where_one_without_spends_its_budget() -> None:
+    def spent(known: Quiet | None) -> float:
+        machine = Machine(disturbed=1.05)
+        timed(machine, machine.in_cache(CANDIDATE_S), known, precision=0.02, budget_s=4.0)
+        return machine.now
+
+    assert spent(QUIET) < 2.0
+    assert spent(None) > 4.0
+
+
+def test_a_run_says_how_quiet_it_was() -> None:
+    machine = Machine(disturbed=1.2)
+    first = timed(machine, machine.in_cache(CANDIDATE_S), Quiet())
+    assert first.quiet.beats == pytest.approx(880, rel=0.02)
+    assert 1.2 <= first.quiet.seconds < 1.4
+    assert "above_quiet" not in first.machine, "nothing was known before it"
+    assert timed(machine, machine.in_cache(CANDIDATE_S), quiet=None).quiet == Quiet()
+
+
+def test_a_beat_that_was_slow_once_does_not_spoil_what_is_known() -> None:
+    """At a lower clock a call that waits for memory takes more seconds and fewer beats."""
+    slow = Machine(hot=1.4, hot_memory=1.15)
+    seen = timed(slow, slow.in_cache(CANDIDATE_S), QUIET).quiet
+    assert seen.beats < 0.85 * QUIET.beats
+    later = Machine()
+    timing = timed(later, later.in_cache(CANDIDATE_S), QUIET.joined(seen))
+    assert timing.speedup == pytest.approx(8.0, rel=0.01)
+    assert timing.speedup_ci95[0] < 8.0 < timing.speedup_ci95[1]
+
+
+def test_a_run_whose_clock_stepped_back_teaches_nothing() -> None:
+    machine = Machine()
+    calls = iter(range(10**6))
+
+    def stepping() -> None:
+        machine.now += -0.5 if next(calls) == 300 else CANDIDATE_S
+
+    timing = timed(machine, stepping)
+    assert "stepped back" in timing.unstable
+    assert timing.quiet == Quiet()
+
+
+def test_how_much_excess_is_told_and_what_is_known_then_counts() -> None:
+    assert QUIET.mood(replace(QUIET, beats=880.0, milliseconds=8.8)) == Mood(pytest.approx(np.log(1.1)), 60.0)
+    assert QUIET.mood(replace(QUIET, beats=880.0, milliseconds=8.0)).excess == 0.0, "only in beats"
+    assert QUIET.mood(replace(QUIET, beats=800.0, milliseconds=8.8)).excess == 0.0, "only in seconds"
+    assert QUIET.mood(replace(QUIET, beats=700.0, milliseconds=7.0)) == Mood(0.0, 0.0), "little was known"
+    assert QUIET.mood(replace(QUIET, beats=8e9, milliseconds=8e7)).excess == pytest.approx(np.log(1.5))
+    assert replace(QUIET, seconds=1e6).mood(QUIET).known_s == 60.0
+    assert Quiet().mood(QUIET) == Mood()
+
+
+def test_runs_together_know_the_quietest_of_each_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = seen_here(Quiet(880.0, 8.9, 2.0)), {"another": {"beats": 100.0, "milliseconds": 1.0, "seconds": 5.0}}
+    assert here == {machine_id(): {"beats": 880.0, "milliseconds": 8.9, "seconds": 2.0}}
+    assert joined_by_machine(here, there, seen_here(Quiet(890.0, 8.8, 4.0))) == {
+        machine_id(): {"beats": 880.0, "milliseconds": 8.8, "seconds": 6.0},
+        **there,
+    }
+    assert quiet_here(here) == Quiet(880.0, 8.9, 2.0)
+    assert quiet_here(there) == Quiet()
+    assert seen_here(Quiet()) == {}
+    monkeypatch.setattr(module, "accelerated", lambda: True)
+    assert quiet_here(here) is None
+
+
+def test_other_versions_are_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = seen_here(QUIET)
+    module.machine_id.cache_clear()
+    monkeypatch.setattr(module, "library_versions", lambda: {"torch": "0"})
+    assert quiet_here(known) == Quiet()
+    module.machine_id.cache_clear()
+
+
+def disturbed(mean: float, seconds: float = 1.0, calls: int = 576) -> list[Any]:
+    """Call times, the fastest about ``seconds`` and longer by a share of ``mean`` on average, in blocks of 12."""
+    return list((seconds * (1 + np.random.default_rng(int(1e3 * seconds)).exponential(mean, calls))).reshape(-1, 12))
+
+
+def test_what_slows_a_network_within_a_run_tells_what_it_shares_with_the_baseline() -> None:
+    likely, most = shares(disturbed(0.1, 3.0), disturbed(0.1), excess=0.1)
+    assert likely > 0.9
+    assert most == 1.0
+    likely, most = shares(disturbed(0.01, 3.0), disturbed(0.1), excess=0.03)
+    assert likely < 0.1
+    assert 0.2 < most < 0.8
+
+
+@pytest.mark.parametrize(
+    ("candidate", "baseline", "excess"),
+    [
+        (disturbed(0.01, 3.0, 24), disturbed(0.1, 1.0, 24), 0.01),
+        (disturbed(0.0), disturbed(0.002), 0.001),
+        (disturbed(0.005, 3.0), disturbed(0.05), 0.2),
+    ],
+    ids=["few calls", "steady calls", "disturbances below the excess by far"],
+)
+def test_a_run_that_says_little_leaves_room_for_all(candidate: list[Any], baseline: list[Any], excess: float) -> None:
+    assert shares(candidate, baseline, excess)[1] > 0.9

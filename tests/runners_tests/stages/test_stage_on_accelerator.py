@@ -1,0 +1,78 @@
+"""A stage that works on an accelerator leaves nothing of it in the process that carries out stage after stage."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from runners.runner import StageOutcome, StageTask
+from runners.stages import job
+from runners.stages.job import carry_out
+from runners.store.stage_store import StageStore
+from runners.workload_loading.reference import resolve
+
+SOURCE = """
+import os
+from pathlib import Path
+from torch import nn
+from runners.workload import Workload
+from runners.workloads.synthetic import make_splits
+from spaces.plans import TrainingPlan
+
+
+def make_network():
+    with Path(__file__).with_name("processes").open("a") as file:
+        print(os.getpid(), file=file)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+
+
+WORKLOAD = Workload(
+    "watched", make_network, make_splits, training=TrainingPlan(epochs=2, batch_size=16, learning_rate=RATE)
+)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_leases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FRONTRUNNER_LEASES", str(tmp_path / "leases"))
+
+
+def chain(folder: Path, rate: float) -> tuple[StageOutcome, StageOutcome, set[int], StageStore]:
+    """Outcomes of the teacher and of a training, the processes in which networks were made, and the store."""
+    folder.mkdir()
+    (folder / "watched.py").write_text(SOURCE.replace("RATE", str(rate)))
+    reference = f"{folder / 'watched.py'}:WORKLOAD"
+    plan = {**asdict(resolve(reference).training), "autocast": "fp32"}
+    (folder / "processes").write_text("")
+    teacher = StageTask("teacher", "a" * 64, {"plan": plan}, {}, reference, 3)
+    level = {**plan, "from_epoch": 0, "to_epoch": 2}
+    training = StageTask("training", "b" * 64, level, {"parent": teacher.key, "teacher": teacher.key}, reference, 3)
+    store = StageStore(folder / "store")
+    outcomes = carry_out(teacher, store), carry_out(training, store)
+    return *outcomes, set(map(int, (folder / "processes").read_text().split())), store
+
+
+def test_it_has_a_process_of_its_own_and_gives_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *_, processes, here = chain(tmp_path / "here", rate=0.1)
+    assert processes == {os.getpid()}
+    monkeypatch.setattr(job, "accelerated", lambda: True)
+    *outcomes, processes, there = chain(tmp_path / "there", rate=0.1)
+    assert [outcome.failure for outcome in outcomes] == [None, None]
+    assert os.getpid() not in processes
+    assert len(processes) == 2
+    for key in ("a" * 64, "b" * 64):
+        weights = [(store.get(key).folder / "weights.safetensors").read_bytes() for store in (here, there)]  # type: ignore[union-attr]
+        assert weights[0] == weights[1]
+
+
+def test_its_failure_has_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "accelerated", lambda: True)
+    teacher, training, *_ = chain(tmp_path / "there", rate=1e30)
+    assert teacher.failure == (
+        "teacher: its own process: training diverged: the loss is not a finite number; lower the learning rate"
+    )
+    assert training.failure is not None
+    assert "its parent was lost" in training.failure

@@ -1,0 +1,135 @@
+"""A stage store with a limit: what was not used for longest goes, what anybody needs stays."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runners.store.stage_store import StageStore
+from runners.store.usage import Kept, to_evict
+
+ROOT = Path(__file__).resolve().parents[3]
+KEYS = [digit * 64 for digit in "abcdef"]
+
+
+def put(store: StageStore, key: str, size: int = 1000, used: float | None = None) -> None:
+    with store.unfinished() as folder:
+        (folder / "weights.bin").write_bytes(b"x" * size)
+        entry = store.put(key, folder, {}, 1.0, {"stage": "training"})
+    if used is not None:
+        os.utime(entry.folder.parent / "manifest.json", (used, used))
+
+
+def kept(store: StageStore) -> list[str]:
+    return sorted(entry.key[0] for entry in store.room.entries())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> StageStore:
+    """With six entries, each used an hour after the one before, long ago."""
+    made = StageStore(tmp_path)
+    for hour, key in enumerate(KEYS):
+        put(made, key, used=1_700_000_000 + 3600 * hour)
+    return made
+
+
+ENTRIES = [Kept("a", 10, 1.0), Kept("b", 10, 2.0), Kept("c", 10, 3.0), Kept("d", 10, 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "gone"),
+    [
+        ({}, ""),
+        ({"most_bytes": 40}, ""),
+        ({"most_bytes": 39}, "a"),
+        ({"most_bytes": 20}, "ab"),
+        ({"most_bytes": 0}, "abcd"),
+        ({"most_bytes": 0, "open_since": 3.0}, "ab"),
+        ({"most_bytes": 20, "last": {"a"}}, "bc"),
+        ({"most_bytes": 0, "last": {"a"}}, "bcda"),
+        ({"used_before": 3.0}, "ab"),
+        ({"used_before": 3.0, "last": {"a"}}, "b"),
+        ({"used_before": 9.0, "open_since": 2.0}, "a"),
+        ({"most_bytes": 30, "used_before": 3.0}, "ab"),
+    ],
+)
+def test_the_least_recently_used_goes_first(asked: dict[str, object], gone: str) -> None:
+    chosen = to_evict(ENTRIES, **{"open_since": 9.0, **asked})  # type: ignore[arg-type]
+    assert "".join(entry.key for entry in chosen) == gone
+
+
+def test_a_store_over_its_limit_lets_go_of_what_was_not_used_for_longest(store: StageStore) -> None:
+    size = sum(entry.size for entry in store.room.entries())
+    store.room.set_limit(size - 500)  # a manifest is a few bytes longer or shorter, as its clock readings are
+    store.get(KEYS[0])
+    put(store, "9" * 64)
+    assert kept(store) == ["9", "a", "d", "e", "f"]
+    assert sum(entry.size for entry in store.room.entries()) < size
+    assert list((store.root / "unfinished").iterdir()) == []
+
+
+def test_a_store_without_a_limit_keeps_everything(store: StageStore) -> None:
+    put(store, "9" * 64, size=10**6)
+    assert len(kept(store)) == 7
+
+
+def test_nothing_goes_that_was_read_or_written_since_the_oldest_open_study_began(store: StageStore) -> None:
+    with store.in_use("old study"):
+        store.get(KEYS[0])
+        with store.in_use("young study"):
+            put(store, "9" * 64)
+            store.room.evict(most_bytes=0)
+            assert kept(store) == ["9", "a"]
+            assert store.room.users() == ["old study", "young study"]
+    store.room.evict(most_bytes=0)
+    assert kept(store) == []
+
+
+def test_a_study_whose_process_was_killed_protects_nothing(store: StageStore) -> None:
+    script = (
+        "import os\nfrom pathlib import Path\nfrom runners.stages.store import StageStore\n"
+        f"store = StageStore(Path({str(store.root)!r}))\n"
+        f"with store.in_use('study'):\n    store.get({KEYS[0]!r})\n    os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
+    assert len(list((store.root / "users").iterdir())) == 1
+    store.room.evict(most_bytes=0)
+    assert kept(store) == []
+    assert list((store.root / "users").iterdir()) == []
+
+
+def test_what_the_front_of_a_finished_study_needs_goes_last(store: StageStore) -> None:
+    store.wish("study", [KEYS[0], KEYS[1]])
+    store.room.evict(used_before=2e9)
+    assert kept(store) == ["a", "b"]
+    store.wish("study", [KEYS[1]])
+    store.room.evict(most_bytes=2000)
+    assert kept(store) == ["b"]
+
+
+def test_an_entry_that_is_read_while_it_is_evicted_comes_back(store: StageStore) -> None:
+    (chosen,) = [entry for entry in store.room.entries() if entry.key == KEYS[0]]
+    assert store.get(KEYS[0]) is not None
+    assert not store.room._removed(chosen)
+    assert store.get(KEYS[0]) is not None
+
+
+def test_a_dry_run_removes_nothing(store: StageStore) -> None:
+    assert [entry.key[0] for entry in store.room.evict(most_bytes=0, dry_run=True)] == list("abcdef")
+    assert len(kept(store)) == 6
+
+
+def test_folders_that_are_no_entries_are_left_alone(store: StageStore) -> None:
+    (store.root / "entries" / "aa" / "notes").mkdir()
+    store.room.evict(most_bytes=0)
+    assert (store.root / "entries" / "aa" / "notes").is_dir()
+
+
+def test_what_was_set_aside_is_counted_and_can_be_removed(store: StageStore) -> None:
+    (store.root / "entries" / "aa" / KEYS[0] / "files" / "weights.bin").write_bytes(b"y")
+    assert store.get(KEYS[0]) is None
+    assert [entry.key[:16] for entry in store.room.quarantined()] == ["a" * 16]
+    store.room.empty_quarantine()
+    assert store.room.quarantined() == []

@@ -1,0 +1,119 @@
+"""Training level by level: the weights of training in one go, and nothing but tensors between two levels."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from runners_tests.small_workload import write_small_workload
+
+from runners.lowering.weights import load_network, save_network
+from runners.runner import StageFailed
+from runners.training.data_parallel import train_in_parallel
+from runners.training.level import MOMENTUM, train_level
+from runners.workload import Workload
+from runners.workload_loading.reference import resolve
+
+EPOCHS = 3
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_small_workload(tmp_path_factory.mktemp("workload"))
+
+
+@pytest.fixture(scope="module")
+def workload(reference: str) -> Workload:
+    return resolve(reference)
+
+
+@pytest.fixture
+def start(workload: Workload, tmp_path: Path) -> Path:
+    """A folder with new weights, which stand for the teacher's too."""
+    torch.manual_seed(1)
+    (tmp_path / "start").mkdir()
+    save_network(workload.model(), tmp_path / "start")
+    return tmp_path / "start"
+
+
+def level(workload: Workload, begin: int, end: int, **choices: Any) -> dict[str, Any]:
+    """The settings of a level."""
+    return {**asdict(workload.training), "autocast": "fp32", "from_epoch": begin, "to_epoch": end, **choices}
+
+
+def trained(workload: Workload, start: Path, ends: tuple[int, ...], **choices: Any) -> list[Path]:
+    """The folders that the levels wrote, one after the other."""
+    folders = [start]
+    for begin, end in zip((0, *ends), ends, strict=False):
+        to = start.parent / f"{begin}-{end} of {ends}"
+        to.mkdir()
+        train_level(workload, folders[-1], start, level(workload, begin, end, **choices), 5, to)
+        torch.manual_seed(end)  # another process would have another state
+        folders.append(to)
+    return folders[1:]
+
+
+def tensors(workload: Workload, folder: Path) -> Mapping[str, torch.Tensor]:
+    return load_network(workload.model, folder).state_dict()
+
+
+@pytest.mark.parametrize("autocast", ["fp32", "bf16"])
+@pytest.mark.parametrize("distillation_weight", [0.0, 0.5])
+def test_levels_give_the_very_weights_of_training_in_one_go(
+    workload: Workload, start: Path, autocast: str, distillation_weight: float
+) -> None:
+    choices = {"autocast": autocast, "distillation_weight": distillation_weight}
+    (whole,) = trained(workload, start, (EPOCHS,), **choices)
+    *_, last = trained(workload, start, (1, 2, EPOCHS), **choices)
+    expected, found = tensors(workload, whole), tensors(workload, last)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert not torch.equal(expected["9.weight"], tensors(workload, start)["9.weight"])
+
+
+def test_workers_that_stop_at_a_level_give_the_weights_of_those_that_do_not(
+    reference: str, workload: Workload, start: Path
+) -> None:
+    whole, first, second = (start.parent / name for name in ("whole", "first", "second"))
+    for folder, origin, begin, end in ((whole, start, 0, 2), (first, start, 0, 1), (second, first, 1, 2)):
+        folder.mkdir()
+        settings = level(workload, begin, end, epochs=2, workers=2)
+        assert train_in_parallel(reference, origin, None, settings, 5, 1, to=folder) > 0
+    expected, found = tensors(workload, whole), tensors(workload, second)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=0, atol=1e-6)
+    assert not torch.equal(expected["9.weight"], tensors(workload, first)["9.weight"])
+
+
+def test_two_workers_give_the_weights_of_one_with_all_the_images(tmp_path: Path) -> None:
+    plain = resolve("synthetic")
+    start, one, two = (tmp_path / name for name in ("start", "one", "two"))
+    for folder in (start, one, two):
+        folder.mkdir()
+    save_network(plain.model(), start)
+    train_level(plain, start, None, level(plain, 0, 1, epochs=1), 5, one)
+    train_in_parallel("synthetic", start, None, level(plain, 0, 1, epochs=1, workers=2), 5, 1, to=two)
+    expected, found = tensors(plain, one), tensors(plain, two)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=0, atol=1e-4)
+
+
+def test_momentum_lies_between_levels_alone_and_all_is_tensors_or_json(workload: Workload, start: Path) -> None:
+    first, last = trained(workload, start, (1, EPOCHS))
+    assert {file.name for file in last.iterdir()} == {"weights.safetensors", "architecture.json"}
+    assert {file.name for file in first.iterdir()} == {*(file.name for file in last.iterdir()), MOMENTUM}
+    assert (first / MOMENTUM).stat().st_size <= (first / "weights.safetensors").stat().st_size
+
+
+@pytest.mark.parametrize("damage", ["lost", "cut off"])
+def test_a_level_without_the_momentum_of_the_one_before_fails_with_its_reason(
+    workload: Workload, start: Path, damage: str
+) -> None:
+    first, _ = trained(workload, start, (1, EPOCHS))
+    if damage == "lost":
+        (first / MOMENTUM).unlink()
+    else:
+        (first / MOMENTUM).write_bytes((first / MOMENTUM).read_bytes()[:20])
+    with pytest.raises(StageFailed, match=r"the momentum in .* cannot be read"):
+        train_level(workload, first, None, level(workload, 1, EPOCHS), 5, start.parent)

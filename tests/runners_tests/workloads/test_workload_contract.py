@@ -1,0 +1,168 @@
+"""Every built-in workload keeps the contract, and each way of breaking it is refused in one sentence."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from runners_tests.workloads.workload_contract import RULES, Rule
+from torch import nn
+
+from runners import workloads
+from runners.workload import Workload
+from runners.workload_loading.reference import built_in_names, check, resolve
+from spaces.discovery import walk
+from spaces.errors import RequestError
+
+FOUND = walk(workloads, "WORKLOAD")
+
+
+@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_built_in_workload_keeps_every_rule(rule: Rule, name: str) -> None:
+    rule(FOUND[name])
+
+
+def test_every_built_in_workload_is_named_like_its_file() -> None:
+    assert tuple(FOUND) == built_in_names()
+    assert all(resolve(name) is workload for name, workload in FOUND.items())
+
+
+def inputs(count: int, first: int = 0, side: int = 4) -> Any:
+    """``count`` different images of one channel."""
+    return np.random.default_rng(first).normal(size=(count, 1, side, side)).astype(np.float32)
+
+
+def targets(count: int) -> Any:
+    return np.arange(count) % 3
+
+
+def data() -> dict[str, Any]:
+    return {name: (inputs(9, first), targets(9)) for first, name in enumerate(("train", "validation", "test"))}
+
+
+def network(outputs: int = 3) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, outputs))
+
+
+SOUND = Workload("sound", network, data)
+
+
+def with_data(**splits: Any) -> Workload:
+    """The sound workload with some splits replaced."""
+    return replace(SOUND, data=lambda: {**data(), **splits})
+
+
+class Answers(nn.Module):
+    """Answers with whatever a function makes of the inputs."""
+
+    def __init__(self, answer: Callable[[torch.Tensor], Any]) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.answer(x)
+
+
+def answering(answer: Callable[[torch.Tensor], Any]) -> Workload:
+    return replace(SOUND, model=lambda: Answers(answer))
+
+
+def fails(*_: Any) -> Any:
+    raise ZeroDivisionError("no\nluck")
+
+
+def drawn_anew() -> dict[str, Any]:
+    everything = np.random.default_rng().permutation(inputs(90))
+    return {"train": (everything[:60], targets(60)), "validation": (everything[60:75], targets(15))} | {
+        "test": (everything[75:], targets(15))
+    }
+
+
+MORE = (np.concatenate([inputs(9, 2)[:4], inputs(9, 0)[:5]]), targets(9))
+
+BROKEN: dict[str, tuple[Any, str]] = {
+    "no workload": (network, "a workload must be a runners.workload.Workload, not function"),
+    "model is no function": (replace(SOUND, model=network()[1].weight), "model must be a function, not Parameter"),
+    "training is no plan": (replace(SOUND, training={"epochs": 3}), "training must be a TrainingPlan, not dict"),
+    "no name": (replace(SOUND, name=" "), "its name must be a word"),
+    "loading fails": (
+        replace(SOUND, data=fails),
+        rf"loading its data failed at {__file__}:\d+: ZeroDivisionError: no luck",
+    ),
+    "no test split": (replace(SOUND, data=lambda: {"train": 1, "validation": 1}), "gives no test split"),
+    "empty split": (with_data(test=(inputs(0), targets(0))), "the test split is empty"),
+    "lengths": (with_data(test=(inputs(8, 2), targets(9))), "8 inputs and 9 targets"),
+    "shapes": (
+        with_data(test=(inputs(9, 2, side=5), targets(9))),
+        r"inputs of different shapes \(train \(1, 4, 4\), validation \(1, 4, 4\), test \(1, 5, 5\)\)",
+    ),
+    "NaN": (with_data(train=(np.full((9, 1, 4, 4), np.nan), targets(9))), "the inputs hold NaN or infinity"),
+    "split drawn anew": (replace(SOUND, data=drawn_anew), r"data\(\) gives another train split at each call"),
+    "no module": (replace(SOUND, model=dict), r"model\(\) gives dict; it must give a torch.nn.Module"),
+    "model fails": (answering(fails), r"its model on inputs of shape \(2, 1, 4, 4\) failed at .*: ZeroDivisionError"),
+    "two answers": (answering(lambda x: (x, x)), "its model answers with tuple; it must answer with one tensor"),
+    "batch lost": (
+        answering(lambda x: x.reshape(1, -1)),
+        r"its model answers 2 examples with shape \(1, 32\); the first must be the batch",
+    ),
+    "not finite": (answering(lambda x: x.flatten(1) / 0), "its model answers with NaN or infinity"),
+    "pretrained anew": (replace(SOUND, pretrained=True), r"pretrained, but model\(\) gives other weights at each call"),
+    "too few outputs": (
+        replace(SOUND, model=lambda: network(2)),
+        "targets of the train split go from 0 to 2, but its model has 2 outputs; for 2 classes they go from 0 to 1",
+    ),
+    "classes from 1": (
+        with_data(test=(inputs(9, 2), targets(9) + 1)),
+        "targets of the test split go from 1 to 3, but its model has 3 outputs",
+    ),
+    "targets of another kind": (
+        with_data(validation=(inputs(9, 1), targets(9).astype(np.float32))),
+        "targets of the validation split are float32; class numbers must be int64",
+    ),
+    "loss fails": (replace(SOUND, loss=nn.MSELoss()), r"its loss on outputs \(2, 3\) and targets \(2,\) failed"),
+    "loss is a vector": (
+        replace(SOUND, loss=nn.CrossEntropyLoss(reduction="none")),
+        "it must give a tensor that holds one finite number",
+    ),
+    "metric fails": (replace(SOUND, metric=fails), "its metric fails failed at .*: ZeroDivisionError: no luck"),
+    "metric is NaN": (replace(SOUND, metric=lambda o, t: float("nan")), "its metric <lambda> gives nan; it must give"),
+    "metric is a vector": (replace(SOUND, metric=lambda o, t: o), "its metric <lambda> gives an array of float32"),
+    "augmentation crops": (
+        replace(SOUND, augment=lambda x, g: x[..., 1:]),
+        r"its augmentation makes \(2, 1, 4, 3\) of inputs \(2, 1, 4, 4\)",
+    ),
+    "test in train": (with_data(test=MORE), "5 of 9 examples of its test split are in its train split too"),
+    "validation is train": (
+        with_data(validation=(inputs(9, 0), targets(9))),
+        "9 of 9 examples of its validation split are in its train split too",
+    ),
+}
+
+
+def test_a_sound_workload_passes() -> None:
+    check(SOUND)
+    check(with_data(test=(np.concatenate([inputs(9, 2)[:5], inputs(9, 0)[:4]]), targets(9))))
+
+
+@pytest.mark.parametrize("breach", BROKEN)
+def test_a_workload_that_breaks_the_contract_is_refused(breach: str) -> None:
+    workload, sentence = BROKEN[breach]
+    with pytest.raises(RequestError, match=sentence) as refusal:
+        check(workload)
+    assert "\n" not in str(refusal.value)
+
+
+def test_regression_with_a_loss_of_its_own_passes() -> None:
+    floats = {name: (pair[0], pair[1][:, None].astype(np.float32)) for name, pair in data().items()}
+    check(
+        replace(
+            SOUND,
+            data=lambda: floats,
+            model=lambda: network(1),
+            loss=nn.functional.mse_loss,
+            metric=lambda outputs, wanted: float(np.exp(-np.square(outputs - wanted).mean())),
+        )
+    )

@@ -1,0 +1,118 @@
+"""``frontrunner export`` and ``verify``: what is said of figures that are not as sure as the others."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import create_trial
+from runners_tests.artifacts.short_verification import shorten
+
+from runners.artifacts import verification
+from runners.backend import Trained
+from runners.backends import all_backends, find_backend
+from runners.machine.device import describe
+from runners.measuring.measurement import Measurement
+from runners.store.stage_store import StageStore
+from runners.workloads.synthetic import WORKLOAD
+from search.commands import verify as verifying
+from search.commands.export import export_trial
+from search.commands.verify import verify_folder
+from spaces.errors import RequestError
+
+KEY = "a" * 64
+FIGURES = Measurement(
+    accuracy=0.001,  # any network reaches that
+    accuracy_ci95=(0.0, 0.1),
+    speedup=0.1,
+    speedup_ci95=(0.09, 0.11),
+    latency_p50_ms=1.0,
+    latency_p90_ms=1.0,
+    throughput_per_s=1.0,
+    load_ms=1.0,
+    size_mib=1.0,
+    macs=1,
+    parameters=1,
+    peak_memory_mib=1.0,
+    train_seconds=1.0,
+).to_json()
+UNSTABLE = {**FIGURES, "unstable": "the machine was busy [1.0 of 2 cores]"}
+SEARCHED = "figures from the search, not measured again at its end"
+
+
+@pytest.fixture(autouse=True)
+def _short_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shorten(monkeypatch, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a study with a baseline, a member that is unstable, one that is sound, and one that left the front.
+
+    They all share one artifact, of a new network of `synthetic`.
+    """
+    home = tmp_path_factory.mktemp("home")
+    store = StageStore(home / "stages")
+    with store.unfinished() as folder:
+        trained = Trained(WORKLOAD.model().eval(), lambda: Path(), WORKLOAD.example(), "fp32")
+        find_backend("torchscript").lower(trained, folder)
+        store.put(KEY, folder, {}, 1.0, {})
+    study = optuna.create_study(
+        study_name="night", storage=f"sqlite:///{home / 'studies.db'}", directions=["maximize", "maximize"]
+    )
+    settings = {"workload": "synthetic", "objectives": ["accuracy", "speedup"], "constraints": [], "seed": 0}
+    attributes: dict[str, Any] = {
+        "settings": settings,
+        "facts": {"name": "synthetic", "metric": "accuracy"},
+        "environment": {"device": describe(all_backends()).device},
+        "places": {"stages": str(store), "tracking": ""},
+        "final": {"0": FIGURES, "1": UNSTABLE, "2": FIGURES},
+    }
+    for name, value in attributes.items():
+        study.set_user_attr(name, value)
+    for number in range(4):
+        choices = {"runtime": "torchscript", "numeric_precision": "fp32", "threads": 1, "replicas": number + 1}
+        kept = {"configuration": json.dumps(choices), "measurement": FIGURES, "stages": {"lowering": KEY}}
+        study.add_trial(create_trial(values=[0.001, 0.1], user_attrs=kept))
+    return home
+
+
+def export(home: Path, to: Path, pick: int, *within: str) -> dict[str, Any]:
+    """The document of the folder that was written."""
+    export_trial("night", to, pick=str(pick), within=within, register=None, places={"home": home}, as_json=True)
+    document: dict[str, Any] = json.loads((to / "frontrunner.json").read_text())
+    return document
+
+
+@pytest.mark.parametrize(("pick", "doubts"), [(1, [f"not to be trusted: {UNSTABLE['unstable']}"]), (3, [SEARCHED])])
+def test_the_doubt_about_figures_goes_with_them(
+    pick: int, doubts: list[str], home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert export(home, tmp_path / "out", pick)["measured"]["doubts"] == doubts
+    assert f"\n{doubts[0]}\n" in (tmp_path / "out" / "README.md").read_text().replace("**", "")
+    said = capfd.readouterr()
+    assert f"trial {pick}: {doubts[0]}\n" in said.err
+    assert json.loads(said.out)["doubts"] == doubts
+
+
+def test_figures_that_were_measured_at_the_end_and_are_stable_carry_no_doubt(
+    home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert export(home, tmp_path / "out", 2)["measured"]["doubts"] == []
+    assert json.loads(capfd.readouterr().out)["doubts"] == []
+    assert "trust" not in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_bound_on_a_figure_that_is_not_known_is_not_kept(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="latency_p99_ms<=5: trial 2 does not keep it"):
+        export(home, tmp_path / "out", 2, "latency_p99_ms<=5")
+
+
+def test_what_a_folder_says_is_shown_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    finding = verification.Finding("speedup", 2.0, 2.1, (2.0, 2.2), None, "claimed on [/b]")
+    monkeypatch.setattr(verifying, "verify", lambda *given, **named: [finding])
+    verify_folder(Path("folder"), as_json=False)
+    assert "claimed on [/b]" in capfd.readouterr().out

@@ -1,0 +1,195 @@
+"""The last word on a front: when it is measured again, and what is said of members that leave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from search_tests.simulation import OBJECTIVES, Log, drive, make_chains, make_runner, open_table_study, table
+
+from runners.executors.simulated import SimulatedRunner
+from runners.runner import StageOutcome, StageTask
+from search.driver.final_measurement import settle_front
+from search.driver.search_context import Search
+from search.front.front import front_document, front_of
+from search.objectives.constraint import Constraint
+from search.objectives.objective import Objective, find_objectives
+from search.study.study import TrialRecord, records
+from spaces.configuration import Configuration
+
+
+class Machine:
+    """The table, with figures that change once the search is over."""
+
+    def __init__(self) -> None:
+        self.slower: dict[str, float] = {}
+        self.failing: set[str] = set()
+        self.without_p99: set[str] = set()
+        self.unstable = ""
+        self.asked = 0
+
+    def __call__(self, configuration: Configuration) -> Mapping[str, Any]:
+        self.asked += 1
+        name, figures = configuration.canonical(), dict(table(configuration))
+        if name in self.failing:
+            raise RuntimeError("out of memory")
+        slower = self.slower.get(name, 1.0)
+        figures["speedup"] *= slower
+        figures["speedup_ci95"] = [end * slower for end in figures["speedup_ci95"]]
+        figures["latency_p99_ms"] = None if name in self.without_p99 else 3.0 / figures["speedup"]
+        return {**figures, "unstable": self.unstable, "accuracy_test": 0.9}
+
+
+def _searched(
+    machine: Machine, objectives: Sequence[Objective] = OBJECTIVES, constraints: Sequence[Constraint] = ()
+) -> Search:
+    chains = make_chains()
+    study = open_table_study(None, chains.space)
+    runner = make_runner(of=machine)
+    drive(study, runner, chains, 20, constraints, objectives=objectives)
+    return Search(study, runner, chains, objectives, constraints, Log())
+
+
+def test_the_front_is_measured_once_more_and_then_left_alone() -> None:
+    machine = Machine()
+    search = _searched(machine)
+    before = machine.asked
+    settle_front(search)
+    measured = machine.asked - before
+    assert measured == len({0, *(member["trial"] for member in front_document(search.study)["front"])})
+    assert all(member["measurement"]["accuracy_test"] == 0.9 for member in front_document(search.study)["front"])
+    settle_front(search)
+    assert machine.asked - before == measured
+
+
+def test_an_unstable_front_is_measured_anew() -> None:
+    machine = Machine()
+    search = _searched(machine)
+    machine.unstable = "the machine was busy"
+    settle_front(search)
+    before, machine.unstable = machine.asked, ""
+    settle_front(search)
+    assert machine.asked > before
+    assert not any(member["unstable"] for member in front_document(search.study)["front"])
+
+
+def test_a_member_that_leaves_is_named_with_both_figures() -> None:
+    machine = Machine()
+    search = _searched(machine)
+    fast = front_document(search.study)["front"][0]
+    machine.slower[Configuration(fast["configuration"]).canonical()] = 0.1
+    settle_front(search)
+    assert fast["trial"] not in [member["trial"] for member in front_document(search.study)["front"]]
+    assert any(f"trial {fast['trial']} left the front" in note for note in _notes(search))
+
+
+def test_a_front_whose_baseline_cannot_be_measured_finally_keeps_the_figures_of_the_search() -> None:
+    machine = Machine()
+    search = _searched(machine)
+    searched = front_document(search.study)["front"]
+    machine.failing = {search.chains.space.baseline().canonical()}
+    settle_front(search)
+    assert front_document(search.study)["front"] == searched
+    assert any("out of memory" in note and "`frontrunner resume table`" in note for note in _notes(search))
+    machine.failing.clear()
+    settle_front(search)
+    assert all(member["searched"] for member in front_document(search.study)["front"])
+
+
+def test_final_figures_without_those_of_the_baseline_are_not_settled() -> None:
+    machine = Machine()
+    search = _searched(machine)
+    settle_front(search)
+    finals, before = dict(search.study.user_attrs["final"]), machine.asked
+    del finals["0"]
+    search.study.set_user_attr("final", finals)
+    settle_front(search)
+    assert machine.asked > before
+
+
+@pytest.mark.parametrize(
+    ("objectives", "constraints"),
+    [(["accuracy", "latency_p99_ms"], []), (["accuracy", "speedup"], ["latency_p99_ms<=9"])],
+    ids=["objective", "constraint"],
+)
+def test_a_member_whose_last_timing_has_too_few_calls_for_what_is_asked_leaves_and_is_told_why(
+    objectives: list[str], constraints: list[str]
+) -> None:
+    machine = Machine()
+    search = _searched(machine, find_objectives(objectives), [Constraint.parse(text) for text in constraints])
+    fast, *others = _members(search)
+    assert others
+    machine.without_p99 = {fast.configuration.canonical()} if fast.configuration else set()
+    settle_front(search)
+    assert fast.number not in [trial.number for trial in _members(search)]
+    left = f"trial {fast.number} left the front: latency_p99_ms is not known, as fewer than 1,000 calls were timed"
+    assert [note for note in _notes(search) if "left the front" in note] == [left]
+
+
+def test_members_are_timed_beside_each_other_and_those_figures_are_the_final_ones() -> None:
+    machine = Machine()
+    search = _side_by_side(machine)
+    known = {"one": {"beats": 880.0, "milliseconds": 8.0, "seconds": 60.0}}
+    search.study.set_user_attr("quiet", known)
+    settle_front(search)
+    assert isinstance(search.runner, SideBySide)
+    assert search.runner.told == known, "what the search saw of the machine"
+    finals = {int(number): figures for number, figures in search.study.user_attrs["final"].items()}
+    assert {number: figures["speedup"] for number, figures in finals.items()} == {n: 2.0 + n for n in finals}
+    assert all(figures["accuracy_test"] == 0.9 for figures in finals.values()), "what else was found stays"
+
+
+def test_a_front_that_cannot_be_timed_together_keeps_doubtful_figures_of_each_and_is_timed_again() -> None:
+    machine = Machine()
+    search = _side_by_side(machine, "comparing: was killed")
+    machine.unstable = "the machine was busy"
+    settle_front(search)
+    assert any("one by one" in note and "was killed" in note for note in _notes(search))
+    finals = search.study.user_attrs["final"]
+    assert {figures["unstable"] for figures in finals.values()} == {
+        "timed alone, not beside the rest of the front: comparing: was killed; the machine was busy"
+    }
+    assert all(figures["accuracy_test"] == 0.9 for figures in finals.values())
+    machine.unstable = ""
+    settle_front(search)
+    doubts = {figures["unstable"] for figures in search.study.user_attrs["final"].values()}
+    assert doubts == {"timed alone, not beside the rest of the front: comparing: was killed"}
+    before = machine.asked
+    settle_front(search)
+    assert machine.asked > before, "figures of one by one are not settled"
+
+
+def _members(search: Search) -> list[TrialRecord]:
+    """The front as it stands, fastest first."""
+    complete = [trial for trial in records(search.study) if trial.state == "complete"]
+    finals = {int(number): figures for number, figures in search.study.user_attrs.get("final", {}).items()}
+    return front_of(complete, search.objectives, search.constraints, finals)[0]
+
+
+def _notes(search: Search) -> list[str]:
+    assert isinstance(search.watcher, Log)
+    return search.watcher.notes
+
+
+def _side_by_side(machine: Machine, failure: str | None = None) -> Search:
+    search = _searched(machine)
+    runner = SideBySide(*make_runner()._about, machine)
+    runner.failure = failure
+    return replace(search, runner=runner)
+
+
+class SideBySide(SimulatedRunner):
+    """Says of each member of a front that it has a speed of its own, or fails."""
+
+    failure: str | None = None
+    told: dict[str, Any] | None = None
+
+    def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
+        if task.stage != "comparing":
+            return super()._carry_out(task)
+        self.told = dict(task.quiet)
+        timings = {
+            n: {"speedup": 2.0 + int(n), "speedup_ci95": [1.9 + int(n), 2.1 + int(n)], "blocks": 9}
+            for n in task.settings["members"]
+        }
+        return StageOutcome({} if self.failure else {"timings": timings}, 1.0, failure=self.failure), 1.0

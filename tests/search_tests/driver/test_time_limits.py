@@ -1,0 +1,140 @@
+"""A search that runs out of time: what still begins, what is left, and what is told of it."""
+
+from functools import partial
+from pathlib import Path
+
+import optuna
+import pytest
+from search_tests.simulation import drive, make_chains, make_runner, open_table_study, table, training_only
+
+from runners.executors.simulated import SimulatedRunner
+from runners.runner import StageOutcome, StageTask
+from search.driver.time_limits import SETTLING_EACH_S, SETTLING_S, Deadline, settling_s
+from search.front.front import front_document
+from search.study.study import records
+
+
+class Clock:
+    """Shows what it is set to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_without_a_limit_it_is_never_too_late(clock: Clock) -> None:
+    deadline = Deadline(None, None, clock)
+    clock.now = 1e12
+    assert not deadline.too_late(1e12, 1000)
+    assert not deadline.is_over(1000)
+
+
+def test_after_the_timeout_nothing_begins_and_what_is_under_way_ends(clock: Clock) -> None:
+    deadline = Deadline(60.0, None, clock)
+    clock.now = 1059.9
+    assert not deadline.too_late(1e6, 3), "how long it takes does not matter"
+    clock.now = 1060.0
+    assert deadline.too_late(0.0, 0)
+    assert not deadline.is_over(3)
+
+
+def test_a_budget_keeps_time_for_the_last_measurements(clock: Clock) -> None:
+    deadline = Deadline(None, 100.0, clock)
+    clock.now = 1100.0 - SETTLING_S - 4 * SETTLING_EACH_S - 0.1
+    assert not deadline.is_over(settling_s(3, 0.0))
+    assert deadline.is_over(settling_s(4, 0.0)), "each member of the front takes its time"
+    assert deadline.is_over(settling_s(3, 10.0)), "as long as measuring takes in this study"
+    clock.now += 0.1
+    assert deadline.is_over(settling_s(3, 0.0))
+    assert not deadline.is_over(settling_s(2, 0.0))
+
+
+def test_within_a_budget_no_trial_begins_that_cannot_end(clock: Clock) -> None:
+    deadline = Deadline(None, 100.0, clock)
+    assert not deadline.too_late(80.0, 20.0)
+    assert deadline.too_late(80.1, 20.0)
+    assert deadline.too_late(80.0, 20.1)
+
+
+def test_whichever_limit_comes_first_counts(clock: Clock) -> None:
+    deadline = Deadline(30.0, 1000.0, clock)
+    clock.now = 1030.0
+    assert deadline.too_late(0.0, 0)
+    assert not deadline.is_over(0)
+
+
+@pytest.mark.parametrize("budget", [0.0, -5.0])
+def test_without_any_time_there_is_the_baseline_alone(budget: float) -> None:
+    chains = make_chains()
+    study = open_table_study(None, chains.space)
+    drive(study, make_runner(workers=3), chains, 20, time_budget_s=budget)
+    assert [(trial.number, trial.state) for trial in records(study)] == [(0, "complete")]
+    assert [member["trial"] for member in front_document(study)["front"]] == [0]
+
+
+def test_what_is_under_way_at_the_end_of_the_budget_is_left_and_taken_up_by_the_next_driver(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chains = make_chains()
+    study = open_table_study(None, chains.space)
+    runner = make_runner(workers=3, seconds=training_only)
+    monkeypatch.setattr("search.driver.driver.Deadline", partial(Deadline, clock=lambda: runner.clock_s))
+    log = drive(study, runner, chains, 30, time_budget_s=60.0)
+    trials = records(study)
+    left = [trial.number for trial in trials if trial.state == "running"]
+    assert left
+    assert {trial.state for trial in trials} == {"complete", "running"}
+    assert len(trials) < 30
+    assert f"the time is up, with {len(left)} trials under way; `frontrunner resume` takes them up" in log.notes
+    assert not set(left) & {member["trial"] for member in front_document(study)["front"]}
+    assert runner.clock_s <= 60.0
+    assert runner.wait(1.0) == [], "nothing is under way any more"
+    drive(study, make_runner(workers=3), chains, len(trials) + 3)
+    assert [trial.state for trial in records(study)] == ["complete"] * (len(trials) + 3)
+    assert [t.configuration for t in records(study)[: len(trials)]] == [t.configuration for t in trials]
+    assert not study.get_trials(states=[optuna.trial.TrialState.RUNNING])
+
+
+def test_what_is_under_way_at_the_timeout_ends_and_nothing_begins_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    chains = make_chains()
+    study = open_table_study(None, chains.space)
+    runner = make_runner(seconds=training_only)
+    monkeypatch.setattr("search.driver.driver.Deadline", partial(Deadline, clock=lambda: runner.clock_s))
+    drive(study, runner, chains, 30, timeout_s=35.0)
+    assert {trial.state for trial in records(study)} == {"complete"}
+    assert 3 < len(records(study)) < 30
+    assert 35.0 <= runner.clock_s < 35.0 + 12.0, "the last trial takes eleven seconds at most"
+
+
+class Interrupted(SimulatedRunner):
+    """Stands for a driver that is stopped while a network trains."""
+
+    def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
+        if self.clock_s > 20 and "training" in {task.stage for _, _, task, _ in self._under_way}:
+            raise KeyboardInterrupt
+        return super().wait(timeout_s)
+
+
+def test_trials_that_an_earlier_driver_left_running_keep_to_the_budget_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chains = make_chains()
+    study = open_table_study(tmp_path, chains.space)
+    first = Interrupted(*make_runner()._about, table, workers=2, seconds=training_only)
+    with pytest.raises(KeyboardInterrupt):
+        drive(study, first, chains, 30)
+    left = [trial.number for trial in records(study) if trial.state == "running"]
+    assert left
+    runner = make_runner(workers=2, seconds=training_only)
+    monkeypatch.setattr("search.driver.driver.Deadline", partial(Deadline, clock=lambda: runner.clock_s))
+    again = open_table_study(tmp_path, chains.space)
+    drive(again, runner, chains, 30, time_budget_s=5.0)
+    trials = {trial.number: trial for trial in records(again)}
+    assert {trials[number].state for number in left} == {"running"}
+    assert max(trials) == max(left)

@@ -86,7 +86,7 @@ def _worst(runs: Sequence[Timing]) -> dict[str, Any]:
     return {**runs[-1]["machine"], **({"above_quiet": max(above)} if above else {})}
 
 
-def smallest_believable(runs: Sequence[Timing]) -> float:
+def timing_resolution(runs: Sequence[Timing]) -> float:
     """How far from 1 the intervals of the baseline against itself reach, as a share: less is no difference."""
     return max(max(float(run["speedup_ci95"][1]) - 1, 1 / float(run["speedup_ci95"][0]) - 1) for run in runs)
 

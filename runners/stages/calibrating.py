@@ -3,7 +3,7 @@
 from typing import Any
 
 from runners.measuring.deviation import joined_by_machine
-from runners.measuring.group import smallest_believable
+from runners.measuring.group import timing_resolution
 from runners.measuring.paired_timing import joined
 from runners.stages.comparing import time_members
 from runners.stages.job import StageJob
@@ -18,7 +18,7 @@ def run(job: StageJob) -> dict[str, Any]:
     itself = {"artifact": None, "threads": job.task.settings["baseline_threads"]}
     runs = [timings[0] for timings in time_members(job, [itself], what="calibrating")]
     return {
-        "resolution": smallest_believable(runs),
+        "resolution": timing_resolution(runs),
         "speedups": [run["speedup"] for run in runs],
         "intervals": [list(run["speedup_ci95"]) for run in runs],
         "unstable": joined(run["unstable"] for run in runs),

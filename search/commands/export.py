@@ -18,7 +18,7 @@ from runners.store.location import Store, open_store
 from runners.workload_loading.reference import resolve
 from search.commands.studies import document_of, open_study
 from search.commands.verify import tell_that_it_waits
-from search.driver.machine_baseline import Quietest
+from search.driver.machine_baseline import MachineBaselines
 from search.front.front import all_measured
 from search.objectives.constraint import Constraint
 from search.objectives.loss_table import losses
@@ -173,7 +173,7 @@ def _write(study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str
             "seed": settings["seed"],
             "metric": document["metric"],
             "doubts": doubts(chosen),
-            "quiet": Quietest(study).known,
+            "quiet": MachineBaselines(study).known,
         },
         workload=document["workload"],
         origin={"study": study.study_name, "trial": chosen["trial"], "workload": settings["workload"]},

@@ -21,15 +21,15 @@ from runners.store.location import open_store
 from runners.workload_loading.reference import check_workload_reference
 from search.commands.conclusion import conclude
 from search.driver.driver import Driver
-from search.driver.final_measurement import settle_front
+from search.driver.final_measurement import measure_front
 from search.driver.front_artifacts import keep_front
-from search.driver.observers import Watchers
-from search.driver.search_context import Search
+from search.driver.observers import Observers
+from search.driver.search_context import SearchContext
 from search.driver.successive_halving import levels_of
-from search.driver.warm_start import Earlier, earlier_study
+from search.driver.warm_start import EarlierStudy, load_earlier_study
 from search.front.front import all_measured, front_document
 from search.objectives.objective import find_objectives
-from search.objectives.trial_targets import Lessons
+from search.objectives.trial_targets import TrialTargets
 from search.request.locations import Places
 from search.request.space_file import space_document
 from search.request.study_request import UNLIMITED, StudyRequest, merge
@@ -85,9 +85,9 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
                 fingerprint=facts.fingerprint,
             )
             space = make_space(choices, environment)
-            earlier = Earlier()
+            earlier = EarlierStudy()
             if request.from_study:
-                earlier = earlier_study(storage, request.from_study, space, environment.device, facts.fingerprint)
+                earlier = load_earlier_study(storage, request.from_study, space, environment.device, facts.fingerprint)
             study = make_study(storage, request.study_name, objectives, settings, environment, facts)
             study.set_user_attr("budgets", request.budgets())
             study.set_user_attr("places", places.to_json())
@@ -133,7 +133,7 @@ def _drive(
     request: StudyRequest,
     places: Places,
     progress: Progress,
-    earlier: Earlier,
+    earlier: EarlierStudy,
     begun: float,
 ) -> dict[str, Any]:
     """Run the trials and measure the front; whatever happens, the tracking learns how it ended."""
@@ -143,12 +143,12 @@ def _drive(
         study.study_name, chains.facts.name, places.tracking, artifact_root, places.home.spool(study.study_name)
     )
     done = records(study)
-    lessons = Lessons(objectives, request.constraints)
-    study.sampler = make_sampler(request.sampler, study, chains.space, lessons, request.seed, earlier.front)
-    watchers = Watchers(progress, tracker, chains.space.baseline())
-    search = Search(study, runner, chains, objectives, request.constraints, watchers)
+    targets = TrialTargets(objectives, request.constraints)
+    study.sampler = make_sampler(request.sampler, study, chains.space, targets, request.seed, earlier.front)
+    watchers = Observers(progress, tracker, chains.space.baseline())
+    search = SearchContext(study, runner, chains, objectives, request.constraints, watchers)
     left = request.time_budget - (time.monotonic() - begun) if request.time_budget else None
-    driver = Driver(search, lessons, request.most_trials, timeout_s=request.timeout, time_budget_s=left)
+    driver = Driver(search, targets, request.most_trials, timeout_s=request.timeout, time_budget_s=left)
     driver.learn(earlier)
     status = "failed"
     try:
@@ -156,7 +156,7 @@ def _drive(
         tracker.study_started({**study.user_attrs["settings"], "budgets": study.user_attrs["budgets"]})
         progress.started(request.most_trials % UNLIMITED, sum(trial.state != "running" for trial in done))
         driver.run()
-        settle_front(search)
+        measure_front(search)
         status = "finished"
     except KeyboardInterrupt:
         status = "interrupted"

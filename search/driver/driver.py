@@ -10,20 +10,20 @@ import optuna
 from runners.measuring.measurement import figures_of, without_accuracy
 from runners.runner import StageOutcome
 from search.driver.candidate import TRAINING, Candidate
-from search.driver.early_stopping import Race
-from search.driver.machine_baseline import Quietest
+from search.driver.early_stopping import EarlyStopping
+from search.driver.machine_baseline import MachineBaselines
 from search.driver.screening import Screening
-from search.driver.search_context import WAIT_S, Search
-from search.driver.time_limits import Deadline, settling_s
-from search.driver.timing_resolution import calibrate
-from search.driver.trial_recorder import Ledger
-from search.driver.warm_start import Earlier
+from search.driver.search_context import WAIT_S, SearchContext
+from search.driver.time_limits import TimeLimits, final_measurement_s
+from search.driver.timing_resolution import find_timing_resolution
+from search.driver.trial_recorder import TrialRecorder
+from search.driver.warm_start import EarlierStudy
 from search.front.live_front import LiveFront
 from search.objectives.constraint import trusted
-from search.objectives.trial_targets import Lessons
+from search.objectives.trial_targets import TrialTargets
 from search.samplers.distinct_sampler import DistinctSampler
 from search.study.storage import together
-from search.study.study import TrialRecord, believable, record, records
+from search.study.study import TrialRecord, record, records, timing_resolution
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
 
@@ -53,38 +53,38 @@ class Driver:
 
     def __init__(
         self,
-        search: Search,
-        lessons: Lessons,
+        search: SearchContext,
+        targets: TrialTargets,
         trials: int,
         *,
         timeout_s: float | None = None,
         time_budget_s: float | None = None,
     ) -> None:
         self._search = search
-        self._study, self._runner, self._watcher = search.study, search.runner, search.watcher
+        self._study, self._runner, self._observer = search.study, search.runner, search.observer
         assert isinstance(search.study.sampler, DistinctSampler)
         self._sampler = search.study.sampler
-        self._lessons = lessons
+        self._targets = targets
         self._trials = trials
-        self._clock = Deadline(timeout_s, time_budget_s)
+        self._clock = TimeLimits(timeout_s, time_budget_s)
         self._earlier: Mapping[Configuration, Mapping[str, Any]] = {}
         self._under_way: dict[str, list[Candidate]] = {}
         known = search.study.get_trials(deepcopy=False)
         self._asked = len(known)
-        self._lessons.recall(known)
-        self._screening = Screening(search.study, always=lessons.speed_decides)
+        self._targets.recall(known)
+        self._screening = Screening(search.study, always=targets.speed_decides)
         self._screening.recall(known)
-        self._quietest = Quietest(search.study)
-        self._race = Race(lessons, known, self._trained(known))
+        self._machine_baselines = MachineBaselines(search.study)
+        self._race = EarlyStopping(targets, known, self._trained(known))
         self._waited = False
-        self._ledger = Ledger(search, lessons)
+        self._recorder = TrialRecorder(search, targets)
         self._front = self._front_so_far()
 
-    def learn(self, earlier: Earlier) -> None:
+    def learn(self, earlier: EarlierStudy) -> None:
         """Take in what an earlier study knows."""
         self._earlier = earlier.figures
         if self._asked == 0:
-            self._quietest.inherit(earlier.quiet)
+            self._machine_baselines.inherit(earlier.quiet)
 
     def run(self) -> None:
         """Run trials until the number, the time or the space is spent.
@@ -96,14 +96,14 @@ class Driver:
         if self._asked == 0:
             self._ask()
         self._drain(until_idle=True)
-        if not self._lessons.baseline:
+        if not self._targets.baseline:
             raise WorkFailed(
                 f"the baseline failed ({self._failure_of_baseline()}), so there is nothing to compare with"
             )
-        if calibrate(self._search, self._quietest):
+        if find_timing_resolution(self._search, self._machine_baselines):
             self._front = self._front_so_far()
         for configuration, known in self._earlier.items():
-            self._sampler.learn(configuration, self._lessons.columns(known), looked_up=False)
+            self._sampler.learn(configuration, self._targets.columns(known), looked_up=False)
         for configuration, figures in self._screening.all().items():
             self._learn_screened(configuration, figures)
         while self._fill() or self._under_way:
@@ -111,7 +111,7 @@ class Driver:
 
     def _front_so_far(self) -> LiveFront:
         """The front of what the study holds, with what is known of its resolution."""
-        front = LiveFront(self._search.objectives, self._search.constraints, believable(self._study))
+        front = LiveFront(self._search.objectives, self._search.constraints, timing_resolution(self._study))
         for trial in self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
             front.add(record(trial))
         return front
@@ -149,10 +149,10 @@ class Driver:
         return len(self._under_way) < slots and candidates < WAITING * slots
 
     def _wanted(self) -> bool:
-        if self._asked >= self._trials or self._clock.too_late(self._screening.trial_s, self._settling_s()):
+        if self._asked >= self._trials or self._clock.too_late(self._screening.trial_s, self._final_measurement_s()):
             return False
         if self._sampler.exhausted():
-            self._watcher.note(f"every configuration of the space has been tried, after {self._asked} trials")
+            self._observer.note(f"every configuration of the space has been tried, after {self._asked} trials")
             self._trials = self._asked
         return self._asked < self._trials
 
@@ -164,7 +164,7 @@ class Driver:
 
     def _ask(self) -> None:
         self._screening.chose()
-        self._sampler.weigh(self._screening.dearness)
+        self._sampler.weigh(self._screening.cost_ratio)
         trial = self._study.ask()
         self._asked += 1
         self._start(trial, self._settle(trial))
@@ -187,41 +187,41 @@ class Driver:
 
     def _send(self, candidate: Candidate) -> None:
         task = candidate.task
-        self._watcher.stage_started(candidate.number, task.stage)
+        self._observer.stage_started(candidate.number, task.stage)
         if task.key in self._under_way:
             self._under_way[task.key].append(candidate)
             return
         self._under_way[task.key] = [candidate]
-        self._runner.submit(self._quietest.informed(task))
+        self._runner.submit(self._machine_baselines.informed(task))
 
     def _drain(self, *, until_idle: bool) -> None:
         """Take in what has ended: once, or until nothing is under way or the time for it is up."""
         while self._under_way:
             for task, outcome in self._runner.wait(WAIT_S):
-                self._quietest.learn(outcome)
+                self._machine_baselines.learn(outcome)
                 for candidate in self._under_way.pop(task.key):
                     self._advance(candidate, outcome)
                     outcome = replace(outcome, from_store=True)  # whoever waited for it beside the first
-            if self._lessons.baseline and self._clock.is_over(self._settling_s()):
+            if self._targets.baseline and self._clock.is_over(self._final_measurement_s()):
                 self._abandon()
             if not until_idle:
                 return
 
     def _advance(self, candidate: Candidate, outcome: StageOutcome) -> None:
-        self._watcher.stage_ended(candidate.number, candidate.task.stage, outcome.seconds, outcome.from_store)
+        self._observer.stage_ended(candidate.number, candidate.task.stage, outcome.seconds, outcome.from_store)
         candidate.took(outcome)
         if outcome.waited_s > PATIENCE_S and not self._waited:
             self._waited = True
-            self._watcher.note(f"{candidate.task.stage} waited {outcome.waited_s:.0f} s for others on its machine")
+            self._observer.note(f"{candidate.task.stage} waited {outcome.waited_s:.0f} s for others on its machine")
         if candidate.trial is None and (outcome.failure or candidate.is_last):
             self._timed(candidate, outcome)
         elif outcome.failure is not None and candidate.position < candidate.screened_by:
             self._send_unscreened(candidate, outcome.failure)
         elif outcome.failure is not None:
-            self._report(self._ledger.fail(candidate, outcome.failure), candidate)
+            self._report(self._recorder.fail(candidate, outcome.failure), candidate)
         elif stopped := self._stopped(candidate, outcome):
-            self._report(self._ledger.stop(candidate, stopped), candidate)
-        elif candidate.was_screened and self._lessons.missed(candidate.speed or {}):
+            self._report(self._recorder.stop(candidate, stopped), candidate)
+        elif candidate.was_screened and self._targets.missed(candidate.speed or {}):
             self._send_unscreened(candidate, outcome.result["unstable"])
         elif not candidate.is_last:
             candidate.position += 1
@@ -231,7 +231,7 @@ class Driver:
 
     def _send_unscreened(self, candidate: Candidate, failure: str) -> None:
         """A candidate that cannot be timed untrained is trained all the same, and timed afterwards."""
-        self._watcher.note(f"trial {candidate.number} could not be timed before its training: {failure}")
+        self._observer.note(f"trial {candidate.number} could not be timed before its training: {failure}")
         candidate.tasks = self._search.chains.chain(candidate.configuration)
         candidate.screened_by, candidate.position, candidate.speed = 0, 0, None
         self._send(candidate)
@@ -241,18 +241,18 @@ class Driver:
         self._runner.cancel()
         left, self._under_way = [one for many in self._under_way.values() for one in many], {}
         for candidate in left:
-            self._watcher.stage_ended(candidate.number, candidate.task.stage, 0.0, from_store=True)
+            self._observer.stage_ended(candidate.number, candidate.task.stage, 0.0, from_store=True)
         trials = sum(candidate.trial is not None for candidate in left)
-        self._watcher.note(f"the time is up, with {trials} trials under way; `frontrunner resume` takes them up")
+        self._observer.note(f"the time is up, with {trials} trials under way; `frontrunner resume` takes them up")
         self._trials = self._asked
 
-    def _settling_s(self) -> float:
-        return settling_s(len(self._front.members), self._screening.measuring_s)
+    def _final_measurement_s(self) -> float:
+        return final_measurement_s(len(self._front.members), self._screening.measuring_s)
 
     def _timed(self, candidate: Candidate, outcome: StageOutcome) -> None:
         """A candidate was timed untrained: the sampler knows its speed now, or leaves it alone if that failed."""
         if outcome.failure:
-            self._watcher.note(f"a candidate could not be timed untrained and is left alone: {outcome.failure}")
+            self._observer.note(f"a candidate could not be timed untrained and is left alone: {outcome.failure}")
             self._sampler.learn(candidate.configuration, None)
             return
         figures = without_accuracy(figures_of(outcome.result))
@@ -261,15 +261,15 @@ class Driver:
 
     def _learn_screened(self, configuration: Configuration, figures: Mapping[str, Any]) -> None:
         """The sampler goes by the speed even where it is in doubt, which must leave a bound open all the same."""
-        columns, bounds = self._lessons.columns(figures), slice(len(self._lessons.objectives), None)
-        columns[bounds] = self._lessons.columns(trusted(figures))[bounds]
+        columns, bounds = self._targets.columns(figures), slice(len(self._targets.objectives), None)
+        columns[bounds] = self._targets.columns(trusted(figures))[bounds]
         self._sampler.learn(configuration, columns)
 
     def _stopped(self, candidate: Candidate, outcome: StageOutcome) -> str | None:
         """Why the trial ends here, before its last stage, or None."""
         if candidate.was_screened:
             candidate.speed = without_accuracy(figures_of(outcome.result))
-            missed = self._lessons.missed(trusted(candidate.speed))
+            missed = self._targets.missed(trusted(candidate.speed))
             return f"not trained: it misses {missed} with {candidate.speed[missed.quantity]:.4g}" if missed else None
         if candidate.task.stage == TRAINING:
             return self._race.stopped(candidate, outcome.result)
@@ -277,18 +277,18 @@ class Driver:
 
     def _finish(self, candidate: Candidate, result: Mapping[str, Any]) -> None:
         try:
-            done = self._ledger.complete(candidate, result)
+            done = self._recorder.complete(candidate, result)
         except ValueError as error:
-            self._report(self._ledger.fail(candidate, f"measuring: {error}"), candidate)
+            self._report(self._recorder.fail(candidate, f"measuring: {error}"), candidate)
             return
-        self._lessons.completed(done.number, done.measurement or {}, candidate.rungs)
+        self._targets.completed(done.number, done.measurement or {}, candidate.rungs)
         self._front.add(done)
         self._report(done, candidate)
 
     def _report(self, trial: TrialRecord, candidate: Candidate) -> None:
         self._screening.cost(candidate.seconds)
         seconds = time.monotonic() - candidate.begun
-        self._watcher.trial_ended(trial, self._front.members, self._front.hypervolume, seconds)
+        self._observer.trial_ended(trial, self._front.members, self._front.hypervolume, seconds)
 
     def _failure_of_baseline(self) -> str:
         return next((t.failure for t in records(self._study) if t.number == 0 and t.failure), "it did not finish")

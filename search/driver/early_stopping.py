@@ -8,10 +8,10 @@ from optuna.trial import FrozenTrial
 
 from search.driver.candidate import Candidate
 from search.driver.successive_halving import Rungs
-from search.objectives.trial_targets import TRAINED, Lessons
+from search.objectives.trial_targets import TRAINED, TrialTargets
 
 
-class Race:
+class EarlyStopping:
     """Reports the trials of a study at each rung of their training.
 
     They compete in the losses of the objectives, with the accuracy of the network at the rung and the speed and size of
@@ -25,8 +25,8 @@ class Race:
         trained: Keys of levels that are trained already.
     """
 
-    def __init__(self, lessons: Lessons, told: Sequence[FrozenTrial] = (), trained: Iterable[str] = ()) -> None:
-        self._lessons = lessons
+    def __init__(self, targets: TrialTargets, told: Sequence[FrozenTrial] = (), trained: Iterable[str] = ()) -> None:
+        self._targets = targets
         self._rungs: dict[tuple[int, ...], Rungs] = {}
         self._trained = set(trained)
         for trial in told:
@@ -74,12 +74,12 @@ class Race:
         A constraint on a quantity that is not known yet counts as met: there are as many losses each time.
         """
         so_far = {name: result[name] for name in ("accuracy", "train_seconds") if name in result}
-        so_far["accuracy_drop"] = self._lessons.baseline["accuracy"] - so_far["accuracy"]
-        columns = self._lessons.columns({**(candidate.speed or {}), **so_far})
-        objectives = columns[: len(self._lessons.objectives)]
+        so_far["accuracy_drop"] = self._targets.baseline["accuracy"] - so_far["accuracy"]
+        columns = self._targets.columns({**(candidate.speed or {}), **so_far})
+        objectives = columns[: len(self._targets.objectives)]
         missed = [
             max(0.0, float(np.nan_to_num(violation)))
-            for constraint, violation in zip(self._lessons.constraints, columns[len(objectives) :], strict=True)
+            for constraint, violation in zip(self._targets.constraints, columns[len(objectives) :], strict=True)
             if constraint.quantity in TRAINED
         ]
         return [*objectives.tolist(), *missed] if np.isfinite(objectives).all() else None

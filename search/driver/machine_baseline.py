@@ -13,7 +13,7 @@ BETTER_KNOWING = ("measuring", "comparing")
 """Stages whose results are surer for it. What the baseline differs from itself by is to be seen in pairs alone."""
 
 
-class Quietest:
+class MachineBaselines:
     """Tells measurements what those before them saw, and remembers it with the study.
 
     Args:

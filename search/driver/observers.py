@@ -12,7 +12,7 @@ _REASONS = {"complete": "failure", "failed": "failure", "stopped": "stopped"}
 """What the reason is called with which a trial in this state ended."""
 
 
-class Watchers:
+class Observers:
     """Passes everything on to a progress display and a tracker.
 
     Args:

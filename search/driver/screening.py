@@ -50,7 +50,7 @@ class Screening:
     def per_trial(self) -> int:
         """How many candidates to time for each one trained."""
         least = int(self._always)
-        return max(least, min(MOST, int(SHARE * self.dearness)))
+        return max(least, min(MOST, int(SHARE * self.cost_ratio)))
 
     @property
     def trial_s(self) -> float:
@@ -58,7 +58,7 @@ class Screening:
         return self._training.middle + self._timing.middle
 
     @property
-    def dearness(self) -> float:
+    def cost_ratio(self) -> float:
         """What training costs, in units of what timing a candidate does; 0 while that is not known."""
         return self._training.middle / max(1e-9, self._timing.middle) if self._timing.known else 0.0
 

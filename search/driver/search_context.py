@@ -15,7 +15,7 @@ from search.study.study import TrialRecord
 WAIT_S = 1.0
 
 
-class Watcher(Protocol):
+class Observer(Protocol):
     """Who is told what happens: the progress display and the tracking, one after the other."""
 
     def stage_started(self, trial: int | None, stage: str) -> None:
@@ -40,7 +40,7 @@ def carry_out_alone(runner: Runner, task: StageTask) -> StageOutcome:
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchContext:
     """What a driver and the final measurements need of a search.
 
     Attributes:
@@ -57,4 +57,4 @@ class Search:
     chains: Chains
     objectives: Sequence[Objective]
     constraints: Sequence[Constraint]
-    watcher: Watcher
+    observer: Observer

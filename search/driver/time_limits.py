@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-SETTLING_S = 8.0
-SETTLING_EACH_S = 4.5
+FINAL_MEASUREMENT_S = 8.0
+FINAL_MEASUREMENT_EACH_S = 4.5
 """What the last measurements take: so long, and so long for the baseline and each member of a front of small networks;
 five members took 32 s on two cores where a measurement of the search took 2 s."""
 JUDGING_FROM_S = 3.0
@@ -12,12 +12,14 @@ SPLITS = 3
 """What a measurement of the search takes beyond so long is judging one split; the last ones judge so many."""
 
 
-def settling_s(front: int, measuring_s: float) -> float:
+def final_measurement_s(front: int, measuring_s: float) -> float:
     """Seconds that the last measurements of ``front`` members take, where one in the search takes ``measuring_s``."""
-    return SETTLING_S + (SETTLING_EACH_S + SPLITS * max(0.0, measuring_s - JUDGING_FROM_S)) * (1 + front)
+    return FINAL_MEASUREMENT_S + (FINAL_MEASUREMENT_EACH_S + SPLITS * max(0.0, measuring_s - JUDGING_FROM_S)) * (
+        1 + front
+    )
 
 
-class Deadline:
+class TimeLimits:
     """Two ways to run out of time: no further trial begins, or the search must be over.
 
     Args:
@@ -33,15 +35,15 @@ class Deadline:
         self._last_start = clock() + timeout_s if timeout_s is not None else None
         self._end = clock() + time_budget_s if time_budget_s is not None else None
 
-    def too_late(self, takes_s: float, settling_s: float) -> bool:
-        """Whether a trial that takes ``takes_s`` should not begin any more, with ``settling_s`` to measure after it."""
+    def too_late(self, takes_s: float, final_measurement_s: float) -> bool:
+        """Whether no trial of ``takes_s`` may begin, with ``final_measurement_s`` to measure after it."""
         if self._last_start is not None and self._clock() >= self._last_start:
             return True
-        return self._left_s(settling_s) < takes_s
+        return self._left_s(final_measurement_s) < takes_s
 
-    def is_over(self, settling_s: float) -> bool:
-        """Whether what is under way must be left, because the last measurements take ``settling_s``."""
-        return self._left_s(settling_s) <= 0
+    def is_over(self, final_measurement_s: float) -> bool:
+        """Whether what is under way must be left, because the last measurements take ``final_measurement_s``."""
+        return self._left_s(final_measurement_s) <= 0
 
-    def _left_s(self, settling_s: float) -> float:
-        return float("inf") if self._end is None else self._end - settling_s - self._clock()
+    def _left_s(self, final_measurement_s: float) -> float:
+        return float("inf") if self._end is None else self._end - final_measurement_s - self._clock()

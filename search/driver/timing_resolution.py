@@ -1,10 +1,10 @@
 """How small a difference in speed may be believed in a study, found by timing its baseline against itself."""
 
-from search.driver.machine_baseline import Quietest
-from search.driver.search_context import Search
+from search.driver.machine_baseline import MachineBaselines
+from search.driver.search_context import SearchContext
 
 
-def calibrate(search: Search, quietest: Quietest) -> bool:
+def find_timing_resolution(search: SearchContext, quietest: MachineBaselines) -> bool:
     """Find it out and keep it with the study, once, or by every driver anew until it is trusted.
 
     Args:
@@ -14,16 +14,16 @@ def calibrate(search: Search, quietest: Quietest) -> bool:
     Returns:
         Whether anything is known now that was not before.
     """
-    study, watcher = search.study, search.watcher
+    study, observer = search.study, search.observer
     known = study.user_attrs.get("calibration", {})
     if "resolution" in known and not known["unstable"]:
         return False
     occasion = known.get("occasion", -1) + 1
-    watcher.stage_started(0, "calibrating")
+    observer.stage_started(0, "calibrating")
     outcome = quietest.carry_out_alone(search.runner, search.chains.calibrating(study.study_name, occasion))
-    watcher.stage_ended(0, "calibrating", outcome.seconds, outcome.from_store)
+    observer.stage_ended(0, "calibrating", outcome.seconds, outcome.from_store)
     if outcome.failure:
-        watcher.note(f"how small a difference may be believed is not known: {outcome.failure}")
+        observer.note(f"how small a difference may be believed is not known: {outcome.failure}")
         study.set_user_attr("calibration", {**known, "unstable": outcome.failure, "occasion": occasion})
         return False
     study.set_user_attr("calibration", {**outcome.result, "occasion": occasion})

@@ -9,8 +9,8 @@ from optuna.trial import TrialState
 from runners.measuring.measurement import Measurement, figures_of
 from runners.measuring.paired_timing import CALLS_FOR_P99
 from search.driver.candidate import Candidate
-from search.driver.search_context import Search
-from search.objectives.trial_targets import Lessons
+from search.driver.search_context import SearchContext
+from search.objectives.trial_targets import TrialTargets
 from search.study.storage import together
 from search.study.study import TrialRecord
 
@@ -25,7 +25,7 @@ def why_unknown(name: str) -> str:
     return f"{name} {_UNKNOWN.get(name, 'was not measured on this machine')}"
 
 
-class Ledger:
+class TrialRecorder:
     """Tells Optuna how trials ended, with everything that a later driver or a reader needs to know of them.
 
     Args:
@@ -33,9 +33,9 @@ class Ledger:
         lessons: Know the baseline.
     """
 
-    def __init__(self, search: Search, lessons: Lessons) -> None:
+    def __init__(self, search: SearchContext, targets: TrialTargets) -> None:
         self._search = search
-        self._lessons = lessons
+        self._targets = targets
 
     def complete(self, candidate: Candidate, result: Mapping[str, Any]) -> TrialRecord:
         """Tell a measured trial.
@@ -82,7 +82,7 @@ class Ledger:
 
     def _measurement(self, result: Mapping[str, Any]) -> Measurement:
         measurement = Measurement.from_json(figures_of(result))
-        reference = self._lessons.baseline.get("accuracy", measurement.accuracy)
+        reference = self._targets.baseline.get("accuracy", measurement.accuracy)
         return replace(measurement, accuracy_drop=reference - measurement.accuracy)
 
     def _require_measured(self, measurement: Measurement) -> None:

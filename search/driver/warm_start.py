@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 
 from runners.measuring.deviation import QuietByMachine
-from search.driver.machine_baseline import Quietest
+from search.driver.machine_baseline import MachineBaselines
 from search.front.front import front_document
 from search.study.study import find_study, records
 from spaces.configuration import Configuration
@@ -16,7 +16,7 @@ from spaces.search_space import SearchSpace
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierStudy:
     """Knowledge of an earlier study.
 
     Attributes:
@@ -30,9 +30,9 @@ class Earlier:
     quiet: QuietByMachine = field(default_factory=dict)
 
 
-def earlier_study(
+def load_earlier_study(
     storage: optuna.storages.BaseStorage, name: str, space: SearchSpace, device: str, fingerprint: str
-) -> Earlier:
+) -> EarlierStudy:
     """What the study called ``name`` knows of the candidates in ``space``.
 
     Accuracies and trained stages stay true on another machine; speeds do not, and are measured again there.
@@ -55,7 +55,7 @@ def earlier_study(
     }
     front = (Configuration(member["configuration"]) for member in front_document(study)["front"])
     first = tuple(configuration for configuration in front if configuration in figures)
-    return Earlier(first, figures, Quietest(study).known)
+    return EarlierStudy(first, figures, MachineBaselines(study).known)
 
 
 def _elsewhere(measurement: Mapping[str, Any]) -> dict[str, Any]:

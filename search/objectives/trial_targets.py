@@ -15,7 +15,7 @@ TRAINED = ("accuracy", "accuracy_drop", "train_seconds")
 """Quantities that nobody knows before a candidate is trained; all others a screening gives."""
 
 
-class Lessons:
+class TrialTargets:
     """Turns figures into columns: a loss for each objective, the reference point at 1, then a violation for each
     constraint, met at 0 and below. What is not known is NaN.
 

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.objectives.pareto_front import nondominated
-from search.samplers.candidate_pool import Pool, Rows
+from search.samplers.candidate_pool import CandidatePool, Rows
 from search.samplers.encoding import Floats
-from search.samplers.expected_hypervolume_improvement import expected_gain, free_boxes
+from search.samplers.expected_hypervolume_improvement import expected_improvement, free_boxes
 from search.samplers.initial_design import farthest
-from search.samplers.posterior import ENOUGH, Beliefs
-from search.samplers.target_layout import Columns
-from search.samplers.training_cost import SharedWork
+from search.samplers.posterior import ENOUGH, Posteriors
+from search.samplers.target_layout import TargetLayout
+from search.samplers.training_cost import TrainingCost
 
 LEADERS, FIRST_LEADERS = 1_000, 256
 """Candidates with the largest gains, seen anew between two looks at all of them; and so many after a setback."""
@@ -23,7 +23,7 @@ NOTHING = 1e-12
 _BATCH, _CHUNK = 64, 4_096
 
 
-class Ranking:
+class Acquisition:
     """Worth of every candidate: the hypervolume it is expected to add, times its probability of being feasible.
 
     While nothing feasible is known, the probability alone counts. A gain can only shrink as the front moves on, so
@@ -38,14 +38,19 @@ class Ranking:
     """
 
     def __init__(
-        self, pool: Pool, columns: Columns, start: int, random: np.random.Generator, work: SharedWork | None = None
+        self,
+        pool: CandidatePool,
+        columns: TargetLayout,
+        start: int,
+        random: np.random.Generator,
+        work: TrainingCost | None = None,
     ) -> None:
         self._pool = pool
         self._work = work
         self._columns = columns
         self._start = max(start, ENOUGH)
         self._random = random
-        self._beliefs = Beliefs(pool, columns.objectives, random)
+        self._posteriors = Posteriors(pool, columns.objectives, random)
         self._bounds: Floats = np.zeros(0)
         self._exact: NDArray[np.bool_] = np.zeros(0, dtype=bool)
         self._feasible = False
@@ -65,7 +70,7 @@ class Ranking:
         hopeful = free & ~(self._pool.values[:, self._columns.objectives :] > 0).any(axis=1)
         free = hopeful if hopeful.any() else free
         if beginning:
-            return farthest(self._pool, self._beliefs.cheap, free, self._random)
+            return farthest(self._pool, self._posteriors.cheap, free, self._random)
         top = self._top(free, 1)[0]
         return top if self._bounds[top] > NOTHING else int(self._random.choice(np.flatnonzero(free)))
 
@@ -82,16 +87,16 @@ class Ranking:
 
     def expected(self, rows: Rows) -> Floats | None:
         """What is known or else expected of one candidate, shape ``(n_columns,)``; None while there is no model."""
-        if not self._beliefs.ready():
+        if not self._posteriors.ready():
             return None
         self._grow()
-        return np.array([self._beliefs.of(column, rows).expected()[0] for column in range(self._columns.count)])
+        return np.array([self._posteriors.of(column, rows).expected()[0] for column in range(self._columns.count)])
 
     def looked_up(self, rows: Rows, vectors: Sequence[Floats]) -> None:
         """Take in that ``vectors`` were found for candidates without a trial."""
         self._grow()
         found: NDArray[np.bool_] = np.any(np.isfinite(vectors), axis=0)
-        self._beliefs.looked_up(rows, found)
+        self._posteriors.looked_up(rows, found)
         self._forget(rows)
 
     def changed(self, rows: Rows) -> None:
@@ -106,7 +111,7 @@ class Ranking:
     def _update(self) -> None:
         """Bring beliefs, bounds and boxes up to date."""
         self._grow()
-        seen = self._beliefs.refresh(self._front, self._leaders)
+        seen = self._posteriors.refresh(self._front, self._leaders)
         if len(seen) == len(self._pool):
             self._pool.widen(self._rows_of_front())
             self._grow()
@@ -115,7 +120,7 @@ class Ranking:
 
     def _grow(self) -> None:
         """Make room for candidates that have come into the pool."""
-        self._beliefs.make_room()
+        self._posteriors.make_room()
         missing = len(self._pool) - len(self._bounds)
         if missing:
             self._bounds = np.append(self._bounds, np.full(missing, np.inf))
@@ -132,7 +137,7 @@ class Ranking:
         """Feasible trials and their losses; those under way as they are believed to end."""
         known = np.isfinite(self._pool.values).all(axis=1) & self._pool.done
         rows = np.flatnonzero(known | self._pool.pending)
-        columns = [self._beliefs.of(column, rows).expected() for column in range(self._columns.count)]
+        columns = [self._posteriors.of(column, rows).expected() for column in range(self._columns.count)]
         losses, violations = np.split(np.column_stack(columns), [self._columns.objectives], axis=1)
         feasible = (violations <= 0).all(axis=1)
         return rows[feasible], losses[feasible]
@@ -177,10 +182,10 @@ class Ranking:
             self._bounds[part], self._exact[part] = self._worth(part), True
 
     def _worth(self, rows: Rows) -> Floats:
-        beliefs = [self._beliefs.of(column, rows) for column in range(self._columns.count)]
-        objectives, constraints = beliefs[: self._columns.objectives], beliefs[self._columns.objectives :]
-        gain = expected_gain(objectives, *self._boxes)
-        probability = np.prod([belief.below(0.0) for belief in constraints], axis=0)
+        posteriors = [self._posteriors.of(column, rows) for column in range(self._columns.count)]
+        objectives, constraints = posteriors[: self._columns.objectives], posteriors[self._columns.objectives :]
+        gain = expected_improvement(objectives, *self._boxes)
+        probability = np.prod([posterior.below(0.0) for posterior in constraints], axis=0)
         worth: Floats = probability * (gain if self._feasible or not constraints else 1 + 0.01 * gain)
         return worth
 

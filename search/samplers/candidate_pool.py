@@ -15,7 +15,7 @@ ENUMERATED = 20_000
 """A space of so many candidates is listed; of a larger one this many are kept in view."""
 
 
-class Pool:
+class CandidatePool:
     """Candidates as rows of arrays; a row never changes its number.
 
     Attributes:

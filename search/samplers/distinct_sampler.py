@@ -12,8 +12,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from search.samplers.ehvi_sampler import GainSampler
-from search.samplers.recorded_draws import Answers
+from search.samplers.ehvi_sampler import EHVISampler
+from search.samplers.recorded_draws import RecordedDraws
 from spaces.configuration import Configuration, Scalar
 from spaces.search_space import SearchSpace
 from spaces.technique import Stage
@@ -59,7 +59,7 @@ class DistinctSampler(BaseSampler):
         self._tried.add(self.proposed.canonical())
         if not self._space.contains(self.proposed):
             return {}
-        replay = Answers.replayed(self._space, self.proposed)
+        replay = RecordedDraws.replayed(self._space, self.proposed)
         self._values = replay.values
         return dict(replay.distributions)
 
@@ -85,16 +85,16 @@ class DistinctSampler(BaseSampler):
     ) -> None:
         """Take in what is known of a candidate before it is trained; None leaves it alone from now on.
 
-        Only a `GainSampler` uses it.
+        Only a `EHVISampler` uses it.
 
         Args:
             configuration: The candidate.
-            columns: Those of `search.objectives.trial_targets.Lessons`, NaN where unknown.
+            columns: Those of `search.objectives.trial_targets.TrialTargets`, NaN where unknown.
             looked_up: Whether it was timed in this study, or else is known from an earlier one.
         """
         if columns is None:
             self._tried.add(configuration.canonical())
-        if not isinstance(self._inner, GainSampler):
+        if not isinstance(self._inner, EHVISampler):
             return
         if columns is None:
             self._inner.leave_out(configuration)
@@ -102,16 +102,16 @@ class DistinctSampler(BaseSampler):
             self._inner.learn(configuration, columns, looked_up=looked_up)
 
     def shortlist(self, study: Study, count: int) -> list[Configuration]:
-        """Up to ``count`` candidates that are most worth timing before one is chosen; none without a `GainSampler`."""
-        if not isinstance(self._inner, GainSampler) or self._first:
+        """Up to ``count`` candidates that are most worth timing before one is chosen; none without a `EHVISampler`."""
+        if not isinstance(self._inner, EHVISampler) or self._first:
             return []
         found = [Configuration(features) for features in self._inner.shortlist(study, count)]
         return [configuration for configuration in found if configuration.canonical() not in self._tried]
 
-    def weigh(self, dearness: float) -> None:
+    def weigh(self, cost_ratio: float) -> None:
         """Tell what training costs beside the rest of a trial, so that gains are weighed against it."""
-        if isinstance(self._inner, GainSampler) and self._inner.work:
-            self._inner.work.dearness = dearness
+        if isinstance(self._inner, EHVISampler) and self._inner.work:
+            self._inner.work.cost_ratio = cost_ratio
 
     def exhausted(self) -> bool:
         """Whether everything in the space was proposed; a space beyond `ENUMERATED` counts as endless."""
@@ -133,7 +133,7 @@ class DistinctSampler(BaseSampler):
             if configuration.canonical() not in self._tried:
                 return configuration
         for _ in range(ATTEMPTS):
-            configuration = self._space.draw(Answers.of_sampler(self._inner, study, trial))
+            configuration = self._space.draw(RecordedDraws.of_sampler(self._inner, study, trial))
             if configuration.canonical() not in self._tried:
                 return configuration
         return self._any_untried()

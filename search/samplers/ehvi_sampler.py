@@ -13,19 +13,19 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from search.samplers.acquisition import Ranking
-from search.samplers.candidate_pool import Pool
+from search.samplers.acquisition import Acquisition
+from search.samplers.candidate_pool import CandidatePool
 from search.samplers.candidate_space import Candidates, as_candidates
 from search.samplers.encoding import Floats
-from search.samplers.target_layout import Columns, Values
-from search.samplers.training_cost import SharedWork
+from search.samplers.target_layout import TargetLayout, Values
+from search.samplers.training_cost import TrainingCost
 from spaces.configuration import Scalar
 from spaces.search_space import SearchSpace
 
 LookUp = Callable[[list[dict[str, Scalar]]], Sequence[Values] | Floats]
 
 
-class GainSampler(BaseSampler):
+class EHVISampler(BaseSampler):
     """Proposes what no trial has, by the expected gain of hypervolume.
 
     What is known is read from the study: a study that was left goes on, trials under way count as they are believed
@@ -46,28 +46,28 @@ class GainSampler(BaseSampler):
         ValueError: A float distribution has no step.
 
     Attributes:
-        work: The same; whoever has measured it sets its `SharedWork.dearness`.
+        work: The same; whoever has measured it sets its `TrainingCost.cost_ratio`.
     """
 
     def __init__(
         self,
         candidates: Candidates | SearchSpace | Mapping[str, BaseDistribution],
-        columns: Columns | int,
+        columns: TargetLayout | int,
         *,
         look_up: LookUp | None = None,
         look_ups: int = 200,
         start: int = 6,
         seed: int = 0,
-        work: SharedWork | None = None,
+        work: TrainingCost | None = None,
     ) -> None:
         self._candidates = as_candidates(candidates)
-        self._columns = Columns(columns) if isinstance(columns, int) else columns
+        self._columns = TargetLayout(columns) if isinstance(columns, int) else columns
         self._look_up = look_up
         self._look_ups = look_ups
         random = np.random.default_rng(seed)
         self._independent = RandomSampler(seed=seed)
-        self._pool = Pool(self._candidates, self._columns.count, random)
-        self._ranking = Ranking(self._pool, self._columns, start, random, work)
+        self._pool = CandidatePool(self._candidates, self._columns.count, random)
+        self._ranking = Acquisition(self._pool, self._columns, start, random, work)
         self.work = work
         self._proposed: dict[int, list[int]] = {}
         self._unfinished: set[int] = set()
@@ -81,7 +81,7 @@ class GainSampler(BaseSampler):
         Args:
             candidate: Its parameters, or its configuration.
             values: One for each column, as trials have them.
-            study: Whose directions the values have; needed where `Columns.losses` is off.
+            study: Whose directions the values have; needed where `TargetLayout.losses` is off.
             looked_up: Whether all candidates could be looked up like this; otherwise it is what another study found.
         """
         vector = self._columns.vector(values, study)

@@ -13,7 +13,7 @@ from search.samplers.output_transform import Floats, ShiftedLog
 
 
 @dataclass(frozen=True)
-class Belief:
+class Posterior:
     """About one column of ``n`` candidates: known where ``known`` is not NaN, otherwise Gaussian on ``scale``.
 
     Attributes:
@@ -28,9 +28,9 @@ class Belief:
     mean: Floats
     sd: Floats
 
-    def of(self, rows: NDArray[np.intp]) -> "Belief":
+    def of(self, rows: NDArray[np.intp]) -> "Posterior":
         """The belief about some of the candidates."""
-        return Belief(self.scale, self.known[rows], self.mean[rows], self.sd[rows])
+        return Posterior(self.scale, self.known[rows], self.mean[rows], self.sd[rows])
 
     def expected(self) -> Floats:
         """One value for each candidate, shape ``(n,)``: the known one or else the median."""
@@ -53,7 +53,7 @@ class Belief:
         return gap
 
 
-def expected_gain(beliefs: Sequence[Belief], lower: Floats, upper: Floats) -> Floats:
+def expected_improvement(posteriors: Sequence[Posterior], lower: Floats, upper: Floats) -> Floats:
     """Expected growth of the hypervolume by each of ``n`` candidates, shape ``(n,)``.
 
     The room that nothing dominates yet is cut into boxes. What a point adds is the part of each box that it
@@ -64,8 +64,11 @@ def expected_gain(beliefs: Sequence[Belief], lower: Floats, upper: Floats) -> Fl
         lower: Corners ``(n_boxes, n_objectives)`` of `free_boxes`.
         upper: The opposite corners.
     """
-    gaps = [{bound: belief.shortfall(bound) for bound in _bounds(lower, upper, j)} for j, belief in enumerate(beliefs)]
-    total = np.zeros(len(beliefs[0].known))
+    gaps = [
+        {bound: posterior.shortfall(bound) for bound in _bounds(lower, upper, j)}
+        for j, posterior in enumerate(posteriors)
+    ]
+    total = np.zeros(len(posteriors[0].known))
     for low, high in zip(lower.tolist(), upper.tolist(), strict=True):
         part = np.ones(len(total))
         for gap, start, end in zip(gaps, low, high, strict=True):

@@ -5,12 +5,12 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 import optuna
 from optuna.samplers import BaseSampler
 
-from search.objectives.trial_targets import Lessons
+from search.objectives.trial_targets import TrialTargets
 from search.samplers.candidate_space import SpaceCandidates
 from search.samplers.distinct_sampler import DistinctSampler, starting_points
-from search.samplers.ehvi_sampler import GainSampler
-from search.samplers.target_layout import Columns
-from search.samplers.training_cost import SharedWork
+from search.samplers.ehvi_sampler import EHVISampler
+from search.samplers.target_layout import TargetLayout
+from search.samplers.training_cost import TrainingCost
 from search.study.study import records
 from spaces.configuration import Configuration, Scalar
 from spaces.search_space import SearchSpace
@@ -20,10 +20,10 @@ STARTUP = 12
 """Trials before a sampler of Optuna's own begins to model."""
 
 
-def _gain(space: SearchSpace, lessons: Lessons, seed: int) -> BaseSampler:
-    columns = Columns(len(lessons.objectives), len(lessons.constraints), lessons.of_trial, losses=True)
-    work = SharedWork(lambda candidate: trained_part(space, candidate))
-    return GainSampler(SpaceCandidates(space), columns, seed=seed, work=work)
+def _gain(space: SearchSpace, targets: TrialTargets, seed: int) -> BaseSampler:
+    columns = TargetLayout(len(targets.objectives), len(targets.constraints), targets.of_trial, losses=True)
+    work = TrainingCost(lambda candidate: trained_part(space, candidate))
+    return EHVISampler(SpaceCandidates(space), columns, seed=seed, work=work)
 
 
 def trained_part(space: SearchSpace, candidate: Mapping[str, Scalar]) -> Hashable:
@@ -35,14 +35,14 @@ def trained_part(space: SearchSpace, candidate: Mapping[str, Scalar]) -> Hashabl
     return tuple(item for settings in early for item in settings.items())
 
 
-SAMPLERS: Mapping[str, Callable[[SearchSpace, Lessons, int], BaseSampler]] = {
+SAMPLERS: Mapping[str, Callable[[SearchSpace, TrialTargets, int], BaseSampler]] = {
     "gain": _gain,
-    "tpe": lambda space, lessons, seed: optuna.samplers.TPESampler(
+    "tpe": lambda space, targets, seed: optuna.samplers.TPESampler(
         seed=seed, n_startup_trials=STARTUP, constant_liar=True
     ),
-    "nsga2": lambda space, lessons, seed: optuna.samplers.NSGAIISampler(seed=seed),
-    "gp": lambda space, lessons, seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP),
-    "random": lambda space, lessons, seed: optuna.samplers.RandomSampler(seed=seed),
+    "nsga2": lambda space, targets, seed: optuna.samplers.NSGAIISampler(seed=seed),
+    "gp": lambda space, targets, seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP),
+    "random": lambda space, targets, seed: optuna.samplers.RandomSampler(seed=seed),
 }
 
 
@@ -50,7 +50,7 @@ def make_sampler(
     name: str,
     study: optuna.Study,
     space: SearchSpace,
-    lessons: Lessons,
+    targets: TrialTargets,
     seed: int,
     first: Sequence[Configuration] = (),
 ) -> DistinctSampler:
@@ -71,5 +71,5 @@ def make_sampler(
     tried = {trial.configuration.canonical() for trial in trials if trial.configuration is not None}
     baseline, *others = starting_points(space)
     return DistinctSampler(
-        SAMPLERS[name](space, lessons, own), space, tried, first=[baseline, *first, *others], seed=own
+        SAMPLERS[name](space, targets, own), space, tried, first=[baseline, *first, *others], seed=own
     )

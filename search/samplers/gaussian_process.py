@@ -35,7 +35,7 @@ _JITTER = 1e-7
 
 
 @dataclass(frozen=True)
-class Surrogate:
+class GaussianProcess:
     """What was learnt from ``(n, n_coordinates)`` rows and their values.
 
     Attributes:
@@ -72,7 +72,7 @@ class Surrogate:
 
 def fit(
     rows: Floats, groups: NDArray[np.intp], values: Floats, start: Floats | None = None, iterations: int = 40
-) -> Surrogate:
+) -> GaussianProcess:
     """The process that explains ``values`` ``(n,)`` at ``rows`` ``(n, n_coordinates)``.
 
     Args:
@@ -93,7 +93,7 @@ def fit(
     stretched = rows * _stretch(parameters, groups)
     covariance = np.exp(parameters[-2]) * np.exp(-squared_distances(stretched, stretched)) + _LEVEL_VARIANCE
     root = np.linalg.cholesky(covariance + (np.exp(parameters[-1]) + _JITTER) * np.eye(len(values)))
-    return Surrogate(parameters, groups, rows, root, cho_solve((root, True), standard), centre, unit)
+    return GaussianProcess(parameters, groups, rows, root, cho_solve((root, True), standard), centre, unit)
 
 
 def squared_distances(left: Floats, right: Floats) -> Floats:

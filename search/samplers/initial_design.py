@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from search.samplers.candidate_pool import Pool, Rows
+from search.samplers.candidate_pool import CandidatePool, Rows
 from search.samplers.encoding import ranks
 
 LOOKED_AT = 5_000
@@ -13,7 +13,9 @@ _AN_END = 0.02
 """Share of the ranks of a cheap column that counts as its better end."""
 
 
-def farthest(pool: Pool, cheap: NDArray[np.bool_], free: NDArray[np.bool_], random: np.random.Generator) -> int:
+def farthest(
+    pool: CandidatePool, cheap: NDArray[np.bool_], free: NDArray[np.bool_], random: np.random.Generator
+) -> int:
     """The row of a free candidate that lies where nothing was tried.
 
     Where a trial is at the better end of every cheap column already, it is the one whose nearest trial is farthest
@@ -35,7 +37,7 @@ def farthest(pool: Pool, cheap: NDArray[np.bool_], free: NDArray[np.bool_], rand
     return int(rows[np.argmax(_to_the_nearest(pool, rows, taken, known))])
 
 
-def _to_the_nearest(pool: Pool, rows: Rows, taken: Rows, columns: list[int]) -> NDArray[np.float64]:
+def _to_the_nearest(pool: CandidatePool, rows: Rows, taken: Rows, columns: list[int]) -> NDArray[np.float64]:
     """For each of ``rows`` the distance to the nearest of ``taken``."""
     parameters = max(1, len(pool.encoding.scales))
     nearest = np.full(len(rows), np.inf)
@@ -47,7 +49,7 @@ def _to_the_nearest(pool: Pool, rows: Rows, taken: Rows, columns: list[int]) -> 
     return nearest
 
 
-def _ranks(pool: Pool, rows: Rows, column: int) -> NDArray[np.float64]:
+def _ranks(pool: CandidatePool, rows: Rows, column: int) -> NDArray[np.float64]:
     """Ranks in a column; the middle where the value is not known."""
     values = pool.values[:, column]
     return np.nan_to_num(ranks(values[rows], values), nan=0.5)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.samplers.candidate_pool import Pool, Rows
+from search.samplers.candidate_pool import CandidatePool, Rows
 from search.samplers.encoding import Floats, ranks
-from search.samplers.expected_hypervolume_improvement import Belief
-from search.samplers.gaussian_process import Surrogate, fit
+from search.samplers.expected_hypervolume_improvement import Posterior
+from search.samplers.gaussian_process import GaussianProcess, fit
 from search.samplers.output_transform import ShiftedLog
 
 LEARNT_FROM = 300
@@ -33,12 +33,12 @@ class _Learnt:
     """One column's model, the rows ``(n,)`` it was learnt from, and from how many values it was tuned."""
 
     scale: ShiftedLog
-    surrogate: Surrogate
+    surrogate: GaussianProcess
     basis: NDArray[np.bool_]
     tuned_at: int
 
 
-class Beliefs:
+class Posteriors:
     """About all columns of all candidates of ``pool``.
 
     A column is cheap once it is known of a candidate without a trial. Cheap columns, known or predicted, are
@@ -49,7 +49,7 @@ class Beliefs:
         sds: On each column's scale, ``(n_columns, n)``.
     """
 
-    def __init__(self, pool: Pool, objectives: int, random: np.random.Generator) -> None:
+    def __init__(self, pool: CandidatePool, objectives: int, random: np.random.Generator) -> None:
         self._pool = pool
         self._objectives = objectives
         self._random = random
@@ -62,10 +62,10 @@ class Beliefs:
         """Whether every column has been learnt."""
         return len(self._learnt) == len(self.cheap)
 
-    def of(self, column: int, rows: Rows) -> Belief:
+    def of(self, column: int, rows: Rows) -> Posterior:
         """The belief about ``column`` of the candidates ``rows``."""
         learnt, known = self._learnt[column], self._pool.values[rows, column]
-        return Belief(learnt.scale, known, self.means[column, rows], self.sds[column, rows])
+        return Posterior(learnt.scale, known, self.means[column, rows], self.sds[column, rows])
 
     def refresh(self, front: Floats, leaders: Callable[[], Rows]) -> Rows:
         """Learn what enough has changed for, and give back the rows that are now seen otherwise.
@@ -149,7 +149,9 @@ class Beliefs:
         tuned_at = len(known) if tune or before is None else before.tuned_at
         self._learnt[column] = _Learnt(scale, surrogate, self._basis(column), tuned_at)
 
-    def _with_trials_under_way(self, column: int, surrogate: Surrogate, rows: Floats, targets: Floats) -> Surrogate:
+    def _with_trials_under_way(
+        self, column: int, surrogate: GaussianProcess, rows: Floats, targets: Floats
+    ) -> GaussianProcess:
         """The same model after trials under way ended as it believes: as sure as it will be then."""
         waiting = np.flatnonzero(self._pool.pending & np.isnan(self._pool.values[:, column]))
         if not len(waiting):

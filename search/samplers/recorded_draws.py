@@ -11,7 +11,7 @@ from spaces.configuration import Scalar
 from spaces.search_space import SearchSpace
 
 
-class Answers:
+class RecordedDraws:
     """Answers every question of `SearchSpace.draw`.
 
     Attributes:
@@ -31,14 +31,14 @@ class Answers:
         return self.values[name]
 
     @classmethod
-    def replayed(cls, space: SearchSpace, configuration: Mapping[str, Scalar]) -> "Answers":
+    def replayed(cls, space: SearchSpace, configuration: Mapping[str, Scalar]) -> "RecordedDraws":
         """The questions and answers with which ``space`` draws ``configuration``."""
         answers = cls(space.trial_parameters(configuration).__getitem__)
         space.draw(answers)
         return answers
 
     @classmethod
-    def of_sampler(cls, sampler: BaseSampler, study: Study, trial: FrozenTrial) -> "Answers":
+    def of_sampler(cls, sampler: BaseSampler, study: Study, trial: FrozenTrial) -> "RecordedDraws":
         """Answers as ``sampler`` gives them for ``trial``."""
         relative = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
         answers = cls(lambda name: "")

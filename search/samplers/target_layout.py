@@ -22,7 +22,7 @@ def values_of(trial: FrozenTrial) -> Values:
 
 
 @dataclass(frozen=True)
-class Columns:
+class TargetLayout:
     """How a trial becomes a vector: the objectives, then the constraints; what is unknown is NaN.
 
     Attributes:

@@ -10,7 +10,7 @@ from spaces.configuration import Scalar
 Part = Callable[[Mapping[str, Scalar]], Hashable]
 
 
-class SharedWork:
+class TrainingCost:
     """Costs of candidates, in units of what one costs whose dear part is done.
 
     Args:
@@ -21,7 +21,7 @@ class SharedWork:
     """
 
     def __init__(self, part: Part) -> None:
-        self.dearness = 0.0
+        self.cost_ratio = 0.0
         self._part = part
         self._numbers: dict[Hashable, int] = {None: 0}
         self._of: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
@@ -43,7 +43,7 @@ class SharedWork:
         self._of = np.append(self._of, np.array(fresh, dtype=np.intp))
         paid = self._done.copy()
         paid[list(self._busy)] = True
-        return np.where(paid[self._of], 1.0, 1.0 + self.dearness)
+        return np.where(paid[self._of], 1.0, 1.0 + self.cost_ratio)
 
     def _number(self, candidate: Mapping[str, Scalar]) -> int:
         name = self._part(candidate)

@@ -18,7 +18,6 @@ from spaces.errors import RequestError
 __all__ = [
     "StudySettings",
     "TrialRecord",
-    "believable",
     "find_study",
     "make_study",
     "open_storage",
@@ -27,6 +26,7 @@ __all__ = [
     "refuse_other_settings",
     "resolution_of",
     "stored_facts",
+    "timing_resolution",
 ]
 
 _STATES = {
@@ -158,13 +158,13 @@ def record(trial: FrozenTrial) -> TrialRecord:
     )
 
 
-def believable(study: optuna.Study) -> float:
+def timing_resolution(study: optuna.Study) -> float:
     """The smallest relative difference in speed that the machine of ``study`` lets be believed; 0 where unknown."""
     return resolution_of(study.user_attrs)
 
 
 def resolution_of(attributes: Mapping[str, Any]) -> float:
-    """`believable` of the study that has these attributes."""
+    """`timing_resolution` of the study that has these attributes."""
     return float(attributes.get("calibration", {}).get("resolution", 0.0))
 
 

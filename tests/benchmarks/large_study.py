@@ -17,9 +17,9 @@ from runners.measuring.measurement import Measurement
 from runners.runner import Runner, WorkloadFacts
 from runners.stages.chain import Chains
 from search.driver.driver import Driver
-from search.driver.search_context import Search, Watcher
+from search.driver.search_context import Observer, SearchContext
 from search.objectives.objective import find_objectives
-from search.objectives.trial_targets import Lessons
+from search.objectives.trial_targets import TrialTargets
 from search.request.locations import Home
 from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
@@ -149,13 +149,13 @@ class _Drawn:
 
 
 def driver_of(
-    study: optuna.Study, chains: Chains, runner: Runner, watcher: Watcher, trials: int, sampler: str | None = None
+    study: optuna.Study, chains: Chains, runner: Runner, observer: Observer, trials: int, sampler: str | None = None
 ) -> Driver:
     """The driver of ``study`` with the sampler of that name, or the one that a search has by default."""
-    lessons = Lessons(OBJECTIVES, ())
+    targets = TrialTargets(OBJECTIVES, ())
     name = sampler or str(StudyRequest.model_fields["sampler"].default)
-    study.sampler = make_sampler(name, study, chains.space, lessons, 0)
-    return Driver(Search(study, runner, chains, OBJECTIVES, (), watcher), lessons, trials)
+    study.sampler = make_sampler(name, study, chains.space, targets, 0)
+    return Driver(SearchContext(study, runner, chains, OBJECTIVES, (), observer), targets, trials)
 
 
 def home_in(folder: Path) -> Home:

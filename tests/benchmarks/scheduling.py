@@ -116,12 +116,12 @@ class LastBegun:
 def measure(workers: int, trials: int, seed: int, sampler: str | None) -> dict[str, Any]:
     """Run a whole study and take account of its workers."""
     runner = Workers(workers, seed)
-    watcher = LastBegun(runner)
+    observer = LastBegun(runner)
     with tempfile.TemporaryDirectory() as folder:
         study = open_study(home_in(Path(folder)))
-        driver_of(study, make_chains(), runner, watcher, trials, sampler).run()
+        driver_of(study, make_chains(), runner, observer, trials, sampler).run()
         del study
-    drained = runner.work_until(watcher.begun_s) / (workers * watcher.begun_s)
+    drained = runner.work_until(observer.begun_s) / (workers * observer.begun_s)
     return {
         "efficiency": runner.worked_s / (workers * runner.clock_s),
         "settings": {
@@ -133,7 +133,7 @@ def measure(workers: int, trials: int, seed: int, sampler: str | None) -> dict[s
             "sigma": SIGMA,
             "efficiency_until_the_drain": drained,
             "makespan_s": runner.clock_s,
-            "drain_s": runner.clock_s - watcher.begun_s,
+            "drain_s": runner.clock_s - observer.begun_s,
             "longest_stage_s": max(end - begin for begin, end in runner.busy),
             "drivers_own_s": runner.own_s,
         },

@@ -26,7 +26,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from search.objectives.pareto_front import hypervolume
-from search.samplers.ehvi_sampler import GainSampler
+from search.samplers.ehvi_sampler import EHVISampler
 
 DATASETS = ("cifar10", "cifar100", "imagenet")
 LOOK_UPS = 200
@@ -95,7 +95,7 @@ def ours(table: Table, seed: int) -> BaseSampler:
     def latencies(candidates: list[Any]) -> list[list[float]]:
         return [[float("nan"), table.of(candidate)[1]] for candidate in candidates]
 
-    return GainSampler(table.distributions, 2, look_up=latencies, look_ups=LOOK_UPS, seed=seed)
+    return EHVISampler(table.distributions, 2, look_up=latencies, look_ups=LOOK_UPS, seed=seed)
 
 
 def shares(table: Table, sampler: BaseSampler, budgets: Sequence[int]) -> list[float]:

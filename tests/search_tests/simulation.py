@@ -11,12 +11,12 @@ from runners.measuring.measurement import Measurement
 from runners.runner import StageTask, WorkloadFacts
 from runners.stages.chain import Chains
 from search.driver.driver import Driver
-from search.driver.search_context import Search
+from search.driver.search_context import SearchContext
 from search.objectives.constraint import Constraint
 from search.objectives.objective import Objective, find_objectives
-from search.objectives.trial_targets import Lessons
+from search.objectives.trial_targets import TrialTargets
 from search.samplers.distinct_sampler import DistinctSampler, starting_points
-from search.samplers.ehvi_sampler import GainSampler
+from search.samplers.ehvi_sampler import EHVISampler
 from search.samplers.factory import make_sampler
 from search.study.study import StudySettings, TrialRecord, make_study, open_storage, records
 from spaces.configuration import Configuration
@@ -132,10 +132,10 @@ def drive(
 ) -> Log:
     """Run a driver to its end and give back what it told; the sampler is the default one unless the study has one."""
     log = log or Log()
-    lessons = Lessons(objectives, constraints)
-    if not isinstance(study.sampler, DistinctSampler) or isinstance(study.sampler._inner, GainSampler):
-        study.sampler = make_sampler("gain", study, chains.space, lessons, 0)
-    Driver(Search(study, runner, chains, objectives, constraints, log), lessons, trials, **times).run()
+    targets = TrialTargets(objectives, constraints)
+    if not isinstance(study.sampler, DistinctSampler) or isinstance(study.sampler._inner, EHVISampler):
+        study.sampler = make_sampler("gain", study, chains.space, targets, 0)
+    Driver(SearchContext(study, runner, chains, objectives, constraints, log), targets, trials, **times).run()
     return log
 
 

@@ -9,7 +9,7 @@ import pytest
 from runners_tests.trapped import CRASH, HANG, NAN, OTHER_ANSWERS, OTHER_SHAPE, SLOW, lower, make_network
 
 from runners.lowering.weights import save_network
-from runners.measuring.group import combine, measure_together, smallest_believable
+from runners.measuring.group import combine, measure_together, timing_resolution
 from runners.measuring.pair import measure_pair, require_same_answer
 from runners.processes.fresh_process import call_fresh
 from runners.runner import StageFailed
@@ -88,7 +88,7 @@ def test_members_are_timed_beside_each_other_and_the_baseline_against_itself(tra
     assert timings[0]["speedup"] < 0.1, "it sleeps at every call"
     assert timings[1]["speedup"] == pytest.approx(1.0, rel=0.5)
     assert min(timing["blocks"] for timing in timings) >= 3
-    assert smallest_believable([timings[1]]) > 0
+    assert timing_resolution([timings[1]]) > 0
 
 
 def timing(low: float, speedup: float, high: float, unstable: str = "") -> dict[str, Any]:
@@ -132,8 +132,8 @@ def test_a_doubt_of_several_processes_is_told_once() -> None:
 
 
 def test_the_smallest_believable_difference_is_the_farthest_end_on_either_side() -> None:
-    assert smallest_believable([timing(0.99, 1.0, 1.02), timing(0.995, 1.0, 1.01)]) == pytest.approx(0.02)
-    assert smallest_believable([timing(0.8, 1.0, 1.02)]) == pytest.approx(0.25)
+    assert timing_resolution([timing(0.99, 1.0, 1.02), timing(0.995, 1.0, 1.01)]) == pytest.approx(0.02)
+    assert timing_resolution([timing(0.8, 1.0, 1.02)]) == pytest.approx(0.25)
 
 
 def test_threads_may_change_the_last_digits_of_an_answer() -> None:

@@ -55,7 +55,7 @@ def with_data(**splits: Any) -> Workload:
     return replace(SOUND, data=lambda: {**data(), **splits})
 
 
-class Answers(nn.Module):
+class RecordedDraws(nn.Module):
     """Answers with whatever a function makes of the inputs."""
 
     def __init__(self, answer: Callable[[torch.Tensor], Any]) -> None:
@@ -67,7 +67,7 @@ class Answers(nn.Module):
 
 
 def answering(answer: Callable[[torch.Tensor], Any]) -> Workload:
-    return replace(SOUND, model=lambda: Answers(answer))
+    return replace(SOUND, model=lambda: RecordedDraws(answer))
 
 
 def fails(*_: Any) -> Any:

@@ -21,7 +21,7 @@ from search_tests.simulation import (
 
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
-from search.driver.machine_baseline import Quietest
+from search.driver.machine_baseline import MachineBaselines
 from search.front.front import all_measured, front_document, front_of, nearest
 from search.objectives.constraint import Constraint
 from search.objectives.objective import find_objectives
@@ -409,7 +409,7 @@ def test_every_measurement_knows_what_those_before_it_saw_of_the_machine() -> No
 
 def test_what_comes_out_of_the_store_adds_no_time_to_what_is_known_of_a_machine() -> None:
     study = open_table_study(None, make_chains().space)
-    quietest = Quietest(study)
+    quietest = MachineBaselines(study)
     quietest.learn(StageOutcome({"quiet": at_best(900.0, 2.0)}))
     quietest.learn(StageOutcome({"quiet": at_best(890.0, 4.0)}, from_store=True))
     quietest.learn(StageOutcome({}))

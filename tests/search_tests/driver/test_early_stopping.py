@@ -23,11 +23,11 @@ from search_tests.simulation import (
 from runners.runner import StageOutcome, StageTask, WorkloadFacts
 from runners.stages.chain import Chains
 from search.driver.candidate import TRAINING, Candidate
-from search.driver.early_stopping import Race
+from search.driver.early_stopping import EarlyStopping
 from search.driver.successive_halving import levels_of
 from search.front.front import front_document
 from search.objectives.constraint import Constraint
-from search.objectives.trial_targets import Lessons
+from search.objectives.trial_targets import TrialTargets
 from search.study.study import records
 from spaces.configuration import Configuration
 from spaces.space_document import make_space
@@ -92,15 +92,15 @@ def test_a_stopped_trial_is_neither_trained_to_the_end_nor_on_the_front(
 
 def test_a_stopped_trial_teaches_the_sampler(raced: tuple[optuna.Study, Log, Recording]) -> None:
     study, _, _ = raced
-    lessons = Lessons(OBJECTIVES, [])
-    lessons.recall(study.get_trials(deepcopy=False))
+    targets = TrialTargets(OBJECTIVES, [])
+    targets.recall(study.get_trials(deepcopy=False))
     timed = [trial for trial in pruned(study) if trial.user_attrs["speed"]]
     assert timed
     for trial in timed:
-        columns = lessons.of_trial(trial)
+        columns = targets.of_trial(trial)
         assert columns is not None
         assert np.isfinite(columns).all()
-        foreseen = lessons.foreseen(
+        foreseen = targets.foreseen(
             trial.user_attrs["speed"], {int(e): a for e, a in trial.user_attrs["rungs"].items()}
         )
         truth = table(Configuration.from_json(trial.user_attrs["configuration"]))["accuracy"]
@@ -143,9 +143,9 @@ class Field:
     def __init__(self, *constraints: str, told: Sequence[optuna.trial.FrozenTrial] = ()) -> None:
         self.chains = chains_of()
         self.study = optuna.create_study(directions=["maximize", "maximize"])
-        self.lessons = Lessons(OBJECTIVES, [Constraint.parse(text) for text in constraints])
-        self.lessons.completed(0, measurement(0.98, 1.0), {})
-        self.race = Race(self.lessons, told)
+        self.targets = TrialTargets(OBJECTIVES, [Constraint.parse(text) for text in constraints])
+        self.targets.completed(0, measurement(0.98, 1.0), {})
+        self.race = EarlyStopping(self.targets, told)
 
     def start(self, speed: Mapping[str, Any] | None = None, **choices: Any) -> Candidate:
         """A trial at the beginning of its training; its speed is known where it is given."""

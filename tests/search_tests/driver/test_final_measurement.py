@@ -9,8 +9,8 @@ from search_tests.simulation import OBJECTIVES, Log, drive, make_chains, make_ru
 
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
-from search.driver.final_measurement import settle_front
-from search.driver.search_context import Search
+from search.driver.final_measurement import measure_front
+from search.driver.search_context import SearchContext
 from search.front.front import front_document, front_of
 from search.objectives.constraint import Constraint
 from search.objectives.objective import Objective, find_objectives
@@ -42,23 +42,23 @@ class Machine:
 
 def _searched(
     machine: Machine, objectives: Sequence[Objective] = OBJECTIVES, constraints: Sequence[Constraint] = ()
-) -> Search:
+) -> SearchContext:
     chains = make_chains()
     study = open_table_study(None, chains.space)
     runner = make_runner(of=machine)
     drive(study, runner, chains, 20, constraints, objectives=objectives)
-    return Search(study, runner, chains, objectives, constraints, Log())
+    return SearchContext(study, runner, chains, objectives, constraints, Log())
 
 
 def test_the_front_is_measured_once_more_and_then_left_alone() -> None:
     machine = Machine()
     search = _searched(machine)
     before = machine.asked
-    settle_front(search)
+    measure_front(search)
     measured = machine.asked - before
     assert measured == len({0, *(member["trial"] for member in front_document(search.study)["front"])})
     assert all(member["measurement"]["accuracy_test"] == 0.9 for member in front_document(search.study)["front"])
-    settle_front(search)
+    measure_front(search)
     assert machine.asked - before == measured
 
 
@@ -66,9 +66,9 @@ def test_an_unstable_front_is_measured_anew() -> None:
     machine = Machine()
     search = _searched(machine)
     machine.unstable = "the machine was busy"
-    settle_front(search)
+    measure_front(search)
     before, machine.unstable = machine.asked, ""
-    settle_front(search)
+    measure_front(search)
     assert machine.asked > before
     assert not any(member["unstable"] for member in front_document(search.study)["front"])
 
@@ -78,7 +78,7 @@ def test_a_member_that_leaves_is_named_with_both_figures() -> None:
     search = _searched(machine)
     fast = front_document(search.study)["front"][0]
     machine.slower[Configuration(fast["configuration"]).canonical()] = 0.1
-    settle_front(search)
+    measure_front(search)
     assert fast["trial"] not in [member["trial"] for member in front_document(search.study)["front"]]
     assert any(f"trial {fast['trial']} left the front" in note for note in _notes(search))
 
@@ -88,22 +88,22 @@ def test_a_front_whose_baseline_cannot_be_measured_finally_keeps_the_figures_of_
     search = _searched(machine)
     searched = front_document(search.study)["front"]
     machine.failing = {search.chains.space.baseline().canonical()}
-    settle_front(search)
+    measure_front(search)
     assert front_document(search.study)["front"] == searched
     assert any("out of memory" in note and "`frontrunner resume table`" in note for note in _notes(search))
     machine.failing.clear()
-    settle_front(search)
+    measure_front(search)
     assert all(member["searched"] for member in front_document(search.study)["front"])
 
 
 def test_final_figures_without_those_of_the_baseline_are_not_settled() -> None:
     machine = Machine()
     search = _searched(machine)
-    settle_front(search)
+    measure_front(search)
     finals, before = dict(search.study.user_attrs["final"]), machine.asked
     del finals["0"]
     search.study.set_user_attr("final", finals)
-    settle_front(search)
+    measure_front(search)
     assert machine.asked > before
 
 
@@ -120,7 +120,7 @@ def test_a_member_whose_last_timing_has_too_few_calls_for_what_is_asked_leaves_a
     fast, *others = _members(search)
     assert others
     machine.without_p99 = {fast.configuration.canonical()} if fast.configuration else set()
-    settle_front(search)
+    measure_front(search)
     assert fast.number not in [trial.number for trial in _members(search)]
     left = f"trial {fast.number} left the front: latency_p99_ms is not known, as fewer than 1,000 calls were timed"
     assert [note for note in _notes(search) if "left the front" in note] == [left]
@@ -131,7 +131,7 @@ def test_members_are_timed_beside_each_other_and_those_figures_are_the_final_one
     search = _side_by_side(machine)
     known = {"one": {"beats": 880.0, "milliseconds": 8.0, "seconds": 60.0}}
     search.study.set_user_attr("quiet", known)
-    settle_front(search)
+    measure_front(search)
     assert isinstance(search.runner, SideBySide)
     assert search.runner.told == known, "what the search saw of the machine"
     finals = {int(number): figures for number, figures in search.study.user_attrs["final"].items()}
@@ -143,7 +143,7 @@ def test_a_front_that_cannot_be_timed_together_keeps_doubtful_figures_of_each_an
     machine = Machine()
     search = _side_by_side(machine, "comparing: was killed")
     machine.unstable = "the machine was busy"
-    settle_front(search)
+    measure_front(search)
     assert any("one by one" in note and "was killed" in note for note in _notes(search))
     finals = search.study.user_attrs["final"]
     assert {figures["unstable"] for figures in finals.values()} == {
@@ -151,27 +151,27 @@ def test_a_front_that_cannot_be_timed_together_keeps_doubtful_figures_of_each_an
     }
     assert all(figures["accuracy_test"] == 0.9 for figures in finals.values())
     machine.unstable = ""
-    settle_front(search)
+    measure_front(search)
     doubts = {figures["unstable"] for figures in search.study.user_attrs["final"].values()}
     assert doubts == {"timed alone, not beside the rest of the front: comparing: was killed"}
     before = machine.asked
-    settle_front(search)
+    measure_front(search)
     assert machine.asked > before, "figures of one by one are not settled"
 
 
-def _members(search: Search) -> list[TrialRecord]:
+def _members(search: SearchContext) -> list[TrialRecord]:
     """The front as it stands, fastest first."""
     complete = [trial for trial in records(search.study) if trial.state == "complete"]
     finals = {int(number): figures for number, figures in search.study.user_attrs.get("final", {}).items()}
     return front_of(complete, search.objectives, search.constraints, finals)[0]
 
 
-def _notes(search: Search) -> list[str]:
-    assert isinstance(search.watcher, Log)
-    return search.watcher.notes
+def _notes(search: SearchContext) -> list[str]:
+    assert isinstance(search.observer, Log)
+    return search.observer.notes
 
 
-def _side_by_side(machine: Machine, failure: str | None = None) -> Search:
+def _side_by_side(machine: Machine, failure: str | None = None) -> SearchContext:
     search = _searched(machine)
     runner = SideBySide(*make_runner()._about, machine)
     runner.failure = failure

@@ -23,7 +23,7 @@ from runners.stages.chain import Chains
 from search.driver.screening import MOST, SHARE, TIMING, Screening
 from search.objectives.constraint import Constraint
 from search.samplers.distinct_sampler import DistinctSampler
-from search.samplers.ehvi_sampler import GainSampler
+from search.samplers.ehvi_sampler import EHVISampler
 from search.study.study import records
 from spaces.axis import Axis
 from spaces.configuration import Configuration, Scalar
@@ -219,7 +219,7 @@ def test_the_sampler_goes_on_to_propose_what_seemed_slow_on_a_busy_machine() -> 
     runner, study = Busy(MACHINE, FACTS, table, seconds=dear(2.0)), open_table_study(None, chains.space)
     drive(study, runner, chains, 12, [constraint])
     assert isinstance(study.sampler, DistinctSampler)
-    assert isinstance(study.sampler._inner, GainSampler)
+    assert isinstance(study.sampler._inner, EHVISampler)
     pool = study.sampler._inner._pool
     untried = pool.screened & ~pool.taken
     assert untried.any()

@@ -9,7 +9,7 @@ from search_tests.simulation import drive, make_chains, make_runner, open_table_
 
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
-from search.driver.time_limits import SETTLING_EACH_S, SETTLING_S, Deadline, settling_s
+from search.driver.time_limits import FINAL_MEASUREMENT_EACH_S, FINAL_MEASUREMENT_S, TimeLimits, final_measurement_s
 from search.front.front import front_document
 from search.study.study import records
 
@@ -29,14 +29,14 @@ def clock() -> Clock:
 
 
 def test_without_a_limit_it_is_never_too_late(clock: Clock) -> None:
-    deadline = Deadline(None, None, clock)
+    deadline = TimeLimits(None, None, clock)
     clock.now = 1e12
     assert not deadline.too_late(1e12, 1000)
     assert not deadline.is_over(1000)
 
 
 def test_after_the_timeout_nothing_begins_and_what_is_under_way_ends(clock: Clock) -> None:
-    deadline = Deadline(60.0, None, clock)
+    deadline = TimeLimits(60.0, None, clock)
     clock.now = 1059.9
     assert not deadline.too_late(1e6, 3), "how long it takes does not matter"
     clock.now = 1060.0
@@ -45,25 +45,25 @@ def test_after_the_timeout_nothing_begins_and_what_is_under_way_ends(clock: Cloc
 
 
 def test_a_budget_keeps_time_for_the_last_measurements(clock: Clock) -> None:
-    deadline = Deadline(None, 100.0, clock)
-    clock.now = 1100.0 - SETTLING_S - 4 * SETTLING_EACH_S - 0.1
-    assert not deadline.is_over(settling_s(3, 0.0))
-    assert deadline.is_over(settling_s(4, 0.0)), "each member of the front takes its time"
-    assert deadline.is_over(settling_s(3, 10.0)), "as long as measuring takes in this study"
+    deadline = TimeLimits(None, 100.0, clock)
+    clock.now = 1100.0 - FINAL_MEASUREMENT_S - 4 * FINAL_MEASUREMENT_EACH_S - 0.1
+    assert not deadline.is_over(final_measurement_s(3, 0.0))
+    assert deadline.is_over(final_measurement_s(4, 0.0)), "each member of the front takes its time"
+    assert deadline.is_over(final_measurement_s(3, 10.0)), "as long as measuring takes in this study"
     clock.now += 0.1
-    assert deadline.is_over(settling_s(3, 0.0))
-    assert not deadline.is_over(settling_s(2, 0.0))
+    assert deadline.is_over(final_measurement_s(3, 0.0))
+    assert not deadline.is_over(final_measurement_s(2, 0.0))
 
 
 def test_within_a_budget_no_trial_begins_that_cannot_end(clock: Clock) -> None:
-    deadline = Deadline(None, 100.0, clock)
+    deadline = TimeLimits(None, 100.0, clock)
     assert not deadline.too_late(80.0, 20.0)
     assert deadline.too_late(80.1, 20.0)
     assert deadline.too_late(80.0, 20.1)
 
 
 def test_whichever_limit_comes_first_counts(clock: Clock) -> None:
-    deadline = Deadline(30.0, 1000.0, clock)
+    deadline = TimeLimits(30.0, 1000.0, clock)
     clock.now = 1030.0
     assert deadline.too_late(0.0, 0)
     assert not deadline.is_over(0)
@@ -84,7 +84,7 @@ def test_what_is_under_way_at_the_end_of_the_budget_is_left_and_taken_up_by_the_
     chains = make_chains()
     study = open_table_study(None, chains.space)
     runner = make_runner(workers=3, seconds=training_only)
-    monkeypatch.setattr("search.driver.driver.Deadline", partial(Deadline, clock=lambda: runner.clock_s))
+    monkeypatch.setattr("search.driver.driver.TimeLimits", partial(TimeLimits, clock=lambda: runner.clock_s))
     log = drive(study, runner, chains, 30, time_budget_s=60.0)
     trials = records(study)
     left = [trial.number for trial in trials if trial.state == "running"]
@@ -105,7 +105,7 @@ def test_what_is_under_way_at_the_timeout_ends_and_nothing_begins_after_it(monke
     chains = make_chains()
     study = open_table_study(None, chains.space)
     runner = make_runner(seconds=training_only)
-    monkeypatch.setattr("search.driver.driver.Deadline", partial(Deadline, clock=lambda: runner.clock_s))
+    monkeypatch.setattr("search.driver.driver.TimeLimits", partial(TimeLimits, clock=lambda: runner.clock_s))
     drive(study, runner, chains, 30, timeout_s=35.0)
     assert {trial.state for trial in records(study)} == {"complete"}
     assert 3 < len(records(study)) < 30
@@ -132,7 +132,7 @@ def test_trials_that_an_earlier_driver_left_running_keep_to_the_budget_too(
     left = [trial.number for trial in records(study) if trial.state == "running"]
     assert left
     runner = make_runner(workers=2, seconds=training_only)
-    monkeypatch.setattr("search.driver.driver.Deadline", partial(Deadline, clock=lambda: runner.clock_s))
+    monkeypatch.setattr("search.driver.driver.TimeLimits", partial(TimeLimits, clock=lambda: runner.clock_s))
     again = open_table_study(tmp_path, chains.space)
     drive(again, runner, chains, 30, time_budget_s=5.0)
     trials = {trial.number: trial for trial in records(again)}

@@ -21,10 +21,10 @@ from search_tests.simulation import (
 )
 
 from search.driver.driver import Driver
-from search.driver.search_context import Search
-from search.driver.warm_start import Earlier, earlier_study
+from search.driver.search_context import SearchContext
+from search.driver.warm_start import EarlierStudy, load_earlier_study
 from search.front.front import front_document
-from search.objectives.trial_targets import Lessons
+from search.objectives.trial_targets import TrialTargets
 from search.samplers.factory import make_sampler
 from search.study.study import StudySettings, make_study, records
 from spaces.configuration import Configuration
@@ -42,19 +42,19 @@ def before(tmp_path: Path) -> optuna.Study:
     return study
 
 
-def earlier(before: optuna.Study, device: str = MACHINE.device, choices: Mapping[str, Any] = CHOICES) -> Earlier:
-    return earlier_study(before._storage, "table", make_chains(choices).space, device, FACTS.fingerprint)
+def earlier(before: optuna.Study, device: str = MACHINE.device, choices: Mapping[str, Any] = CHOICES) -> EarlierStudy:
+    return load_earlier_study(before._storage, "table", make_chains(choices).space, device, FACTS.fingerprint)
 
 
 def search_after(
-    before: optuna.Study, known: Earlier, trials: int, choices: Mapping[str, Any] = CHOICES
+    before: optuna.Study, known: EarlierStudy, trials: int, choices: Mapping[str, Any] = CHOICES
 ) -> tuple[optuna.Study, Log]:
     """A second study in the same storage that begins with what is known."""
-    chains, log, lessons = make_chains(choices), Log(), Lessons(OBJECTIVES, ())
+    chains, log, targets = make_chains(choices), Log(), TrialTargets(OBJECTIVES, ())
     settings = StudySettings("table", choices, ("accuracy", "speedup"), (), 1, MACHINE.device, FACTS.fingerprint)
     study = make_study(before._storage, "second", OBJECTIVES, settings, MACHINE, FACTS)
-    study.sampler = make_sampler("gain", study, chains.space, lessons, 1, known.front)
-    driver = Driver(Search(study, make_runner(), chains, OBJECTIVES, (), log), lessons, trials)
+    study.sampler = make_sampler("gain", study, chains.space, targets, 1, known.front)
+    driver = Driver(SearchContext(study, make_runner(), chains, OBJECTIVES, (), log), targets, trials)
     driver.learn(known)
     driver.run()
     return study, log
@@ -90,9 +90,9 @@ def test_on_another_machine_accuracies_hold_and_speeds_do_not(before: optuna.Stu
         assert figures["accuracy"] == table(configuration)["accuracy"]
         assert figures["size_mib"] == table(configuration)["size_mib"]
         assert not set(timed) & set(figures)
-    lessons = Lessons(OBJECTIVES, ())
-    lessons.baseline = records(before)[0].measurement or {}
-    columns = np.array([lessons.columns(figures) for figures in known.figures.values()])
+    targets = TrialTargets(OBJECTIVES, ())
+    targets.baseline = records(before)[0].measurement or {}
+    columns = np.array([targets.columns(figures) for figures in known.figures.values()])
     assert np.isfinite(columns[:, 0]).all()
     assert np.isnan(columns[:, 1]).all()
 
@@ -107,12 +107,12 @@ def test_what_the_new_space_does_not_offer_is_left_out(before: optuna.Study, run
 
 def test_a_workload_with_other_data_is_refused_in_one_sentence(before: optuna.Study) -> None:
     with pytest.raises(RequestError, match=r"^--from table: its workload has other data or other code.*leave --from"):
-        earlier_study(before._storage, "table", make_chains().space, MACHINE.device, "e" * 64)
+        load_earlier_study(before._storage, "table", make_chains().space, MACHINE.device, "e" * 64)
 
 
 def test_a_study_that_there_is_not_is_refused_with_those_that_there_are(before: optuna.Study) -> None:
     with pytest.raises(RequestError, match=r"^no study is called 'tabel'; there are table$"):
-        earlier_study(before._storage, "tabel", make_chains().space, MACHINE.device, FACTS.fingerprint)
+        load_earlier_study(before._storage, "tabel", make_chains().space, MACHINE.device, FACTS.fingerprint)
 
 
 @pytest.mark.parametrize("device", [MACHINE.device, "another table"])
@@ -130,6 +130,6 @@ def test_a_new_study_tries_the_old_front_after_the_baseline(before: optuna.Study
 def test_of_what_is_known_on_this_machine_the_best_is_tried_and_the_hopeless_is_not(before: optuna.Study) -> None:
     known = earlier(before)
     beaten = set(known.figures) - set(known.front)
-    study, _ = search_after(before, Earlier((), known.figures), 16)
+    study, _ = search_after(before, EarlierStudy((), known.figures), 16)
     chosen = {trial.configuration for trial in records(study)[9:]}  # after those that begin every study
     assert len(chosen & beaten) <= 1

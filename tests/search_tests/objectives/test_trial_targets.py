@@ -9,13 +9,13 @@ from search_tests.simulation import measurement
 
 from search.objectives.constraint import Constraint
 from search.objectives.objective import find_objectives
-from search.objectives.trial_targets import Lessons
+from search.objectives.trial_targets import TrialTargets
 
 BASELINE = measurement(0.9, 1.0)
 
 
-def lessons(*constraints: str, objectives: tuple[str, ...] = ("accuracy", "speedup")) -> Lessons:
-    made = Lessons(find_objectives(objectives), [Constraint.parse(text) for text in constraints])
+def targets(*constraints: str, objectives: tuple[str, ...] = ("accuracy", "speedup")) -> TrialTargets:
+    made = TrialTargets(find_objectives(objectives), [Constraint.parse(text) for text in constraints])
     made.completed(0, BASELINE, {})
     return made
 
@@ -26,12 +26,12 @@ def trial(state: str = "PRUNED", **attributes: Any) -> optuna.trial.FrozenTrial:
 
 
 def test_the_baseline_stands_at_the_reference_point_where_it_costs_something() -> None:
-    assert lessons().columns(BASELINE) == pytest.approx([0.5, 1.0])
-    assert lessons().columns(measurement(0.8, 4.0)) == pytest.approx([1.0, 0.25])
+    assert targets().columns(BASELINE) == pytest.approx([0.5, 1.0])
+    assert targets().columns(measurement(0.8, 4.0)) == pytest.approx([1.0, 0.25])
 
 
 def test_what_is_not_known_is_open() -> None:
-    of = lessons("accuracy>=0.8", "size_mib<=2", "energy_mj<=5")
+    of = targets("accuracy>=0.8", "size_mib<=2", "energy_mj<=5")
     speed_alone = of.columns({"speedup": 2.0, "size_mib": 3.0})
     assert np.isnan(speed_alone).tolist() == [True, False, True, False, True]
     assert speed_alone[[1, 3]] == pytest.approx([0.5, 0.5])
@@ -40,12 +40,12 @@ def test_what_is_not_known_is_open() -> None:
 
 
 def test_violations_are_at_most_0_where_a_bound_is_met() -> None:
-    of = lessons("accuracy>=0.8", "size_mib<=2")
+    of = targets("accuracy>=0.8", "size_mib<=2")
     assert of.columns({"accuracy": 0.4, "size_mib": 1.0})[2:] == pytest.approx([0.5, -0.5])
 
 
 def test_a_drop_in_accuracy_is_judged_by_the_accuracy() -> None:
-    of = lessons("accuracy_drop<=0.01", objectives=("accuracy_drop", "speedup"))
+    of = targets("accuracy_drop<=0.01", objectives=("accuracy_drop", "speedup"))
     known = of.columns({"accuracy": 0.8, "accuracy_drop": 0.1})
     assert known[0] == pytest.approx(1.0)
     assert known[2] == pytest.approx(9.0)
@@ -53,7 +53,7 @@ def test_a_drop_in_accuracy_is_judged_by_the_accuracy() -> None:
 
 
 def test_the_first_bound_that_is_missed_is_named_and_an_open_one_is_not() -> None:
-    of = lessons("accuracy>=0.95", "size_mib<=2", "speedup>=3")
+    of = targets("accuracy>=0.95", "size_mib<=2", "speedup>=3")
     assert str(of.missed({"speedup": 2.0, "size_mib": 3.0})) == "size_mib<=2"
     assert str(of.missed({"speedup": 2.0, "size_mib": 2.0})) == "speedup>=3"
     assert of.missed({"size_mib": 1.0}) is None
@@ -66,11 +66,11 @@ def test_the_first_bound_that_is_missed_is_named_and_an_open_one_is_not() -> Non
 def test_a_bound_can_be_settled_before_training_unless_training_decides_it(
     constraints: tuple[str, ...], decides: bool
 ) -> None:
-    assert lessons(*constraints).speed_decides is decides
+    assert targets(*constraints).speed_decides is decides
 
 
 def test_the_foreseen_accuracy_is_that_of_the_last_rung_and_the_least_gain_of_others() -> None:
-    of = lessons()
+    of = targets()
     for number, gain in enumerate((0.2, 0.1, 0.9), start=1):
         quantised = measurement(0.3, 2.0)  # what became of the artifact is not what training gained
         of.completed(number, quantised, {1: 0.95 - 2 * gain, 3: 0.95 - gain, 8: 0.95})
@@ -85,7 +85,7 @@ def test_the_foreseen_accuracy_is_that_of_the_last_rung_and_the_least_gain_of_ot
 
 
 def test_a_trial_teaches_what_is_known_of_it() -> None:
-    of = lessons("size_mib<=2")
+    of = targets("size_mib<=2")
     of.completed(1, measurement(0.95, 2.0), {2: 0.85, 8: 0.95})
     whole = of.of_trial(trial("COMPLETE", measurement=measurement(0.8, 4.0)))
     assert whole == pytest.approx([1.0, 0.25, -0.5])
@@ -99,7 +99,7 @@ def test_a_trial_teaches_what_is_known_of_it() -> None:
 
 
 def test_what_earlier_trials_gained_is_recalled_from_the_study() -> None:
-    of = Lessons(find_objectives(["accuracy", "speedup"]), [])
+    of = TrialTargets(find_objectives(["accuracy", "speedup"]), [])
     first = trial("COMPLETE", measurement=BASELINE)
     first.number = 0
     second = trial("COMPLETE", measurement=measurement(0.95, 2.0), rungs={"1": 0.75, "8": 0.95})

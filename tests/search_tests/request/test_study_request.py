@@ -206,6 +206,7 @@ def test_what_was_not_measured_is_never_feasible(measured: dict[str, Any]) -> No
 
 def test_reading_a_request_imports_nothing_heavy() -> None:
     heavy = ("torch", "ray", "mlflow", "optuna", "numpy", "sklearn", "torchvision")
-    program = f"import sys, search.config as c; c.merge({{}}, {{}}); sys.exit(str(set({heavy}) & set(sys.modules)))"
+    merge = "import sys, search.request.study_request as c; c.merge({}, {})"
+    program = f"{merge}; sys.exit(str(set({heavy}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.stderr.strip() == "set()"

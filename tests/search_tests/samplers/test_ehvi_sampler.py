@@ -14,8 +14,8 @@ from search_tests.simulation import CHOICES, MACHINE
 from search.objectives.pareto_front import hypervolume
 from search.samplers import candidate_pool as pool
 from search.samplers.candidate_space import SpaceCandidates, key_of
-from search.samplers.ehvi_sampler import GainSampler
-from search.samplers.target_layout import Columns
+from search.samplers.ehvi_sampler import EHVISampler
+from search.samplers.target_layout import TargetLayout
 from spaces.configuration import Configuration
 from spaces.space_document import make_space
 
@@ -70,20 +70,20 @@ def look_up_speed(parameters: list[dict[str, Any]]) -> list[list[float]]:
 
 
 def test_it_finds_the_front_in_a_tenth_of_the_space() -> None:
-    study = make_study(GainSampler(DISTRIBUTIONS, 2, seed=1))
+    study = make_study(EHVISampler(DISTRIBUTIONS, 2, seed=1))
     run(study, 32)
     assert share_of_the_front(study) > 0.95  # random 0.91 and TPE 0.93 in the middle of six seeds, this 0.99
 
 
 def test_it_finds_it_sooner_where_speed_can_be_looked_up() -> None:
-    study = make_study(GainSampler(DISTRIBUTIONS, 2, look_up=look_up_speed, look_ups=40, seed=1))
+    study = make_study(EHVISampler(DISTRIBUTIONS, 2, look_up=look_up_speed, look_ups=40, seed=1))
     run(study, 20)
     assert share_of_the_front(study) > 0.95  # without look-ups 0.96 in the middle, with them 0.98; random 0.88
 
 
 def test_nothing_is_proposed_twice_until_everything_was_tried() -> None:
     small = {name: DISTRIBUTIONS[name] for name in ("kind 0", "depth")}
-    study = optuna.create_study(sampler=GainSampler(small, 1))
+    study = optuna.create_study(sampler=EHVISampler(small, 1))
     for _ in range(20):
         trial = study.ask(small)
         study.tell(trial, float("abcd".index(trial.params["kind 0"])))
@@ -92,7 +92,7 @@ def test_nothing_is_proposed_twice_until_everything_was_tried() -> None:
 
 
 def test_failed_and_stopped_trials_are_not_proposed_again() -> None:
-    study = make_study(GainSampler(DISTRIBUTIONS, 2))
+    study = make_study(EHVISampler(DISTRIBUTIONS, 2))
     for number in range(24):
         trial = ask(study)
         state = [TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE][number % 3]
@@ -101,7 +101,7 @@ def test_failed_and_stopped_trials_are_not_proposed_again() -> None:
 
 
 def test_trials_asked_for_at_once_differ_and_spread() -> None:
-    sampler = GainSampler(DISTRIBUTIONS, 2)
+    sampler = EHVISampler(DISTRIBUTIONS, 2)
     study = make_study(sampler)
     run(study, 10)
     batch = [ask(study) for _ in range(12)]
@@ -112,17 +112,17 @@ def test_trials_asked_for_at_once_differ_and_spread() -> None:
 
 
 def test_a_whole_batch_can_be_asked_for_before_anything_is_known() -> None:
-    study = make_study(GainSampler(DISTRIBUTIONS, 2))
+    study = make_study(EHVISampler(DISTRIBUTIONS, 2))
     for _ in range(20):
         ask(study)
     assert len(set(keys(study))) == 20
 
 
 def test_a_study_that_was_left_goes_on() -> None:
-    study = make_study(GainSampler(DISTRIBUTIONS, 2))
+    study = make_study(EHVISampler(DISTRIBUTIONS, 2))
     run(study, 12)
     under_way = ask(study)
-    study.sampler = GainSampler(DISTRIBUTIONS, 2, seed=7)
+    study.sampler = EHVISampler(DISTRIBUTIONS, 2, seed=7)
     run(study, 12)
     study.tell(under_way, [0.5, 0.5])
     run(study, 8)
@@ -131,7 +131,7 @@ def test_a_study_that_was_left_goes_on() -> None:
 
 
 def test_the_same_seed_proposes_the_same() -> None:
-    studies = [make_study(GainSampler(DISTRIBUTIONS, 2, look_up=look_up_speed, seed=3)) for _ in range(2)]
+    studies = [make_study(EHVISampler(DISTRIBUTIONS, 2, look_up=look_up_speed, seed=3)) for _ in range(2)]
     for study in studies:
         run(study, 12)
     assert keys(studies[0]) == keys(studies[1])
@@ -144,7 +144,7 @@ def test_one_objective_or_three_in_any_direction(directions: list[str]) -> None:
         signs = [1.0 if direction == "minimize" else -1.0 for direction in directions]
         return [value * sign for value, sign in zip(values, signs, strict=False)]
 
-    study = optuna.create_study(directions=directions, sampler=GainSampler(DISTRIBUTIONS, len(directions)))
+    study = optuna.create_study(directions=directions, sampler=EHVISampler(DISTRIBUTIONS, len(directions)))
     for _ in range(30):
         trial = ask(study)
         study.tell(trial, objective(trial.params))
@@ -164,7 +164,9 @@ def test_what_is_known_to_break_a_constraint_is_not_trained() -> None:
     def look_up(parameters: list[dict[str, Any]]) -> list[list[float]]:
         return [[NAN, speed(one), speed(one) - 0.5] for one in parameters]
 
-    study = make_study(GainSampler(DISTRIBUTIONS, Columns(2, 1, constrained), look_up=look_up, look_ups=400, start=3))
+    study = make_study(
+        EHVISampler(DISTRIBUTIONS, TargetLayout(2, 1, constrained), look_up=look_up, look_ups=400, start=3)
+    )
     run(study, 20)
     late = [speed(trial.params) for trial in study.trials[4:]]
     assert max(late) <= 0.5
@@ -176,13 +178,13 @@ def test_while_nothing_is_feasible_it_looks_for_what_is() -> None:
             return ()
         return [error(trial.params), speed(trial.params), error(trial.params) - 0.06]
 
-    study = make_study(GainSampler(DISTRIBUTIONS, Columns(2, 1, far), seed=2))
+    study = make_study(EHVISampler(DISTRIBUTIONS, TargetLayout(2, 1, far), seed=2))
     run(study, 25)
     assert sum(error(trial.params) <= 0.06 for trial in study.trials) >= 3
 
 
 def test_a_shortlist_names_nothing_twice_and_nothing_tried() -> None:
-    sampler = GainSampler(DISTRIBUTIONS, 2)
+    sampler = EHVISampler(DISTRIBUTIONS, 2)
     study = make_study(sampler)
     run(study, 8)
     lists = [sampler.shortlist(study, 5) for _ in range(4)]
@@ -192,7 +194,7 @@ def test_a_shortlist_names_nothing_twice_and_nothing_tried() -> None:
 
 
 def test_what_is_learnt_before_and_between_trials_is_used() -> None:
-    sampler = GainSampler(DISTRIBUTIONS, 2)
+    sampler = EHVISampler(DISTRIBUTIONS, 2)
     study = make_study(sampler)
     run(study, 8)
     for candidate in sampler.shortlist(study, 30):
@@ -207,7 +209,7 @@ def test_what_is_learnt_before_and_between_trials_is_used() -> None:
 
 
 def test_what_is_left_out_is_neither_proposed_nor_listed() -> None:
-    sampler = GainSampler({"depth": IntDistribution(0, 4)}, 1)
+    sampler = EHVISampler({"depth": IntDistribution(0, 4)}, 1)
     study = optuna.create_study(sampler=sampler)
     sampler.leave_out({"depth": 2})
     assert len(sampler.shortlist(study, 9)) == 4
@@ -217,14 +219,14 @@ def test_what_is_left_out_is_neither_proposed_nor_listed() -> None:
 
 
 def test_without_a_model_nothing_is_predicted() -> None:
-    assert GainSampler(DISTRIBUTIONS, 2).predict({"kind 0": "a", "kind 1": "a", "kind 2": "a", "depth": 0}) is None
+    assert EHVISampler(DISTRIBUTIONS, 2).predict({"kind 0": "a", "kind 1": "a", "kind 2": "a", "depth": 0}) is None
 
 
 def test_a_trial_that_was_stopped_teaches_but_is_no_result() -> None:
     def of(trial: FrozenTrial) -> Sequence[float] | None:
         return trial.values or trial.user_attrs.get("foreseen")
 
-    sampler = GainSampler(DISTRIBUTIONS, Columns(2, of=of))
+    sampler = EHVISampler(DISTRIBUTIONS, TargetLayout(2, of=of))
     study = make_study(sampler)
     run(study, 6)
     trial = ask(study)
@@ -238,7 +240,7 @@ def test_a_trial_that_was_stopped_teaches_but_is_no_result() -> None:
 
 
 def test_a_trial_asked_about_again_gets_another_candidate() -> None:
-    sampler = GainSampler(DISTRIBUTIONS, 2)
+    sampler = EHVISampler(DISTRIBUTIONS, 2)
     study = make_study(sampler)
     run(study, 8)
     trial = study.ask()
@@ -250,7 +252,7 @@ def test_a_trial_asked_about_again_gets_another_candidate() -> None:
 
 def test_a_space_too_large_to_list_is_sampled_and_searched_around_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "ENUMERATED", 100)
-    study = make_study(GainSampler(DISTRIBUTIONS, 2, seed=1))
+    study = make_study(EHVISampler(DISTRIBUTIONS, 2, seed=1))
     run(study, 40)
     assert len(set(keys(study))) == 40
     assert share_of_the_front(study) > 0.98
@@ -258,7 +260,7 @@ def test_a_space_too_large_to_list_is_sampled_and_searched_around_the_front(monk
 
 def test_configurations_of_a_space_are_proposed_by_the_names_that_it_asks_for() -> None:
     space = make_space(CHOICES, MACHINE)
-    sampler = GainSampler(space, Columns(1, of=lambda trial: trial.values))
+    sampler = EHVISampler(space, TargetLayout(1, of=lambda trial: trial.values))
     study = optuna.create_study(sampler=sampler)
     for _ in range(15):
         trial = study.ask()
@@ -271,6 +273,6 @@ def test_configurations_of_a_space_are_proposed_by_the_names_that_it_asks_for() 
 
 
 def test_a_parameter_outside_the_space_is_drawn_at_random() -> None:
-    study = make_study(GainSampler(DISTRIBUTIONS, 2))
+    study = make_study(EHVISampler(DISTRIBUTIONS, 2))
     trial = ask(study)
     assert 0 <= trial.suggest_float("other", 0, 1) <= 1

@@ -7,8 +7,8 @@ import pytest
 from search_tests.simulation import OBJECTIVES, Log, make_chains, make_runner, open_table_study
 
 from search.driver.driver import Driver
-from search.driver.search_context import Search
-from search.objectives.trial_targets import Lessons
+from search.driver.search_context import SearchContext
+from search.objectives.trial_targets import TrialTargets
 from search.request.study_request import StudyRequest
 from search.samplers.factory import SAMPLERS, make_sampler
 from search.study.study import records
@@ -19,10 +19,10 @@ SIZE = 14
 
 
 def search(name: str, trials: int, folder: Path | None = None, first: tuple[Configuration, ...] = ()) -> Log:
-    chains, log, lessons = make_chains(SMALL), Log(), Lessons(OBJECTIVES, ())
+    chains, log, targets = make_chains(SMALL), Log(), TrialTargets(OBJECTIVES, ())
     study = open_table_study(folder, chains.space)
-    study.sampler = make_sampler(name, study, chains.space, lessons, 3, first)
-    Driver(Search(study, make_runner(workers=2), chains, OBJECTIVES, (), log), lessons, trials).run()
+    study.sampler = make_sampler(name, study, chains.space, targets, 3, first)
+    Driver(SearchContext(study, make_runner(workers=2), chains, OBJECTIVES, (), log), targets, trials).run()
     return log
 
 

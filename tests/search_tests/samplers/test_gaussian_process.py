@@ -20,7 +20,7 @@ def value(candidate: dict[str, str]) -> float:
     return float("abc".index(candidate["w"]) * (1 + "abc".index(candidate["x"])))
 
 
-def learnt(count: int = 40, noise: float = 0.0) -> tuple[surrogate.Surrogate, Floats]:
+def learnt(count: int = 40, noise: float = 0.0) -> tuple[surrogate.GaussianProcess, Floats]:
     seen = candidates(count)
     values = np.array([value(one) for one in seen]) + noise * np.random.default_rng(1).standard_normal(count)
     return fit(ENCODING.rows(seen), ENCODING.groups, values), values

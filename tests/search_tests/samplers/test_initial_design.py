@@ -3,25 +3,25 @@
 import numpy as np
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from search.samplers.candidate_pool import Pool
+from search.samplers.candidate_pool import CandidatePool
 from search.samplers.candidate_space import DistributionCandidates
 from search.samplers.initial_design import farthest
 
 NOTHING_CHEAP = np.array([False])
 
 
-def make_pool() -> Pool:
+def make_pool() -> CandidatePool:
     candidates = DistributionCandidates({"a": CategoricalDistribution(["x", "y"]), "b": IntDistribution(0, 4)})
-    return Pool(candidates, 1, np.random.default_rng(0))
+    return CandidatePool(candidates, 1, np.random.default_rng(0))
 
 
-def take(pool: Pool, a: str, b: int) -> int:
+def take(pool: CandidatePool, a: str, b: int) -> int:
     row = int(pool.add([{"a": a, "b": b}])[0])
     pool.taken[row] = True
     return row
 
 
-def choose(pool: Pool, cheap: bool = False) -> dict[str, object]:
+def choose(pool: CandidatePool, cheap: bool = False) -> dict[str, object]:
     row = farthest(pool, np.array([cheap]), ~pool.taken, np.random.default_rng(1))
     return dict(pool.features[row])
 

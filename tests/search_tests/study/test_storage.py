@@ -160,10 +160,10 @@ def test_a_result_waits_for_the_disk_and_nothing_else_does(
     flushed: list[bool] = []
 
     def noting(connection: Connection, *, flush: bool) -> None:
-        search.sqlite_log.flush_at_commit(connection, flush=flush)
+        search.study.sqlite_log.flush_at_commit(connection, flush=flush)
         flushed.append(flush)
 
-    monkeypatch.setattr(search.transactions, "flush_at_commit", noting)
+    monkeypatch.setattr(search.study.transactions, "flush_at_commit", noting)
     study = one(storage)
     trial = study.ask()
     trial.set_user_attr("first", 1)
@@ -209,7 +209,7 @@ def test_a_database_that_refuses_leaves_no_trace_in_memory(
 
 
 def test_tables_of_another_version_are_left_to_optuna(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search.storage, "REVISION", "v9.9.9.z")
+    monkeypatch.setattr(search.study.storage, "REVISION", "v9.9.9.z")
     opened = open_storage(url)
     assert not isinstance(opened, StudyStorage)
     mixed(one(opened))
@@ -236,9 +236,9 @@ def test_a_file_has_a_log_while_it_is_driven_and_is_one_piece_afterwards(tmp_pat
 def test_a_file_that_other_machines_may_write_to_has_no_log(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert search.sqlite_log.on_this_machine(tmp_path)
-    monkeypatch.setattr(search.sqlite_log, "LOCAL", set())
-    assert not search.sqlite_log.on_this_machine(tmp_path)
+    assert search.study.sqlite_log.on_this_machine(tmp_path)
+    monkeypatch.setattr(search.study.sqlite_log, "LOCAL", set())
+    assert not search.study.sqlite_log.on_this_machine(tmp_path)
     mixed(one(storage := open_storage(url)))
     assert journal_mode(tmp_path) == "delete"
     assert everything(storage) == everything(RDBStorage(url))

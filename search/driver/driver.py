@@ -22,7 +22,6 @@ from search.front.live_front import LiveFront
 from search.objectives.constraint import trusted
 from search.objectives.trial_targets import TrialTargets
 from search.samplers.distinct_sampler import DistinctSampler
-from search.study.storage import together
 from search.study.study import TrialRecord, record, records, timing_resolution
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
@@ -71,11 +70,12 @@ class Driver:
         self._under_way: dict[str, list[Candidate]] = {}
         known = search.study.get_trials(deepcopy=False)
         self._asked = len(known)
-        self._targets.recall(known)
+        told = [trial for trial in known if trial.state.is_finished()]  # what others have noted will be noted again
+        self._targets.recall(told)
         self._screening = Screening(search.study, always=targets.speed_decides)
-        self._screening.recall(known)
+        self._screening.recall(told)
         self._machine_baselines = MachineBaselines(search.study)
-        self._race = EarlyStopping(targets, known, self._trained(known))
+        self._race = EarlyStopping(targets, told, self._trained(told))
         self._waited = False
         self._recorder = TrialRecorder(search, targets)
         self._front = self._front_so_far()
@@ -172,10 +172,9 @@ class Driver:
     def _settle(self, trial: optuna.Trial) -> Configuration:
         """Record the proposed configuration with the trial, before anything runs for it."""
         configuration = self._sampler.settle(trial)
-        with together(trial.storage):
-            trial.set_user_attr("configuration", configuration.canonical())
-            if self._search.chains.space.contains(configuration):
-                self._search.chains.space.draw(trial)
+        trial.set_user_attr("configuration", configuration.canonical())  # first: it is what a later driver goes on with
+        if self._search.chains.space.contains(configuration):
+            self._search.chains.space.draw(trial)
         return configuration
 
     def _start(self, trial: optuna.Trial, configuration: Configuration) -> None:

@@ -11,7 +11,6 @@ from runners.measuring.paired_timing import CALLS_FOR_P99
 from search.driver.candidate import Candidate
 from search.driver.search_context import SearchContext
 from search.objectives.trial_targets import TrialTargets
-from search.study.storage import together
 from search.study.study import TrialRecord
 
 _UNKNOWN = {
@@ -52,32 +51,29 @@ class TrialRecorder:
         self._require_measured(measurement)
         values = [float(getattr(measurement, objective.name)) for objective in self._search.objectives]
         figures, trial = measurement.to_json(), candidate.trial
-        with together(trial.storage):
-            trial.set_user_attr("measurement", figures)
-            trial.set_user_attr("stages", {task.stage: task.key for task in candidate.tasks})
-            self._keep_course(candidate)
-            for constraint in self._search.constraints:
-                trial.set_constraint(str(constraint), constraint.violation(figures))
-            self._search.study.tell(trial, values)
+        trial.set_user_attr("measurement", figures)
+        trial.set_user_attr("stages", {task.stage: task.key for task in candidate.tasks})
+        self._keep_course(candidate)
+        for constraint in self._search.constraints:
+            trial.set_constraint(str(constraint), constraint.violation(figures))
+        self._search.study.tell(trial, values)  # last: a trial that is told has all of its attributes
         return TrialRecord(trial.number, "complete", candidate.configuration, figures)
 
     def fail(self, candidate: Candidate, failure: str) -> TrialRecord:
         """Tell a trial that could not be measured, and why."""
         assert candidate.trial is not None
-        with together(candidate.trial.storage):
-            self._keep_course(candidate)
-            candidate.trial.set_user_attr("failure", failure)
-            self._search.study.tell(candidate.trial, state=TrialState.FAIL)
+        self._keep_course(candidate)
+        candidate.trial.set_user_attr("failure", failure)
+        self._search.study.tell(candidate.trial, state=TrialState.FAIL)
         return TrialRecord(candidate.trial.number, "failed", candidate.configuration, failure=failure)
 
     def stop(self, candidate: Candidate, reason: str) -> TrialRecord:
         """Tell a trial that was stopped before it was measured, and why; to Optuna it is pruned."""
         assert candidate.trial is not None
-        with together(candidate.trial.storage):
-            self._keep_course(candidate)
-            candidate.trial.set_user_attr("speed", dict(candidate.speed or {}))
-            candidate.trial.set_user_attr("stopped", reason)
-            self._search.study.tell(candidate.trial, state=TrialState.PRUNED)
+        self._keep_course(candidate)
+        candidate.trial.set_user_attr("speed", dict(candidate.speed or {}))
+        candidate.trial.set_user_attr("stopped", reason)
+        self._search.study.tell(candidate.trial, state=TrialState.PRUNED)
         return TrialRecord(candidate.trial.number, "stopped", candidate.configuration, failure=reason)
 
     def _measurement(self, result: Mapping[str, Any]) -> Measurement:

@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 import search.study.sqlite_log
 import search.study.storage
 import search.study.transactions
+from search.driver.screening import Screening
 from search.study.storage import open_storage, together
 from search.study.study import records
 from search.study.study_storage import StudyStorage
@@ -287,3 +288,33 @@ def test_no_trial_that_was_told_is_lost_when_the_driver_is_killed(tmp_path: Path
     drive(study, make_runner(workers=3), chains, 42)
     assert [trial.state for trial in records(study)] == ["complete"] * 42
     assert len({trial.configuration for trial in records(study)}) == 42
+
+
+def test_a_trial_whose_driver_died_before_it_told_is_told_once_and_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chains = make_chains()
+    study = open_table_study(tmp_path, chains.space)
+    tell = study.tell
+
+    def die_before_the_fifth(trial: optuna.Trial, *what: object, **more: object) -> FrozenTrial:
+        if trial.number == 4:
+            raise KeyboardInterrupt
+        return tell(trial, *what, **more)
+
+    monkeypatch.setattr(study, "tell", die_before_the_fifth)
+    with pytest.raises(KeyboardInterrupt):
+        drive(study, make_runner(), chains, 8)
+    recalled: list[int] = []
+    recall = Screening.recall
+
+    def noting(screening: Screening, trials: list[FrozenTrial]) -> None:
+        recalled.extend(trial.number for trial in trials)
+        recall(screening, trials)
+
+    monkeypatch.setattr(Screening, "recall", noting)
+    again = open_table_study(tmp_path, chains.space)
+    assert (again.trials[4].state, again.trials[4].values) == (TrialState.RUNNING, None)
+    assert [trial.number for trial in drive(again, make_runner(), chains, 8).ended] == [4, 5, 6, 7]
+    assert recalled == [0, 1, 2, 3]
+    assert [trial.state for trial in records(again)] == ["complete"] * 8

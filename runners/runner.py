@@ -25,8 +25,8 @@ class StageTask:
         gpus: Accelerators that it uses.
         exclusive: Whether it must have its device to itself, as a measurement must.
         configuration: The candidate that first asked for it, for people and for the simulation.
-        quiet: What the study knows of its machines, see `runners.measuring.deviation`: it makes a measurement surer,
-            and is no part of the key.
+        baseline_minima: The shortest time known of the baseline on each machine, see `runners.measuring.deviation`. It
+            makes a measurement surer, and is no part of the key.
     """
 
     stage: str
@@ -39,7 +39,7 @@ class StageTask:
     gpus: int = 0
     exclusive: bool = False
     configuration: str = field(default="{}", compare=False)
-    quiet: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
+    baseline_minima: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

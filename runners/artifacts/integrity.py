@@ -49,15 +49,15 @@ class _Origin(_Part):
 _Duration = Annotated[float, Field(ge=1e-9, le=1e9)]
 
 
-class _Quiet(_Part):
-    beats: _Duration
+class _BaselineMinimum(_Part):
+    relative: _Duration
     milliseconds: _Duration
     seconds: _Duration
 
 
 class _Measured(_Part):
     device: str
-    quiet: dict[str, _Quiet] = Field(default_factory=dict)
+    baseline_minima: dict[str, _BaselineMinimum] = Field(default_factory=dict)
     baseline_threads: _Threads
     seed: Annotated[int, Field(ge=0, lt=2**32)]
 

@@ -17,7 +17,7 @@ from runners.workload_loading.reference import check_workload_reference
 from spaces.errors import RequestError
 
 THOROUGH: Mapping[str, float] = {"budget_s": 9.0, "rest_s": 3.0}
-"""Seconds of timing, and of rest after each of them: together they span half a minute of the machine's moods."""
+"""Seconds of timing, and of rest after each of them: together they span half a minute of what the machine does."""
 IN_A_ROW: Mapping[str, float] = {"budget_s": 6.0, "rest_s": 0.0}
 """For a folder that was just written."""
 ATTEMPTS = 3
@@ -26,7 +26,7 @@ SPEEDUP_SLACK = 0.85
 """A shared machine has regimes that move even a ratio by some percent between minutes."""
 
 TELLING = 0.02
-"""A baseline that took so much longer than at its quietest, as a share, is told."""
+"""A baseline that took so much longer than the shortest time known of it, as a share, is told."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _request(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
         "baseline_threads": measured["baseline_threads"],
         "splits": ["validation"] + (["test"] if document["claims"].get("accuracy_test") is not None else []),
         "seed": measured["seed"],
-        "quiet": measured.get("quiet", {}),
+        "baseline_minima": measured.get("baseline_minima", {}),
     }
 
 
@@ -133,8 +133,8 @@ def _speedup(claims: Mapping[str, Any], found: Mapping[str, Any], device: str, r
     notes = [f"holds from {least:.2f}x" if holds is not None else f"not compared: claimed on {device}, found on {here}"]
     if runs > 1:
         notes.append(f"timed {runs} times")
-    if (above := found["machine"].get("above_quiet", 0.0)) >= TELLING:
-        notes.append(f"the baseline took {above:.0%} longer than at its quietest, which is allowed for")
+    if (above := found["machine"].get("baseline_excess", 0.0)) >= TELLING:
+        notes.append(f"the baseline took {above:.0%} longer than the shortest time known of it, which is allowed for")
     if found["unstable"]:
         notes.append(f"not to be trusted: {found['unstable']}")
     if claims.get("unstable"):

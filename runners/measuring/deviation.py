@@ -1,11 +1,12 @@
-"""How far a run was from the quietest that its machine is known to be.
+"""How much longer the baseline took in one run than the shortest time known of it on the same machine.
 
-A shared machine has regimes of minutes in which a network that just fits its caches takes 10 % longer and a small one
-takes as long as ever; no run of seconds can tell. But every run of a study times the same baseline: its shortest time
-so far shows in which regime a run was. `runners.measuring.regimes` makes use of it.
+Every run of a study times the same baseline. On a shared machine other programs slow it for minutes on end, which a run
+of seconds cannot see in its own calls; the shortest time of earlier runs shows it. `runners.measuring.regimes` makes
+use of it.
 
-That time is kept in milliseconds and in beats, and what both say counts: a processor that is hot or saves power takes
-longer for all calls, and no more beats; and where a beat takes longer than usual, the milliseconds show it.
+The shortest time is kept in milliseconds and as a multiple of the time of a reference computation, and the smaller of
+the two deviations counts. A processor at a lower clock slows both computations alike, and the multiple stays; where
+the reference computation itself was slowed, the milliseconds tell.
 """
 
 import hashlib
@@ -24,67 +25,67 @@ from runners.machine.device import cpu_name
 from runners.machine.versions import library_versions
 
 BUFFER = bytes(16 * 2**10)
-QUIETER = 1.03
-"""A run in which the shortest known is so many times as long as its own shows that little was known."""
-MOST_EXCESS = 1.5
-"""A baseline that takes longer than so many times its shortest is told no better by knowing that."""
-MOST_KNOWN_S = 60.0
+MUCH_SHORTER = 1.03
+"""A run in which the baseline took less than the known minimum by this factor shows that little was known."""
+MAX_EXCESS = 1.5
+"""A baseline that takes longer than so many times its minimum is told no better by knowing that."""
+MAX_KNOWN_S = 60.0
 """Intervals were tried with so many seconds of timing before them, and are not narrower with more."""
 
-QuietByMachine = Mapping[str, Mapping[str, float]]
-"""What is known of machines by their `machine_id`, in plain JSON types: the fields of `Quiet`."""
+BaselineMinima = Mapping[str, Mapping[str, float]]
+"""The fields of `BaselineMinimum` by `machine_id`, in plain JSON types."""
 
 
-def beat() -> None:
-    """A fixed piece of work of ten microseconds or so within the nearest cache: its time follows the clock alone."""
+def reference_computation() -> None:
+    """A fixed computation of about ten microseconds on data in the first-level cache: its time follows the clock."""
     hashlib.sha256(BUFFER).digest()
 
 
 @dataclass(frozen=True)
-class Quiet:
-    """The baseline at its quietest on one machine; without figures, that nothing is known yet.
+class BaselineMinimum:
+    """The shortest time known of the baseline on one machine; the defaults say that nothing is known.
 
     Attributes:
-        beats: Its shortest time, as a multiple of that of `beat`.
-        milliseconds: Its shortest time.
-        seconds: How long timing went on to find that.
+        relative: The time as a multiple of that of `reference_computation`.
+        milliseconds: The time itself.
+        seconds: Seconds of timing from which both are known.
     """
 
-    beats: float = math.inf
+    relative: float = math.inf
     milliseconds: float = math.inf
     seconds: float = 0.0
 
-    def joined(self, other: "Quiet") -> "Quiet":
-        """What both know."""
-        return Quiet(
-            min(self.beats, other.beats),
+    def joined(self, other: "BaselineMinimum") -> "BaselineMinimum":
+        """What is known from the timing behind both."""
+        return BaselineMinimum(
+            min(self.relative, other.relative),
             min(self.milliseconds, other.milliseconds),
             self.seconds + other.seconds,
         )
 
-    def mood(self, run: "Quiet") -> "Mood":
-        """How ``run`` was against this. One that was much quieter shows that nothing was known before."""
-        times = min(run.beats / self.beats, run.milliseconds / self.milliseconds)
-        known_s = min(self.seconds, MOST_KNOWN_S) if self.beats <= QUIETER * run.beats else 0.0
-        return Mood(math.log(min(MOST_EXCESS, max(1.0, times))), known_s)
+    def deviation_of(self, run: "BaselineMinimum") -> "Deviation":
+        """How far ``run`` was above this. A run far below it shows that nothing was known before."""
+        excess = min(run.relative / self.relative, run.milliseconds / self.milliseconds)
+        known_s = min(self.seconds, MAX_KNOWN_S) if self.relative <= MUCH_SHORTER * run.relative else 0.0
+        return Deviation(math.log(min(MAX_EXCESS, max(1.0, excess))), known_s)
 
 
 @dataclass(frozen=True)
-class Mood:
-    """How quiet a machine was in one run, against what was known of it.
+class Deviation:
+    """How much longer the baseline took in one run than the shortest time known of it.
 
     Attributes:
-        excess: Logarithm of the baseline's time over its shortest known; 0 where none was shorter.
-        known_s: Seconds of timing before the run that tell how short it can be.
+        log_excess: Logarithm of its time in the run over its shortest; 0 where none was shorter.
+        known_s: Seconds of timing before the run from which the shortest is known.
     """
 
-    excess: float = 0.0
+    log_excess: float = 0.0
     known_s: float = 0.0
 
 
 @cache
 def machine_id() -> str:
-    """A hash over what decides how long the baseline and a beat take: the machine, its first core here, the versions.
+    """A hash over what decides how long fixed computations take: the machine, its first core here, the versions.
 
     To be asked once a process has settled on its cores.
     """
@@ -101,23 +102,26 @@ def machine_id() -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def quiet_here(known: QuietByMachine) -> Quiet | None:
-    """What is known of this machine; None with an accelerator, whose pace no `beat` tells."""
-    return None if accelerated() else _read(known.get(machine_id(), {}))
+def minimum_here(minima: BaselineMinima) -> BaselineMinimum | None:
+    """What is known of this machine; None with an accelerator, whose clock `reference_computation` does not show."""
+    return None if accelerated() else _read(minima.get(machine_id(), {}))
 
 
-def seen_here(run: Quiet) -> dict[str, dict[str, float]]:
-    """What a run on this machine saw; empty where it saw nothing."""
-    return {machine_id(): asdict(run)} if run.seconds else {}
+def by_machine(minimum: BaselineMinimum) -> dict[str, dict[str, float]]:
+    """The minimum under this machine's id; empty where nothing is known."""
+    return {machine_id(): asdict(minimum)} if minimum.seconds else {}
 
 
-def joined_by_machine(*parts: QuietByMachine) -> dict[str, dict[str, float]]:
-    """What several know together."""
+def merged_minima(*parts: BaselineMinima) -> dict[str, dict[str, float]]:
+    """What several know together, machine by machine."""
     machines = sorted({machine for part in parts for machine in part})
     return {
-        machine: asdict(reduce(Quiet.joined, (_read(part.get(machine, {})) for part in parts))) for machine in machines
+        machine: asdict(reduce(BaselineMinimum.joined, (_read(part.get(machine, {})) for part in parts)))
+        for machine in machines
     }
 
 
-def _read(fields: Mapping[str, float]) -> Quiet:
-    return Quiet(fields["beats"], fields["milliseconds"], fields["seconds"]) if fields else Quiet()
+def _read(fields: Mapping[str, float]) -> BaselineMinimum:
+    return (
+        BaselineMinimum(fields["relative"], fields["milliseconds"], fields["seconds"]) if fields else BaselineMinimum()
+    )

@@ -7,7 +7,7 @@ import numpy as np
 
 from runners.backend import Predictor
 from runners.measuring.calls import Call
-from runners.measuring.deviation import joined_by_machine, quiet_here
+from runners.measuring.deviation import merged_minima, minimum_here
 from runners.measuring.pair import open_artifact, open_baseline, pin
 from runners.measuring.paired_timing import joined, wide
 from runners.measuring.stopwatch import time_interleaved
@@ -22,9 +22,9 @@ def measure_together(request: Mapping[str, Any]) -> list[Timing]:
 
     Args:
         request: ``workload``, ``teacher`` (folder of its weights), ``baseline_threads``, ``budget_s`` for each
-            member, ``seed``, where they matter ``least_calls`` and ``quiet`` (see `measure_pair`), and ``members``: of
-            each ``artifact``, ``runtime`` and ``threads``. A member whose ``artifact`` is None is the baseline itself,
-            opened a second time.
+            member, ``seed``, where they matter ``least_calls`` and ``baseline_minima`` (see `measure_pair`), and
+            ``members``: of each ``artifact``, ``runtime`` and ``threads``. A member whose ``artifact`` is None is the
+            baseline itself, opened a second time.
 
     Returns:
         The fields of `runners.measuring.paired_timing.PairedTiming` of each member, in their order, as its
@@ -46,7 +46,7 @@ def measure_together(request: Mapping[str, Any]) -> list[Timing]:
         budget_s=request["budget_s"],
         seed=request["seed"],
         least_calls=request.get("least_calls", 0),
-        quiet=quiet_here(request.get("quiet", {})),
+        known=minimum_here(request.get("baseline_minima", {})),
     )
     return [timing.to_json() for timing in timings]
 
@@ -75,15 +75,15 @@ def combine(runs: Sequence[Timing]) -> Timing:
         "speedup_ci95": (min(lows), max(highs)),
         "warm_up_s": max(run["warm_up_s"] for run in runs),
         "machine": _worst(runs),
-        "quiet": joined_by_machine(*(run["quiet"] for run in runs)),
+        "baseline_minima": merged_minima(*(run["baseline_minima"] for run in runs)),
         "unstable": joined([*(run["unstable"] for run in runs), apart]),
     }
 
 
 def _worst(runs: Sequence[Timing]) -> dict[str, Any]:
-    """The machine as the last run left it, and as far from quiet as it was in any."""
-    above = [run["machine"]["above_quiet"] for run in runs if "above_quiet" in run["machine"]]
-    return {**runs[-1]["machine"], **({"above_quiet": max(above)} if above else {})}
+    """The machine as the last run left it, with the largest excess of the baseline in any."""
+    above = [run["machine"]["baseline_excess"] for run in runs if "baseline_excess" in run["machine"]]
+    return {**runs[-1]["machine"], **({"baseline_excess": max(above)} if above else {})}
 
 
 def timing_resolution(runs: Sequence[Timing]) -> float:

@@ -10,11 +10,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.measuring.deviation import Mood
+from runners.measuring.deviation import Deviation
 from runners.measuring.estimator import LOW_END, Floats, fast_end, fast_share, seconds_of
 from runners.measuring.regimes import regime_term, shares
 
-NOTHING_KNOWN = Mood()
+NOTHING_KNOWN = Deviation()
 
 SEGMENTS = 48
 """At most so many stretches of time are drawn anew by the bootstrap."""
@@ -38,7 +38,11 @@ class Ratio:
 
 
 def ratio(
-    candidate: list[Floats], baseline: list[Floats], seed: int, floor: float = FLOOR, mood: Mood = NOTHING_KNOWN
+    candidate: list[Floats],
+    baseline: list[Floats],
+    seed: int,
+    floor: float = FLOOR,
+    deviation: Deviation = NOTHING_KNOWN,
 ) -> Ratio:
     """The ratio of the fast ends of two sides, of their call times in seconds, one array per block.
 
@@ -51,15 +55,15 @@ def ratio(
         baseline: Those of the other.
         seed: Of the bootstrap.
         floor: Half-width, as a share, that is added whatever the data say.
-        mood: How quiet the machine was.
+        deviation: How much longer the baseline took than the shortest time known of it.
     """
-    likely, most = shares(candidate, baseline, mood.excess) if mood.excess else (1.0, 1.0)
-    trust = mood.known_s / (mood.known_s + seconds_of(candidate, baseline))
+    likely, most = shares(candidate, baseline, deviation.log_excess) if deviation.log_excess else (1.0, 1.0)
+    trust = deviation.known_s / (deviation.known_s + seconds_of(candidate, baseline))
     sampled = sampled_ratio(candidate, baseline, seed, weight=1 - trust * (1 - likely))
-    regime = np.hypot(floor, regime_term(candidate, baseline, mood.known_s))
-    down = np.hypot(np.log(sampled.value / sampled.low), regime) + likely * mood.excess
-    up = np.hypot(np.log(sampled.high / sampled.value), regime) + (most - likely) * mood.excess
-    value = sampled.value * np.exp((likely - 1) * mood.excess)
+    regime = np.hypot(floor, regime_term(candidate, baseline, deviation.known_s))
+    down = np.hypot(np.log(sampled.value / sampled.low), regime) + likely * deviation.log_excess
+    up = np.hypot(np.log(sampled.high / sampled.value), regime) + (most - likely) * deviation.log_excess
+    value = sampled.value * np.exp((likely - 1) * deviation.log_excess)
     return Ratio(float(value), float(value * np.exp(-down)), float(value * np.exp(up)))
 
 

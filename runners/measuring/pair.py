@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from runners.backend import Predictor
 from runners.backends import find_backend
-from runners.measuring.deviation import quiet_here
+from runners.measuring.deviation import minimum_here
 from runners.measuring.quality import EVALUATION_BATCH, predict, quality
 from runners.measuring.stopwatch import time_pair
 from runners.runner import StageFailed
@@ -27,7 +27,7 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         request: ``workload``, ``artifact`` and ``teacher`` folders (the latter may be None), ``runtime``, ``threads``,
             ``baseline_threads``, ``splits``, ``budget_s``, ``seed``, and where they matter ``least_calls``, ``rest_s``
-            and ``quiet`` (of all machines), see `time_interleaved`. Without splits the artifact is not judged.
+            and ``baseline_minima``, see `time_interleaved`. Without splits the artifact is not judged.
 
     Returns:
         The accuracies among the fields of `runners.measuring.measurement.Measurement`, ``device_p50_ms``, and the
@@ -54,7 +54,7 @@ def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
         seed=request["seed"],
         least_calls=request.get("least_calls", 0),
         rest_s=request.get("rest_s", 0.0),
-        quiet=quiet_here(request.get("quiet", {})),
+        known=minimum_here(request.get("baseline_minima", {})),
     )
     on_device = device_p50_ms(candidate, example)
     require_same_answer(before, candidate(example))

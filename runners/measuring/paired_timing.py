@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from runners.measuring.deviation import Mood, Quiet, seen_here
+from runners.measuring.deviation import BaselineMinimum, Deviation, by_machine
 from runners.measuring.estimator import Floats
 from runners.measuring.interval import Ratio, ratio
 
@@ -31,8 +31,8 @@ class Circumstances:
         steps_back: Calls that took no time, or less, by the clock.
         slowed: Why the machine was slower than it can be, or an empty string.
         machine: What `runners.measuring.energy.device_state` showed right after the last block.
-        mood: How quiet it was against what was known.
-        quiet: What it saw; nothing where that was not asked for or cannot be trusted.
+        deviation: How much longer the baseline took than the shortest time known of it.
+        minimum: The baseline's time in this run; empty where that was not asked for or cannot be trusted.
     """
 
     warm_up_s: float = 0.0
@@ -41,8 +41,8 @@ class Circumstances:
     steps_back: int = 0
     slowed: str = ""
     machine: Mapping[str, Any] = field(default_factory=dict)
-    mood: Mood = field(default_factory=Mood)
-    quiet: Quiet = field(default_factory=Quiet)
+    deviation: Deviation = field(default_factory=Deviation)
+    minimum: BaselineMinimum = field(default_factory=BaselineMinimum)
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class PairedTiming:
         baseline_outliers: Those of the baseline.
         warm_up_s: Seconds of the candidate's warm-up.
         unstable: Why not to trust it, or an empty string.
-        machine: Clocks, throttling and load right after the last block, as far as they can be known; and, where it
-            was quieter before, how far the baseline's fast end was above that, as the share ``above_quiet``.
-        quiet: What the run saw of the machine, for those after it; nothing where that was not asked for.
+        machine: Clocks, throttling and load right after the last block, as far as they can be known; and, where a
+            shorter time of the baseline is known, by how much it took longer, as the share ``baseline_excess``.
+        baseline_minimum: The baseline's time in this run, for those after it; empty where that was not asked for.
     """
 
     speedup: float
@@ -78,18 +78,19 @@ class PairedTiming:
     warm_up_s: float
     unstable: str
     machine: Mapping[str, Any]
-    quiet: Quiet
+    baseline_minimum: BaselineMinimum
 
     def to_json(self) -> dict[str, Any]:
-        """The fields in types that JSON has, ``quiet`` by machine."""
-        return {**vars(self), "quiet": seen_here(self.quiet)}
+        """The fields in types that JSON has; in place of ``baseline_minimum``, ``baseline_minima`` by machine."""
+        fields = {name: value for name, value in vars(self).items() if name != "baseline_minimum"}
+        return {**fields, "baseline_minima": by_machine(self.baseline_minimum)}
 
 
 def summarise(
     candidate: list[Floats], baseline: list[Floats], seed: int, met: Circumstances = Circumstances()
 ) -> PairedTiming:
     """The figures of blocks of call times in seconds, one array per block and side."""
-    speedup = ratio(candidate, baseline, seed, mood=met.mood)
+    speedup = ratio(candidate, baseline, seed, deviation=met.deviation)
     calls, others = np.concatenate(candidate), np.concatenate(baseline)
     sides = {CANDIDATE: calls, BASELINE: others}
     return PairedTiming(
@@ -104,13 +105,13 @@ def summarise(
         baseline_outliers=count_outliers(others),
         warm_up_s=met.warm_up_s,
         unstable=joined(_doubts(sides, speedup, met)),
-        machine={**met.machine, **_above_quiet(met.mood)},
-        quiet=met.quiet,
+        machine={**met.machine, **_baseline_excess(met.deviation)},
+        baseline_minimum=met.minimum,
     )
 
 
-def _above_quiet(mood: Mood) -> dict[str, float]:
-    return {"above_quiet": round(math.expm1(mood.excess), 4)} if mood.excess else {}
+def _baseline_excess(deviation: Deviation) -> dict[str, float]:
+    return {"baseline_excess": round(math.expm1(deviation.log_excess), 4)} if deviation.log_excess else {}
 
 
 def count_outliers(calls: Floats) -> int:

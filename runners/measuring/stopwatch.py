@@ -15,7 +15,7 @@ import numpy as np
 
 from runners.machine.accelerator import accelerated
 from runners.measuring.calls import Call, Clock, Turn, time_calls, turn_of, warm_up
-from runners.measuring.deviation import Mood, Quiet, beat
+from runners.measuring.deviation import BaselineMinimum, Deviation, reference_computation
 from runners.measuring.energy import device_state, slowed
 from runners.measuring.estimator import Floats, fast_end
 from runners.measuring.interval import ratio
@@ -45,7 +45,7 @@ def time_pair(
     precision: float | None = PRECISION,
     least_calls: int = 0,
     rest_s: float = 0.0,
-    quiet: Quiet | None = None,
+    known: BaselineMinimum | None = None,
     clock: Clock = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
 ) -> PairedTiming:
@@ -58,7 +58,7 @@ def time_pair(
         precision=precision,
         least_calls=least_calls,
         rest_s=rest_s,
-        quiet=quiet,
+        known=known,
         clock=clock,
         sleep=sleep,
     )[0]
@@ -73,10 +73,10 @@ def time_interleaved(
     precision: float | None = PRECISION,
     least_calls: int = 0,
     rest_s: float = 0.0,
-    quiet: Quiet | None = None,
+    known: BaselineMinimum | None = None,
     clock: Clock = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
-    beat: Call = beat,
+    reference: Call = reference_computation,
 ) -> list[PairedTiming]:
     """Time every candidate against the baseline, all in turn.
 
@@ -93,11 +93,11 @@ def time_interleaved(
         rest_s: Seconds of rest after every `SPRINT_S` of timing: the same calls, spread over more of what the machine
             does. Of a trace of 240 s, 12 s of timing in a row spread by 2.5 % (10th to 90th percentile), and by 1.2 %
             in a fifth of 60 s.
-        quiet: The baseline at its quietest so far, which corrects ratios and narrows intervals; None where nothing is
-            to be made of that.
+        known: The shortest time known of the baseline, which corrects ratios and narrows intervals; None where nothing
+            is to be made of that.
         clock: Seconds, rising.
         sleep: Lets so many seconds pass.
-        beat: What the baseline's time is counted in, where ``quiet`` is given.
+        reference: The computation that the baseline is compared with, where ``known`` is given.
 
     Returns:
         One timing for each candidate, in their order.
@@ -107,7 +107,7 @@ def time_interleaved(
     """
     calls = [baseline, *candidates]
     warm = [warm_up(call, budget_s / 8, clock) for call in calls]
-    timed = calls if quiet is None else [*calls, beat]
+    timed = calls if known is None else [*calls, reference]
     record = _Record([turn_of(call, clock) for call in timed])
     random, budget = np.random.default_rng(seed), budget_s * len(candidates)
     next_look = min(MINIMUM_S * len(candidates), budget)
@@ -116,7 +116,7 @@ def time_interleaved(
     while record.faulty < FAULTY_BLOCKS and (record.blocks < needed or _more(record, budget)):
         record.add(timed, random, clock)
         if precision is not None and record.spent_s >= next_look and record.blocks >= max(needed, MINIMUM_BLOCKS):
-            if _narrow(record, len(candidates), precision, seed, quiet):
+            if _narrow(record, len(candidates), precision, seed, known):
                 break
             next_look = LOOKS * record.spent_s
         if record.spent_s >= next_rest:
@@ -125,7 +125,7 @@ def time_interleaved(
     if record.blocks < FEWEST_BLOCKS:
         raise StageFailed(f"the clock stepped back {record.steps_back} times and left {record.blocks} usable blocks")
     machine = device_state()
-    seen = Quiet() if quiet is None or record.steps_back else _seen(record)
+    seen = BaselineMinimum() if known is None or record.steps_back else _seen(record)
     throttled = slowed(machine) if accelerated() else ""
 
     def met(side: int) -> Circumstances:
@@ -136,8 +136,8 @@ def time_interleaved(
             steps_back=record.steps_back,
             slowed=throttled,
             machine=machine,
-            mood=_mood(record, side, quiet),
-            quiet=seen,
+            deviation=_deviation(record, side, known),
+            minimum=seen,
         )
 
     return [summarise(record.sides[i], record.sides[0], seed, met(i)) for i in range(1, len(calls))]
@@ -199,20 +199,20 @@ def _more(record: _Record, budget_s: float) -> bool:
     return record.blocks < (MINIMUM_BLOCKS if record.spent_s < OVERTIME * budget_s else FEWEST_BLOCKS)
 
 
-def _seen(record: _Record, beside: list[Floats] | None = None) -> Quiet:
-    """How quiet the run was so far; its last side is the beat."""
+def _seen(record: _Record, beside: list[Floats] | None = None) -> BaselineMinimum:
+    """The baseline's time in the run so far; the last side is the reference computation."""
     seconds = fast_end(record.sides[0], beside)
-    return Quiet(seconds / fast_end(record.sides[-1]), 1e3 * seconds, record.spent_s)
+    return BaselineMinimum(seconds / fast_end(record.sides[-1]), 1e3 * seconds, record.spent_s)
 
 
-def _mood(record: _Record, side: int, known: Quiet | None) -> Mood:
+def _deviation(record: _Record, side: int, known: BaselineMinimum | None) -> Deviation:
     """How that was against what is known, with the calls that stand for the baseline ``beside`` this side."""
-    return Mood() if known is None else known.mood(_seen(record, record.sides[side]))
+    return Deviation() if known is None else known.deviation_of(_seen(record, record.sides[side]))
 
 
-def _narrow(record: _Record, candidates: int, precision: float, seed: int, known: Quiet | None) -> bool:
+def _narrow(record: _Record, candidates: int, precision: float, seed: int, known: BaselineMinimum | None) -> bool:
     ratios = (
-        ratio(record.sides[side], record.sides[0], seed, floor=0.0, mood=_mood(record, side, known))
+        ratio(record.sides[side], record.sides[0], seed, floor=0.0, deviation=_deviation(record, side, known))
         for side in range(1, 1 + candidates)
     )
     return all(found.half_width <= precision for found in ratios)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runners.measuring.deviation import joined_by_machine
+from runners.measuring.deviation import merged_minima
 from runners.measuring.group import timing_resolution
 from runners.measuring.paired_timing import joined
 from runners.stages.comparing import time_members
@@ -10,8 +10,8 @@ from runners.stages.job import StageJob
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Figures: ``resolution`` as a share, the ``speedups`` and ``intervals`` behind it, ``unstable``, and ``quiet``,
-    what is known of the machine afterwards.
+    """Figures: ``resolution`` as a share, the ``speedups`` and ``intervals`` behind it, ``unstable``, and
+    ``baseline_minima``, what is known of the machine afterwards.
 
     Each of the runs is a fresh process in which the baseline is opened twice; there is no true difference.
     """
@@ -22,5 +22,5 @@ def run(job: StageJob) -> dict[str, Any]:
         "speedups": [run["speedup"] for run in runs],
         "intervals": [list(run["speedup_ci95"]) for run in runs],
         "unstable": joined(run["unstable"] for run in runs),
-        "quiet": joined_by_machine(*(run["quiet"] for run in runs)),
+        "baseline_minima": merged_minima(*(run["baseline_minima"] for run in runs)),
     }

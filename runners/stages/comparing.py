@@ -9,8 +9,8 @@ from runners.stages.job import StageJob
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Figures: ``timings``, for each member's number its speedup, interval and latencies, and ``quiet``, what the runs
-    add to what is known of the machine. It writes no files.
+    """Figures: ``timings``, for each member's number its speedup, interval and latencies, and
+    ``baseline_minima``, what the runs add to what is known of the machine. It writes no files.
 
     Raises:
         StageFailed: A member crashed or hung.
@@ -18,8 +18,8 @@ def run(job: StageJob) -> dict[str, Any]:
     threads = job.task.settings["members"]
     runs = time_members(job, [_member(job, number, threads[number]) for number in threads], what="comparing")
     timings = [combine(timings) for timings in zip(*runs, strict=True)]
-    quiet = [timing.pop("quiet") for timing in timings]  # the same of each: they were timed in one
-    return {"timings": dict(zip(threads, timings, strict=True)), "quiet": quiet[0]}
+    minima = [timing.pop("baseline_minima") for timing in timings]  # the same of each: they were timed in one
+    return {"timings": dict(zip(threads, timings, strict=True)), "baseline_minima": minima[0]}
 
 
 def time_members(job: StageJob, members: Sequence[dict[str, Any]], what: str) -> list[list[Timing]]:
@@ -32,7 +32,7 @@ def time_members(job: StageJob, members: Sequence[dict[str, Any]], what: str) ->
         "budget_s": settings["budget_s"],
         "least_calls": settings.get("least_calls", 0),
         "members": list(members),
-        "quiet": job.task.quiet,
+        "baseline_minima": job.task.baseline_minima,
     }
     return [
         call_fresh(measure_together, {**request, "seed": job.task.seed + process}, what=what)

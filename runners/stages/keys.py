@@ -13,9 +13,9 @@ STAGE_VERSIONS = {
     "settling": 1,
     "quantising": 1,
     "lowering": 1,
-    "measuring": 7,
-    "comparing": 5,
-    "calibrating": 5,
+    "measuring": 8,
+    "comparing": 6,
+    "calibrating": 6,
 }
 """Raised whenever a stage's code gives another result for the same settings."""
 

@@ -13,7 +13,7 @@ from runners.stages.job import StageJob
 from spaces.plans import ServingPlan
 
 SERVING_S = 0.3
-EXTRA = ("baseline_p50_ms", "blocks", "quiet")
+EXTRA = ("baseline_p50_ms", "blocks", "baseline_minima")
 UNTRAINED = {"accuracy": 0.0, "accuracy_ci95": (0.0, 0.0)}
 """Stands for what an untrained artifact is not asked for, so that all else is checked as in any measurement."""
 
@@ -33,7 +33,7 @@ def run(job: StageJob) -> dict[str, Any]:
             **job.inputs["speed"].result,
             **_in_fresh_process(judge_artifact, _judging(job)),
             **carried,
-            "quiet": {},
+            "baseline_minima": {},
         }
         return _checked(figures)
     paired = _in_fresh_process(measure_pair, _timing(job))
@@ -72,7 +72,7 @@ def _timing(job: StageJob) -> dict[str, Any]:
         "budget_s": job.task.settings["budget_s"],
         "least_calls": job.task.settings.get("least_calls", 0),
         "seed": job.task.seed,
-        "quiet": job.task.quiet,
+        "baseline_minima": job.task.baseline_minima,
     }
 
 

@@ -84,7 +84,7 @@ class Driver:
         """Take in what an earlier study knows."""
         self._earlier = earlier.figures
         if self._asked == 0:
-            self._machine_baselines.inherit(earlier.quiet)
+            self._machine_baselines.inherit(earlier.baseline_minima)
 
     def run(self) -> None:
         """Run trials until the number, the time or the space is spent.

@@ -1,14 +1,14 @@
-"""How quiet each machine of a study was when it was at its quietest, gathered from all that was timed there."""
+"""The shortest time of the baseline on each machine of a study, gathered from all that was timed there."""
 
 from dataclasses import replace
 
 import optuna
 
-from runners.measuring.deviation import QuietByMachine, joined_by_machine
+from runners.measuring.deviation import BaselineMinima, merged_minima
 from runners.runner import Runner, StageOutcome, StageTask
 from search.driver.search_context import carry_out_alone
 
-ATTRIBUTE = "quiet"
+ATTRIBUTE = "baseline_minima"
 BETTER_KNOWING = ("measuring", "comparing")
 """Stages whose results are surer for it. What the baseline differs from itself by is to be seen in pairs alone."""
 
@@ -25,11 +25,11 @@ class MachineBaselines:
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
-        self.known: QuietByMachine = study.user_attrs.get(ATTRIBUTE, {})
+        self.known: BaselineMinima = study.user_attrs.get(ATTRIBUTE, {})
 
     def informed(self, task: StageTask) -> StageTask:
         """``task`` with what is known now, where it makes use of that."""
-        return replace(task, quiet=self.known) if task.stage in BETTER_KNOWING else task
+        return replace(task, baseline_minima=self.known) if task.stage in BETTER_KNOWING else task
 
     def carry_out_alone(self, runner: Runner, task: StageTask) -> StageOutcome:
         """Send ``task``, informed, to a ``runner`` that has nothing else to do, and learn of its outcome."""
@@ -39,14 +39,14 @@ class MachineBaselines:
 
     def learn(self, outcome: StageOutcome) -> None:
         """Take in what a stage saw, if it timed anything; out of the store it adds no time to what is known."""
-        seen = outcome.result.get("quiet", {})
+        seen = outcome.result.get("baseline_minima", {})
         if outcome.from_store:
             seen = {machine: {**fields, "seconds": 0.0} for machine, fields in seen.items()}
         self.inherit(seen)
 
-    def inherit(self, known: QuietByMachine) -> None:
+    def inherit(self, known: BaselineMinima) -> None:
         """Take in what an earlier study knows."""
-        joined = joined_by_machine(self.known, known)
+        joined = merged_minima(self.known, known)
         if joined != self.known:
             self.known = joined
             self._study.set_user_attr(ATTRIBUTE, joined)

@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 
-from runners.measuring.deviation import QuietByMachine
+from runners.measuring.deviation import BaselineMinima
 from search.driver.machine_baseline import MachineBaselines
 from search.front.front import front_document
 from search.study.study import find_study, records
@@ -22,12 +22,12 @@ class EarlierStudy:
     Attributes:
         front: The configurations of its front, fastest first: what a new study tries first.
         figures: What is known of each of its candidates; where the machine is another, the accuracies alone.
-        quiet: How quiet its machines were at their quietest.
+        baseline_minima: The shortest time of its baseline on each machine.
     """
 
     front: tuple[Configuration, ...] = ()
     figures: Mapping[Configuration, Mapping[str, Any]] = field(default_factory=dict)
-    quiet: QuietByMachine = field(default_factory=dict)
+    baseline_minima: BaselineMinima = field(default_factory=dict)
 
 
 def load_earlier_study(

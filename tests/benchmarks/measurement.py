@@ -33,7 +33,7 @@ from timed_networks import (
 from runners.artifacts.verification import THOROUGH
 from runners.machine.lease import device_lease
 from runners.measuring.calls import Call
-from runners.measuring.deviation import Quiet
+from runners.measuring.deviation import BaselineMinimum
 from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.stopwatch import PRECISION, time_pair
 from runners.stages.chain import SEARCHING_S
@@ -70,15 +70,15 @@ QUICK = Counts(repeated_s=2.0, rest_s=0.5, aa_runs=12, trace_s=(1.0, 2.0, 5.0), 
 
 
 class Study:
-    """Times as a study does: each timing knows how quiet those before it found the machine."""
+    """Times as a study does: each timing knows the shortest time of the baseline in those before it."""
 
     def __init__(self) -> None:
-        self.known = Quiet()
+        self.known = BaselineMinimum()
 
     def time(self, candidate: Call, baseline: Call, **how: Any) -> PairedTiming:
         """See `time_pair`, which takes ``how``."""
-        timing = time_pair(candidate, baseline, quiet=self.known, **how)
-        self.known = self.known.joined(timing.quiet)
+        timing = time_pair(candidate, baseline, known=self.known, **how)
+        self.known = self.known.joined(timing.baseline_minimum)
         return timing
 
 

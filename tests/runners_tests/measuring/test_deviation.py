@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from runners.measuring import deviation as module
-from runners.measuring.deviation import Mood, Quiet, joined_by_machine, machine_id, quiet_here, seen_here
+from runners.measuring.deviation import BaselineMinimum, Deviation, by_machine, machine_id, merged_minima, minimum_here
 from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.regimes import shares
 from runners.measuring.stopwatch import time_interleaved
 
-BEAT_S, BASELINE_S, CANDIDATE_S = 0.00001, 0.008, 0.001
-QUIET = Quiet(BASELINE_S / BEAT_S, 1e3 * BASELINE_S, seconds=60.0)
+REFERENCE_S, BASELINE_S, CANDIDATE_S = 0.00001, 0.008, 0.001
+KNOWN = BaselineMinimum(BASELINE_S / REFERENCE_S, 1e3 * BASELINE_S, seconds=60.0)
 
 
 class Machine:
@@ -42,20 +42,22 @@ class Machine:
         self.now += seconds
 
 
-def timed(machine: Machine, candidate: Callable[[], None], quiet: Quiet | None = QUIET, **how: Any) -> PairedTiming:
-    baseline, beat = machine.in_memory(BASELINE_S), machine.in_cache(BEAT_S)
+def timed(
+    machine: Machine, candidate: Callable[[], None], known: BaselineMinimum | None = KNOWN, **how: Any
+) -> PairedTiming:
+    baseline, reference = machine.in_memory(BASELINE_S), machine.in_cache(REFERENCE_S)
     how = {"budget_s": 1.2, "seed": 0, "clock": machine.clock, "precision": None, **how}
-    return time_interleaved(baseline, [candidate], quiet=quiet, beat=beat, **how)[0]
+    return time_interleaved(baseline, [candidate], known=known, reference=reference, **how)[0]
 
 
-def test_a_candidate_that_is_not_disturbed_has_the_speedup_of_the_quiet_hour() -> None:
+def test_a_candidate_that_is_not_disturbed_has_the_speedup_of_the_shortest_time_known() -> None:
     machine = Machine(disturbed=1.2)
-    alone = timed(machine, machine.in_cache(CANDIDATE_S), quiet=None)
+    alone = timed(machine, machine.in_cache(CANDIDATE_S), known=None)
     informed = timed(machine, machine.in_cache(CANDIDATE_S))
     assert alone.speedup == pytest.approx(8.0 * 1.1, rel=0.02)
     assert informed.speedup == pytest.approx(8.0, rel=0.01)
     assert informed.speedup_ci95[0] < 8.0 < informed.speedup_ci95[1]
-    assert informed.machine["above_quiet"] == pytest.approx(0.12, abs=0.02)
+    assert informed.machine["baseline_excess"] == pytest.approx(0.12, abs=0.02)
 
 
 def test_a_candidate_that_is_disturbed_as_much_keeps_nearly_the_ratio_of_the_pairs() -> None:
@@ -71,45 +73,45 @@ def test_a_processor_that_is_hot_slows_all_alike_and_changes_nothing() -> None:
     machine = Machine(hot=1.5)
     timing = timed(machine, machine.in_cache(CANDIDATE_S))
     assert timing.speedup == pytest.approx(8.0, rel=0.01)
-    assert timing.machine.get("above_quiet", 0.0) < 0.01
+    assert timing.machine.get("baseline_excess", 0.0) < 0.01
 
 
 def test_the_more_is_known_of_a_machine_the_narrower_is_the_interval() -> None:
     widths = []
     for seconds in (0.0, 10.0, 60.0):
         machine = Machine(disturbed=1.02)
-        low, high = timed(machine, machine.in_cache(CANDIDATE_S), replace(QUIET, seconds=seconds)).speedup_ci95
+        low, high = timed(machine, machine.in_cache(CANDIDATE_S), replace(KNOWN, seconds=seconds)).speedup_ci95
         widths.append(high - low)
     assert widths[0] > 1.5 * widths[1]
     assert widths[1] > 1.05 * widths[2]
 
 
 def test_a_run_with_what_is_known_ends_early_where_one_without_spends_its_budget() -> None:
-    def spent(known: Quiet | None) -> float:
+    def spent(known: BaselineMinimum | None) -> float:
         machine = Machine(disturbed=1.05)
         timed(machine, machine.in_cache(CANDIDATE_S), known, precision=0.02, budget_s=4.0)
         return machine.now
 
-    assert spent(QUIET) < 2.0
+    assert spent(KNOWN) < 2.0
     assert spent(None) > 4.0
 
 
-def test_a_run_says_how_quiet_it_was() -> None:
+def test_a_run_tells_the_time_of_its_baseline() -> None:
     machine = Machine(disturbed=1.2)
-    first = timed(machine, machine.in_cache(CANDIDATE_S), Quiet())
-    assert first.quiet.beats == pytest.approx(880, rel=0.02)
-    assert 1.2 <= first.quiet.seconds < 1.4
-    assert "above_quiet" not in first.machine, "nothing was known before it"
-    assert timed(machine, machine.in_cache(CANDIDATE_S), quiet=None).quiet == Quiet()
+    first = timed(machine, machine.in_cache(CANDIDATE_S), BaselineMinimum())
+    assert first.baseline_minimum.relative == pytest.approx(880, rel=0.02)
+    assert 1.2 <= first.baseline_minimum.seconds < 1.4
+    assert "baseline_excess" not in first.machine, "nothing was known before it"
+    assert timed(machine, machine.in_cache(CANDIDATE_S), known=None).baseline_minimum == BaselineMinimum()
 
 
-def test_a_beat_that_was_slow_once_does_not_spoil_what_is_known() -> None:
-    """At a lower clock a call that waits for memory takes more seconds and fewer beats."""
+def test_a_reference_computation_that_was_slow_once_does_not_spoil_what_is_known() -> None:
+    """At a lower clock a call that waits for memory takes more seconds and a smaller multiple of the reference."""
     slow = Machine(hot=1.4, hot_memory=1.15)
-    seen = timed(slow, slow.in_cache(CANDIDATE_S), QUIET).quiet
-    assert seen.beats < 0.85 * QUIET.beats
+    seen = timed(slow, slow.in_cache(CANDIDATE_S), KNOWN).baseline_minimum
+    assert seen.relative < 0.85 * KNOWN.relative
     later = Machine()
-    timing = timed(later, later.in_cache(CANDIDATE_S), QUIET.joined(seen))
+    timing = timed(later, later.in_cache(CANDIDATE_S), KNOWN.joined(seen))
     assert timing.speedup == pytest.approx(8.0, rel=0.01)
     assert timing.speedup_ci95[0] < 8.0 < timing.speedup_ci95[1]
 
@@ -123,38 +125,45 @@ def test_a_run_whose_clock_stepped_back_teaches_nothing() -> None:
 
     timing = timed(machine, stepping)
     assert "stepped back" in timing.unstable
-    assert timing.quiet == Quiet()
+    assert timing.baseline_minimum == BaselineMinimum()
 
 
 def test_how_much_excess_is_told_and_what_is_known_then_counts() -> None:
-    assert QUIET.mood(replace(QUIET, beats=880.0, milliseconds=8.8)) == Mood(pytest.approx(np.log(1.1)), 60.0)
-    assert QUIET.mood(replace(QUIET, beats=880.0, milliseconds=8.0)).excess == 0.0, "only in beats"
-    assert QUIET.mood(replace(QUIET, beats=800.0, milliseconds=8.8)).excess == 0.0, "only in seconds"
-    assert QUIET.mood(replace(QUIET, beats=700.0, milliseconds=7.0)) == Mood(0.0, 0.0), "little was known"
-    assert QUIET.mood(replace(QUIET, beats=8e9, milliseconds=8e7)).excess == pytest.approx(np.log(1.5))
-    assert replace(QUIET, seconds=1e6).mood(QUIET).known_s == 60.0
-    assert Quiet().mood(QUIET) == Mood()
+    assert KNOWN.deviation_of(replace(KNOWN, relative=880.0, milliseconds=8.8)) == Deviation(
+        pytest.approx(np.log(1.1)), 60.0
+    )
+    assert KNOWN.deviation_of(replace(KNOWN, relative=880.0, milliseconds=8.0)).log_excess == 0.0, "only as a multiple"
+    assert KNOWN.deviation_of(replace(KNOWN, relative=800.0, milliseconds=8.8)).log_excess == 0.0, "only in seconds"
+    assert KNOWN.deviation_of(replace(KNOWN, relative=700.0, milliseconds=7.0)) == Deviation(0.0, 0.0), (
+        "little was known"
+    )
+    assert KNOWN.deviation_of(replace(KNOWN, relative=8e9, milliseconds=8e7)).log_excess == pytest.approx(np.log(1.5))
+    assert replace(KNOWN, seconds=1e6).deviation_of(KNOWN).known_s == 60.0
+    assert BaselineMinimum().deviation_of(KNOWN) == Deviation()
 
 
-def test_runs_together_know_the_quietest_of_each_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    here, there = seen_here(Quiet(880.0, 8.9, 2.0)), {"another": {"beats": 100.0, "milliseconds": 1.0, "seconds": 5.0}}
-    assert here == {machine_id(): {"beats": 880.0, "milliseconds": 8.9, "seconds": 2.0}}
-    assert joined_by_machine(here, there, seen_here(Quiet(890.0, 8.8, 4.0))) == {
-        machine_id(): {"beats": 880.0, "milliseconds": 8.8, "seconds": 6.0},
+def test_runs_together_know_the_shortest_time_on_each_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = (
+        by_machine(BaselineMinimum(880.0, 8.9, 2.0)),
+        {"another": {"relative": 100.0, "milliseconds": 1.0, "seconds": 5.0}},
+    )
+    assert here == {machine_id(): {"relative": 880.0, "milliseconds": 8.9, "seconds": 2.0}}
+    assert merged_minima(here, there, by_machine(BaselineMinimum(890.0, 8.8, 4.0))) == {
+        machine_id(): {"relative": 880.0, "milliseconds": 8.8, "seconds": 6.0},
         **there,
     }
-    assert quiet_here(here) == Quiet(880.0, 8.9, 2.0)
-    assert quiet_here(there) == Quiet()
-    assert seen_here(Quiet()) == {}
+    assert minimum_here(here) == BaselineMinimum(880.0, 8.9, 2.0)
+    assert minimum_here(there) == BaselineMinimum()
+    assert by_machine(BaselineMinimum()) == {}
     monkeypatch.setattr(module, "accelerated", lambda: True)
-    assert quiet_here(here) is None
+    assert minimum_here(here) is None
 
 
 def test_other_versions_are_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = seen_here(QUIET)
+    known = by_machine(KNOWN)
     module.machine_id.cache_clear()
     monkeypatch.setattr(module, "library_versions", lambda: {"torch": "0"})
-    assert quiet_here(known) == Quiet()
+    assert minimum_here(known) == BaselineMinimum()
     module.machine_id.cache_clear()
 
 

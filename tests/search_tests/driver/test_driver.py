@@ -368,32 +368,32 @@ def test_a_stage_that_waited_long_for_another_program_is_told() -> None:
     assert log.notes == ["lowering waited 35 s for others on its machine"], "once is enough"
 
 
-class Moody(SimulatedRunner):
-    """A machine that is quieter with every measurement, and remembers what it was told."""
+class FasterEachTime(SimulatedRunner):
+    """A machine whose baseline is faster with every measurement; it remembers what it was told."""
 
     def __init__(self, *about: Any, **settings: Any) -> None:
         super().__init__(*about, **settings)
         self.told: list[tuple[str, Any]] = []
-        self.beats = 900.0
+        self.relative = 900.0
 
     def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
         outcome, takes = super()._carry_out(task)
-        self.told.append((task.stage, dict(task.quiet)))
+        self.told.append((task.stage, dict(task.baseline_minima)))
         if task.stage not in ("measuring", "calibrating"):
             return outcome, takes
-        self.beats -= 1.0
+        self.relative -= 1.0
         result = {"resolution": 0.05, "unstable": ""} if task.stage == "calibrating" else outcome.result
-        return replace(outcome, result={**result, "quiet": at_best(self.beats, 2.0)}), takes
+        return replace(outcome, result={**result, "baseline_minima": at_best(self.relative, 2.0)}), takes
 
 
-def at_best(beats: float, seconds: float) -> dict[str, dict[str, float]]:
-    return {"one": {"beats": beats, "milliseconds": 1.0, "seconds": seconds}}
+def at_best(relative: float, seconds: float) -> dict[str, dict[str, float]]:
+    return {"one": {"relative": relative, "milliseconds": 1.0, "seconds": seconds}}
 
 
 def test_every_measurement_knows_what_those_before_it_saw_of_the_machine() -> None:
     chains = make_chains()
     study = open_table_study(None, chains.space)
-    runner = Moody(*make_runner()._about, table)
+    runner = FasterEachTime(*make_runner()._about, table)
     drive(study, runner, chains, 3)
     seen = [known for stage, known in runner.told if stage == "measuring"]
     assert seen == [
@@ -402,16 +402,16 @@ def test_every_measurement_knows_what_those_before_it_saw_of_the_machine() -> No
         at_best(897.0, 6.0),
     ]
     assert all(known == {} for stage, known in runner.told if stage != "measuring"), "the baseline against itself too"
-    later = Moody(*make_runner()._about, table)
+    later = FasterEachTime(*make_runner()._about, table)
     drive(study, later, chains, 4)
     assert [known for stage, known in later.told if stage == "measuring"] == [at_best(896.0, 8.0)]
 
 
 def test_what_comes_out_of_the_store_adds_no_time_to_what_is_known_of_a_machine() -> None:
     study = open_table_study(None, make_chains().space)
-    quietest = MachineBaselines(study)
-    quietest.learn(StageOutcome({"quiet": at_best(900.0, 2.0)}))
-    quietest.learn(StageOutcome({"quiet": at_best(890.0, 4.0)}, from_store=True))
-    quietest.learn(StageOutcome({}))
-    quietest.learn(StageOutcome({"quiet": {}}))
-    assert study.user_attrs["quiet"] == at_best(890.0, 2.0)
+    baselines = MachineBaselines(study)
+    baselines.learn(StageOutcome({"baseline_minima": at_best(900.0, 2.0)}))
+    baselines.learn(StageOutcome({"baseline_minima": at_best(890.0, 4.0)}, from_store=True))
+    baselines.learn(StageOutcome({}))
+    baselines.learn(StageOutcome({"baseline_minima": {}}))
+    assert study.user_attrs["baseline_minima"] == at_best(890.0, 2.0)

@@ -129,8 +129,8 @@ def test_a_member_whose_last_timing_has_too_few_calls_for_what_is_asked_leaves_a
 def test_members_are_timed_beside_each_other_and_those_figures_are_the_final_ones() -> None:
     machine = Machine()
     search = _side_by_side(machine)
-    known = {"one": {"beats": 880.0, "milliseconds": 8.0, "seconds": 60.0}}
-    search.study.set_user_attr("quiet", known)
+    known = {"one": {"relative": 880.0, "milliseconds": 8.0, "seconds": 60.0}}
+    search.study.set_user_attr("baseline_minima", known)
     measure_front(search)
     assert isinstance(search.runner, SideBySide)
     assert search.runner.told == known, "what the search saw of the machine"
@@ -187,7 +187,7 @@ class SideBySide(SimulatedRunner):
     def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
         if task.stage != "comparing":
             return super()._carry_out(task)
-        self.told = dict(task.quiet)
+        self.told = dict(task.baseline_minima)
         timings = {
             n: {"speedup": 2.0 + int(n), "speedup_ci95": [1.9 + int(n), 2.1 + int(n)], "blocks": 9}
             for n in task.settings["members"]

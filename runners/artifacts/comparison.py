@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.artifacts.input_shape import common_shape, in_words
-from runners.artifacts.model_file import in_one_line, open_model, require_readable
+from runners.artifacts.model_file import open_model, require_readable
 from runners.backend import Predictor
 from runners.machine.lease import device_lease
 from runners.measuring.group import combine
@@ -19,7 +19,7 @@ from runners.measuring.pair import SAME_ANSWER, pin
 from runners.measuring.stopwatch import time_pair
 from runners.processes.fresh_process import SILENT_S, call_fresh
 from runners.runner import StageFailed
-from spaces.errors import RequestError
+from spaces.errors import RequestError, in_one_line
 
 ORDERS = ("ab", "ba", "ab")
 """In which order the two are opened, each time anew: of two copies of one small model one was 1 to 2 % faster than
@@ -64,24 +64,11 @@ class Comparison:
     unsteady: tuple[str, ...]
 
 
-def compare_files(
-    a: Path,
-    b: Path,
-    *,
-    shape: tuple[int, ...] | None = None,
-    batch: int | None = None,
-    threads: int = 1,
-    budget_s: float = 10.0,
-    seed: int = 0,
-    timeout_s: float = SILENT_S,
-    waiting: Callable[[], None] | None = None,
-) -> Comparison:
-    """Time model B against model A for about ``budget_s`` seconds, and compare what they answer.
+@dataclass(frozen=True)
+class ComparisonRequest:
+    """Which two models to compare, and how.
 
-    TorchScript and ``.pt2`` files can run code when they are loaded: open only files that you trust. The device
-    is held while it measures, so this must not be called where a `device_lease` is held already.
-
-    Args:
+    Attributes:
         a: Model file or exported folder, as `runners.artifacts.model_file.open_model` reads it.
         b: Another one, or the same.
         shape: Whole shape of the input, the batch first; needed where neither model tells it.
@@ -89,6 +76,27 @@ def compare_files(
         threads: Threads of one call, and the number of cores that both run on.
         budget_s: Seconds of timing.
         seed: Of the input, which is standard normal, and of the order in which the two run.
+    """
+
+    a: Path
+    b: Path
+    shape: tuple[int, ...] | None = None
+    batch: int | None = None
+    threads: int = 1
+    budget_s: float = 10.0
+    seed: int = 0
+
+
+def compare_files(
+    request: ComparisonRequest, *, timeout_s: float = SILENT_S, waiting: Callable[[], None] | None = None
+) -> Comparison:
+    """Time model B against model A for about ``budget_s`` seconds, and compare what they answer.
+
+    TorchScript and ``.pt2`` files can run code when they are loaded: open only files that you trust. The device
+    is held while it measures, so this must not be called where a `device_lease` is held already.
+
+    Args:
+        request: The models and how to compare them.
         timeout_s: When a model that does not come back is ended.
         waiting: Called where something else on this machine is measured or trained first.
 
@@ -96,55 +104,30 @@ def compare_files(
         RequestError: A model cannot be opened, or no input that suits both is known.
         StageFailed: A model crashes, hangs, or gives outputs that are not finite.
     """
-    for path in (a, b):
+    for path in (request.a, request.b):
         require_readable(path)
-    request = {
-        "paths": {"a": str(a), "b": str(b)},
-        "shape": shape,
-        "batch": batch,
-        "threads": threads,
-        "budget_s": budget_s,
-        "seed": seed,
-    }
     with tempfile.TemporaryDirectory() as folder, device_lease(exclusive=True, waiting=waiting):
-        note = Path(folder) / "note"
+        progress = Path(folder) / "progress"
         try:
-            found = call_fresh(_compare, {**request, "note": str(note)}, timeout_s=timeout_s, what="the timing")
+            found = call_fresh(_compare, request, progress, timeout_s=timeout_s, what="the timing")
         except StageFailed as error:
-            raise StageFailed(f"{' '.join(str(error).split())}{_last(note)}") from error
-    if "refused" in found:
-        raise RequestError(found["refused"])
-    if "failed" in found:
-        raise StageFailed(found["failed"])
-    return Comparison(**found)
+            doing = f", while {progress.read_text(encoding='utf-8')}" if progress.exists() else ""
+            raise StageFailed(f"{in_one_line(error)}{doing}") from error
+    if isinstance(found, Exception):
+        raise found
+    comparison: Comparison = found
+    return comparison
 
 
-def _compare(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What runs in the fresh process: fields of `Comparison`, or why there are none."""
-    pin(request["threads"])
+def _compare(request: ComparisonRequest, progress: Path) -> Comparison | RequestError | StageFailed:
+    """What runs in the fresh process; it keeps the text in ``progress`` at what it is doing."""
+    pin(request.threads)
     try:
-        return asdict(_time(request))
-    except RequestError as error:
-        return {"refused": str(error)}
-    except StageFailed as error:
-        return {"failed": str(error)}
-
-
-@dataclass(frozen=True)
-class _Round:
-    """What one opening of both models gave."""
-
-    shape: tuple[int, ...]
-    outputs: Mapping[str, NDArray[np.float64]]
-    unsteady: frozenset[str]
-    timing: dict[str, Any]
-
-
-def _time(request: Mapping[str, Any]) -> Comparison:
-    rounds = [_one_round(request, order) for order in ORDERS]
+        rounds = [_one_round(request, order, progress) for order in ORDERS]
+    except (RequestError, StageFailed) as error:
+        return error
     first, timing = rounds[0], combine([each.timing for each in rounds])
     a, b = first.outputs["a"], first.outputs["b"]
-    names = request["paths"]
     return Comparison(
         speedup=timing["speedup"],
         speedup_ci95=timing["speedup_ci95"],
@@ -154,33 +137,48 @@ def _time(request: Mapping[str, Any]) -> Comparison:
         a_outliers=timing["baseline_outliers"],
         b_outliers=timing["outliers"],
         machine=timing["machine"],
-        unstable=timing["unstable"].replace("the candidate", names["b"]).replace("the baseline", names["a"]),
+        unstable=timing["unstable"].replace("the candidate", str(request.b)).replace("the baseline", str(request.a)),
         input_shape=first.shape,
         a_output_shape=a.shape,
         b_output_shape=b.shape,
         difference=difference(a, b),
-        unsteady=tuple(sorted(frozenset[str]().union(*(each.unsteady for each in rounds)))),
+        unsteady=tuple(sorted({side for each in rounds for side in each.unsteady})),
     )
 
 
-def _one_round(request: Mapping[str, Any], order: str) -> _Round:
-    paths, note = {side: request["paths"][side] for side in order}, Path(request["note"])
+@dataclass(frozen=True)
+class _Round:
+    """What one opening of both models gave; ``outputs`` by side, ``a`` or ``b``."""
+
+    shape: tuple[int, ...]
+    outputs: Mapping[str, NDArray[np.float64]]
+    unsteady: frozenset[str]
+    timing: dict[str, Any]
+
+
+def _one_round(request: ComparisonRequest, order: str, progress: Path) -> _Round:
+    def tell(text: str) -> None:
+        progress.write_text(text, encoding="utf-8")
+
+    paths = {side: getattr(request, side) for side in order}
     models = {}
     for side, path in paths.items():
-        note.write_text(f"opening {path}", encoding="utf-8")
-        models[side] = open_model(Path(path), request["threads"])
-    told = {path: models[side].shape for side, path in request["paths"].items()}
-    shape = common_shape(told, request["shape"], request["batch"])
-    example = np.random.default_rng(request["seed"]).standard_normal(shape, dtype=np.float32)
+        tell(f"opening {path}")
+        models[side] = open_model(path, request.threads)
+    told = {str(paths[side]): models[side].shape for side in ("a", "b")}
+    shape = common_shape(told, request.shape, request.batch)
+    example = np.random.default_rng(request.seed).standard_normal(shape, dtype=np.float32)
     calls, before = {}, {}
     for side, path in paths.items():
-        note.write_text(f"running {path}", encoding="utf-8")
+        tell(f"running {path}")
         calls[side], before[side] = _first_call(path, partial(models[side].ready, shape), example)
     unsteady = {side for side in calls if not _same(before[side], calls[side](example))}
-    note.write_text(f"timing {' and '.join(paths.values())}", encoding="utf-8")
-    budget_s = request["budget_s"] / len(ORDERS)
+    tell(f"timing {' and '.join(map(str, paths.values()))}")
     timing = time_pair(
-        lambda: calls["b"](example), lambda: calls["a"](example), budget_s=budget_s, seed=request["seed"]
+        lambda: calls["b"](example),
+        lambda: calls["a"](example),
+        budget_s=request.budget_s / len(ORDERS),
+        seed=request.seed,
     )
     unsteady |= {side for side in calls if not _same(before[side], calls[side](example))}
     return _Round(shape, before, frozenset(unsteady), timing.to_json())
@@ -202,7 +200,7 @@ def _same(before: NDArray[Any], after: NDArray[Any]) -> bool:
 
 
 def _first_call(
-    path: str, ready: Callable[[], Predictor], example: NDArray[Any]
+    path: Path, ready: Callable[[], Predictor], example: NDArray[Any]
 ) -> tuple[Predictor, NDArray[np.float64]]:
     try:
         predictor = ready()
@@ -215,7 +213,3 @@ def _first_call(
     if not np.isfinite(outputs).all():
         raise StageFailed(f"{path} gives NaN or infinite outputs")
     return predictor, outputs
-
-
-def _last(note: Path) -> str:
-    return f", while {note.read_text(encoding='utf-8')}" if note.exists() else ""

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from runners.artifacts.integrity import DOCUMENT, SCHEMA_VERSION, read, stamp_of
+from runners.artifacts.document import DOCUMENT, SCHEMA_VERSION
+from runners.artifacts.integrity import digest_of, read_document
 from runners.artifacts.model_card import card, predict_source
 from runners.backend import Backend, Predictor
 from runners.backends import find_backend
@@ -25,23 +27,47 @@ AS_GIVEN = (
 )
 
 
-def write(
+@dataclass(frozen=True)
+class ExportedModel:
+    """A lowered model, and what is said of it where it is exported.
+
+    Attributes:
+        lowered: The folder that the backend's ``lower`` wrote.
+        runtime: The backend's name.
+        precision: ``fp32``, ``bf16`` or ``int8``.
+        build: Makes the workload's untrained network.
+        example: Input batch of one, float32 ``(1, *input_shape)``.
+        workload: The workload's name.
+        configuration: All choices, by parameter name.
+        claims: What was measured of it, as `Measurement.to_json` gives it.
+        baseline: What was measured of the baseline beside it, in the same form.
+        measured: How and on what that was measured; ``device`` is one line that names the machine, and ``doubts`` are
+            sentences on why the figures may not be true.
+        origin: Where it comes from, such as ``study`` and ``trial``.
+        threads: Threads of one call when it was measured; what ``predict.py`` takes by default.
+        preprocessing: What was done to the inputs before they were given to the model.
+    """
+
+    lowered: Path
+    runtime: str
+    precision: str
+    build: Callable[[], Any]
+    example: NDArray[Any]
+    workload: str
+    configuration: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    baseline: Mapping[str, Any]
+    measured: Mapping[str, Any]
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    threads: int = 1
+    preprocessing: str = AS_GIVEN
+
+
+def write_exported_folder(
     destination: Path,
+    model: ExportedModel,
     *,
-    lowered: Path,
-    runtime: str,
-    precision: str,
-    build: Callable[[], Any],
-    example: NDArray[Any],
-    configuration: Mapping[str, Any],
-    claims: Mapping[str, Any],
-    baseline: Mapping[str, Any],
-    measured: Mapping[str, Any],
-    workload: str,
-    origin: Mapping[str, Any] | None = None,
-    threads: int = 1,
-    preprocessing: str = AS_GIVEN,
-    check: Callable[[Path], None] | None = None,
+    check: Callable[[Path], None] = lambda folder: None,
     waiting: Callable[[], None] | None = None,
 ) -> Path:
     """Write the exported folder and give its path back; it appears whole, or nothing does.
@@ -51,20 +77,7 @@ def write(
 
     Args:
         destination: The folder to make; it must not exist.
-        lowered: What the backend's ``lower`` wrote.
-        runtime: The backend's name.
-        precision: ``fp32``, ``bf16`` or ``int8``.
-        build: Makes the workload's untrained network.
-        example: Input batch of one, float32 ``(1, *input_shape)``.
-        configuration: All choices, by parameter name.
-        claims: What was measured of it, as `Measurement.to_json` gives it.
-        baseline: What was measured of the baseline beside it, in the same form.
-        measured: How and on what that was measured; ``device`` is one line that names the machine, and ``doubts`` are
-            sentences on why the figures may not be true.
-        workload: The workload's name.
-        origin: Where it comes from, such as ``study`` and ``trial``.
-        threads: Threads of one call when it was measured; what ``predict.py`` takes by default.
-        preprocessing: What was done to the inputs before they were given to the model.
+        model: What to write.
         check: Called with the finished folder before it gets its name, with no lease held; what it raises undoes
             everything.
         waiting: Called where something else on this machine is measured first.
@@ -72,39 +85,14 @@ def write(
     Raises:
         RequestError: ``destination`` exists, or cannot be made, or no lease can be taken.
     """
-    backend = find_backend(runtime)
     temporary = _beside(destination)
     try:
         with device_lease(exclusive=False, waiting=waiting):
-            backend.ship(lowered, temporary, build, example)
-            signature = _signature(backend, temporary, example, threads)
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "workload": workload,
-            "origin": dict(origin or {}),
-            "configuration": dict(configuration),
-            "runtime": {
-                "name": runtime,
-                "package": backend.packages[0],
-                "precision": precision,
-                "threads": threads,
-            },
-            "claims": dict(claims),
-            "baseline": dict(baseline),
-            "measured": dict(measured),
-            "versions": _versions(backend),
-            **signature,
-            "preprocessing": preprocessing,
-        }
-        (temporary / "README.md").write_text(card(document), encoding="utf-8")
-        (temporary / "predict.py").write_text(predict_source(backend.loader_source(), document), encoding="utf-8")
-        document["files"] = {file.name: stamp_of(file) for file in sorted(temporary.iterdir())}
-        (temporary / DOCUMENT).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            signature = _write_model(model, temporary)
+        _write_document(_document(model, signature), temporary)
         _flush(temporary)
-        read(temporary)
-        if check is not None:
-            check(temporary)
+        read_document(temporary)
+        check(temporary)
         _require_absent(destination)
         temporary.rename(destination)
     except BaseException:
@@ -113,19 +101,63 @@ def write(
     return destination
 
 
-def open_artifact(folder: Path, *, threads: int, batch: int) -> Predictor:
+def open_exported_folder(folder: Path, *, threads: int, batch: int) -> Predictor:
     """Check an exported folder and load it for calls of ``batch`` inputs on ``threads`` threads.
 
     Loading a TorchScript or ``.pt2`` file can run code that it holds: open only folders that you trust.
 
     Raises:
-        RequestError: As `read`, or its runtime cannot be used here.
+        RequestError: As `read_document`, or its runtime cannot be used here.
     """
-    backend = find_backend(read(folder)["runtime"]["name"])
+    backend = find_backend(read_document(folder).runtime.name)
     reason = backend.unsupported()
     if reason:
         raise RequestError(f"{folder} runs on {backend.name}, which cannot be used here: {reason}")
     return backend.open(folder, threads=threads, batch=batch)
+
+
+def _write_model(model: ExportedModel, folder: Path) -> dict[str, Any]:
+    """Write the model's own files and call it once; the names, types and shapes of its input and output."""
+    backend = find_backend(model.runtime)
+    backend.ship(model.lowered, folder, model.build, model.example)
+    outputs = backend.open(folder, threads=model.threads, batch=1)(model.example)
+    return {
+        name: {"name": name, "dtype": "float32", "shape": ["batch", *array.shape[1:]]}
+        for name, array in (("input", model.example), ("output", outputs))
+    }
+
+
+def _write_document(document: dict[str, Any], folder: Path) -> None:
+    """Write the files for people, then the document with the digests of all others."""
+    loader = find_backend(document["runtime"]["name"]).loader_source()
+    (folder / "README.md").write_text(card(document), encoding="utf-8")
+    (folder / "predict.py").write_text(predict_source(loader, document), encoding="utf-8")
+    document["files"] = {file.name: digest_of(file).model_dump() for file in sorted(folder.iterdir())}
+    (folder / DOCUMENT).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _document(model: ExportedModel, signature: Mapping[str, Any]) -> dict[str, Any]:
+    """The document as JSON, without the digests of the files."""
+    backend = find_backend(model.runtime)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "workload": model.workload,
+        "origin": dict(model.origin),
+        "configuration": dict(model.configuration),
+        "runtime": {
+            "name": model.runtime,
+            "package": backend.packages[0],
+            "precision": model.precision,
+            "threads": model.threads,
+        },
+        "claims": dict(model.claims),
+        "baseline": dict(model.baseline),
+        "measured": dict(model.measured),
+        "versions": _versions(backend),
+        **signature,
+        "preprocessing": model.preprocessing,
+    }
 
 
 def _beside(destination: Path) -> Path:
@@ -143,14 +175,6 @@ def _beside(destination: Path) -> Path:
 def _require_absent(destination: Path) -> None:
     if os.path.lexists(destination):
         raise RequestError(f"{destination} exists already; give a new name or remove it first")
-
-
-def _signature(backend: Backend, folder: Path, example: NDArray[Any], threads: int) -> dict[str, Any]:
-    outputs = backend.open(folder, threads=threads, batch=1)(example)
-    return {
-        name: {"name": name, "dtype": "float32", "shape": ["batch", *array.shape[1:]]}
-        for name, array in (("input", example), ("output", outputs))
-    }
 
 
 def _versions(backend: Backend) -> dict[str, str]:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.artifacts.exported_folder import open_artifact
-from runners.artifacts.integrity import DOCUMENT, read
+from runners.artifacts.document import DOCUMENT
+from runners.artifacts.exported_folder import open_exported_folder
+from runners.artifacts.integrity import read_document
 from runners.backend import Predictor
 from runners.backends.onnxruntime import open_session
 from runners.backends.openvino import compile_settings
 from runners.machine.telemetry import silence
-from spaces.errors import RequestError
+from spaces.errors import RequestError, in_one_line
 
 Shape = tuple[int | None, ...]
 """Sizes of an input, the batch first; None where the model takes any."""
@@ -71,16 +72,10 @@ def open_model(path: Path, threads: int) -> ModelFile:
         raise RequestError(f"{path} cannot be opened ({in_one_line(error)}); write the file again") from error
 
 
-def in_one_line(error: Exception) -> str:
-    """The kind of an error and the last line of what it says, which is where runtimes put the cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
-    said = lines[-1].removeprefix(f"{type(error).__name__}: ")
-    return f"{type(error).__name__}: {said[:300]}"
-
-
 def _read_folder(path: Path, threads: int) -> ModelFile:
-    _, *sizes = read(path)["input"]["shape"]
-    return ModelFile((None, *sizes), lambda shape: open_artifact(path, threads=threads, batch=shape[0]))
+    _, *sizes = read_document(path).input.shape
+    shape = (None, *(size if isinstance(size, int) else None for size in sizes))
+    return ModelFile(shape, lambda shape: open_exported_folder(path, threads=threads, batch=shape[0]))
 
 
 def _read_onnx(path: Path, threads: int) -> ModelFile:

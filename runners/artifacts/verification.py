@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from runners.artifacts.document import ClaimedDocument, Claims
 from runners.artifacts.integrity import read_claims
 from runners.backends import all_backends
 from runners.machine.device import describe
@@ -78,16 +79,16 @@ def verify(
         StageFailed: The model cannot be loaded, crashes, or gives outputs that are wrong.
     """
     document = read_claims(folder)
-    check_workload_reference(document["origin"]["workload"])
+    check_workload_reference(document.origin.workload)
     begun()
     request = {**_request(folder, document), **pace}
     runs: list[dict[str, Any]] = []
     while True:
         with device_lease(exclusive=True, waiting=waiting):
             runs.append(call_fresh(measure_pair, request, what="the loading process"))
-        speedup = _speedup(document["claims"], combine(runs), document["measured"]["device"], len(runs))
+        speedup = _speedup(document.claims, combine(runs), document.measured.device, len(runs))
         if len(runs) == ATTEMPTS or speedup.holds is not False:
-            return [*_accuracies(document["claims"], runs), speedup]
+            return [*_accuracies(document.claims, runs), speedup]
 
 
 def require_claims(folder: Path, waiting: Callable[[], None] | None = None) -> None:
@@ -101,34 +102,34 @@ def require_claims(folder: Path, waiting: Callable[[], None] | None = None) -> N
         raise StageFailed(f"a claim does not hold: {said}")
 
 
-def _request(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
-    measured = document["measured"]
+def _request(folder: Path, document: ClaimedDocument) -> dict[str, Any]:
+    measured = document.measured
     return {
-        "workload": document["origin"]["workload"],
+        "workload": document.origin.workload,
         "artifact": str(folder),
         "teacher": None,
-        "runtime": document["runtime"]["name"],
-        "threads": document["runtime"]["threads"],
-        "baseline_threads": measured["baseline_threads"],
-        "splits": ["validation"] + (["test"] if document["claims"].get("accuracy_test") is not None else []),
-        "seed": measured["seed"],
-        "baseline_minima": measured.get("baseline_minima", {}),
+        "runtime": document.runtime.name,
+        "threads": document.runtime.threads,
+        "baseline_threads": measured.baseline_threads,
+        "splits": ["validation"] + (["test"] if document.claims.accuracy_test is not None else []),
+        "seed": measured.seed,
+        "baseline_minima": {machine: minimum.model_dump() for machine, minimum in measured.baseline_minima.items()},
     }
 
 
-def _accuracies(claims: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    for name in ("accuracy", "accuracy_test"):
-        if claims.get(name) is not None:
+def _accuracies(claims: Claims, runs: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    for name, claimed in (("accuracy", claims.accuracy), ("accuracy_test", claims.accuracy_test)):
+        if claimed is not None:
             lowest = min(runs, key=lambda run: float(run[name]))
-            least = claims[name] - ACCURACY_SLACK
+            least = claimed - ACCURACY_SLACK
             found, interval = lowest[name], tuple(lowest[f"{name}_ci95"])
-            yield Finding(name, claims[name], found, interval, found >= least, f"holds from {least:.4f}")
+            yield Finding(name, claimed, found, interval, found >= least, f"holds from {least:.4f}")
 
 
-def _speedup(claims: Mapping[str, Any], found: Mapping[str, Any], device: str, runs: int) -> Finding:
+def _speedup(claims: Claims, found: Mapping[str, Any], device: str, runs: int) -> Finding:
     """No claim is held to more than the low end of its own interval."""
     here, interval = describe(all_backends()).device, tuple(found["speedup_ci95"])
-    least = min(SPEEDUP_SLACK * claims["speedup"], claims["speedup_ci95"][0])
+    least = min(SPEEDUP_SLACK * claims.speedup, claims.speedup_ci95[0])
     holds = interval[1] >= least if here == device else None
     notes = [f"holds from {least:.2f}x" if holds is not None else f"not compared: claimed on {device}, found on {here}"]
     if runs > 1:
@@ -137,6 +138,6 @@ def _speedup(claims: Mapping[str, Any], found: Mapping[str, Any], device: str, r
         notes.append(f"the baseline took {above:.0%} longer than the shortest time known of it, which is allowed for")
     if found["unstable"]:
         notes.append(f"not to be trusted: {found['unstable']}")
-    if claims.get("unstable"):
-        notes.append(f"not to be trusted when it was claimed: {claims['unstable']}")
-    return Finding("speedup", claims["speedup"], found["speedup"], interval, holds, "; ".join(notes))
+    if claims.unstable:
+        notes.append(f"not to be trusted when it was claimed: {claims.unstable}")
+    return Finding("speedup", claims.speedup, found["speedup"], interval, holds, "; ".join(notes))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from runners.backend import Backend, Predictor, Trained
 from runners.runner import StageFailed
+from spaces.errors import in_one_line
 
 PROGRAM = "model.pt2"
 SETTINGS = "eager.json"
@@ -53,8 +54,7 @@ class Eager(Backend):
             try:
                 program = torch.export.export(module, (pair,), dynamic_shapes=({0: torch.export.Dim("batch")},))
             except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
-                raise StageFailed(f"torch.export cannot write this network ({reason})") from error
+                raise StageFailed(f"torch.export cannot write this network ({in_one_line(error)})") from error
             torch.export.save(program, destination / PROGRAM)
         _require_equal(module, _load_program(destination / PROGRAM, torch.device("cpu")), example, _precision(folder))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from runners.backend import Backend, Predictor, Trained
 from runners.runner import StageFailed
+from spaces.errors import in_one_line
 
 
 class TorchScript(Backend):
@@ -33,7 +34,7 @@ class TorchScript(Backend):
                 frozen = jit.freeze(jit.trace(module, example, check_trace=False))
                 jit.save(frozen, folder / self.artifact)
         except Exception as error:
-            raise StageFailed(f"TorchScript cannot record this network ({type(error).__name__}: {error})") from error
+            raise StageFailed(f"TorchScript cannot record this network ({in_one_line(error)})") from error
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
         import torch

@@ -46,6 +46,7 @@ def _attempt(exporter: Any, module: torch.nn.Module, inputs: tuple[torch.Tensor]
             exporter(module, inputs, path)
         return _fixed_batch(path)
     except Exception as error:
+        # The first line alone: the others are advice to whoever calls the exporter.
         first_line = (str(error).strip() or "no message").splitlines()[0]
         return f"{type(error).__name__}: {first_line}"
 

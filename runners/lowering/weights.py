@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from runners.runner import StageFailed
+from spaces.errors import in_one_line
 
 WEIGHTS = "weights.safetensors"
 ARCHITECTURE = "architecture.json"
@@ -131,4 +132,4 @@ def _read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         saved = load_file(folder / WEIGHTS)
         return saved, {"layers": dict(architecture["layers"]), "shared": dict(architecture["shared"])}
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise StageFailed(f"the weights in {folder} cannot be read ({type(error).__name__}: {error})") from error
+        raise StageFailed(f"the weights in {folder} cannot be read ({in_one_line(error)})") from error

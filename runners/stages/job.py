@@ -19,7 +19,7 @@ from runners.store.location import Store
 from runners.training.data_parallel import TIMEOUT_S
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
-from spaces.errors import RequestError, WorkFailed
+from spaces.errors import in_one_line
 
 NO_SPACE_BYTES = 64 * 2**10
 ON_ACCELERATOR = ("teacher", "training")
@@ -69,7 +69,7 @@ def carry_out(task: StageTask, store: Store) -> StageOutcome:
             with store.in_use(task.stage):
                 return _compute(task, store)
     except Exception as error:
-        return StageOutcome({}, time.perf_counter() - begin, failure=_one_line(task.stage, error, store))
+        return StageOutcome({}, time.perf_counter() - begin, failure=_failure(task.stage, error, store))
 
 
 def _compute(task: StageTask, store: Store) -> StageOutcome:
@@ -122,15 +122,13 @@ def _origin(task: StageTask) -> dict[str, Any]:
     return {name: fields[name] for name in ("stage", "settings", "inputs", "workload", "seed", "configuration")}
 
 
-def _one_line(stage: str, error: Exception, store: Store) -> str:
+def _failure(stage: str, error: Exception, store: Store) -> str:
     if _is_full(error) or _has_no_space(store):
         return (
             f"{stage}: no space is left on the disk of the stage store ({store.root}) or of temporary files; "
             "free some, such as with `frontrunner cache prune`"
         )
-    text = " ".join(str(error).split()) or "no message"
-    kind = "" if isinstance(error, (RequestError, WorkFailed)) else f"{type(error).__name__}: "
-    return f"{stage}: {kind}{text[:500]}"
+    return f"{stage}: {in_one_line(error, limit=500)}"
 
 
 def _is_full(error: BaseException | None) -> bool:

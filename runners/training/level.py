@@ -13,6 +13,7 @@ from runners.machine.accelerator import torch_device
 from runners.runner import StageFailed
 from runners.training.loop import train
 from runners.workload import Workload
+from spaces.errors import in_one_line
 
 MOMENTUM = "momentum.safetensors"
 """What a level leaves to the next one beside the weights; all else follows from the seed and the epoch."""
@@ -82,4 +83,4 @@ def _read_momentum(folder: Path) -> dict[str, Tensor]:
     try:
         return load_file(folder / MOMENTUM)
     except (OSError, SafetensorError) as error:
-        raise StageFailed(f"the momentum in {folder} cannot be read ({type(error).__name__}: {error})") from error
+        raise StageFailed(f"the momentum in {folder} cannot be read ({in_one_line(error)})") from error

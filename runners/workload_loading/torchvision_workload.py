@@ -15,7 +15,7 @@ from runners.datasets.crop_and_flip import crop_and_flip
 from runners.datasets.image_folder import Triple, class_names, native_side, open_image_folder
 from runners.workload import Workload
 from runners.workload_loading.torchvision_settings import TorchvisionSettings
-from spaces.errors import RequestError
+from spaces.errors import RequestError, in_one_line
 from spaces.plans import TrainingPlan
 from spaces.setting_error import did_you_mean
 
@@ -158,5 +158,4 @@ def _sentence(problem: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        said = " ".join(str(error).split())[:200]
-        raise RequestError(f"{problem} ({type(error).__name__}: {said})") from error
+        raise RequestError(f"{problem} ({in_one_line(error)})") from error

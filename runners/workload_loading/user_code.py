@@ -5,7 +5,7 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from spaces.errors import RequestError
+from spaces.errors import RequestError, in_one_line
 
 _HERE = Path(__file__).resolve().parents[2]
 _OURS = tuple(_HERE / own for own in ("search", "dashboards", "runners", "spaces"))
@@ -34,7 +34,9 @@ class UserCode:
         if error is None or isinstance(error, RequestError) or not isinstance(error, (Exception, SystemExit)):
             return
         where = self._where(error, trace)
-        raise RequestError(f"{self.doing} failed{where}: {_describe(error)}") from error
+        # The text of a syntax error repeats the file and the line.
+        said = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else in_one_line(error)
+        raise RequestError(f"{self.doing} failed{where}: {said}") from error
 
     def _where(self, error: BaseException, trace: TracebackType | None) -> str:
         if isinstance(error, SyntaxError) and error.filename:
@@ -48,8 +50,3 @@ class UserCode:
         if not path.is_file() or any(folder in path.parents for folder in _NOT_THEIRS) or _INSTALLED & set(path.parts):
             return False
         return self.file is None or self.file.parent in path.parents
-
-
-def _describe(error: BaseException) -> str:
-    said = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
-    return f"{type(error).__name__}{': ' + said[:300] if said else ''}"

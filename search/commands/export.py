@@ -11,7 +11,7 @@ import optuna
 from rich.console import Console
 
 from dashboards.front_document import headline, instability, percent, times
-from runners.artifacts.exported_folder import write
+from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.verification import require_claims
 from runners.machine.telemetry import silence
 from runners.store.location import Store, open_store
@@ -156,8 +156,7 @@ def _write(study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str
     settings, configuration = study.user_attrs["settings"], chosen["configuration"]
     workload = resolve(settings["workload"])
     baseline = document["baseline"]
-    write(
-        to,
+    model = ExportedModel(
         lowered=entry.folder,
         runtime=str(configuration["runtime"]),
         precision=str(configuration["numeric_precision"]),
@@ -178,6 +177,7 @@ def _write(study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str
         workload=document["workload"],
         origin={"study": study.study_name, "trial": chosen["trial"], "workload": settings["workload"]},
         threads=int(configuration["threads"]),
-        check=lambda folder: require_claims(folder, tell_that_it_waits),
-        waiting=tell_that_it_waits,
+    )
+    write_exported_folder(
+        to, model, check=lambda folder: require_claims(folder, tell_that_it_waits), waiting=tell_that_it_waits
     )

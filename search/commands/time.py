@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboards.front_document import interval_text, times
-from runners.artifacts.comparison import Comparison, compare_files
+from runners.artifacts.comparison import Comparison, ComparisonRequest, compare_files
 from runners.backends import all_backends
 from runners.machine.device import describe, usable_cores
 from runners.machine.telemetry import silence
@@ -38,7 +38,7 @@ def time_files(
         raise RequestError(f"--threads {threads}: this machine has {usable_cores()} cores to use; give fewer threads")
     budget_s = _budget_s(budget)
     print(f"timing {a} and {b} for about {budget_s:g} s, longer where a call is slow", file=sys.stderr)
-    found = compare_files(
+    request = ComparisonRequest(
         a,
         b,
         shape=parse_shape(shape) if shape is not None else None,
@@ -46,8 +46,8 @@ def time_files(
         threads=threads,
         budget_s=budget_s,
         seed=seed,
-        waiting=tell_that_it_waits,
     )
+    found = compare_files(request, waiting=tell_that_it_waits)
     device = describe(all_backends()).device
     if as_json:
         print(json.dumps(document(found, str(a), str(b), threads, device), allow_nan=False))

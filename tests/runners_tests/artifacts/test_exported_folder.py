@@ -12,8 +12,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from runners.artifacts.exported_folder import open_artifact, read, write
-from runners.artifacts.integrity import DOCUMENT
+from runners.artifacts.document import DOCUMENT
+from runners.artifacts.exported_folder import ExportedModel, open_exported_folder, write_exported_folder
+from runners.artifacts.integrity import digest_of, read_document
 from runners.artifacts.model_card import comparison
 from runners.backends import find_backend
 from spaces.errors import RequestError
@@ -33,7 +34,7 @@ def _linear_model() -> Any:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
 
-def _export(destination: Path, **changes: Any) -> Path:
+def _export(destination: Path, check: Callable[[Path], None] = lambda folder: None, **changes: Any) -> Path:
     lowered = destination.parent / f"lowered-{destination.name}"
     lowered.mkdir()
     onnx.save(_linear_model(), lowered / "model.onnx")
@@ -50,7 +51,7 @@ def _export(destination: Path, **changes: Any) -> Path:
         "workload": "linear",
         "origin": {"study": "night", "trial": 7},
     }
-    return write(destination, **{**given, **changes})
+    return write_exported_folder(destination, ExportedModel(**{**given, **changes}), check=check)
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +67,8 @@ def exported(tmp_path: Path) -> Path:
 
 
 def test_the_folder_holds_what_it_says(exported: Path) -> None:
-    document = read(exported)
+    read_document(exported)
+    document = json.loads((exported / DOCUMENT).read_text())
     assert sorted(document["files"]) == ["README.md", "model.onnx", "predict.py"]
     assert sorted(path.name for path in exported.iterdir()) == [
         "README.md",
@@ -85,13 +87,13 @@ def test_the_folder_holds_what_it_says(exported: Path) -> None:
 
 def test_an_opened_folder_predicts(exported: Path) -> None:
     inputs = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
-    outputs = open_artifact(exported, threads=1, batch=5)(inputs)
+    outputs = open_exported_folder(exported, threads=1, batch=5)(inputs)
     np.testing.assert_allclose(outputs, inputs @ WEIGHT, rtol=1e-5)
 
 
 def test_it_still_opens_after_it_was_moved(exported: Path, tmp_path: Path) -> None:
     moved = exported.rename(tmp_path / "elsewhere")
-    assert open_artifact(moved, threads=1, batch=1)(EXAMPLE).shape == (1, 2)
+    assert open_exported_folder(moved, threads=1, batch=1)(EXAMPLE).shape == (1, 2)
 
 
 def test_the_card_puts_the_numbers_beside_the_baseline(exported: Path) -> None:
@@ -216,12 +218,12 @@ def test_a_folder_that_is_not_as_it_was_written_is_refused(
 ) -> None:
     damage(exported)
     with pytest.raises(RequestError, match=complaint):
-        open_artifact(exported, threads=1, batch=1)
+        open_exported_folder(exported, threads=1, batch=1)
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="give a folder that `frontrunner export` wrote"):
-        read(tmp_path / "nothing")
+        read_document(tmp_path / "nothing")
 
 
 def _outside_tensor() -> Any:
@@ -252,12 +254,10 @@ def _in_branch(model: Any) -> None:
 def test_onnx_weights_outside_the_folder_are_refused_though_the_hashes_fit(
     hide: Callable[[Any], None], exported: Path
 ) -> None:
-    from runners.artifacts.integrity import stamp_of
-
     model = _linear_model()
     hide(model)
     (exported / "model.onnx").write_bytes(model.SerializeToString())
     files = json.loads((exported / DOCUMENT).read_text())["files"]
-    _rewrite(exported, files={**files, "model.onnx": stamp_of(exported / "model.onnx")})
+    _rewrite(exported, files={**files, "model.onnx": digest_of(exported / "model.onnx").model_dump()})
     with pytest.raises(RequestError, match=r"reads weights from '\.\./secret\.bin'"):
-        open_artifact(exported, threads=1, batch=1)
+        open_exported_folder(exported, threads=1, batch=1)

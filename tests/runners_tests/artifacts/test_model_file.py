@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
-from runners.artifacts.exported_folder import write
+from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.input_shape import common_shape
 from runners.artifacts.model_file import READERS, open_model, require_readable
 from runners.lowering.onnx_export import export
@@ -87,8 +87,7 @@ def _export_folder(made: Path) -> None:
     lowered.mkdir()
     (lowered / "model.onnx").write_bytes((made / "model.onnx").read_bytes())
     claims = {"accuracy": 0.9, "speedup": 2.0, "speedup_ci95": [1.9, 2.1], "macs": 10}
-    write(
-        made / "exported",
+    model = ExportedModel(
         lowered=lowered,
         runtime="onnxruntime",
         precision="fp32",
@@ -101,6 +100,7 @@ def _export_folder(made: Path) -> None:
         workload="network",
         origin={"study": "night", "trial": 7},
     )
+    write_exported_folder(made / "exported", model)
 
 
 @pytest.mark.parametrize("name", TOLD)

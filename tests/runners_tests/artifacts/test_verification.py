@@ -10,8 +10,9 @@ import pytest
 from runners_tests.artifacts.short_verification import shorten
 
 from runners.artifacts import verification
-from runners.artifacts.exported_folder import write
-from runners.artifacts.integrity import DOCUMENT, read_claims
+from runners.artifacts.document import DOCUMENT
+from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
+from runners.artifacts.integrity import read_claims
 from runners.artifacts.verification import ATTEMPTS, Finding, require_claims, verify
 from runners.backend import Trained
 from runners.backends import all_backends, find_backend
@@ -38,8 +39,7 @@ def exported(folder: Path, speedup: float, device: str | None = None, **other: A
         "speedup_ci95": [speedup, speedup],
         **other,
     }
-    return write(
-        folder / "exported",
+    model = ExportedModel(
         lowered=lowered,
         runtime="torchscript",
         precision="fp32",
@@ -57,6 +57,7 @@ def exported(folder: Path, speedup: float, device: str | None = None, **other: A
         workload="synthetic",
         origin={"study": "night", "trial": 7, "workload": "synthetic"},
     )
+    return write_exported_folder(folder / "exported", model)
 
 
 def speed(findings: list[Finding]) -> Finding:
@@ -166,7 +167,7 @@ def test_other_keys_may_stand_in_a_document(sound: Path, tmp_path: Path) -> None
     for part in (document, *(document[name] for name in ("origin", "measured", "claims", "runtime"))):
         part["note"] = {"by": "hand"}
     (folder / DOCUMENT).write_text(json.dumps(document))
-    assert read_claims(folder) == document
+    assert read_claims(folder).model_dump(exclude_unset=True) == document
 
 
 def copied(folder: Path, to: Path) -> Path:

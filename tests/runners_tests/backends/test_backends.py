@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from runners.artifacts import exported_folder as artifact
+from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.backend import Backend, Trained
 from runners.backends import all_backends, find_backend
 from runners.backends.eager import Eager
@@ -119,8 +119,7 @@ def answers(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> d
 
 
 def _write_artifact(destination: Path, name: str, precision: str, folder: Path, example: Any) -> Path:
-    return artifact.write(
-        destination,
+    model = ExportedModel(
         lowered=folder,
         runtime=name,
         precision=precision,
@@ -132,6 +131,7 @@ def _write_artifact(destination: Path, name: str, precision: str, folder: Path, 
         measured={"device": "this machine"},
         workload="synthetic",
     )
+    return write_exported_folder(destination, model)
 
 
 @pytest.fixture(scope="module")

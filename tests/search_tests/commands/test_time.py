@@ -16,7 +16,7 @@ from runners_tests.process_ends import ends_within
 from search_tests.command import COMMAND, document, frontrunner
 from torch import nn
 
-from runners.artifacts.comparison import Comparison, compare_files, difference
+from runners.artifacts.comparison import Comparison, ComparisonRequest, compare_files, difference
 from runners.lowering.onnx_export import export
 from runners.runner import StageFailed
 from search.commands.time import difference_sentence, parse_shape, sentence, time_files
@@ -169,7 +169,7 @@ def test_threads_below_1_are_refused_by_the_command(models: Path) -> None:
 def test_a_model_that_hangs_is_ended_and_named(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRONTRUNNER_LEASES", str(models / "leases"))
     with pytest.raises(StageFailed, match=r"did nothing for 4 s .*running .*Never\.ts"):
-        compare_files(models / "small.onnx", models / "Never.ts", budget_s=0.2, timeout_s=4)
+        compare_files(ComparisonRequest(models / "small.onnx", models / "Never.ts", budget_s=0.2), timeout_s=4)
 
 
 def test_ctrl_c_ends_a_timing_with_a_word_and_leaves_nothing_behind(models: Path) -> None:
@@ -196,7 +196,7 @@ def test_answers_that_change_and_shapes_that_differ_are_told_and_are_no_error(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRONTRUNNER_LEASES", str(models / "leases"))
-    found = compare_files(models / "small.onnx", models / "Random.ts", budget_s=0.2)
+    found = compare_files(ComparisonRequest(models / "small.onnx", models / "Random.ts", budget_s=0.2))
     assert found.unsteady == ("b",)
     assert found.difference is None
     assert "1,4 and 1,16" in difference_sentence(found)
@@ -210,9 +210,10 @@ def test_names_are_looked_up_in_the_folder_that_the_person_is_in(
 ) -> None:
     monkeypatch.setenv("FRONTRUNNER_LEASES", str(models / "leases"))
     (tmp_path / "here.onnx").write_bytes((models / "small.onnx").read_bytes())
-    compare_files(models / "small.onnx", models / "small.onnx", budget_s=0.1)
+    compare_files(ComparisonRequest(models / "small.onnx", models / "small.onnx", budget_s=0.1))
     monkeypatch.chdir(tmp_path)
-    assert compare_files(Path("here.onnx"), Path("here.onnx"), budget_s=0.1).difference == 0
+    here = ComparisonRequest(Path("here.onnx"), Path("here.onnx"), budget_s=0.1)
+    assert compare_files(here).difference == 0
 
 
 def _found(speedup: float, low: float, high: float, unstable: str = "") -> Comparison:

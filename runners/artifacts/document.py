@@ -1,0 +1,93 @@
+"""``frontrunner.json``, the document of an exported folder: what a reader of it relies on."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+DOCUMENT = "frontrunner.json"
+"""Name of the file."""
+
+Threads = Annotated[int, Field(ge=1)]
+Duration = Annotated[float, Field(ge=1e-9, le=1e9)]
+
+
+class Part(BaseModel):
+    """One part of the document, all numbers finite; other keys may stand beside those that are named."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False, strict=True, frozen=True)
+
+
+class FileDigest(Part):
+    """What a file of the folder was when it was written."""
+
+    sha256: str
+    bytes: int
+
+
+class Signature(Part):
+    """The input or the output; the first size is the word ``batch``."""
+
+    shape: list[int | str]
+
+
+class Runtime(Part):
+    """The backend that opens the model."""
+
+    name: str
+
+
+class Document(Part):
+    """What is needed to open the model."""
+
+    runtime: Runtime
+    input: Signature
+    files: dict[str, FileDigest]
+
+
+class ClaimedRuntime(Runtime):
+    """The backend, and the threads of one call when it was measured."""
+
+    threads: Threads
+
+
+class Origin(Part):
+    """Where the model comes from."""
+
+    workload: str | dict[str, Any]
+
+
+class BaselineMinimum(Part):
+    """The shortest time known of the baseline on one machine, see `runners.measuring.deviation`."""
+
+    relative: Duration
+    milliseconds: Duration
+    seconds: Duration
+
+
+class Measured(Part):
+    """How and on what the claims were measured."""
+
+    device: str
+    baseline_minima: dict[str, BaselineMinimum] = Field(default_factory=dict)
+    baseline_threads: Threads
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Claims(Part):
+    """The figures that the model is held to."""
+
+    accuracy: float
+    accuracy_test: float | None = None
+    speedup: Annotated[float, Field(gt=0)]
+    speedup_ci95: Annotated[list[float], Field(min_length=2, max_length=2)]
+    unstable: str = ""
+
+
+class ClaimedDocument(Document):
+    """What is needed to hold the folder to its claims."""
+
+    runtime: ClaimedRuntime
+    origin: Origin
+    measured: Measured
+    claims: Claims

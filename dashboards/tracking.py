@@ -14,7 +14,8 @@ from dashboards.front_points import front_points
 from dashboards.spool import Spool, read_run_ids
 from dashboards.spool_writer import SpoolWriter
 from dashboards.study_runs import StudyRuns
-from dashboards.tracking_address import check_tracking_uri, without_password
+from dashboards.tracking_address import check_tracking_uri
+from spaces.credentials import without_credentials
 from spaces.errors import RequestError
 
 __all__ = ["Tracker", "check_tracking_uri", "read_run_ids"]
@@ -40,7 +41,7 @@ class Tracker:
     def __init__(
         self, study: str, experiment: str, tracking_uri: str, artifact_root: str | None, spool_folder: Path
     ) -> None:
-        self._spool = Spool(spool_folder, without_password(tracking_uri))
+        self._spool = Spool(spool_folder, without_credentials(tracking_uri))
         self._writer = SpoolWriter(self._spool, lambda: self._connect(study, experiment, tracking_uri, artifact_root))
 
     def study_started(self, settings: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from urllib.parse import SplitResult, urlsplit
 
+from spaces.credentials import without_credentials
 from spaces.errors import RequestError
 
 _TIMEOUT_S = 3.0
@@ -28,16 +29,9 @@ def check_tracking_uri(uri: str) -> None:
     elif scheme in ("", "file") and uri not in _OTHERS:
         _check_folder(uri)
     elif scheme == "sqlite" and not parts.path.strip("/"):
-        raise RequestError(f"tracking URI {uri!r} names no file; {_ALLOWED}")
+        raise RequestError(f"tracking URI {without_credentials(uri)!r} names no file; {_ALLOWED}")
     elif scheme not in (*_DATABASES, *_OTHERS, "", "file"):
-        raise RequestError(f"MLflow cannot track to {without_password(uri)!r}; {_ALLOWED}")
-
-
-def without_password(uri: str) -> str:
-    """``uri`` without a user's name and password, to be shown."""
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    return uri.replace(parts.netloc, host, 1) if host else uri
+        raise RequestError(f"MLflow cannot track to {without_credentials(uri)!r}; {_ALLOWED}")
 
 
 def _split(uri: str) -> SplitResult:
@@ -45,23 +39,24 @@ def _split(uri: str) -> SplitResult:
         parts = urlsplit(uri)
         _ = parts.port
     except ValueError as error:
-        raise RequestError(f"tracking URI {uri!r} is no address ({error}); {_ALLOWED}") from error
+        raise RequestError(f"tracking URI {without_credentials(uri)!r} is no address; {_ALLOWED}") from error
     return parts
 
 
 def _check_folder(uri: str) -> None:
     """MLflow 3 keeps no runs in plain folders, unless it is told to by a variable of its own."""
     if os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
-        raise RequestError(f"MLflow 3 cannot track to a folder such as {uri!r}; {_ALLOWED}")
+        raise RequestError(f"MLflow 3 cannot track to a folder such as {without_credentials(uri)!r}; {_ALLOWED}")
 
 
 def _ask(uri: str, parts: SplitResult) -> None:
-    shown = without_password(uri)
+    shown = without_credentials(uri)
     if not parts.hostname:
-        raise RequestError(f"tracking URI {uri!r} names no host; {_ALLOWED}")
+        raise RequestError(f"tracking URI {shown!r} names no host; {_ALLOWED}")
+    server = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     answers = []
     for question in _QUESTIONS:
-        answers.append(_status(f"{shown.rstrip('/')}/{question}", shown))
+        answers.append(_status(f"{server.rstrip('/')}/{question}", shown))
         if answers[-1] < 400 or answers[-1] in (401, 403):  # a server that wants a password is there
             return
     if answers[0] >= 500:

@@ -1,6 +1,5 @@
 """A folder on any file system that fsspec knows, by its URL: few operations, patience, and one kind of error."""
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 from fsspec.core import url_to_fs
 from fsspec.registry import known_implementations
 
+from spaces.credentials import without_credentials
 from spaces.errors import RequestError, WorkFailed
 
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -29,11 +29,6 @@ class FolderAway(WorkFailed):
 def is_url(location: str) -> bool:
     """Whether a location is a URL rather than a folder."""
     return "://" in location
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    return re.sub(r"//[^/@]*@", "//", url)
 
 
 class FarFolder:
@@ -56,7 +51,7 @@ class FarFolder:
         except ImportError as error:
             raise RequestError(_what_to_install(url, error)) from error
         except Exception as error:  # each kind of URL has errors of its own
-            raise RequestError(f"--stage-store {without_password(url)}: {_sentence(error)}") from error
+            raise RequestError(f"--stage-store {without_credentials(url)}: {_sentence(error)}") from error
         self._root = root.rstrip("/")
 
     def read(self, path: str, pauses: Iterable[float] | None = None) -> bytes | None:
@@ -162,7 +157,7 @@ class FarFolder:
                 raise
             except Exception as error:  # each file system has errors of its own
                 if isinstance(error, PermissionError | NotADirectoryError) or not left:
-                    shown = without_password(self.url)
+                    shown = without_credentials(self.url)
                     raise FolderAway(f"the stage store {shown} does not answer: {_sentence(error)}") from error
                 time.sleep(left.pop(0))
 
@@ -173,7 +168,7 @@ def _what_to_install(url: str, error: ImportError) -> str:
     known = known_implementations.get(scheme, {}).get("class", "").partition(".")[0]
     package = known if known not in ("", "fsspec") else {"smbclient": "smbprotocol"}.get(str(missing), missing)
     return (
-        f"--stage-store {without_password(url)}: {scheme}:// needs a package that is not installed; run "
+        f"--stage-store {without_credentials(url)}: {scheme}:// needs a package that is not installed; run "
         f"`pip install {package}` on every machine that works for the search, or name a folder"
     )
 

@@ -12,9 +12,10 @@ from typing import Any
 from runners.store.entry import MANIFEST, DamagedEntry, StoredStage, parse_manifest, read_entry
 from runners.store.locks import held
 from runners.store.remote_eviction import FarRoom, place_of
-from runners.store.remote_folder import FarFolder, FolderAway, is_url, without_password
+from runners.store.remote_folder import FarFolder, FolderAway, is_url
 from runners.store.remote_heartbeats import far_lock, far_use
 from runners.store.stage_store import StageStore
+from spaces.credentials import without_credentials
 from spaces.errors import RequestError
 
 __all__ = ["RemoteStore", "is_url"]
@@ -43,7 +44,7 @@ class RemoteStore:
         self.root = self._near.root
 
     def __str__(self) -> str:
-        return without_password(self._far.url)
+        return without_credentials(self._far.url)
 
     def get(self, key: str) -> StoredStage | None:
         """The verified entry of ``key``, fetched where it is not here yet, or None.

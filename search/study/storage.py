@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from search.study.database_error import said
 from search.study.study_storage import DIALECTS, StudyStorage
 from search.study.trial_tables import REVISION
+from spaces.credentials import without_credentials
 from spaces.errors import RequestError
 
 LOCKED_S = 30.0
@@ -38,12 +39,12 @@ def open_storage(url: str) -> BaseStorage:
         return StudyStorage(plain) if known else optuna.storages.get_storage(plain)
     except ImportError as error:
         raise RequestError(
-            f"--storage {_without_password(url)}: the driver of this database is not installed; for PostgreSQL "
+            f"--storage {without_credentials(url)}: the driver of this database is not installed; for PostgreSQL "
             "`pip install 'frontrunner[postgres]'` and write postgresql+psycopg://user@host/name"
         ) from error
     except Exception as error:
         raise RequestError(
-            f"--storage {_without_password(url)}: cannot be opened ({said(error)}); give a database URL such as "
+            f"--storage {without_credentials(url)}: cannot be opened ({said(error)}); give a database URL such as "
             "sqlite:///studies.db or postgresql+psycopg://user@host/name"
         ) from error
 
@@ -59,8 +60,3 @@ def together(storage: BaseStorage) -> Iterator[None]:
             yield
     else:
         yield
-
-
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    return f"{head.rsplit(':', 1)[0]}{at}{tail}" if at and head.count(":") > 1 else url

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from dashboards.tracking_address import check_tracking_uri, without_password
+from dashboards.tracking_address import check_tracking_uri
 from spaces.errors import RequestError
 
 
@@ -86,6 +86,23 @@ def test_a_server_behind_a_gateway_that_cannot_reach_it_is_refused(answer):
         check_tracking_uri(_address(answer))
 
 
-def test_only_name_and_password_are_left_out():
-    assert without_password("https://me:secret@host:5000/path") == "https://host:5000/path"
-    assert without_password("sqlite:////a/b@c.db") == "sqlite:////a/b@c.db"
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://me:secret@host:port",
+        "http://me:secret@",
+        "ftp://me:secret@host/x",
+        "file://me:secret@host/x",
+        "http://127.0.0.1:9/?token=secret",
+    ],
+)
+def test_no_refusal_shows_a_password(uri, monkeypatch):
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    with pytest.raises(RequestError) as caught:
+        check_tracking_uri(uri)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_is_asked_without_the_name_and_password(answer):
+    answer.statuses = {"/me/health": 200}
+    check_tracking_uri(f"http://me:secret@127.0.0.1:{answer.server_port}/me/")

@@ -13,7 +13,7 @@ from runners.store import remote_eviction as far_room
 from runners.store import remote_folder as far_folder
 from runners.store import remote_heartbeats as far_beats
 from runners.store.location import open_store
-from runners.store.remote_folder import FarFolder, FolderAway, without_password
+from runners.store.remote_folder import FarFolder, FolderAway
 from runners.store.remote_store import COPIES, RemoteStore
 from spaces.errors import RequestError
 
@@ -317,11 +317,6 @@ def test_a_kind_of_url_that_cannot_be_had_is_one_sentence_with_what_to_do(url: s
         open_store(url)
     assert "--stage-store" in str(refused.value)
     assert "secret" not in str(refused.value)
-
-
-def test_a_password_is_not_shown() -> None:
-    assert without_password("ftp://me:secret@host/x") == "ftp://host/x"
-    assert without_password("s3://bucket/a@b") == "s3://bucket/a@b"
 
 
 def test_the_working_copy_lies_in_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 
 from search.commands.terminal import print_front
-from search.front.front import measured, nearest
+from search.front.front import least_infeasible
 from search.objectives.constraint import Constraint
 from search.study.study import records
 from spaces.errors import WorkFailed
@@ -41,14 +41,14 @@ def next_commands(document: Mapping[str, Any]) -> list[str]:
 
 
 def _nothing_feasible(study: optuna.Study, constraints: Sequence[Constraint]) -> str:
-    closest = measured(nearest(records(study), constraints), {})
-    figures = closest["measurement"]
+    closest = least_infeasible(records(study), constraints)
+    figures = closest.measurement or {}
     missed = ", ".join(
         f"{constraint} (it has {figures[constraint.quantity]:.4g})"
         for constraint in constraints
         if constraint.violation(figures) > 0
     )
     return (
-        f"no trial satisfies every constraint; the nearest, trial {closest['trial']}, misses {missed}. "
+        f"no trial satisfies every constraint; the nearest, trial {closest.number}, misses {missed}. "
         f"All trials are kept: `frontrunner front {study.study_name} --all`"
     )

@@ -19,8 +19,8 @@ from runners.workload_loading.reference import resolve
 from search.commands.studies import document_of, open_study
 from search.commands.verify import tell_that_it_waits
 from search.driver.machine_baseline import MachineBaselines
-from search.front.front import all_measured
-from search.objectives.constraint import Constraint
+from search.front.front_document import trial_documents
+from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.loss_table import losses
 from search.objectives.objective import find_objectives
 from spaces.errors import RequestError, WorkFailed
@@ -52,7 +52,7 @@ def export_trial(
         raise RequestError(f"--to {to}: its folder cannot be written; name another")
     study, home = open_study(name, places.get("home"), places.get("storage"))
     document = document_of(study, home)
-    chosen = pick_member(document, all_measured(study), pick, bounds)
+    chosen = pick_member(document, trial_documents(study), pick, bounds)
     store = open_store(str(places.get("stage_store") or study.user_attrs["places"]["stages"]))
     console = Console(stderr=True, markup=False, soft_wrap=True)
     console.print(f"exporting trial {chosen['trial']} of {name} and checking its claims in a fresh process")
@@ -131,7 +131,7 @@ def _numbered(number: int, trials: Sequence[Mapping[str, Any]], bounds: Sequence
 
 
 def _keeps(member: Mapping[str, Any], bounds: Sequence[Constraint]) -> bool:
-    return all(bound.holds(member["measurement"]) for bound in bounds)
+    return is_feasible(member["measurement"], bounds)
 
 
 def _knee(document: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -27,7 +27,7 @@ from search.driver.observers import Observers
 from search.driver.search_context import SearchContext
 from search.driver.successive_halving import levels_of
 from search.driver.warm_start import EarlierStudy, load_earlier_study
-from search.front.front import all_measured, front_document
+from search.front.front_document import front_document, trial_documents
 from search.objectives.objective import find_objectives
 from search.objectives.trial_targets import TrialTargets
 from search.request.locations import Places
@@ -166,7 +166,7 @@ def _drive(
         study.set_user_attr("status", status)
         document = front_document(study, tracker.run_ids())
         if document["baseline"]:
-            tracker.front_changed(document, list(all_measured(study)))
+            tracker.front_changed(document, list(trial_documents(study)))
         tracker.study_ended(status)
         progress.note("writing the last records to MLflow")
         patience = TRACKING_PATIENCE_S if status == "finished" else 10.0

@@ -12,7 +12,7 @@ from rich.table import Table
 from dashboards.front_document import configuration_text, front_csv, interval_text, percent, times
 from dashboards.spool import read_run_ids
 from search.commands.terminal import print_front
-from search.front.front import all_measured, front_document
+from search.front.front_document import front_document, trial_documents
 from search.request.locations import Home
 from search.study.study import find_study, open_storage
 from spaces.errors import RequestError
@@ -69,11 +69,12 @@ def show_front(
     runs = read_run_ids(found.spool(name))
     document = front_document(study, runs)
     if as_json:
-        print(json.dumps({**document, "all": all_measured(study, runs)} if everything else document, allow_nan=False))
+        every = {"all": trial_documents(study, runs)} if everything else {}
+        print(json.dumps({**document, **every}, allow_nan=False))
     elif as_csv:
         print(front_csv(document), end="")
     elif everything:
-        Console().print(_all_trials(all_measured(study, runs), document))
+        Console().print(_all_trials(trial_documents(study, runs), document))
     else:
         print_front(document)
 

@@ -19,7 +19,7 @@ from search.driver.timing_resolution import find_timing_resolution
 from search.driver.trial_recorder import TrialRecorder
 from search.driver.warm_start import EarlierStudy
 from search.front.live_front import LiveFront
-from search.objectives.constraint import trusted
+from search.objectives.constraint import without_unstable_timings
 from search.objectives.trial_targets import TrialTargets
 from search.samplers.distinct_sampler import DistinctSampler
 from search.study.study import TrialRecord, record, records, timing_resolution
@@ -71,8 +71,8 @@ class Driver:
         known = search.study.get_trials(deepcopy=False)
         self._asked = len(known)
         told = [trial for trial in known if trial.state.is_finished()]  # what others have noted will be noted again
-        self._targets.recall(told)
-        self._screening = Screening(search.study, always=targets.speed_decides)
+        self._targets.add_trials(told)
+        self._screening = Screening(search.study, always=targets.has_constraint_before_training)
         self._screening.recall(told)
         self._machine_baselines = MachineBaselines(search.study)
         self._race = EarlyStopping(targets, told, self._trained(told))
@@ -103,7 +103,7 @@ class Driver:
         if find_timing_resolution(self._search, self._machine_baselines):
             self._front = self._front_so_far()
         for configuration, known in self._earlier.items():
-            self._sampler.learn(configuration, self._targets.columns(known), looked_up=False)
+            self._sampler.learn(configuration, self._targets.of_measurement(known), looked_up=False)
         for configuration, figures in self._screening.all().items():
             self._learn_screened(configuration, figures)
         while self._fill() or self._under_way:
@@ -220,7 +220,7 @@ class Driver:
             self._report(self._recorder.fail(candidate, outcome.failure), candidate)
         elif stopped := self._stopped(candidate, outcome):
             self._report(self._recorder.stop(candidate, stopped), candidate)
-        elif candidate.was_screened and self._targets.missed(candidate.speed or {}):
+        elif candidate.was_screened and self._targets.first_violated(candidate.speed or {}):
             self._send_unscreened(candidate, outcome.result["unstable"])
         elif not candidate.is_last:
             candidate.position += 1
@@ -260,15 +260,15 @@ class Driver:
 
     def _learn_screened(self, configuration: Configuration, figures: Mapping[str, Any]) -> None:
         """The sampler goes by the speed even where it is in doubt, which must leave a bound open all the same."""
-        columns, bounds = self._targets.columns(figures), slice(len(self._targets.objectives), None)
-        columns[bounds] = self._targets.columns(trusted(figures))[bounds]
+        columns, bounds = self._targets.of_measurement(figures), slice(len(self._targets.objectives), None)
+        columns[bounds] = self._targets.of_measurement(without_unstable_timings(figures))[bounds]
         self._sampler.learn(configuration, columns)
 
     def _stopped(self, candidate: Candidate, outcome: StageOutcome) -> str | None:
         """Why the trial ends here, before its last stage, or None."""
         if candidate.was_screened:
             candidate.speed = without_accuracy(figures_of(outcome.result))
-            missed = self._targets.missed(trusted(candidate.speed))
+            missed = self._targets.first_violated(without_unstable_timings(candidate.speed))
             return f"not trained: it misses {missed} with {candidate.speed[missed.quantity]:.4g}" if missed else None
         if candidate.task.stage == TRAINING:
             return self._race.stopped(candidate, outcome.result)
@@ -280,7 +280,7 @@ class Driver:
         except ValueError as error:
             self._report(self._recorder.fail(candidate, f"measuring: {error}"), candidate)
             return
-        self._targets.completed(done.number, done.measurement or {}, candidate.rungs)
+        self._targets.add_complete(done.number, done.measurement or {}, candidate.rungs)
         self._front.add(done)
         self._report(done, candidate)
 

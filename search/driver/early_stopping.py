@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial
 
 from search.driver.candidate import Candidate
 from search.driver.successive_halving import Rungs
-from search.objectives.trial_targets import TRAINED, TrialTargets
+from search.objectives.trial_targets import KNOWN_AFTER_TRAINING, TrialTargets
 
 
 class EarlyStopping:
@@ -75,11 +75,11 @@ class EarlyStopping:
         """
         so_far = {name: result[name] for name in ("accuracy", "train_seconds") if name in result}
         so_far["accuracy_drop"] = self._targets.baseline["accuracy"] - so_far["accuracy"]
-        columns = self._targets.columns({**(candidate.speed or {}), **so_far})
+        columns = self._targets.of_measurement({**(candidate.speed or {}), **so_far})
         objectives = columns[: len(self._targets.objectives)]
         missed = [
             max(0.0, float(np.nan_to_num(violation)))
             for constraint, violation in zip(self._targets.constraints, columns[len(objectives) :], strict=True)
-            if constraint.quantity in TRAINED
+            if constraint.quantity in KNOWN_AFTER_TRAINING
         ]
         return [*objectives.tolist(), *missed] if np.isfinite(objectives).all() else None

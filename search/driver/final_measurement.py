@@ -12,7 +12,7 @@ from runners.runner import StageOutcome, StageTask
 from search.driver.machine_baseline import MachineBaselines
 from search.driver.search_context import SearchContext
 from search.driver.trial_recorder import why_unknown
-from search.front.front import front_of
+from search.front.front import compute_front
 from search.study.study import TrialRecord, records, timing_resolution
 
 
@@ -24,7 +24,7 @@ def measure_front(search: SearchContext) -> None:
     study, observer = search.study, search.observer
     complete = [trial for trial in records(study) if trial.state == "complete"]
     resolution = timing_resolution(study)
-    members, _ = front_of(complete, search.objectives, search.constraints, resolution=resolution)
+    members, _ = compute_front(complete, search.objectives, search.constraints, resolution=resolution)
     if not members or _is_settled(study, members):
         return
     observer.note("measuring the baseline and the front once more, with the test split")
@@ -35,7 +35,7 @@ def measure_front(search: SearchContext) -> None:
     study.set_user_attr("final_trials", len(records(study)))
     study.set_user_attr("final", {str(number): figures for number, figures in finals.items()})
     stayed = {
-        trial.number for trial in front_of(complete, search.objectives, search.constraints, finals, resolution)[0]
+        trial.number for trial in compute_front(complete, search.objectives, search.constraints, finals, resolution)[0]
     }
     for trial in members:
         if trial.number not in stayed and trial.number in finals:

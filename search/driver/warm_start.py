@@ -8,7 +8,7 @@ import optuna
 
 from runners.measuring.deviation import BaselineMinima
 from search.driver.machine_baseline import MachineBaselines
-from search.front.front import front_document
+from search.front.front_document import front_document
 from search.study.study import find_study, records
 from spaces.configuration import Configuration
 from spaces.errors import RequestError

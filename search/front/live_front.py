@@ -1,31 +1,27 @@
-"""The front of a search that goes on: each trial is compared with the front, not with all trials."""
+"""The front of a search that goes on, kept up to date trial by trial."""
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from search.front.front import feasible
-from search.objectives.constraint import Constraint
+from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.loss_table import loss_table
 from search.objectives.objective import Objective
-from search.objectives.pareto_front import hypervolume
+from search.objectives.pareto_front import dominates, hypervolume
 from search.study.study import TrialRecord
 
 
 class LiveFront:
-    """`search.front.front.front_of` of the complete trials that were added, in the order in which they were.
+    """The same as `search.front.front.compute_front` of the complete trials added so far, in the order of their adding.
 
-    A trial can fall to one that has fallen itself, so that besides the front itself those are kept that can still make
-    another one fall: for each objective, the trials that nothing surpasses in the estimates and in the worse end of
-    that objective.
+    A new trial is compared with all earlier ones, not every trial with every other. Trials that have left the front are
+    compared too, since dominance beyond intervals is not transitive.
 
     Args:
         objectives: What is optimised.
-        constraints: What must hold.
-        resolution: The smallest share by which two speeds must differ to be believed.
+        constraints: What a feasible trial satisfies.
+        resolution: The smallest relative difference in speed that is significant.
     """
 
     def __init__(
@@ -35,66 +31,40 @@ class LiveFront:
         self._constraints = constraints
         self._resolution = resolution
         self._baseline: Mapping[str, Any] = {}
-        self._before_the_baseline: list[TrialRecord] = []
-        self._members: list[TrialRecord] = []
-        self._slowness: list[float] = []
-        self._points = self._best = np.zeros((0, len(objectives)))
-        self._beaters = [np.zeros((0, len(objectives) + 1)) for _ in objectives]
+        self._waiting: list[TrialRecord] = []
+        self._feasible: list[TrialRecord] = []
+        self._on_front = np.zeros(0, dtype=bool)
+        self._points = self._lower = self._upper = np.zeros((0, len(objectives)))
 
     @property
     def members(self) -> list[TrialRecord]:
-        """The feasible trials that nothing dominates for certain, fastest first."""
-        return list(self._members)
+        """The trials on the front, fastest first."""
+        members = [self._feasible[row] for row in np.flatnonzero(self._on_front)]
+        return sorted(members, key=lambda trial: -(trial.measurement or {})["speedup"])
 
     @property
     def hypervolume(self) -> float:
-        """That of the estimates of all feasible trials."""
-        return hypervolume(self._points)
+        """The hypervolume of the members' estimates; 0 of an empty front."""
+        return hypervolume(self._points[self._on_front])
 
     def add(self, trial: TrialRecord) -> None:
-        """Take in a complete trial; nothing is on the front before trial 0 came, with which all are compared."""
+        """Add a complete trial; trials count from when the baseline, trial 0, was added."""
         if trial.number == 0:
             self._baseline = trial.measurement or {}
+        self._waiting.append(trial)
         if not self._baseline:
-            self._before_the_baseline.append(trial)
             return
-        waiting, self._before_the_baseline = self._before_the_baseline, []
-        for one in [*waiting, trial]:
-            if feasible(one.measurement or {}, self._constraints):
-                self._place(one)
+        for waiting in self._waiting:
+            if is_feasible(waiting.measurement or {}, self._constraints):
+                self._compare(waiting)
+        self._waiting = []
 
-    def _place(self, trial: TrialRecord) -> None:
-        figures = trial.measurement or {}
-        table = loss_table(self._objectives, [figures], self._baseline, self._resolution)
-        point, best, worst = table.points[0], table.best[0], table.worst[0]
-        falls = any(_falls(point, best[j], beaters) for j, beaters in enumerate(self._beaters))
-        self._fell(point, worst)
-        self._beaters = [_with(np.append(point, worst[j]), beaters) for j, beaters in enumerate(self._beaters)]
-        if not falls:
-            slowness = -figures["speedup"]
-            place = bisect_right(self._slowness, slowness)
-            self._slowness.insert(place, slowness)
-            self._members.insert(place, trial)
-            self._points = np.insert(self._points, place, point, axis=0)
-            self._best = np.insert(self._best, place, best, axis=0)
-
-    def _fell(self, point: NDArray[np.float64], worst: NDArray[np.float64]) -> None:
-        """Take those off the front that a new trial makes fall."""
-        fallen = (point <= self._points).all(axis=1) & (worst < self._best).any(axis=1)
-        if fallen.any():
-            kept = np.flatnonzero(~fallen)
-            self._members = [self._members[row] for row in kept]
-            self._slowness = [self._slowness[row] for row in kept]
-            self._points, self._best = self._points[kept], self._best[kept]
-
-
-def _falls(point: NDArray[np.float64], best: float, beaters: NDArray[np.float64]) -> bool:
-    """Whether one of ``beaters``, points with their worse end in an objective, is certainly better there."""
-    return bool(((beaters[:, :-1] <= point).all(axis=1) & (beaters[:, -1] < best)).any())
-
-
-def _with(new: NDArray[np.float64], beaters: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``beaters`` with ``new``, less those that are no longer needed."""
-    if (beaters <= new).all(axis=1).any():
-        return beaters
-    return np.vstack([beaters[~(new <= beaters).all(axis=1)], new])
+    def _compare(self, trial: TrialRecord) -> None:
+        table = loss_table(self._objectives, [trial.measurement or {}], self._baseline, self._resolution)
+        is_dominated = dominates(self._points, self._upper, table.points, table.lower).any()
+        self._on_front &= ~dominates(table.points, table.upper, self._points, self._lower)
+        self._feasible.append(trial)
+        self._on_front = np.append(self._on_front, not is_dominated)
+        self._points = np.vstack([self._points, table.points])
+        self._lower = np.vstack([self._lower, table.lower])
+        self._upper = np.vstack([self._upper, table.upper])

@@ -1,8 +1,8 @@
-"""Bounds that a candidate must keep, such as ``latency_p90_ms<=5``."""
+"""Constraints on measured quantities, such as ``latency_p90_ms<=5``."""
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from spaces.setting_error import SettingError, did_you_mean
 
 Operator = Literal["<=", ">="]
 UNTIMED = ("size_mib", "macs", "parameters", "peak_memory_mib")
-"""Quantities that do not depend on how busy the machine was."""
+"""Quantities that do not depend on the load of the machine."""
 _WRITTEN = re.compile(r"\s*(\w+)\s*(<=|>=)\s*(\S+)\s*")
 
 
@@ -39,7 +39,7 @@ class Constraint:
 
     @classmethod
     def parse(cls, text: str) -> "Constraint":
-        """The constraint that ``str`` wrote, or that a person did; blanks do not matter.
+        """The constraint written as text, such as ``latency_p90_ms<=5``; the inverse of ``str``. Blanks do not matter.
 
         Raises:
             SettingError: The text is not a quantity, ``<=`` or ``>=``, and a finite number.
@@ -54,14 +54,14 @@ class Constraint:
         whole = self.bound.is_integer() and abs(self.bound) < 1e15
         return f"{self.quantity}{self.operator}{int(self.bound) if whole else self.bound!r}"
 
-    def holds(self, measurement: Mapping[str, Any]) -> bool:
-        """Whether the measured value keeps the bound. A value that is not known keeps none."""
+    def is_satisfied(self, measurement: Mapping[str, Any]) -> bool:
+        """Whether the measured value is within the bound; False where the quantity was not measured."""
         return measurement.get(self.quantity) is not None and self.violation(measurement) <= 0
 
     def violation(self, measurement: Mapping[str, Any]) -> float:
-        """How far the measured value is beyond the bound; at most 0 is feasible.
+        """How far the measured value is beyond the bound; a value of at most 0 is feasible.
 
-        It is a share of the bound where the bound is not 0, so that milliseconds and fractions can be added up.
+        It is relative to the bound where the bound is not 0, so that violations in different units can be added up.
 
         Raises:
             ValueError: The quantity was not measured.
@@ -77,9 +77,16 @@ class Constraint:
         return QUANTITIES[self.quantity].unit
 
 
-def trusted(figures: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What of the ``figures`` of a screening may settle a bound: all, or where its timing is in doubt the `UNTIMED`."""
-    return {n: value for n, value in figures.items() if n in UNTIMED} if figures.get("unstable") else figures
+def is_feasible(measurement: Mapping[str, Any], constraints: Iterable[Constraint]) -> bool:
+    """Whether every constraint is satisfied; one on a quantity that was not measured is not."""
+    return all(constraint.is_satisfied(measurement) for constraint in constraints)
+
+
+def without_unstable_timings(measurement: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The quantities that are reliable enough to reject a candidate: all, or where the timing is unstable `UNTIMED`."""
+    if not measurement.get("unstable"):
+        return measurement
+    return {name: value for name, value in measurement.items() if name in UNTIMED}
 
 
 def _number(text: str) -> float:

@@ -1,4 +1,4 @@
-"""What a search knows of its candidates, as the numbers that a sampler learns from and that compete at rungs."""
+"""The targets of trials: objective losses and constraint violations, as a sampler models them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,83 +8,102 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 from search.objectives.constraint import Constraint
-from search.objectives.loss_table import figure_of, losses
+from search.objectives.loss_table import compared_quantity, losses
 from search.objectives.objective import Objective
 
-TRAINED = ("accuracy", "accuracy_drop", "train_seconds")
-"""Quantities that nobody knows before a candidate is trained; all others a screening gives."""
+KNOWN_AFTER_TRAINING = ("accuracy", "accuracy_drop", "train_seconds")
+"""Quantities that are known only of a trained candidate; all others are measured on the untrained network too."""
 
 
 class TrialTargets:
-    """Turns figures into columns: a loss for each objective, the reference point at 1, then a violation for each
-    constraint, met at 0 and below. What is not known is NaN.
+    """Turns measurements into targets: a loss per objective, then a violation per constraint.
 
-    A trial that was stopped at a rung still teaches: its accuracy at the end is taken to be what it had, and the least
-    that a complete trial gained from that rung to its end. Others did better there, so hoping for more would send the
-    sampler to its neighbours again and again.
+    Losses are to minimise, with the reference point at 1. A violation of at most 0 is feasible. What was not measured
+    is NaN.
+
+    A trial that was stopped early has targets too. Its final accuracy is extrapolated as the accuracy where it stopped
+    plus the smallest improvement that any complete trial made from there to its end. Trials that went on did better
+    there, so a larger value would make a sampler propose its neighbours again and again.
 
     Args:
         objectives: What is optimised.
-        constraints: What must hold.
+        constraints: What a feasible candidate satisfies.
+
+    Attributes:
+        baseline: The measurement of trial 0, to which losses are relative; empty before it is complete.
     """
 
     def __init__(self, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> None:
         self.objectives = objectives
         self.constraints = constraints
         self.baseline: Mapping[str, Any] = {}
-        self._gains: dict[int, list[float]] = {}
+        self._improvements: dict[int, list[float]] = {}
+        """By epochs of training, how much accuracy each complete trial still gained."""
 
-    def columns(self, figures: Mapping[str, Any]) -> NDArray[np.float64]:
-        """The columns of measured ``figures``, shape ``(n_objectives + n_constraints,)``."""
-        known = losses(self.objectives, figures, self.baseline)
-        missing = [figures.get(figure_of(objective.name)) is None for objective in self.objectives]
-        beyond = [self._violation(constraint, figures) for constraint in self.constraints]
-        return np.array([*np.where(missing, np.nan, known), *beyond], dtype=float)
+    def of_measurement(self, measurement: Mapping[str, Any]) -> NDArray[np.float64]:
+        """The targets of a measurement, perhaps a partial one, shape ``(n_objectives + n_constraints,)``."""
+        known = losses(self.objectives, measurement, self.baseline)
+        missing = [measurement.get(compared_quantity(objective.name)) is None for objective in self.objectives]
+        violations = [self._violation(constraint, measurement) for constraint in self.constraints]
+        return np.array([*np.where(missing, np.nan, known), *violations], dtype=float)
 
     def of_trial(self, trial: FrozenTrial) -> NDArray[np.float64] | None:
-        """The columns of a trial, all of them where it is complete; None where nothing is known."""
-        known = trial.user_attrs
-        if "measurement" in known:
-            return self.columns(known["measurement"])
-        if "stopped" not in known:
+        """The targets of a complete trial, or of one that was stopped early; None for any other."""
+        attributes = trial.user_attrs
+        if "measurement" in attributes:
+            return self.of_measurement(attributes["measurement"])
+        if "stopped" not in attributes:
             return None
-        return self.columns(self.foreseen(known.get("speed") or {}, _rungs(known)))
+        return self.of_measurement(self.extrapolate(attributes.get("speed") or {}, _rungs(attributes)))
 
-    def foreseen(self, speed: Mapping[str, Any], rungs: Mapping[int, float]) -> dict[str, Any]:
-        """The figures of a candidate that has come to the last of ``rungs``, with the accuracy it would end with."""
+    def extrapolate(self, speed: Mapping[str, Any], rungs: Mapping[int, float]) -> dict[str, Any]:
+        """The measurement that a trial stopped early is expected to end with.
+
+        Args:
+            speed: What was measured before its training.
+            rungs: Its accuracy after so many epochs; without any, the result has no accuracy.
+        """
         if not rungs:
             return dict(speed)
         epochs = max(rungs)
-        gained = self._gains.get(epochs)
-        accuracy = min(1.0, rungs[epochs] + (min(gained) if gained else 0.0))
+        improvement = min(self._improvements.get(epochs, [0.0]))
+        accuracy = min(1.0, rungs[epochs] + improvement)
         return {**speed, "accuracy": accuracy, "accuracy_drop": self.baseline.get("accuracy", 1.0) - accuracy}
 
-    def completed(self, number: int, measurement: Mapping[str, Any], rungs: Mapping[int, float]) -> None:
-        """Learn what a complete trial gained after each of its rungs; trial 0 is the baseline."""
+    def add_complete(self, number: int, measurement: Mapping[str, Any], rungs: Mapping[int, float]) -> None:
+        """Use a complete trial for later extrapolations; trial 0 becomes the baseline.
+
+        Args:
+            number: The trial's number.
+            measurement: Its final measurement.
+            rungs: Its accuracy after so many epochs of training, before quantisation.
+        """
         if number == 0:
             self.baseline = measurement
         for epochs, accuracy in rungs.items():
-            # of the network: what quantising did to this trial is nothing that others need expect
-            self._gains.setdefault(epochs, []).append(rungs[max(rungs)] - accuracy)
+            # Not the measured accuracy: what quantisation did to this trial says nothing about training.
+            self._improvements.setdefault(epochs, []).append(rungs[max(rungs)] - accuracy)
 
-    def recall(self, trials: Sequence[FrozenTrial]) -> None:
-        """Learn from the trials that an earlier driver has told."""
+    def add_trials(self, trials: Sequence[FrozenTrial]) -> None:
+        """Use the complete ones among the trials of a study that goes on."""
         for trial in trials:
             if "measurement" in trial.user_attrs:
-                self.completed(trial.number, trial.user_attrs["measurement"], _rungs(trial.user_attrs))
+                self.add_complete(trial.number, trial.user_attrs["measurement"], _rungs(trial.user_attrs))
 
-    def missed(self, figures: Mapping[str, Any]) -> Constraint | None:
-        """The first constraint that ``figures`` violate; one whose quantity is not known yet is not violated."""
-        return next((c for c in self.constraints if self._violation(c, figures) > 0), None)
+    def first_violated(self, measurement: Mapping[str, Any]) -> Constraint | None:
+        """The first constraint that ``measurement`` violates; one on a quantity not measured yet is not violated."""
+        return next((c for c in self.constraints if self._violation(c, measurement) > 0), None)
 
     @property
-    def speed_decides(self) -> bool:
-        """Whether a constraint can be settled before any training."""
-        return any(constraint.quantity not in TRAINED for constraint in self.constraints)
+    def has_constraint_before_training(self) -> bool:
+        """Whether some constraint can be checked before a candidate is trained."""
+        return any(constraint.quantity not in KNOWN_AFTER_TRAINING for constraint in self.constraints)
 
     @staticmethod
-    def _violation(constraint: Constraint, figures: Mapping[str, Any]) -> float:
-        return constraint.violation(figures) if figures.get(constraint.quantity) is not None else float("nan")
+    def _violation(constraint: Constraint, measurement: Mapping[str, Any]) -> float:
+        if measurement.get(constraint.quantity) is None:
+            return float("nan")
+        return constraint.violation(measurement)
 
 
 def _rungs(attributes: Mapping[str, Any]) -> dict[int, float]:

@@ -27,7 +27,7 @@ from large_study import FACTS, MACHINE, driver_of, fill, home_in, make_chains, o
 
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
-from search.front.front import front_document
+from search.front.front_document import front_document
 from search.study.study import TrialRecord, records
 
 GOALS = {

@@ -22,7 +22,8 @@ from search_tests.simulation import (
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
 from search.driver.machine_baseline import MachineBaselines
-from search.front.front import all_measured, front_document, front_of, nearest
+from search.front.front import compute_front, least_infeasible
+from search.front.front_document import front_document, trial_documents
 from search.objectives.constraint import Constraint
 from search.objectives.objective import find_objectives
 from search.samplers.distinct_sampler import DistinctSampler, starting_points
@@ -198,7 +199,7 @@ def test_a_trial_left_before_its_choices_were_recorded_is_drawn_again_in_place(t
     study = open_table_study(tmp_path, chains.space)
     drive(study, make_runner(), chains, 5)
     study.ask()  # and the driver dies
-    assert [trial["trial"] for trial in all_measured(study)] == list(range(5)), "there is nothing to show of it yet"
+    assert [trial["trial"] for trial in trial_documents(study)] == list(range(5)), "there is nothing to show of it yet"
     again = open_table_study(tmp_path, chains.space)
     drive(again, make_runner(), chains, 8)
     assert [trial.state for trial in records(again)] == ["complete"] * 8
@@ -225,7 +226,7 @@ def test_constraints_keep_infeasible_trials_off_the_front() -> None:
     bound = Constraint.parse("accuracy>=0.97")
     drive(study, make_runner(), chains, 30, [bound])
     complete = [trial for trial in records(study) if trial.state == "complete"]
-    front, volume = front_of(complete, OBJECTIVES, [bound])
+    front, volume = compute_front(complete, OBJECTIVES, [bound])
     assert front
     assert volume > 0
     assert all((trial.measurement or {})["accuracy"] >= 0.97 for trial in front)
@@ -237,8 +238,8 @@ def test_where_nothing_is_feasible_the_nearest_is_named() -> None:
     study = open_table_study(None, chains.space)
     bound = Constraint.parse("speedup>=1000")
     drive(study, make_runner(), chains, 30, [bound])
-    assert front_of(records(study), OBJECTIVES, [bound]) == ([], 0.0)
-    closest = nearest(records(study), [bound]).measurement or {}
+    assert compute_front(records(study), OBJECTIVES, [bound]) == ([], 0.0)
+    closest = least_infeasible(records(study), [bound]).measurement or {}
     assert closest["speedup"] == max(t.measurement["speedup"] for t in records(study) if t.measurement)
 
 

@@ -25,7 +25,7 @@ from runners.stages.chain import Chains
 from search.driver.candidate import TRAINING, Candidate
 from search.driver.early_stopping import EarlyStopping
 from search.driver.successive_halving import levels_of
-from search.front.front import front_document
+from search.front.front_document import front_document
 from search.objectives.constraint import Constraint
 from search.objectives.trial_targets import TrialTargets
 from search.study.study import records
@@ -93,14 +93,14 @@ def test_a_stopped_trial_is_neither_trained_to_the_end_nor_on_the_front(
 def test_a_stopped_trial_teaches_the_sampler(raced: tuple[optuna.Study, Log, Recording]) -> None:
     study, _, _ = raced
     targets = TrialTargets(OBJECTIVES, [])
-    targets.recall(study.get_trials(deepcopy=False))
+    targets.add_trials(study.get_trials(deepcopy=False))
     timed = [trial for trial in pruned(study) if trial.user_attrs["speed"]]
     assert timed
     for trial in timed:
         columns = targets.of_trial(trial)
         assert columns is not None
         assert np.isfinite(columns).all()
-        foreseen = targets.foreseen(
+        foreseen = targets.extrapolate(
             trial.user_attrs["speed"], {int(e): a for e, a in trial.user_attrs["rungs"].items()}
         )
         truth = table(Configuration.from_json(trial.user_attrs["configuration"]))["accuracy"]
@@ -144,7 +144,7 @@ class Field:
         self.chains = chains_of()
         self.study = optuna.create_study(directions=["maximize", "maximize"])
         self.targets = TrialTargets(OBJECTIVES, [Constraint.parse(text) for text in constraints])
-        self.targets.completed(0, measurement(0.98, 1.0), {})
+        self.targets.add_complete(0, measurement(0.98, 1.0), {})
         self.race = EarlyStopping(self.targets, told)
 
     def start(self, speed: Mapping[str, Any] | None = None, **choices: Any) -> Candidate:

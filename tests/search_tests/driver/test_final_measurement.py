@@ -11,7 +11,8 @@ from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
 from search.driver.final_measurement import measure_front
 from search.driver.search_context import SearchContext
-from search.front.front import front_document, front_of
+from search.front.front import compute_front
+from search.front.front_document import front_document
 from search.objectives.constraint import Constraint
 from search.objectives.objective import Objective, find_objectives
 from search.study.study import TrialRecord, records
@@ -163,7 +164,7 @@ def _members(search: SearchContext) -> list[TrialRecord]:
     """The front as it stands, fastest first."""
     complete = [trial for trial in records(search.study) if trial.state == "complete"]
     finals = {int(number): figures for number, figures in search.study.user_attrs.get("final", {}).items()}
-    return front_of(complete, search.objectives, search.constraints, finals)[0]
+    return compute_front(complete, search.objectives, search.constraints, finals)[0]
 
 
 def _notes(search: SearchContext) -> list[str]:

@@ -10,7 +10,7 @@ from search_tests.simulation import drive, make_chains, make_runner, open_table_
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
 from search.driver.time_limits import FINAL_MEASUREMENT_EACH_S, FINAL_MEASUREMENT_S, TimeLimits, final_measurement_s
-from search.front.front import front_document
+from search.front.front_document import front_document
 from search.study.study import records
 
 

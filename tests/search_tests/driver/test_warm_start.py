@@ -23,7 +23,7 @@ from search_tests.simulation import (
 from search.driver.driver import Driver
 from search.driver.search_context import SearchContext
 from search.driver.warm_start import EarlierStudy, load_earlier_study
-from search.front.front import front_document
+from search.front.front_document import front_document
 from search.objectives.trial_targets import TrialTargets
 from search.samplers.factory import make_sampler
 from search.study.study import StudySettings, make_study, records
@@ -92,7 +92,7 @@ def test_on_another_machine_accuracies_hold_and_speeds_do_not(before: optuna.Stu
         assert not set(timed) & set(figures)
     targets = TrialTargets(OBJECTIVES, ())
     targets.baseline = records(before)[0].measurement or {}
-    columns = np.array([targets.columns(figures) for figures in known.figures.values()])
+    columns = np.array([targets.of_measurement(figures) for figures in known.figures.values()])
     assert np.isfinite(columns[:, 0]).all()
     assert np.isnan(columns[:, 1]).all()
 

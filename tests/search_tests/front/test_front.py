@@ -1,4 +1,4 @@
-"""The front, where figures are known within intervals only: who falls, who is tied, and what the document says."""
+"""The front, where measurements are known within intervals only: dominance, ties, and what the document says."""
 
 import json
 
@@ -7,7 +7,8 @@ import optuna
 import pytest
 from search_tests.simulation import OBJECTIVES, drive, make_chains, make_runner, measurement, open_table_study
 
-from search.front.front import front_document, front_of
+from search.front.front import compute_front
+from search.front.front_document import front_document
 from search.objectives.constraint import Constraint
 from search.objectives.loss_table import loss_table, losses
 from search.objectives.objective import find_objectives
@@ -16,7 +17,7 @@ from search.study.study import TrialRecord
 
 
 def _dominates(one, other, objectives):  # type: ignore[no-untyped-def]
-    """The definition, for (points, best, worst) of two."""
+    """The definition, for (points, lower, upper) of two."""
     at_least_as_good = all(one[0][j] <= other[0][j] for j in range(objectives))
     return at_least_as_good and any(one[2][j] < other[1][j] for j in range(objectives))
 
@@ -30,25 +31,25 @@ def _cloud(seed, count=60, objectives=3):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_who_falls_is_as_the_definition_says(seed: int) -> None:
-    points, best, worst = _cloud(seed, objectives=1 + seed % 3)
-    rows = list(zip(points, best, worst, strict=True))
+def test_dominated_points_are_those_of_the_definition(seed: int) -> None:
+    points, lower, upper = _cloud(seed, objectives=1 + seed % 3)
+    rows = list(zip(points, lower, upper, strict=True))
     expected = [not any(_dominates(other, row, points.shape[1]) for other in rows) for row in rows]
-    assert nondominated(points, best, worst).tolist() == expected
+    assert nondominated(points, lower, upper).tolist() == expected
     assert 0 < sum(expected) < len(expected)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_intervals_only_add_to_the_front_of_the_estimates(seed: int) -> None:
-    points, best, worst = _cloud(seed)
+    points, lower, upper = _cloud(seed)
     plain = nondominated(points)
     assert plain.any()
-    assert nondominated(points, best, worst)[plain].all()
+    assert nondominated(points, lower, upper)[plain].all()
     assert nondominated(points, points, points).tolist() == plain.tolist()
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_nobody_falls_in_a_circle(seed: int) -> None:
+def test_dominance_has_no_cycles(seed: int) -> None:
     rows = list(zip(*_cloud(seed, count=25), strict=True))
     beaten = {i: {j for j, other in enumerate(rows) if _dominates(other, row, 3)} for i, row in enumerate(rows)}
     while free := [i for i, by in beaten.items() if not by & beaten.keys()]:
@@ -58,21 +59,21 @@ def test_nobody_falls_in_a_circle(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_ties_are_mutual_and_as_the_definition_says(seed: int) -> None:
-    _, best, worst = _cloud(seed, count=30)
-    found = tied(best, worst)
+    _, lower, upper = _cloud(seed, count=30)
+    found = tied(lower, upper)
     for i, j in ((i, j) for i in range(30) for j in range(30) if i != j):
-        apart = (worst[i] < best[j]).any() or (worst[j] < best[i]).any()
+        apart = (upper[i] < lower[j]).any() or (upper[j] < lower[i]).any()
         assert (j in found[i]) == (not apart)
         assert (j in found[i]) == (i in found[j])
     assert any(found)
 
 
-def test_a_point_falls_to_one_that_has_fallen_itself() -> None:
+def test_a_dominated_point_still_dominates_others() -> None:
     points = np.array([[0.10, 0.5], [0.20, 0.5], [0.25, 0.7]])
-    best = np.array([[0.10, 0.5], [0.20, 0.5], [0.05, 0.7]])
-    worst = np.array([[0.15, 0.9], [0.20, 0.5], [0.25, 0.7]])
-    assert nondominated(points[[0, 2]], best[[0, 2]], worst[[0, 2]]).tolist() == [True, True]
-    assert nondominated(points, best, worst).tolist() == [True, False, False]
+    lower = np.array([[0.10, 0.5], [0.20, 0.5], [0.05, 0.7]])
+    upper = np.array([[0.15, 0.9], [0.20, 0.5], [0.25, 0.7]])
+    assert nondominated(points[[0, 2]], lower[[0, 2]], upper[[0, 2]]).tolist() == [True, True]
+    assert nondominated(points, lower, upper).tolist() == [True, False, False]
 
 
 def test_a_cost_that_cannot_be_compared_is_no_obstacle() -> None:
@@ -102,7 +103,7 @@ def _trials(*figures):  # type: ignore[no-untyped-def]
 
 
 def _front(trials, resolution=0.0, objectives=OBJECTIVES):  # type: ignore[no-untyped-def]
-    return [trial.number for trial in front_of(trials, objectives, [], resolution=resolution)[0]]
+    return [trial.number for trial in compute_front(trials, objectives, [], resolution=resolution)[0]]
 
 
 def test_a_trial_within_the_interval_of_a_better_one_stays() -> None:
@@ -133,9 +134,9 @@ def test_the_resolution_is_no_excuse_for_a_size() -> None:
     small, large = (dict(measurement(0.95, 1.0), size_mib=size) for size in (1.0, 1.001))
     objectives = find_objectives(["accuracy_drop", "size_mib"])
     table = loss_table(objectives, [small, large], large, 0.5)
-    (best, other), (worst, _) = table.best, table.worst
-    assert worst[1] == best[1] < other[1]
-    assert worst[0] - best[0] == pytest.approx(0.02 / 0.15)  # a drop is as uncertain as the accuracy
+    (lower, other), (upper, _) = table.lower, table.upper
+    assert upper[1] == lower[1] < other[1]
+    assert upper[0] - lower[0] == pytest.approx(0.02 / 0.15)  # a drop is as uncertain as the accuracy
 
 
 def test_what_could_not_be_measured_never_wins() -> None:
@@ -151,26 +152,26 @@ def test_a_member_without_a_final_figure_in_an_objective_takes_no_part() -> None
     objectives = find_objectives(["accuracy", "latency_p99_ms"])
     trials = _trials((0.95, 0.0, 5.0, 0.0), (0.97, 0.0, 5.0, 0.0))
     finals = {n: measurement(0.95 + 0.01 * n, 5.0, latency_p99_ms=[3.0, 2.0, None][n]) for n in range(3)}
-    assert [trial.number for trial in front_of(trials, objectives, [], finals)[0]] == [1]
+    assert [trial.number for trial in compute_front(trials, objectives, [], finals)[0]] == [1]
 
 
 def test_a_bound_on_what_is_not_known_is_not_kept() -> None:
     bound = Constraint.parse("latency_p99_ms<=3")
     trials = _trials((0.95, 0.0, 5.0, 0.0))
     finals = {0: measurement(0.95, 1.0, latency_p99_ms=2.0), 1: measurement(0.95, 5.0)}
-    assert [trial.number for trial in front_of(trials, OBJECTIVES, [bound], finals)[0]] == [0]
+    assert [trial.number for trial in compute_front(trials, OBJECTIVES, [bound], finals)[0]] == [0]
 
 
 def test_an_estimate_outside_its_interval_widens_it() -> None:
     figures = measurement(0.95, 5.0, speedup_ci95=(5.1, 5.3))
     table = loss_table(OBJECTIVES, [figures], measurement(0.95, 1.0))
-    best, worst = table.best[0], table.worst[0]
-    assert best[1] < worst[1] == losses(OBJECTIVES, figures, measurement(0.95, 1.0))[1]
+    lower, upper = table.lower[0], table.upper[0]
+    assert lower[1] < upper[1] == losses(OBJECTIVES, figures, measurement(0.95, 1.0))[1]
 
 
 def test_hypervolume_is_that_of_the_estimates() -> None:
     sharp, vague = (_trials((0.95, d, 5.0, d), (0.95, d, 4.9, d)) for d in (0.0, 0.5))
-    assert front_of(sharp, OBJECTIVES, [])[1] == front_of(vague, OBJECTIVES, [], resolution=0.1)[1]
+    assert compute_front(sharp, OBJECTIVES, [])[1] == compute_front(vague, OBJECTIVES, [], resolution=0.1)[1]
 
 
 def _study() -> optuna.Study:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from search_tests.simulation import measurement
 
-from search.front.front import front_of
+from search.front.front import compute_front
 from search.front.live_front import LiveFront
 from search.objectives.constraint import Constraint
 from search.objectives.loss_table import loss_table, losses
@@ -46,7 +46,7 @@ def test_after_every_trial_it_is_the_front_of_all(names: list[str], bounds: list
     for trial in trials(seed, 90):
         live.add(trial)
         so_far.append(trial)
-        members, volume = front_of(so_far, objectives, constraints, resolution=resolution)
+        members, volume = compute_front(so_far, objectives, constraints, resolution=resolution)
         assert live.members == members
         assert live.hypervolume == pytest.approx(volume, rel=1e-12)
     assert 0 < len(live.members) < 90
@@ -60,7 +60,7 @@ def test_nothing_is_on_it_before_the_baseline_came() -> None:
         live.add(trial)
     assert (live.members, live.hypervolume) == ([], 0.0)
     live.add(some[0])
-    assert live.members == front_of([*some[1:], some[0]], objectives, [])[0]
+    assert live.members == compute_front([*some[1:], some[0]], objectives, [])[0]
 
 
 @pytest.mark.parametrize("names", OBJECTIVES, ids=len)
@@ -72,8 +72,8 @@ def test_a_table_says_of_each_measurement_what_is_said_of_it_alone(names: list[s
         table = loss_table(objectives, figures, baseline, 0.013)
         assert table.points.tolist() == [losses(objectives, one, baseline).tolist() for one in figures]
         alone = [loss_table(objectives, [one], baseline, 0.013) for one in figures]
-        assert table.best.tolist() == [one.best[0].tolist() for one in alone]
-        assert table.worst.tolist() == [one.worst[0].tolist() for one in alone]
+        assert table.lower.tolist() == [one.lower[0].tolist() for one in alone]
+        assert table.upper.tolist() == [one.upper[0].tolist() for one in alone]
 
 
 def test_no_measurements_make_an_empty_table() -> None:

@@ -1,0 +1,96 @@
+"""The front of a study as one document: what the table shows, MLflow keeps, and ``export`` picks from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from search.front.front import MeasurementsByTrial, find_ties, front_numbers
+from search.objectives.constraint import Constraint, is_feasible
+from search.objectives.objective import find_objectives
+from search.study.study import TrialRecord, record, records, resolution_of
+
+Document = dict[str, Any]
+
+
+def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None) -> Document:
+    """The JSON of ``frontrunner front``: baseline, front and hypervolume of ``study``.
+
+    A member of the final front is shown with its final measurement; its measurement during the search stands beside
+    it under ``searched``. Its ``ties`` are the members whose intervals overlap with its own in every objective.
+    ``resolution`` is the smallest relative difference in speed that is significant; None where the study has no
+    calibration, and ``resolution_doubt`` says why not, or why it is not to be trusted. ``stopped`` counts the trials
+    that were stopped early, and ``infeasible`` the complete ones that violate a constraint.
+
+    Args:
+        study: A study that `search.study.study.make_study` made.
+        run_ids: MLflow's run of each trial.
+    """
+    attributes = study.user_attrs
+    settings = attributes["settings"]
+    finals = _final_measurements(study)
+    objectives = find_objectives(settings["objectives"])
+    constraints = [Constraint.parse(text) for text in settings["constraints"]]
+    resolution, calibration = resolution_of(attributes), attributes.get("calibration", {})
+    trials = study.get_trials(deepcopy=False)
+    states = [trial.state for trial in trials]
+    complete = {trial.number: trial for trial in trials if trial.state is TrialState.COMPLETE}
+    measurements = {number: trial.user_attrs.get("measurement") or {} for number, trial in complete.items()}
+    numbers, volume = front_numbers(measurements, objectives, constraints, finals, resolution)
+    shown = {number: finals.get(number) or measurements[number] for number in numbers}
+    ties = find_ties(shown, finals.get(0) or measurements.get(0, {}), objectives, resolution)
+
+    def member(number: int) -> Document:
+        return {**trial_document(record(complete[number]), finals, run_ids), "ties": ties.get(number, [])}
+
+    return {
+        "study": study.study_name,
+        "status": attributes.get("status", "running"),
+        "workload": attributes["facts"]["name"],
+        "metric": attributes["facts"]["metric"],
+        "device": attributes["environment"]["device"],
+        "trials": sum(state.is_finished() for state in states),
+        "failed": states.count(TrialState.FAIL),
+        "stopped": states.count(TrialState.PRUNED),
+        "infeasible": sum(not is_feasible(known, constraints) for number, known in measurements.items() if number),
+        "objectives": [objective.to_json() for objective in objectives],
+        "constraints": [str(constraint) for constraint in constraints],
+        "resolution": calibration.get("resolution"),
+        "resolution_doubt": calibration.get("unstable", ""),
+        "hypervolume": volume,
+        "baseline": member(0) if 0 in complete else None,
+        "front": [member(number) for number in numbers],
+    }
+
+
+def trial_document(
+    trial: TrialRecord, finals: MeasurementsByTrial, run_ids: Mapping[int, str] | None = None
+) -> Document:
+    """One trial as the front document shows it: choices, measurement (final where there is one) and MLflow run."""
+    measurement = dict(finals.get(trial.number, trial.measurement or {}))
+    return {
+        "trial": trial.number,
+        "configuration": dict(trial.configuration or {}),
+        "measurement": measurement,
+        "unstable": bool(measurement.get("unstable")),
+        "searched": dict(trial.measurement or {}) if trial.number in finals else None,
+        "run_id": (run_ids or {}).get(trial.number),
+    }
+
+
+def trial_documents(study: optuna.Study, run_ids: Mapping[int, str] | None = None) -> list[Document]:
+    """`trial_document` of every trial that has its choices, with its ``state`` and ``failure``.
+
+    A trial whose driver died before it had chosen a configuration is left out: a driver that goes on chooses one.
+    """
+    finals = _final_measurements(study)
+    return [
+        {**trial_document(trial, finals, run_ids), "state": trial.state, "failure": trial.failure}
+        for trial in records(study)
+        if trial.configuration is not None
+    ]
+
+
+def _final_measurements(study: optuna.Study) -> MeasurementsByTrial:
+    return {int(number): measurement for number, measurement in study.user_attrs.get("final", {}).items()}

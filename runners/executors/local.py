@@ -6,7 +6,7 @@ from typing import Any
 
 from runners.executors.inspection import inspect_here
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
-from runners.stages.job import carry_out
+from runners.stages.run import run_stage
 from runners.store.location import open_store
 from spaces.environment import Environment
 
@@ -35,7 +35,7 @@ class LocalRunner(Runner):
         if not self._waiting:
             return []
         task = self._waiting.popleft()
-        return [(task, carry_out(task, self._store))]
+        return [(task, run_stage(task, self._store))]
 
     def cancel(self) -> None:
         self._waiting.clear()

@@ -172,11 +172,11 @@ def _inspect(workload: Any, sent: bytes | None, proxies: dict[str, str]) -> tupl
 def _carry_out(task: StageTask, store: str, sent: bytes | None, proxies: dict[str, str]) -> StageOutcome:
     _enter_worker(proxies)
     from runners.processes.fresh_process import prepare
-    from runners.stages.job import carry_out
+    from runners.stages.run import run_stage
     from runners.store.location import open_store
 
     prepare()  # the first measurement in this worker does not wait for its imports
-    return carry_out(replace(task, workload=unpack(task.workload, sent)), open_store(store))
+    return run_stage(replace(task, workload=unpack(task.workload, sent)), open_store(store))
 
 
 def _outcome(reference: Any) -> StageOutcome:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from runners.runner import StageFailed
@@ -32,8 +34,6 @@ def save_network(module: nn.Module, folder: Path) -> None:
     Every parameter and buffer is kept, those that ``state_dict`` leaves out too, since pruning changes them as
     well. A tensor that several layers share is written once.
     """
-    from safetensors.torch import save_file
-
     first_name: dict[int, str] = {}
     shared: dict[str, str] = {}
     unique: dict[str, Tensor] = {}
@@ -124,9 +124,6 @@ def _require_same(present: Any, saved: Any, what: str) -> None:
 
 
 def _read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         architecture = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
         saved = load_file(folder / WEIGHTS)

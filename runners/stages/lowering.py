@@ -1,5 +1,6 @@
 """Lower the trained network into the artifact of its inference runtime."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +10,22 @@ from runners.lowering.onnx_export import export
 from runners.lowering.weights import load_network
 from runners.measuring.footprint import folder_size_mib
 from runners.stages.job import StageJob
+from spaces.plans import LoweringPlan
 
 
 def run(job: StageJob) -> dict[str, Any]:
     """Write the artifact. Figures: the parent's, ``size_mib`` and ``runtime``."""
-    settings = job.task.settings
-    network = load_network(job.workload.model, job.parent.folder).eval()
+    plan = LoweringPlan(**job.task.settings)
+    network = load_network(job.workload.model, job.parent.folder)
     example = job.workload.example()
+    exported = job.folder / "exported.onnx"
 
     def onnx() -> Path:
-        if settings["precision"] == "int8":
+        if plan.precision == "int8":
             return job.parent.folder / "model.onnx"
-        path = job.folder / "exported.onnx"
-        export(network, example, path)
-        return path
+        export(network, example, exported)
+        return exported
 
-    find_backend(settings["runtime"]).lower(Trained(network, onnx, example, settings["precision"]), job.folder)
-    (job.folder / "exported.onnx").unlink(missing_ok=True)
-    return {**job.carried(), "size_mib": folder_size_mib(job.folder), "runtime": settings["runtime"]}
+    find_backend(plan.runtime).lower(Trained(network, onnx, example, plan.precision), job.folder)
+    exported.unlink(missing_ok=True)
+    return replace(job.figures, size_mib=folder_size_mib(job.folder), runtime=plan.runtime).to_json()

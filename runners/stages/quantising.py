@@ -1,5 +1,6 @@
 """Post-training quantisation to int8, calibrated on training data; one result serves every runtime that reads ONNX."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,16 @@ def run(job: StageJob) -> dict[str, Any]:
 
     It is calibrated on as many ``images`` as the settings name, or on `CALIBRATION_IMAGES`.
 
-    Figures: the parent's, and ``export_note`` where the older exporter stepped in.
+    Figures: the parent's, and ``export_note`` where the older exporter had to be used.
     """
-    network = load_network(job.workload.model, job.parent.folder).eval()
+    network = load_network(job.workload.model, job.parent.folder)
+    images = calibration_images(job, job.task.settings.get("images", CALIBRATION_IMAGES))
     plain = job.folder / "plain.onnx"
     note = export(network, job.workload.example(), plain)
-    quantise_int8(
-        plain, calibration_images(job, job.task.settings.get("images", CALIBRATION_IMAGES)), job.folder / "model.onnx"
-    )
+    quantise_int8(plain, images, job.folder / "model.onnx")
     plain.unlink()
     save_network(network, job.folder)
-    return {**job.carried(), **({"export_note": note} if note else {})}
+    return replace(job.figures, export_note=note or None).to_json()
 
 
 def calibration_images(job: StageJob, count: int) -> Any:

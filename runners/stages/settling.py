@@ -22,7 +22,7 @@ def run(job: StageJob) -> dict[str, Any]:
     network = load_network(job.workload.model, job.parent.folder)
     settle(network, torch.from_numpy(calibration_images(job, IMAGES)))
     save_network(network, job.folder)
-    return job.carried()
+    return job.figures.to_json()
 
 
 def settle(network: nn.Module, images: torch.Tensor) -> None:

@@ -8,8 +8,10 @@ import torch
 from runners.lowering.weights import save_network
 from runners.machine.accelerator import torch_device
 from runners.measuring.footprint import count_macs, count_parameters
+from runners.stages.figures import CandidateFigures
 from runners.stages.job import StageJob
 from runners.training.loop import train
+from runners.training.settings import Level, TrainingSettings
 
 
 def run(job: StageJob) -> dict[str, Any]:
@@ -20,12 +22,13 @@ def run(job: StageJob) -> dict[str, Any]:
     begin = time.perf_counter()
     if not job.workload.pretrained:
         placed = network.to(memory_format=torch.channels_last).to(torch_device())
-        train(placed, job.workload, job.task.settings["plan"], job.task.seed)
+        settings = TrainingSettings.from_json(job.task.settings["plan"])
+        train(placed, job.workload, Level.whole(settings, job.task.seed))
     network.to("cpu").eval()
     save_network(network, job.folder)
-    return {
-        "macs": count_macs(network, job.workload.example()),
-        "parameters": count_parameters(network),
-        "train_seconds": 0.0,
-        "teacher_seconds": time.perf_counter() - begin,
-    }
+    return CandidateFigures(
+        macs=count_macs(network, job.workload.example()),
+        parameters=count_parameters(network),
+        train_seconds=0.0,
+        teacher_seconds=time.perf_counter() - begin,
+    ).to_json()

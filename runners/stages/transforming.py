@@ -1,5 +1,6 @@
 """Change the network by one technique: cut a student, prune channels, or whatever a technique's file says."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -32,8 +33,8 @@ def run(job: StageJob) -> dict[str, Any]:
     if _output_shape(network, example) != shape:
         raise StageFailed(f"{technique.name} changed the output from {shape} to {_output_shape(network, example)}")
     save_network(network, job.folder)
-    counted = {"macs": count_macs(network, job.workload.example()), "parameters": count_parameters(network)}
-    return {**job.carried(), **counted}
+    macs, parameters = count_macs(network, job.workload.example()), count_parameters(network)
+    return replace(job.figures, macs=macs, parameters=parameters).to_json()
 
 
 def _output_shape(network: nn.Module, example: torch.Tensor) -> tuple[int, ...]:

@@ -5,29 +5,23 @@ Otherwise they speak over gloo, on the processor or on accelerators that they sh
 """
 
 import tempfile
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from runners.processes.fresh_process import FreshProcess
+from runners.training.settings import Level, LevelFolders
 
 TIMEOUT_S = 24 * 3600.0
 """How long a training may take."""
 
 
-def train_in_parallel(
-    workload: Any, parent: Path, teacher: Path | None, settings: Mapping[str, Any], seed: int, threads: int, to: Path
-) -> float:
-    """Train one level with ``settings["workers"]`` processes; see `runners.training.level.train_level`.
+def train_in_parallel(reference: Any, level: Level, folders: LevelFolders, threads: int) -> float:
+    """Train one level with as many processes as the plan has ``workers``.
 
     Args:
-        workload: Its reference; every worker resolves it.
-        parent: See there.
-        teacher: See there.
-        settings: See there.
-        seed: See there.
+        reference: Names the workload; every worker resolves it.
+        level: How to train, and the epochs to train for.
+        folders: Where to read and write.
         threads: Threads of each worker.
-        to: Where the first worker writes the result.
 
     Returns:
         The seconds that the first worker spent on training.
@@ -35,37 +29,21 @@ def train_in_parallel(
     Raises:
         StageFailed: A worker raised or died.
     """
-    workers = settings["workers"]
-    with tempfile.TemporaryDirectory() as meeting:
-        started = [
-            FreshProcess(
-                _worker, rank, workers, f"{meeting}/store", workload, parent, teacher, dict(settings), seed, threads, to
-            )
-            for rank in range(workers)
-        ]
+    workers = level.settings.plan.workers
+    with tempfile.TemporaryDirectory() as rendezvous:
+        store = f"file://{rendezvous}/store"
+        processes = [FreshProcess(_worker, rank, store, reference, level, folders, threads) for rank in range(workers)]
         try:
-            seconds = [process.result(TIMEOUT_S, f"training worker {rank}") for rank, process in enumerate(started)]
+            seconds = [process.result(TIMEOUT_S, f"training worker {rank}") for rank, process in enumerate(processes)]
             return float(seconds[0])
         finally:
-            for process in started:
+            for process in processes:
                 process.end()
 
 
-def _worker(
-    rank: int,
-    workers: int,
-    meeting: str,
-    workload: Any,
-    parent: Path,
-    teacher: Path | None,
-    settings: dict[str, Any],
-    seed: int,
-    threads: int,
-    to: Path,
-) -> float:
+def _worker(rank: int, store: str, reference: Any, level: Level, folders: LevelFolders, threads: int) -> float:
     import torch
     from torch import distributed
-    from torch.nn.parallel import DistributedDataParallel
 
     from runners.machine.accelerator import process_group_backend, torch_device
     from runners.training.level import train_level
@@ -75,12 +53,10 @@ def _worker(
     device = torch_device(rank)
     if device.type != "cpu":
         torch.accelerator.set_device_index(device)
-    resolved = resolve(workload)
+    workload, workers = resolve(reference), level.settings.plan.workers
     backend = process_group_backend(device, workers)
-    distributed.init_process_group(backend, init_method=f"file://{meeting}", rank=rank, world_size=workers)
+    distributed.init_process_group(backend, init_method=store, rank=rank, world_size=workers)
     try:
-        return train_level(
-            resolved, parent, teacher, settings, seed, to, rank=rank, workers=workers, wrap=DistributedDataParallel
-        )
+        return train_level(workload, level, folders, rank=rank, workers=workers)
     finally:
         distributed.destroy_process_group()

@@ -9,22 +9,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import SGD
+from torch.optim.lr_scheduler import OneCycleLR
 
 from runners.machine.accelerator import wait_for
 from runners.runner import StageFailed
+from runners.training.settings import Level
 from runners.workload import Workload
 
 
 def train(
     network: nn.Module,
     workload: Workload,
-    settings: Mapping[str, Any],
-    seed: int,
+    level: Level,
     *,
     teacher: nn.Module | None = None,
+    momentum: Mapping[str, Tensor] | None = None,
     rank: int = 0,
     workers: int = 1,
-    momentum: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Train ``network`` in place on the training split, on the device where its weights are; done when it returns.
 
@@ -34,13 +36,11 @@ def train(
     Args:
         network: Takes ``(n, *input_shape)``; with ``workers`` it is wrapped so that gradients are averaged.
         workload: Gives data, loss and augmentation.
-        settings: The fields of `TrainingPlan`; ``autocast``, ``bf16`` or ``fp32``; and, where it is not the whole
-            plan that is carried out, ``from_epoch`` and ``to_epoch``.
-        seed: Decides order and augmentation, the same in every worker.
-        teacher: Gives the soft targets where ``distillation_weight`` is above 0; on the same device.
+        level: How to train, and the epochs to train for.
+        teacher: Gives the soft targets where the plan's ``distillation_weight`` is above 0; on the same device.
+        momentum: What this function returned for the epochs before those of ``level``.
         rank: This worker's share of every batch.
         workers: Number of workers.
-        momentum: What this function returned for the epochs before ``from_epoch``.
 
     Returns:
         The momentum of every trained parameter by its name, on the same device.
@@ -49,20 +49,19 @@ def train(
         StageFailed: The loss became NaN or infinite.
     """
     own = network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
-    optimiser, schedule = _optimiser(own, workload, settings, momentum or {})
+    optimiser, schedule = _optimiser(own, level, _steps(workload, level), momentum or {})
     device = next(own.parameters()).device
-    distil = settings["distillation_weight"] if teacher is not None else 0.0
+    distils = teacher is not None and level.settings.plan.distillation_weight > 0
     if isinstance(workload.loss, nn.Module):
         workload.loss.to(device)
     network.train()
-    for inputs, targets in _batches(workload, settings, seed, rank):
+    for inputs, targets in _batches(workload, level, rank):
         mine = slice(rank, None, workers)
         images = inputs[mine].contiguous(memory_format=_layout(inputs)).to(device)
-        wanted = targets[mine].to(device)
-        with _precision(device, settings["autocast"]):
+        with _precision(device, level.settings.autocast):
             outputs = network(images)
-            soft = teacher(images) if teacher is not None and distil else None
-        loss = _loss(workload, outputs.float(), wanted, soft, distil, settings["distillation_temperature"])
+            soft = teacher(images) if teacher is not None and distils else None
+        loss = _loss(workload, level, outputs.float(), targets[mine].to(device), soft)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -74,22 +73,18 @@ def train(
     return {name: optimiser.state[p]["momentum_buffer"] for name, p in own.named_parameters() if optimiser.state[p]}
 
 
-def _optimiser(
-    network: nn.Module, workload: Workload, settings: Mapping[str, Any], momentum: Mapping[str, Tensor]
-) -> tuple[torch.optim.SGD, torch.optim.lr_scheduler.OneCycleLR]:
-    """Both as they are after the epochs before ``from_epoch``."""
-    optimiser = torch.optim.SGD(
-        network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=settings["weight_decay"]
-    )
+def _optimiser(network: nn.Module, level: Level, steps: int, momentum: Mapping[str, Tensor]) -> tuple[SGD, OneCycleLR]:
+    """Both as they are before the first epoch of ``level``, each epoch being so many ``steps``."""
+    plan = level.settings.plan
+    optimiser = SGD(network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=plan.weight_decay)
     for name, parameter in network.named_parameters():
         if name in momentum:
             optimiser.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum[name]).detach()
-    each = _steps(len(workload.splits["train"]), settings["batch_size"])
-    peak, total, done = settings["learning_rate"], settings["epochs"] * each, settings.get("from_epoch", 0) * each
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, total_steps=total)
+    total, done = plan.epochs * steps, level.epochs.start * steps
+    schedule = OneCycleLR(optimiser, plan.learning_rate, total_steps=total)
     if done:
         # The first schedule has put the bounds of the cycle into the optimiser, which a later start asks for.
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, total_steps=total, last_epoch=done - 1)
+        schedule = OneCycleLR(optimiser, plan.learning_rate, total_steps=total, last_epoch=done - 1)
     return optimiser, schedule
 
 
@@ -97,9 +92,9 @@ def _precision(device: torch.device, autocast: str) -> AbstractContextManager[An
     return torch.autocast(device.type, torch.bfloat16) if autocast == "bf16" else nullcontext()
 
 
-def _loss(
-    workload: Workload, outputs: Tensor, targets: Tensor, soft: Tensor | None, weight: float, temperature: float
-) -> Tensor:
+def _loss(workload: Workload, level: Level, outputs: Tensor, targets: Tensor, soft: Tensor | None) -> Tensor:
+    """The workload's loss, and where there are ``soft`` targets its weighted mean with the distance to them."""
+    weight, temperature = level.settings.plan.distillation_weight, level.settings.plan.distillation_temperature
     hard: Tensor = (workload.loss or functional.cross_entropy)(outputs, targets)
     if soft is None:
         return hard
@@ -115,24 +110,25 @@ def _loss(
     return (1 - weight) * hard + weight * temperature**2 * matched
 
 
-def _batches(workload: Workload, settings: Mapping[str, Any], seed: int, rank: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The augmented batches of all epochs from ``from_epoch`` to ``to_epoch``, in their order, on the processor."""
-    split, size = workload.splits["train"], settings["batch_size"]
+def _batches(workload: Workload, level: Level, rank: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The augmented batches of all epochs of ``level``, in their order, on the processor."""
+    split, size = workload.splits["train"], level.settings.plan.batch_size
     generator = torch.Generator()
-    for epoch in range(settings.get("from_epoch", 0), settings.get("to_epoch", settings["epochs"])):
-        random = np.random.default_rng((seed, epoch))
+    for epoch in level.epochs:
+        random = np.random.default_rng((level.seed, epoch))
         shuffled, drawn = random.permutation(len(split)), int(random.integers(2**62))
         generator.manual_seed(drawn)
         # What the network draws, such as dropout, comes from torch's own generator and is each worker's own.
         torch.manual_seed(drawn + rank)
         # A last batch of one would break batch normalisation, so the remainder of an epoch waits for the next one.
-        for first in range(0, _steps(len(split), size) * size, size):
+        for first in range(0, _steps(workload, level) * size, size):
             inputs, targets = map(_tensor, split.batch(shuffled[first : first + size]))
             yield workload.augment(inputs, generator) if workload.augment else inputs, targets
 
 
-def _steps(examples: int, size: int) -> int:
-    return max(1, examples // size)
+def _steps(workload: Workload, level: Level) -> int:
+    """Number of batches in an epoch."""
+    return max(1, len(workload.splits["train"]) // level.settings.plan.batch_size)
 
 
 def _tensor(values: NDArray[Any]) -> Tensor:

@@ -24,6 +24,7 @@ from runners.runner import StageTask
 from runners.stages.job import StageJob
 from runners.stages.teacher import run as run_teacher
 from runners.training.level import train_level
+from runners.training.settings import Level, LevelFolders, TrainingSettings
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
 
@@ -51,9 +52,9 @@ def two_levels(workload: Workload, start: Path, to: Path) -> list[dict[str, byte
     folders = [start, to / "first", to / "second"]
     for epoch, (parent, folder) in enumerate(pairwise(folders)):
         folder.mkdir(parents=True)
-        plan = {**asdict(workload.training), "epochs": 2, "distillation_weight": 0.5}
-        settings = {**plan, "autocast": "fp32", "from_epoch": epoch, "to_epoch": epoch + 1}
-        train_level(workload, parent, start, settings, 5, folder)
+        settings = TrainingSettings(replace(workload.training, epochs=2, distillation_weight=0.5))
+        level = Level(settings, range(epoch, epoch + 1), seed=5)
+        train_level(workload, level, LevelFolders(parent, start, folder))
     return [contents(folder) for folder in folders[1:]]
 
 

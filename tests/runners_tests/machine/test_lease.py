@@ -19,7 +19,8 @@ import pytest
 
 from runners.machine.lease import FOLDER, SHARED, device_lease
 from runners.runner import StageTask
-from runners.stages.job import StageJob, carry_out
+from runners.stages.job import StageJob
+from runners.stages.run import run_stage
 from runners.store.stage_store import StageStore
 from spaces.errors import RequestError
 
@@ -292,7 +293,7 @@ def test_a_stage_runs_under_the_lease_that_it_needs(
     stage.run = run  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, stage.__name__, stage)
     task = StageTask("looking", "a" * 64, {}, {}, "digits", 0, exclusive=exclusive)
-    outcome = carry_out(task, StageStore(tmp_path / "store"))
+    outcome = run_stage(task, StageStore(tmp_path / "store"))
     assert outcome.failure is None
     assert outcome.result == {"alone": exclusive, "held": True}
     assert not _refused(leases, fcntl.LOCK_EX)

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from runners.runner import StageOutcome, StageTask
-from runners.stages.job import StageJob, carry_out
+from runners.stages.job import StageJob
+from runners.stages.run import run_stage
 from runners.store.stage_store import StageStore
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,7 +28,7 @@ from types import ModuleType
 folder = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", folder], check=True)
 from runners.runner import StageTask
-from runners.stages.job import carry_out
+from runners.stages.run import run_stage
 from runners.store.stage_store import StageStore
 
 def run(job):
@@ -50,7 +51,7 @@ sys.modules[stage.__name__] = stage
 store = StageStore(folder)
 for number, (how, size) in enumerate([("plain", 2**20), ("torch", 2**20), ("safetensors", 2**20), ("plain", 100)]):
     key = f"{number:064d}"
-    done = carry_out(StageTask("looking", key, {"how": how, "bytes": size}, {}, "digits", 0), store)
+    done = run_stage(StageTask("looking", key, {"how": how, "bytes": size}, {}, "digits", 0), store)
     print(done.failure, "|", store.get(key) is not None, list((folder / "unfinished").iterdir()), flush=True)
 """
 
@@ -115,8 +116,8 @@ def test_a_disk_that_is_full_when_the_result_is_synced_keeps_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", refuse)
-        require_clean(store, carry_out(TASK, store), "no space is left")
-    assert carry_out(TASK, store).failure is None
+        require_clean(store, run_stage(TASK, store), "no space is left")
+    assert run_stage(TASK, store).failure is None
 
 
 def test_a_store_that_vanishes_while_a_stage_runs_fails_it_and_is_made_again(stage: Any, tmp_path: Path) -> None:
@@ -127,25 +128,25 @@ def test_a_store_that_vanishes_while_a_stage_runs_fails_it_and_is_made_again(sta
         return write(job)
 
     stage(vanish)
-    outcome = carry_out(TASK, store)
+    outcome = run_stage(TASK, store)
     assert outcome.failure is not None
     assert "No such file" in outcome.failure
     stage(write)
-    assert carry_out(TASK, store).failure is None
+    assert run_stage(TASK, store).failure is None
 
 
 def test_an_input_that_was_lost_is_named(stage: Any, tmp_path: Path) -> None:
     stage(write)
     store = StageStore(tmp_path / "store")
-    assert carry_out(TASK, store).failure is None
+    assert run_stage(TASK, store).failure is None
     shutil.rmtree(tmp_path / "store")
-    require_clean(store, carry_out(NEXT, StageStore(tmp_path / "store")), "its parent was lost from the stage store")
+    require_clean(store, run_stage(NEXT, StageStore(tmp_path / "store")), "its parent was lost from the stage store")
 
 
 def test_the_inputs_of_a_stage_under_way_are_not_evicted(stage: Any, tmp_path: Path) -> None:
     store = StageStore(tmp_path / "store")
     stage(write)
-    carry_out(TASK, store)
+    run_stage(TASK, store)
     old = 1_700_000_000
     os.utime(store.root / "entries" / "aa" / TASK.key / "manifest.json", (old, old))
 
@@ -154,7 +155,7 @@ def test_the_inputs_of_a_stage_under_way_are_not_evicted(stage: Any, tmp_path: P
         return {"there": (job.parent.folder / "weights.bin").exists()}
 
     stage(look)
-    assert carry_out(NEXT, store).result == {"there": True}
+    assert run_stage(NEXT, store).result == {"there": True}
 
 
 def test_a_store_that_may_only_be_read_gives_what_it_has(
@@ -162,7 +163,7 @@ def test_a_store_that_may_only_be_read_gives_what_it_has(
 ) -> None:
     stage(write)
     store = StageStore(tmp_path / "store")
-    carry_out(TASK, store)
+    run_stage(TASK, store)
     real = os.open
 
     def refuse(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
@@ -171,8 +172,8 @@ def test_a_store_that_may_only_be_read_gives_what_it_has(
         return real(path, flags, *arguments, **options)
 
     monkeypatch.setattr(os, "open", refuse)
-    assert carry_out(TASK, store).from_store
-    failed = carry_out(NEXT, store)
+    assert run_stage(TASK, store).from_store
+    failed = run_stage(NEXT, store)
     assert failed.failure is not None
     assert "Read-only file system" in failed.failure
 
@@ -180,7 +181,7 @@ def test_a_store_that_may_only_be_read_gives_what_it_has(
 def test_the_manifest_says_what_the_key_was_made_from(stage: Any, tmp_path: Path) -> None:
     stage(write)
     store = StageStore(tmp_path / "store")
-    carry_out(TASK, store)
+    run_stage(TASK, store)
     manifest = store.room.manifest(TASK.key)
     assert manifest["origin"]["stage"] == "looking"
     assert json.loads(manifest["origin"]["configuration"]) == {}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runners.runner import StageOutcome, StageTask
-from runners.stages import job
-from runners.stages.job import carry_out
+from runners.stages import run
+from runners.stages.run import run_stage
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
 
@@ -49,7 +49,7 @@ def chain(folder: Path, rate: float) -> tuple[StageOutcome, StageOutcome, set[in
     level = {**plan, "from_epoch": 0, "to_epoch": 2}
     training = StageTask("training", "b" * 64, level, {"parent": teacher.key, "teacher": teacher.key}, reference, 3)
     store = StageStore(folder / "store")
-    outcomes = carry_out(teacher, store), carry_out(training, store)
+    outcomes = run_stage(teacher, store), run_stage(training, store)
     return *outcomes, set(map(int, (folder / "processes").read_text().split())), store
 
 
@@ -58,7 +58,7 @@ def test_it_has_a_process_of_its_own_and_gives_the_same_weights(
 ) -> None:
     *_, processes, here = chain(tmp_path / "here", rate=0.1)
     assert processes == {os.getpid()}
-    monkeypatch.setattr(job, "accelerated", lambda: True)
+    monkeypatch.setattr(run, "accelerated", lambda: True)
     *outcomes, processes, there = chain(tmp_path / "there", rate=0.1)
     assert [outcome.failure for outcome in outcomes] == [None, None]
     assert os.getpid() not in processes
@@ -69,7 +69,7 @@ def test_it_has_a_process_of_its_own_and_gives_the_same_weights(
 
 
 def test_its_failure_has_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "accelerated", lambda: True)
+    monkeypatch.setattr(run, "accelerated", lambda: True)
     teacher, training, *_ = chain(tmp_path / "there", rate=1e30)
     assert teacher.failure == (
         "teacher: its own process: training diverged: the loss is not a finite number; lower the learning rate"

@@ -1,7 +1,7 @@
 """Training level by level: the weights of training in one go, and nothing but tensors between two levels."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from runners.lowering.weights import load_network, save_network
 from runners.runner import StageFailed
 from runners.training.data_parallel import train_in_parallel
 from runners.training.level import MOMENTUM, train_level
+from runners.training.settings import Level, LevelFolders, TrainingSettings
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
 
@@ -38,9 +39,9 @@ def start(workload: Workload, tmp_path: Path) -> Path:
     return tmp_path / "start"
 
 
-def level(workload: Workload, begin: int, end: int, **choices: Any) -> dict[str, Any]:
-    """The settings of a level."""
-    return {**asdict(workload.training), "autocast": "fp32", "from_epoch": begin, "to_epoch": end, **choices}
+def level(workload: Workload, begin: int, end: int, autocast: str = "fp32", **choices: Any) -> Level:
+    """The epochs from ``begin`` to ``end`` of the workload's training, with other choices."""
+    return Level(TrainingSettings(replace(workload.training, **choices), autocast), range(begin, end), seed=5)
 
 
 def trained(workload: Workload, start: Path, ends: tuple[int, ...], **choices: Any) -> list[Path]:
@@ -49,7 +50,7 @@ def trained(workload: Workload, start: Path, ends: tuple[int, ...], **choices: A
     for begin, end in zip((0, *ends), ends, strict=False):
         to = start.parent / f"{begin}-{end} of {ends}"
         to.mkdir()
-        train_level(workload, folders[-1], start, level(workload, begin, end, **choices), 5, to)
+        train_level(workload, level(workload, begin, end, **choices), LevelFolders(folders[-1], start, to))
         torch.manual_seed(end)  # another process would have another state
         folders.append(to)
     return folders[1:]
@@ -78,8 +79,8 @@ def test_workers_that_stop_at_a_level_give_the_weights_of_those_that_do_not(
     whole, first, second = (start.parent / name for name in ("whole", "first", "second"))
     for folder, origin, begin, end in ((whole, start, 0, 2), (first, start, 0, 1), (second, first, 1, 2)):
         folder.mkdir()
-        settings = level(workload, begin, end, epochs=2, workers=2)
-        assert train_in_parallel(reference, origin, None, settings, 5, 1, to=folder) > 0
+        part = level(workload, begin, end, epochs=2, workers=2)
+        assert train_in_parallel(reference, part, LevelFolders(origin, None, folder), threads=1) > 0
     expected, found = tensors(workload, whole), tensors(workload, second)
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=0, atol=1e-6)
@@ -92,8 +93,8 @@ def test_two_workers_give_the_weights_of_one_with_all_the_images(tmp_path: Path)
     for folder in (start, one, two):
         folder.mkdir()
     save_network(plain.model(), start)
-    train_level(plain, start, None, level(plain, 0, 1, epochs=1), 5, one)
-    train_in_parallel("synthetic", start, None, level(plain, 0, 1, epochs=1, workers=2), 5, 1, to=two)
+    train_level(plain, level(plain, 0, 1, epochs=1), LevelFolders(start, None, one))
+    train_in_parallel("synthetic", level(plain, 0, 1, epochs=1, workers=2), LevelFolders(start, None, two), threads=1)
     expected, found = tensors(plain, one), tensors(plain, two)
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=0, atol=1e-4)
@@ -116,4 +117,4 @@ def test_a_level_without_the_momentum_of_the_one_before_fails_with_its_reason(
     else:
         (first / MOMENTUM).write_bytes((first / MOMENTUM).read_bytes()[:20])
     with pytest.raises(StageFailed, match=r"the momentum in .* cannot be read"):
-        train_level(workload, first, None, level(workload, 1, EPOCHS), 5, start.parent)
+        train_level(workload, level(workload, 1, EPOCHS), LevelFolders(first, None, start.parent))

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from runners.lowering.weights import weights_digest
 from runners.training.loop import train
+from runners.training.settings import Level, TrainingSettings
 from runners.workload import SPLITS, Workload
 from runners.workload_loading.check import check_contract
 
@@ -62,7 +63,7 @@ def it_trains(workload: Workload) -> None:
     network = workload.model()
     before = weights_digest(network)
     plan = replace(workload.training, epochs=1, batch_size=32)
-    train(network, small, {**asdict(plan), "autocast": "fp32"}, seed=0)
+    train(network, small, Level.whole(TrainingSettings(plan), seed=0))
     assert weights_digest(network) != before, "training changes nothing"
     assert all(torch.isfinite(tensor).all() for tensor in network.state_dict().values()), "training diverges"
 

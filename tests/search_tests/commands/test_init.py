@@ -1,7 +1,7 @@
 """The starter files run together as they are, and the README shows the same ones."""
 
 import ast
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from runners.training.loop import train
+from runners.training.settings import Level, TrainingSettings
 from runners.workload_loading.reference import check, fingerprint, resolve
 from search.commands.init import STUDY_YAML, WORKLOAD_PY, write_starter_files
 from search.request.study_request import from_yaml, merge
@@ -35,7 +36,7 @@ def test_the_starter_files_are_a_study_whose_workload_keeps_the_contract_and_tra
     plan = replace(workload.training, epochs=1, batch_size=64)
     network = workload.model()
     before = network.head.weight.detach().clone()
-    train(network, small, {**asdict(plan), "autocast": "fp32"}, seed=0)
+    train(network, small, Level.whole(TrainingSettings(plan), seed=0))
     assert not torch.equal(before, network.head.weight)
 
 

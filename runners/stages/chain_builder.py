@@ -1,4 +1,4 @@
-"""A chain of stages under construction: each link with its key, and with what it asks of the machine."""
+"""A chain of stages under construction: each stage with its key, and with what it asks of the machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,16 +10,16 @@ from spaces.environment import Environment
 
 
 @dataclass
-class Links:
-    """The links so far.
+class ChainBuilder:
+    """The stages so far.
 
     Attributes:
-        environment: The machine that carries them out.
+        environment: The machine that runs them.
         fingerprint: A hash of the workload's data and code.
         workload: Its reference.
         seed: The study's seed.
         configuration: The candidate, as JSON.
-        tasks: The links in their order.
+        tasks: The stages in their order.
     """
 
     environment: Environment
@@ -35,7 +35,7 @@ class Links:
         settings: Mapping[str, Any],
         inputs: Mapping[str, str] | None = None,
         *,
-        alone: bool = False,
+        exclusive: bool = False,
         workers: int = 1,
     ) -> str:
         """Append a stage and return its key.
@@ -44,8 +44,8 @@ class Links:
             stage: The module that does it.
             settings: What it is to do.
             inputs: Keys of the stages that it reads, by role.
-            alone: Whether it must have the machine to itself.
-            workers: Processes that train, or threads of an artifact that is judged.
+            exclusive: Whether it must have the machine to itself.
+            workers: Processes that train, or threads of an artifact that is evaluated.
         """
         task = StageTask(
             stage=stage,
@@ -54,27 +54,24 @@ class Links:
             inputs=dict(inputs or {}),
             workload=self.workload,
             seed=self.seed,
-            cpus=self._cpus(stage, alone, workers),
-            gpus=self._gpus(stage, alone, workers),
-            exclusive=alone,
+            cpus=self._cpus(stage, exclusive, workers),
+            gpus=self._gpus(stage, exclusive, workers),
+            exclusive=exclusive,
             configuration=self.configuration,
         )
         task = replace(task, key=stage_key(task, self.fingerprint))
         self.tasks.append(task)
         return task.key
 
-    def _cpus(self, stage: str, alone: bool, workers: int) -> int:
+    def _cpus(self, stage: str, exclusive: bool, workers: int) -> int:
         cores = self.environment.cpu_cores
-        if alone or stage == "teacher":
+        if exclusive or stage == "teacher":
             return cores
-        return min(cores, workers * cores_per_worker(cores) if stage == "training" else workers)
+        # Small networks gain little from more than a few cores for one training process.
+        cores_per_worker = max(1, cores // 4) if stage == "training" else 1
+        return min(cores, workers * cores_per_worker)
 
-    def _gpus(self, stage: str, alone: bool, workers: int) -> int:
+    def _gpus(self, stage: str, exclusive: bool, workers: int) -> int:
         if not self.environment.accelerators:
             return 0
-        return workers if stage in ("teacher", "training") else int(alone or stage == "measuring")
-
-
-def cores_per_worker(cores: int) -> int:
-    """Cores for one training process: small networks gain little from more than a few."""
-    return max(1, cores // 4)
+        return workers if stage in ("teacher", "training") else int(exclusive or stage == "measuring")

@@ -1,0 +1,43 @@
+"""The figures of a candidate that its stages hand on until it is measured."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CandidateFigures:
+    """What is known of a candidate after the stages so far; None is not known yet.
+
+    Attributes:
+        macs: Multiply-accumulate operations for one input.
+        parameters: Number of parameters.
+        train_seconds: Time spent on training the candidate; 0 for the teacher.
+        teacher_seconds: Time spent on training the teacher.
+        epochs: Epochs that it was trained for.
+        accuracy: Quality of the trained network on the validation split, before it is quantised and lowered.
+        accuracy_ci95: Its 95 % interval.
+        export_note: Why the older exporter to ONNX had to be used.
+        size_mib: Size of the artifact.
+        runtime: The backend that opens the artifact.
+    """
+
+    macs: int
+    parameters: int
+    train_seconds: float
+    teacher_seconds: float | None = None
+    epochs: int | None = None
+    accuracy: float | None = None
+    accuracy_ci95: list[float] | None = None
+    export_note: str | None = None
+    size_mib: float | None = None
+    runtime: str | None = None
+
+    @classmethod
+    def from_json(cls, result: Mapping[str, Any]) -> "CandidateFigures":
+        """The figures that `to_json` gave; other keys may stand beside them."""
+        return cls(**{field.name: result[field.name] for field in fields(cls) if field.name in result})
+
+    def to_json(self) -> dict[str, Any]:
+        """What is known, in plain JSON types."""
+        return {name: value for name, value in asdict(self).items() if value is not None}

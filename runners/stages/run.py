@@ -1,0 +1,112 @@
+"""Run a stage once and keep its result."""
+
+import errno
+import importlib
+import os
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from runners.machine.accelerator import accelerated
+from runners.machine.lease import device_lease
+from runners.processes.fresh_process import call_fresh
+from runners.runner import StageFailed, StageOutcome, StageTask
+from runners.stages.job import StageJob
+from runners.store.entry import StoredStage
+from runners.store.location import Store
+from runners.training.data_parallel import TIMEOUT_S
+from runners.workload_loading.reference import resolve
+from spaces.errors import in_one_line
+
+LEAST_FREE_BYTES = 64 * 2**10
+"""A disk with less free space is taken for full."""
+TRAINS = ("teacher", "training")
+"""Stages that use an accelerator in the process they run in; those that measure start fresh processes themselves."""
+
+
+def run_stage(task: StageTask, store: Store) -> StageOutcome:
+    """The outcome of ``task``: out of the store where it has it, computed and stored otherwise.
+
+    Whatever the stage raises becomes a failure in one line: a bad candidate must not end a search.
+    """
+    begin = time.perf_counter()
+    try:
+        with store.alone(task.key):
+            entry = store.get(task.key)
+            if entry is not None:
+                return StageOutcome(entry.result, time.perf_counter() - begin, from_store=True)
+            with store.in_use(task.stage):
+                return _compute(task, store)
+    except Exception as error:
+        return StageOutcome({}, time.perf_counter() - begin, failure=f"{task.stage}: {_reason(error, store)}")
+
+
+def _compute(task: StageTask, store: Store) -> StageOutcome:
+    """Run the stage under a lease of the device; the time spent on waiting for the lease is not the stage's."""
+    with store.unfinished() as folder:
+        inputs = _inputs(task, store)
+        resolve(task.workload)  # loaded before the lease is taken
+        asked = time.perf_counter()
+        with device_lease(exclusive=task.exclusive):
+            begin = time.perf_counter()
+            if task.stage in TRAINS and accelerated():
+                # This process goes on to other stages, and would keep the accelerator that it was given first, with
+                # the memory that it used there.
+                result = call_fresh(_run, task, inputs, folder, timeout_s=TIMEOUT_S, what="its own process")
+            else:
+                result = _run(task, inputs, folder)
+            seconds = time.perf_counter() - begin
+        entry = store.put(task.key, folder, result, seconds, origin=_origin(task))
+    return StageOutcome(entry.result, seconds, waited_s=begin - asked)
+
+
+def _run(task: StageTask, inputs: dict[str, StoredStage], folder: Path) -> dict[str, Any]:
+    module = importlib.import_module(f"runners.stages.{task.stage}")
+    figures: dict[str, Any] = module.run(StageJob(task, inputs, folder, resolve(task.workload)))
+    return figures
+
+
+def _inputs(task: StageTask, store: Store) -> dict[str, StoredStage]:
+    inputs = {}
+    for role, key in task.inputs.items():
+        entry = store.get(key)
+        if entry is None:
+            raise StageFailed(
+                f"its {role} was lost from the stage store {store}; the next trial that needs it makes it again"
+            )
+        inputs[role] = entry
+    return inputs
+
+
+def _origin(task: StageTask) -> dict[str, Any]:
+    fields = asdict(task)
+    return {name: fields[name] for name in ("stage", "settings", "inputs", "workload", "seed", "configuration")}
+
+
+def _reason(error: Exception, store: Store) -> str:
+    if _is_full(error) or _has_no_space(store):
+        return (
+            f"no space is left on the disk of the stage store ({store.root}) or of temporary files; "
+            "free some, such as with `frontrunner cache prune`"
+        )
+    return in_one_line(error, limit=500)
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a full disk or quota is behind it; libraries wrap that error, or only repeat its words."""
+    while error is not None:
+        codes = (errno.ENOSPC, errno.EDQUOT)
+        if getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _has_no_space(store: Store) -> bool:
+    """Whether the store's disk is full now: some libraries say only that writing failed."""
+    try:
+        return shutil.disk_usage(store.root).free < LEAST_FREE_BYTES
+    except OSError:
+        return False

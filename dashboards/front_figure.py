@@ -13,10 +13,12 @@ if TYPE_CHECKING:  # plotly takes a moment to import, and only `draw` needs it
 __all__ = ["draw", "figure_html", "front_points"]
 
 _GREY, _BLUE, _RED, _INK = "#9aa1ab", "#1f5fbf", "#c8452f", "#23272e"
+_NEAR = 0.06
+"""Numbers of dots that are nearer than this share of the picture would be printed over each other."""
 
 
 def draw(points: FrontPoints) -> "Figure":
-    """The figure: trials as grey dots, the front as a line in steps, the baseline as a diamond.
+    """The figure: trials as open circles, the front as numbered dots on a line in steps, the baseline as a diamond.
 
     The line bounds what the search can reach: everything on its worse side is dominated. An axis in a unit other
     than a fraction is logarithmic, as equal steps of a speedup are ratios.
@@ -25,7 +27,14 @@ def draw(points: FrontPoints) -> "Figure":
 
     line = sorted((point for point in points.points if point.line), key=lambda point: point.x)
     figure = go.Figure()
-    figure.add_trace(_dots(points, "trial", {"color": _GREY, "size": 8, "opacity": 0.65}, bars=False))
+    figure.add_trace(
+        _dots(
+            points,
+            "trial",
+            {"color": _GREY, "size": 8, "symbol": "circle-open", "line": {"color": _GREY, "width": 2}},
+            bars=False,
+        )
+    )
     figure.add_trace(_line(line, points.x))
     figure.add_trace(_dots(points, "front", {"color": _BLUE, "size": 11}, bars=True))
     figure.add_trace(_dots(points, "baseline", {"color": _RED, "size": 14, "symbol": "diamond"}, bars=True))
@@ -53,8 +62,8 @@ def _heading(points: FrontPoints) -> str:
     """The title and the headline below it, in lines that are not cut off in a narrow frame."""
     sentences = points.subtitle.replace(": ", ":\n", 1).split("\n")
     lines = [line for sentence in sentences for line in textwrap.wrap(sentence, 80)]
-    small = (f'<br><span style="font-size:13px">{_safe(line)}</span>' for line in lines)
-    return f"<b>{_safe(points.title)}</b>" + "".join(small)
+    small = (f'<br><span style="font-size:13px">{safe(line)}</span>' for line in lines)
+    return f"<b>{safe(points.title)}</b>" + "".join(small)
 
 
 def _dots(points: FrontPoints, kind: str, marker: Mapping[str, Any], *, bars: bool) -> "Scatter":
@@ -66,12 +75,43 @@ def _dots(points: FrontPoints, kind: str, marker: Mapping[str, Any], *, bars: bo
         y=[point.y for point in shown],
         error_x=_bars([(point.x_low, point.x, point.x_high) for point in shown], marker["color"]) if bars else None,
         error_y=_bars([(point.y_low, point.y, point.y_high) for point in shown], marker["color"]) if bars else None,
-        mode="markers",
+        mode="markers+text" if kind == "front" else "markers",
+        text=[f"<b>{point.trial}</b>" for point in shown],
+        textposition=_sides(shown, points),
+        textfont={"color": marker["color"], "size": 14},
         name=f"other trials ({len(shown)})" if kind == "trial" else kind,
-        marker={**marker, "line": {"color": "white", "width": 1}},
+        marker={"line": {"color": "white", "width": 1}, **marker},
         hovertext=[_hover(point, points) for point in shown],
         hoverinfo="text",
     )
+
+
+def _sides(shown: Sequence[Point], points: FrontPoints) -> list[str]:
+    """On which side of its dot each number is: away from what the front dominates, elsewhere where one is near."""
+    vertical = ("top", "bottom") if points.y.better > 0 else ("bottom", "top")
+    across = ("right", "left") if points.x.better > 0 else ("left", "right")
+    corners = [f"{v} {a}" for v, a in zip((*vertical, *vertical), (*across, *reversed(across)), strict=True)]
+    places = _places(points.points)
+    near = [[other for other in shown[:i] if _apart(places, shown[i], other) < _NEAR] for i in range(len(shown))]
+    return [corners[len(others) % len(corners)] for others in near]
+
+
+def _places(points: Sequence[Point]) -> dict[int, tuple[float, float]]:
+    """Where each trial is in the picture, about: both axes from 0 to 1."""
+    logarithmic = all(point.x > 0 for point in points)
+    across = [math.log(point.x) if logarithmic else point.x for point in points]
+    upright = [point.y for point in points]
+    scaled = zip(_from_0_to_1(across), _from_0_to_1(upright), strict=True)
+    return {point.trial: place for point, place in zip(points, scaled, strict=True)}
+
+
+def _from_0_to_1(values: Sequence[float]) -> list[float]:
+    low, spread = min(values, default=0.0), _spread(values) or 1.0
+    return [(value - low) / spread for value in values]
+
+
+def _apart(places: Mapping[int, tuple[float, float]], one: Point, other: Point) -> float:
+    return math.dist(places[one.trial], places[other.trial])
 
 
 def _line(line: Sequence[Point], x: Axis) -> "Scatter":
@@ -100,7 +140,7 @@ def _bars(ends: Sequence[tuple[float, float, float]], color: str) -> dict[str, A
 
 
 def _axis(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
-    title = {"title": f"{_safe(_title(axis))} ({'more' if axis.better > 0 else 'less'} is better)"}
+    title = {"title": f"{safe(_title(axis))} ({'more' if axis.better > 0 else 'less'} is better)"}
     style = {"showline": True, "linecolor": "#c9ced6", "gridcolor": "#eceff3", "ticks": "outside", "zeroline": False}
     if axis.unit == "fraction":
         return style | title | {"tickformat": ".0%" if _spread(values) > 0.1 else ".1%"}
@@ -135,17 +175,17 @@ def _hover(point: Point, points: FrontPoints) -> str:
         _value(points.x, point.x, point.x_low, point.x_high),
         _value(points.y, point.y, point.y_low, point.y_high),
     ]
-    lines += [_safe(choice) for choice in point.text.split(" ")] if "=" in point.text else [_safe(point.text)]
-    lines += [f"<i>not to be trusted: {_safe(point.doubt)}</i>"] if point.doubt else []
+    lines += [safe(choice) for choice in point.text.split(" ")] if "=" in point.text else [safe(point.text)]
+    lines += [f"<i>not to be trusted: {safe(point.doubt)}</i>"] if point.doubt else []
     return "<br>".join(lines)
 
 
 def _value(axis: Axis, value: float, low: float, high: float) -> str:
     scale, digits, unit = (100, ".1f", " %") if axis.unit == "fraction" else (1, ".4g", f" {axis.unit}")
     interval = f" (95 % {low * scale:{digits}} to {high * scale:{digits}})" if low < high else ""
-    return f"{_safe(axis.name)} {value * scale:{digits}}{_safe(unit)}{interval}"
+    return f"{safe(axis.name)} {value * scale:{digits}}{safe(unit)}{interval}"
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Text that Plotly does not take for markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

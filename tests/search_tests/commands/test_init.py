@@ -1,4 +1,4 @@
-"""The starter files run together as they are, and the README shows the same ones."""
+"""The starter files run together as they are."""
 
 import ast
 from dataclasses import replace
@@ -14,8 +14,6 @@ from runners.workload_loading.reference import check, fingerprint, resolve
 from search.commands.init import STUDY_YAML, WORKLOAD_PY, write_starter_files
 from search.request.study_request import from_yaml, merge
 from spaces.errors import RequestError
-
-README = Path(__file__).resolve().parents[3] / "README.md"
 
 
 @pytest.fixture
@@ -78,8 +76,3 @@ def test_the_starter_workload_is_short() -> None:
     }
     code = {node.lineno for node in ast.walk(tree) if hasattr(node, "lineno")} - docstrings
     assert len(code) < 40
-
-
-@pytest.mark.parametrize("text", [STUDY_YAML, WORKLOAD_PY], ids=["study.yaml", "workload.py"])
-def test_the_readme_shows_the_starter_files(text: str) -> None:
-    assert text in README.read_text()

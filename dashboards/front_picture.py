@@ -1,0 +1,118 @@
+"""The figure of the front as a picture for a paper or a slide, PNG, SVG or PDF, from what ``frontrunner front`` prints.
+
+``python -m dashboards.front_picture front.json front.png`` makes one.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dashboards.front_figure import draw, safe
+from dashboards.front_points import FrontPoints, Point, front_points
+from spaces.errors import RequestError
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+ENDINGS = (".png", ".svg", ".pdf")
+WIDTH_PX, HEIGHT_PX = 800, 430
+LINE_PX, TITLE_LINE_PX = 20, 27
+SCALE = 2
+"""Pixels of a PNG for each pixel of the layout, so that it is sharp in print."""
+
+
+def read_front(file: Path) -> FrontPoints:
+    """The table of the figure, from what ``frontrunner front NAME --all --json`` printed into ``file``.
+
+    Raises:
+        RequestError: The file cannot be read, or holds something else.
+    """
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        return front_points(document, [trial for trial in document["all"] if trial["state"] == "complete"])
+    except OSError as error:
+        raise RequestError(f"{file} cannot be read ({error.strerror}); give a file that holds a front") from error
+    except (ValueError, KeyError, TypeError) as error:
+        wanted = "`frontrunner front NAME --all --json > FILE` writes one"
+        raise RequestError(f"{file} holds no front with all its trials; {wanted}") from error
+
+
+def picture(points: FrontPoints) -> "Figure":
+    """The figure at a fixed size, with the configurations of the front's members in lines below it."""
+    figure = draw(points)
+    members = sorted((point for point in points.points if point.kind == "front"), key=lambda point: -point.x)
+    lines = [_line(point) for point in members]
+    below = LINE_PX * (len(lines) + 1)
+    above = TITLE_LINE_PX * (1 + figure.layout.title.text.count("<br>"))
+    figure.update_layout(
+        width=WIDTH_PX,
+        height=HEIGHT_PX + above + below,
+        title={"y": 1, "pad": {"t": 24}},
+        xaxis_title_font_size=16,
+        yaxis_title_font_size=16,
+        margin={"l": 80, "r": 30, "t": 60 + above, "b": 80 + below},
+    )
+    figure.add_annotation(
+        text="<br>".join(["<b>Members of the front, by trial. Bars: 95 % intervals.</b>", *lines]),
+        font={"size": 13},
+        align="left",
+        showarrow=False,
+        xref="paper",
+        yref="paper",
+        x=0,
+        y=0,
+        xanchor="left",
+        yanchor="top",
+        yshift=-70,
+    )
+    return figure
+
+
+def write_picture(points: FrontPoints, to: Path) -> None:
+    """Write `picture` into the file ``to``; its ending says the format.
+
+    Raises:
+        RequestError: The ending is unknown, the file cannot be written, or what makes pictures is not installed.
+    """
+    if to.suffix not in ENDINGS:
+        raise RequestError(f"{to}: a picture ends in {', '.join(ENDINGS)}; front.html in MLflow is the interactive one")
+    if find_spec("kaleido") is None:
+        raise RequestError("a picture needs `pip install 'frontrunner[figures]'`")
+    try:
+        image: bytes = picture(points).to_image(format=to.suffix[1:], scale=SCALE)
+    except RuntimeError as error:
+        raise RequestError("a picture needs Chrome or Chromium, which was not found; install one") from error
+    try:
+        to.write_bytes(image)
+    except OSError as error:
+        raise RequestError(f"{to} cannot be written ({error.strerror}); name another file") from error
+
+
+def _line(point: Point) -> str:
+    return f"{point.trial}: {safe(point.text)}{' (not to be trusted)' if point.doubt else ''}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command ``python -m dashboards.front_picture``; gives its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m dashboards.front_picture", description=_first_line())
+    parser.add_argument("front", type=Path, help="what `frontrunner front NAME --all --json` printed")
+    parser.add_argument("picture", type=Path, help=f"file to write, ending in {', '.join(ENDINGS)}")
+    chosen: Any = parser.parse_args(arguments)
+    try:
+        write_picture(read_front(chosen.front), chosen.picture)
+    except RequestError as error:
+        print(f"front_picture: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _first_line() -> str:
+    return str(__doc__).splitlines()[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -41,12 +41,18 @@ def to_run() -> list[str]:
     return sorted(marked, key=lambda line: "fast" in line and "export" not in line)
 
 
+def failures(commands: list[str], folder: Path) -> list[str]:
+    """The commands that fail, each with the end of what it said."""
+    ended = ((command, run(command, folder)) for command in commands)
+    return [f"{command}: {done.stderr[-600:]}" for command, done in ended if done.returncode]
+
+
 def test_the_front_pages_example_is_searched_exported_and_asked(folder: Path) -> None:
-    failed = []
-    for command in to_run():
-        done = run(command, folder)
-        failed += [f"{command}: {done.stderr[-600:]}"] if done.returncode else []
-    assert not failed
+    assert failures(to_run(), folder) == []
+
+
+def test_a_command_that_fails_is_found(tmp_path: Path) -> None:
+    assert len(failures(["frontrunner front digits", "frontrunner init there", "python there/none.py"], tmp_path)) == 2
 
 
 @pytest.mark.parametrize(("_file", "block", "line"), [m for m in MARKED if m[1].marker == "not run"])

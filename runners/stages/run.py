@@ -15,7 +15,7 @@ from runners.processes.fresh_process import call_fresh
 from runners.runner import StageFailed, StageOutcome, StageTask
 from runners.stages.job import StageJob
 from runners.store.entry import StoredStage
-from runners.store.location import Store
+from runners.store.stage_store import StageStore
 from runners.training.data_parallel import TIMEOUT_S
 from runners.workload_loading.reference import resolve
 from spaces.errors import in_one_line
@@ -26,24 +26,23 @@ TRAINS = ("teacher", "training")
 """Stages that use an accelerator in the process they run in; those that measure start fresh processes themselves."""
 
 
-def run_stage(task: StageTask, store: Store) -> StageOutcome:
+def run_stage(task: StageTask, store: StageStore) -> StageOutcome:
     """The outcome of ``task``: out of the store where it has it, computed and stored otherwise.
 
     Whatever the stage raises becomes a failure in one line: a bad candidate must not end a search.
     """
     begin = time.perf_counter()
     try:
-        with store.alone(task.key):
+        with store.in_use(task.stage):
             entry = store.get(task.key)
             if entry is not None:
                 return StageOutcome(entry.result, time.perf_counter() - begin, from_store=True)
-            with store.in_use(task.stage):
-                return _compute(task, store)
+            return _compute(task, store)
     except Exception as error:
         return StageOutcome({}, time.perf_counter() - begin, failure=f"{task.stage}: {_reason(error, store)}")
 
 
-def _compute(task: StageTask, store: Store) -> StageOutcome:
+def _compute(task: StageTask, store: StageStore) -> StageOutcome:
     """Run the stage under a lease of the device; the time spent on waiting for the lease is not the stage's."""
     with store.unfinished() as folder:
         inputs = _inputs(task, store)
@@ -68,7 +67,7 @@ def _run(task: StageTask, inputs: dict[str, StoredStage], folder: Path) -> dict[
     return figures
 
 
-def _inputs(task: StageTask, store: Store) -> dict[str, StoredStage]:
+def _inputs(task: StageTask, store: StageStore) -> dict[str, StoredStage]:
     inputs = {}
     for role, key in task.inputs.items():
         entry = store.get(key)
@@ -85,7 +84,7 @@ def _origin(task: StageTask) -> dict[str, Any]:
     return {name: fields[name] for name in ("stage", "settings", "inputs", "workload", "seed", "configuration")}
 
 
-def _reason(error: Exception, store: Store) -> str:
+def _reason(error: Exception, store: StageStore) -> str:
     if _is_full(error) or _has_no_space(store):
         return (
             f"no space is left on the disk of the stage store ({store.root}) or of temporary files; "
@@ -104,7 +103,7 @@ def _is_full(error: BaseException | None) -> bool:
     return False
 
 
-def _has_no_space(store: Store) -> bool:
+def _has_no_space(store: StageStore) -> bool:
     """Whether the store's disk is full now: some libraries say only that writing failed."""
     try:
         return shutil.disk_usage(store.root).free < LEAST_FREE_BYTES

@@ -1,4 +1,4 @@
-"""One entry of the stage store: files and a manifest with their checksums; whole, or not taken for an entry."""
+"""One entry of a stage store: files, and a manifest with their checksums, without which it is no entry."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ MANIFEST = "manifest.json"
 FILES = "files"
 SCHEMA = 2
 LARGEST_MANIFEST = 16 * 2**20
-_WITHOUT_SURPRISES = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_REGULAR_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class DamagedEntry(Exception):
@@ -40,7 +40,7 @@ class StoredStage:
 
 
 def canonical(document: Any) -> bytes:
-    """The one way to write ``document`` as JSON.
+    """``document`` as JSON, in the one form that is stored and hashed.
 
     Raises:
         ValueError: It holds NaN or an infinite number.
@@ -93,14 +93,6 @@ def read_entry(entry: Path, key: str) -> StoredStage:
     return StoredStage(key, entry / FILES, manifest["result"], manifest["seconds"])
 
 
-def peek(entry: Path, key: str) -> dict[str, Any]:
-    """The verified manifest alone, its files unread; empty where it is damaged or cannot be read."""
-    try:
-        return parse_manifest(_manifest_bytes(entry), key)
-    except (DamagedEntry, OSError):
-        return {}
-
-
 def parse_manifest(raw: bytes, key: str) -> dict[str, Any]:
     """The content of a manifest, if every byte of it is as it was written.
 
@@ -132,10 +124,20 @@ def file_sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def read_regular(path: Path | str) -> bytes:
+    """The content of a regular file no larger than a manifest; a link or a device in its place is never followed.
+
+    Raises:
+        DamagedEntry: It is not a regular file.
+        OSError: It cannot be read.
+    """
+    with open(_regular(path), "rb", closefd=True) as file:
+        return file.read(LARGEST_MANIFEST + 1)
+
+
 def _manifest_bytes(entry: Path) -> bytes:
     try:
-        with open(_regular(entry / MANIFEST), "rb", closefd=True) as file:
-            return file.read(LARGEST_MANIFEST + 1)
+        return read_regular(entry / MANIFEST)
     except FileNotFoundError as error:
         os.lstat(entry)  # somebody took the whole entry away: that is no damage
         raise DamagedEntry("no manifest") from error
@@ -169,11 +171,11 @@ def _walk(folder: Path | str) -> Iterator[tuple[str, str]]:
 
 
 def _regular(path: Path | str) -> int:
-    """A descriptor of a regular file, opened so that neither a link nor a pipe leads or holds us anywhere."""
+    """A descriptor of a regular file; a link is not followed, and a pipe is not waited for."""
     kind = os.lstat(path).st_mode
     if not stat.S_ISREG(kind):
         raise DamagedEntry(f"{os.path.basename(path)}, which is no regular file")
-    return os.open(path, _WITHOUT_SURPRISES)
+    return os.open(path, _REGULAR_ONLY)
 
 
 def _is_inside(name: str) -> bool:

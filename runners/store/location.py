@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from runners.store.remote_store import RemoteStore, is_url
+from runners.store.folder_store import FolderStore
+from runners.store.remote_files import is_url
+from runners.store.remote_store import RemoteStore
 from runners.store.stage_store import StageStore
 
-Store = StageStore | RemoteStore
 
-
-def open_store(location: str | Path) -> Store:
+def open_store(location: str | Path) -> StageStore:
     """The store at ``location``: a folder, which is made, or any URL that fsspec knows.
 
     Raises:
@@ -16,4 +16,4 @@ def open_store(location: str | Path) -> Store:
     """
     if isinstance(location, str) and is_url(location):
         return RemoteStore(location)
-    return StageStore(Path(location).expanduser().absolute())
+    return FolderStore(Path(location).expanduser().absolute())

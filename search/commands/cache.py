@@ -10,16 +10,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from runners.store.location import Store, open_store
-from runners.store.remote_folder import is_url
-from runners.store.usage import Kept
+from runners.store.eviction import StoreEntry
+from runners.store.location import open_store
+from runners.store.remote_files import is_url
+from runners.store.stage_store import StageStore
 from search.request.locations import Home
 from search.request.units import parse_duration, parse_size, size_text
 from spaces.errors import RequestError
 from spaces.setting_error import SettingError
 
 
-def find_store(home: Path | None, stage_store: str | None) -> Store:
+def find_store(home: Path | None, stage_store: str | None) -> StageStore:
     """The stage store that the flags name; none is made.
 
     Raises:
@@ -40,18 +41,18 @@ def refuse_before_subcommand(command: str, home: Path | None, stage_store: str |
         raise RequestError(f"flags belong behind the subcommand: `frontrunner cache {command} --home ...`")
 
 
-def show_size(store: Store, *, as_json: bool) -> None:
+def show_size(store: StageStore, *, as_json: bool) -> None:
     """Print the store's size, limit, entries by stage, users and what was set aside."""
     with _writable(store):
-        entries, aside = store.room.entries(), store.room.quarantined()
+        entries, aside = store.capacity.entries(), store.capacity.quarantined()
         document: dict[str, Any] = {
             "stage_store": str(store),
             "bytes": _total(entries) + _total(aside),
-            "limit_bytes": store.room.limit,
+            "limit_bytes": store.capacity.limit,
             "entries": len(entries),
             "stages": _by_stage(store, entries),
             "quarantine": {"entries": len(aside), "bytes": _total(aside)},
-            "in_use_by": store.room.users(),
+            "in_use_by": store.capacity.in_use_by(),
         }
     if as_json:
         print(json.dumps(document))
@@ -70,10 +71,10 @@ def show_size(store: Store, *, as_json: bool) -> None:
         console.print(f"in use by {', '.join(document['in_use_by'])}", highlight=False)
 
 
-def show_entries(store: Store, *, as_json: bool) -> None:
+def show_entries(store: StageStore, *, as_json: bool) -> None:
     """Print every entry: key, stage, size, age, last use and the configuration that first asked for it."""
     with _writable(store):
-        entries = sorted(store.room.entries(), key=lambda entry: -entry.used)
+        entries = sorted(store.capacity.entries(), key=lambda entry: -entry.used)
         rows = [_row(store, entry) for entry in entries]
     if as_json:
         print(json.dumps({"stage_store": str(store), "entries": rows}))
@@ -87,7 +88,7 @@ def show_entries(store: Store, *, as_json: bool) -> None:
 
 
 def prune_store(
-    store: Store, *, to: str | None, older_than: str | None, quarantine: bool, dry_run: bool, as_json: bool
+    store: StageStore, *, to: str | None, older_than: str | None, quarantine: bool, dry_run: bool, as_json: bool
 ) -> None:
     """Remove what the flags ask for and print what was freed.
 
@@ -99,12 +100,12 @@ def prune_store(
     most = None if to is None else _flag("--to", to, parse_size)
     before = None if older_than is None else time.time() - _flag("--older-than", older_than, parse_duration)
     with _writable(store):
-        aside = store.room.quarantined() if quarantine else []
+        aside = store.capacity.quarantined() if quarantine else []
         if aside and not dry_run:
-            store.room.empty_quarantine()
+            store.capacity.empty_quarantine()
         asked = most is not None or before is not None
-        gone = store.room.evict(most_bytes=most, used_before=before, dry_run=dry_run) if asked else []
-        left = store.room.entries() if not dry_run else _without(store.room.entries(), gone)
+        gone = store.capacity.evict(most_bytes=most, used_before=before, dry_run=dry_run) if asked else []
+        left = store.capacity.entries() if not dry_run else _without(store.capacity.entries(), gone)
     freed = _total(gone) + _total(aside)
     if as_json:
         keys = [entry.key for entry in gone]
@@ -116,7 +117,7 @@ def prune_store(
         print(f"{size_text(_total(left))} stay: the rest was used since {_oldest_user(store)} began")
 
 
-def set_limit(store: Store, size: str, *, as_json: bool) -> None:
+def set_limit(store: StageStore, size: str, *, as_json: bool) -> None:
     """Limit the store, or lift its limit, and make it as small at once.
 
     Raises:
@@ -124,8 +125,8 @@ def set_limit(store: Store, size: str, *, as_json: bool) -> None:
     """
     limit = None if size == "none" else _flag("SIZE", size, parse_size)
     with _writable(store):
-        store.room.set_limit(limit)
-        gone = store.room.evict(most_bytes=limit) if limit is not None else []
+        store.capacity.set_limit(limit)
+        gone = store.capacity.evict(most_bytes=limit) if limit is not None else []
     if as_json:
         print(json.dumps({"limit_bytes": limit, "removed": [e.key for e in gone], "freed_bytes": _total(gone)}))
         return
@@ -133,7 +134,7 @@ def set_limit(store: Store, size: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _writable(store: Store) -> Iterator[None]:
+def _writable(store: StageStore) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -147,7 +148,7 @@ def _flag(name: str, given: str, parse: Any) -> Any:
         raise RequestError(f"{name} {given}: {error}") from error
 
 
-def _by_stage(store: Store, entries: Sequence[Kept]) -> dict[str, dict[str, int]]:
+def _by_stage(store: StageStore, entries: Sequence[StoreEntry]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for entry in entries:
         part = found.setdefault(_row(store, entry)["stage"], {"entries": 0, "bytes": 0})
@@ -156,8 +157,8 @@ def _by_stage(store: Store, entries: Sequence[Kept]) -> dict[str, dict[str, int]
     return dict(sorted(found.items(), key=lambda item: -item[1]["bytes"]))
 
 
-def _row(store: Store, entry: Kept) -> dict[str, Any]:
-    manifest = store.room.manifest(entry.key)
+def _row(store: StageStore, entry: StoreEntry) -> dict[str, Any]:
+    manifest = store.capacity.manifest(entry.key)
     origin = manifest.get("origin", {})
     return {
         "key": entry.key,
@@ -169,16 +170,16 @@ def _row(store: Store, entry: Kept) -> dict[str, Any]:
     }
 
 
-def _oldest_user(store: Store) -> str:
-    return next(iter(store.room.users()), "this command")
+def _oldest_user(store: StageStore) -> str:
+    return next(iter(store.capacity.in_use_by()), "this command")
 
 
-def _without(entries: Sequence[Kept], gone: Sequence[Kept]) -> list[Kept]:
+def _without(entries: Sequence[StoreEntry], gone: Sequence[StoreEntry]) -> list[StoreEntry]:
     removed = {entry.key for entry in gone}
     return [entry for entry in entries if entry.key not in removed]
 
 
-def _total(entries: Sequence[Kept]) -> int:
+def _total(entries: Sequence[StoreEntry]) -> int:
     return sum(entry.size for entry in entries)
 
 

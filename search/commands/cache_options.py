@@ -46,7 +46,7 @@ def prune(
     stage_store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Remove results, the least recently used first; what a running search uses stays.
+    """Remove results, the least recently used first; what a search that runs on this machine uses stays.
 
     What the fronts of finished studies need for `frontrunner export` goes last, and never for its age.
     """

@@ -14,7 +14,8 @@ from dashboards.front_document import headline, instability, percent, times
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.verification import require_claims
 from runners.machine.telemetry import silence
-from runners.store.location import Store, open_store
+from runners.store.location import open_store
+from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
 from search.commands.studies import document_of, open_study
 from search.commands.verify import tell_that_it_waits
@@ -144,7 +145,9 @@ def _knee(document: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> 
     return members[int(np.linalg.norm(scaled, axis=1).argmin())]
 
 
-def _write(study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str, Any], store: Store, to: Path) -> None:
+def _write(
+    study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str, Any], store: StageStore, to: Path
+) -> None:
     trial = study.get_trials(deepcopy=False)[chosen["trial"]]
     entry = store.get(trial.user_attrs["stages"]["lowering"])
     if entry is None:

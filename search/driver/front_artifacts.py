@@ -7,7 +7,7 @@ import optuna
 
 from runners.runner import Runner
 from runners.stages.chain import Chains
-from runners.store.location import Store
+from runners.store.stage_store import StageStore
 from search.driver.search_context import carry_out_alone
 from search.study.study import record
 from spaces.errors import WorkFailed
@@ -18,7 +18,7 @@ def keep_front(
     document: Mapping[str, Any],
     runner: Runner,
     chains: Chains,
-    store: Store,
+    store: StageStore,
     note: Callable[[str], None],
 ) -> None:
     """See to it that every member of the front can be exported, and ask the store to keep that.
@@ -41,7 +41,7 @@ def keep_front(
             if failure := _make_again(trial, key, runner, chains):
                 note(f"trial {trial.number} cannot be exported: {failure}")
     try:
-        store.wish(f"{study.study_name} {study.user_attrs['places']['home']}", list(keys.values()))
+        store.capacity.pin(f"{study.study_name} {study.user_attrs['places']['home']}", list(keys.values()))
     except (OSError, WorkFailed) as error:
         note(f"the stage store does not know what to keep longest: {error}")
 

@@ -21,7 +21,7 @@ from runners.machine.lease import FOLDER, SHARED, device_lease
 from runners.runner import StageTask
 from runners.stages.job import StageJob
 from runners.stages.run import run_stage
-from runners.store.stage_store import StageStore
+from runners.store.folder_store import FolderStore
 from spaces.errors import RequestError
 
 PATIENCE_S = 60.0  # only so that a broken lease ends a test at all
@@ -258,7 +258,7 @@ def test_other_users_can_take_part_whatever_the_umask(leases: Path) -> None:
         os.umask(before)
     assert stat.S_IMODE(leases.stat().st_mode) == 0o1777
     assert {stat.S_IMODE(file.stat().st_mode) for file in leases.iterdir()} == {0o666}
-    assert {file.name for file in leases.iterdir()} == {"cpu.lock", "cpu.turnstile"}
+    assert {file.name for file in leases.iterdir()} == {"cpu.lock", "cpu.queue"}
 
 
 def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,7 +293,7 @@ def test_a_stage_runs_under_the_lease_that_it_needs(
     stage.run = run  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, stage.__name__, stage)
     task = StageTask("looking", "a" * 64, {}, {}, "digits", 0, exclusive=exclusive)
-    outcome = run_stage(task, StageStore(tmp_path / "store"))
+    outcome = run_stage(task, FolderStore(tmp_path / "store"))
     assert outcome.failure is None
     assert outcome.result == {"alone": exclusive, "held": True}
     assert not _refused(leases, fcntl.LOCK_EX)

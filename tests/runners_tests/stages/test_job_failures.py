@@ -15,7 +15,7 @@ import pytest
 from runners.runner import StageOutcome, StageTask
 from runners.stages.job import StageJob
 from runners.stages.run import run_stage
-from runners.store.stage_store import StageStore
+from runners.store.folder_store import FolderStore
 
 ROOT = Path(__file__).resolve().parents[3]
 TASK = StageTask("looking", "a" * 64, {}, {}, "digits", 0)
@@ -29,7 +29,7 @@ folder = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", folder], check=True)
 from runners.runner import StageTask
 from runners.stages.run import run_stage
-from runners.store.stage_store import StageStore
+from runners.store.folder_store import FolderStore
 
 def run(job):
     how = job.task.settings["how"]
@@ -48,7 +48,7 @@ def run(job):
 stage = ModuleType("runners.stages.looking")
 stage.run = run
 sys.modules[stage.__name__] = stage
-store = StageStore(folder)
+store = FolderStore(folder)
 for number, (how, size) in enumerate([("plain", 2**20), ("torch", 2**20), ("safetensors", 2**20), ("plain", 100)]):
     key = f"{number:064d}"
     done = run_stage(StageTask("looking", key, {"how": how, "bytes": size}, {}, "digits", 0), store)
@@ -74,13 +74,13 @@ def write(job: StageJob) -> dict[str, Any]:
     return {"macs": 7}
 
 
-def require_clean(store: StageStore, outcome: StageOutcome, words: str) -> None:
+def require_clean(store: FolderStore, outcome: StageOutcome, words: str) -> None:
     assert outcome.failure is not None
     assert words in outcome.failure
     assert "\n" not in outcome.failure
     assert outcome.result == {}
-    assert store.room.entries() == []
-    assert [*(store.root / "unfinished").iterdir(), *(store.root / "locks").iterdir()] == []
+    assert store.capacity.entries() == []
+    assert [*(store.root / "unfinished").iterdir(), *(store.root / "users").iterdir()] == []
 
 
 def test_a_full_disk_fails_the_stage_in_one_line_and_the_next_one_succeeds(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_disk_that_is_full_when_the_result_is_synced_keeps_nothing(
     code: int, stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage(write)
-    store = StageStore(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
 
     def refuse(descriptor: int) -> None:
         raise OSError(code, os.strerror(code))
@@ -121,7 +121,7 @@ def test_a_disk_that_is_full_when_the_result_is_synced_keeps_nothing(
 
 
 def test_a_store_that_vanishes_while_a_stage_runs_fails_it_and_is_made_again(stage: Any, tmp_path: Path) -> None:
-    store = StageStore(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
 
     def vanish(job: StageJob) -> dict[str, Any]:
         shutil.rmtree(tmp_path / "store")
@@ -137,21 +137,21 @@ def test_a_store_that_vanishes_while_a_stage_runs_fails_it_and_is_made_again(sta
 
 def test_an_input_that_was_lost_is_named(stage: Any, tmp_path: Path) -> None:
     stage(write)
-    store = StageStore(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     assert run_stage(TASK, store).failure is None
     shutil.rmtree(tmp_path / "store")
-    require_clean(store, run_stage(NEXT, StageStore(tmp_path / "store")), "its parent was lost from the stage store")
+    require_clean(store, run_stage(NEXT, FolderStore(tmp_path / "store")), "its parent was lost from the stage store")
 
 
 def test_the_inputs_of_a_stage_under_way_are_not_evicted(stage: Any, tmp_path: Path) -> None:
-    store = StageStore(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     stage(write)
     run_stage(TASK, store)
     old = 1_700_000_000
     os.utime(store.root / "entries" / "aa" / TASK.key / "manifest.json", (old, old))
 
     def look(job: StageJob) -> dict[str, Any]:
-        store.room.evict(most_bytes=0)
+        store.capacity.evict(most_bytes=0)
         return {"there": (job.parent.folder / "weights.bin").exists()}
 
     stage(look)
@@ -162,7 +162,7 @@ def test_a_store_that_may_only_be_read_gives_what_it_has(
     stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage(write)
-    store = StageStore(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     run_stage(TASK, store)
     real = os.open
 
@@ -180,8 +180,8 @@ def test_a_store_that_may_only_be_read_gives_what_it_has(
 
 def test_the_manifest_says_what_the_key_was_made_from(stage: Any, tmp_path: Path) -> None:
     stage(write)
-    store = StageStore(tmp_path / "store")
+    store = FolderStore(tmp_path / "store")
     run_stage(TASK, store)
-    manifest = store.room.manifest(TASK.key)
+    manifest = store.capacity.manifest(TASK.key)
     assert manifest["origin"]["stage"] == "looking"
     assert json.loads(manifest["origin"]["configuration"]) == {}

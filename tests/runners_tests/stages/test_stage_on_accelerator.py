@@ -9,7 +9,7 @@ import pytest
 from runners.runner import StageOutcome, StageTask
 from runners.stages import run
 from runners.stages.run import run_stage
-from runners.store.stage_store import StageStore
+from runners.store.folder_store import FolderStore
 from runners.workload_loading.reference import resolve
 
 SOURCE = """
@@ -38,7 +38,7 @@ def _own_leases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FRONTRUNNER_LEASES", str(tmp_path / "leases"))
 
 
-def chain(folder: Path, rate: float) -> tuple[StageOutcome, StageOutcome, set[int], StageStore]:
+def chain(folder: Path, rate: float) -> tuple[StageOutcome, StageOutcome, set[int], FolderStore]:
     """Outcomes of the teacher and of a training, the processes in which networks were made, and the store."""
     folder.mkdir()
     (folder / "watched.py").write_text(SOURCE.replace("RATE", str(rate)))
@@ -48,7 +48,7 @@ def chain(folder: Path, rate: float) -> tuple[StageOutcome, StageOutcome, set[in
     teacher = StageTask("teacher", "a" * 64, {"plan": plan}, {}, reference, 3)
     level = {**plan, "from_epoch": 0, "to_epoch": 2}
     training = StageTask("training", "b" * 64, level, {"parent": teacher.key, "teacher": teacher.key}, reference, 3)
-    store = StageStore(folder / "store")
+    store = FolderStore(folder / "store")
     outcomes = run_stage(teacher, store), run_stage(training, store)
     return *outcomes, set(map(int, (folder / "processes").read_text().split())), store
 

@@ -13,14 +13,14 @@ from runners_tests.store.entry_damage import ALL, damage
 
 from runners.runner import StageFailed
 from runners.store.entry import DamagedEntry, canonical, parse_manifest
-from runners.store.stage_store import StageStore
+from runners.store.folder_store import FolderStore
 
 KEY = "ab" * 32
 OTHER = "cd" * 32
 READS = 10_000
 
 
-def put(store: StageStore, key: str, text: str) -> Path:
+def put(store: FolderStore, key: str, text: str) -> Path:
     """An entry with two files; its folder."""
     with store.unfinished() as folder:
         (folder / "deeper").mkdir()
@@ -49,10 +49,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_damage_of_ten_thousand_is_a_hit_or_a_crash(memory: Path, quick: None) -> None:
     random = np.random.default_rng(20261)
-    entry = put(StageStore(memory / "store"), KEY, "whole")
-    put(StageStore(memory / "other"), OTHER, "foreign").rename(memory / "foreign")
+    entry = put(FolderStore(memory / "store"), KEY, "whole")
+    put(FolderStore(memory / "other"), OTHER, "foreign").rename(memory / "foreign")
     entry.rename(memory / "whole")
-    store, ways = StageStore(memory / "store"), Counter[str]()
+    store, ways = FolderStore(memory / "store"), Counter[str]()
     for _ in range(READS):
         copy_entry(memory / "whole", entry)
         way = damage(entry, random)
@@ -60,7 +60,7 @@ def test_no_damage_of_ten_thousand_is_a_hit_or_a_crash(memory: Path, quick: None
         assert store.get(KEY) is None, f"a wrong hit after {way}"
         assert not os.path.lexists(entry), f"{sorted(os.listdir(entry))} was not set aside after {way}"
     assert set(ways) == {way.__name__ for way in ALL}
-    assert len(store.room.quarantined()) == READS
+    assert len(store.capacity.quarantined()) == READS
     copy_entry(memory / "whole", entry)
     assert store.get(KEY) is not None
     print(f"\n{READS} damaged reads, 0 wrong hits, 0 crashes: {dict(ways.most_common())}")
@@ -75,8 +75,8 @@ def copy_entry(source: Path, entry: Path) -> None:
 
 @pytest.mark.parametrize("way", ALL, ids=lambda way: way.__name__)
 def test_after_every_kind_of_damage_the_result_can_be_put_again(way: object, tmp_path: Path) -> None:
-    store = StageStore(tmp_path / "store")
-    put(StageStore(tmp_path / "other"), OTHER, "foreign").rename(tmp_path / "foreign")
+    store = FolderStore(tmp_path / "store")
+    put(FolderStore(tmp_path / "other"), OTHER, "foreign").rename(tmp_path / "foreign")
     way(put(store, KEY, "whole"), np.random.default_rng(1))  # type: ignore[operator]
     put(store, KEY, "again")
     found = store.get(KEY)
@@ -87,7 +87,7 @@ def test_after_every_kind_of_damage_the_result_can_be_put_again(way: object, tmp
 def test_a_damaged_entry_that_cannot_be_moved_counts_as_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = StageStore(tmp_path)
+    store = FolderStore(tmp_path)
     entry = put(store, KEY, "whole")
     (entry / "files" / "weights.bin").write_text("other")
 
@@ -97,11 +97,11 @@ def test_a_damaged_entry_that_cannot_be_moved_counts_as_missing(
     monkeypatch.setattr(os, "rename", refuse)
     assert store.get(KEY) is None
     assert entry.exists()
-    assert store.room.quarantined() == []
+    assert store.capacity.quarantined() == []
 
 
 def test_an_entry_that_cannot_be_read_now_is_missing_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = StageStore(tmp_path)
+    store = FolderStore(tmp_path)
     entry = put(store, KEY, "whole")
 
     def refuse(*arguments: object) -> int:
@@ -115,7 +115,7 @@ def test_an_entry_that_cannot_be_read_now_is_missing_and_stays(tmp_path: Path, m
 
 
 def test_a_result_comes_back_as_it_was_stored_whatever_its_keys(tmp_path: Path) -> None:
-    store = StageStore(tmp_path)
+    store = FolderStore(tmp_path)
     with store.unfinished() as folder:
         given = store.put(KEY, folder, {"by": {2: "b", 10: "a"}, "f": 0.1 + 0.2, "text": "\u00fc\ud800"}, 1.0, {})
     found = store.get(KEY)
@@ -125,7 +125,7 @@ def test_a_result_comes_back_as_it_was_stored_whatever_its_keys(tmp_path: Path) 
 
 @pytest.mark.parametrize("what", ["link", "pipe"])
 def test_a_stage_that_leaves_more_than_files_fails_and_nothing_is_kept(what: str, tmp_path: Path) -> None:
-    store = StageStore(tmp_path)
+    store = FolderStore(tmp_path)
     with store.unfinished() as folder:
         os.mkfifo(folder / "pipe") if what == "pipe" else (folder / "link").symlink_to("/etc/hostname")
         with pytest.raises(StageFailed, match="which is no regular file"):
@@ -145,9 +145,9 @@ def test_a_manifest_that_names_a_file_elsewhere_is_refused(name: str) -> None:
 
 
 def test_a_manifest_is_one_canonical_document_that_people_can_read(tmp_path: Path) -> None:
-    entry = put(StageStore(tmp_path), KEY, "whole")
+    entry = put(FolderStore(tmp_path), KEY, "whole")
     document = json.loads((entry / "manifest.json").read_bytes())
     assert document["manifest"]["origin"] == {"stage": "training"}
     assert sorted(document["manifest"]["files"]) == ["files/deeper/model.xml", "files/weights.bin"]
     (entry / "manifest.json").write_text(json.dumps(document, indent=1))
-    assert StageStore(tmp_path).get(KEY) is None, "the same content written in another way is not what was written"
+    assert FolderStore(tmp_path).get(KEY) is None, "the same content written in another way is not what was written"

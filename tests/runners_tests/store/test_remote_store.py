@@ -1,19 +1,15 @@
 """A stage store at a URL: what one machine computed another finds, whatever fails on the way."""
 
-import json
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from runners_tests.store.flaky_files import FlakyFiles
 
-from runners.store import remote_eviction as far_room
-from runners.store import remote_folder as far_folder
-from runners.store import remote_heartbeats as far_beats
+from runners.store import remote_capacity, remote_files, remote_store
 from runners.store.location import open_store
-from runners.store.remote_folder import FarFolder, FolderAway
+from runners.store.remote_files import RemoteFiles, Unreachable
 from runners.store.remote_store import COPIES, RemoteStore
 from spaces.errors import RequestError
 
@@ -35,9 +31,8 @@ class Machines:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(far_folder, "PAUSES_S", (0.0, 0.0))
-    monkeypatch.setattr(far_beats, "SHORTLY_S", (0.0,))
-    monkeypatch.setattr(far_beats, "POLL_S", 0.02)
+    monkeypatch.setattr(remote_files, "PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(remote_store, "REACH_PAUSES_S", (0.0,))
 
 
 @pytest.fixture
@@ -108,7 +103,7 @@ def test_an_upload_that_breaks_off_leaves_no_entry_and_the_next_read_here_comple
         FlakyFiles.store.clear()
         here = flaky.open(f"one-{operation}")
         fail(operation, part)
-        with pytest.raises(FolderAway, match=r"flaky://bucket/stages does not answer: ConnectionError: the line is"):
+        with pytest.raises(Unreachable, match=r"flaky://bucket/stages does not answer: ConnectionError: the line is"):
             put(here)
         assert text_of(flaky.open(f"two-{operation}")) is None
         FlakyFiles.fault = None
@@ -130,7 +125,7 @@ def test_while_the_store_is_away_what_is_here_is_used_and_the_rest_is_not_taken_
     put(here)
     FlakyFiles.fault = lambda operation, path: TimeoutError()
     assert text_of(here) == "weights"
-    with pytest.raises(FolderAway, match="does not answer: TimeoutError"):
+    with pytest.raises(Unreachable, match="does not answer: TimeoutError"):
         flaky.open("two").get(KEY)
     with pytest.raises(RequestError, match="check the address and the credentials"), here.in_use("study"):
         pass
@@ -157,15 +152,15 @@ def test_an_entry_that_went_bad_over_there_is_set_aside_and_made_again(what: str
 
 def test_a_transfer_that_spoils_a_file_once_is_repeated(flaky: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     put(flaky.open("one"))
-    whole, spoilt = FarFolder.download, []
+    whole, spoilt = RemoteFiles.download, []
 
-    def download(folder: FarFolder, path: str, file: Path) -> None:
+    def download(folder: RemoteFiles, path: str, file: Path) -> None:
         whole(folder, path, file)
         if not spoilt:
             spoilt.append(path)
             file.write_text("noise")
 
-    monkeypatch.setattr(FarFolder, "download", download)
+    monkeypatch.setattr(RemoteFiles, "download", download)
     assert text_of(flaky.open("two")) == "weights"
     assert spoilt
     assert far_paths("quarantine") == []
@@ -206,32 +201,6 @@ def test_a_manifest_that_names_a_file_outside_writes_nothing_there(flaky: Machin
     assert not any(operation == "download" for operation, _ in FlakyFiles.log)
 
 
-def test_two_machines_that_need_one_key_compute_it_once(flaky: Machines) -> None:
-    stores, computed = [flaky.open(name) for name in ("one", "two", "three")], []
-
-    def work(store: RemoteStore) -> None:
-        with store.alone(KEY):
-            if store.get(KEY) is None:
-                computed.append(str(store.root))
-                put(store)
-
-    threads = [threading.Thread(target=work, args=(store,)) for store in stores]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(computed) == 1
-    assert far_paths("locks") == []
-
-
-def test_whoever_fails_gives_up_the_lock_and_the_use_over_there(flaky: Machines) -> None:
-    here = flaky.open("one")
-    for holding in (here.alone(KEY), here.in_use("study")):
-        with pytest.raises(RuntimeError, match="the stage failed"), holding:
-            raise RuntimeError("the stage failed")
-    assert far_paths("locks") == far_paths("users") == []
-
-
 def test_an_address_without_a_bucket_is_one_sentence_and_makes_none(
     flaky: Machines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,55 +221,60 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(
         pass
 
 
-def test_the_lock_of_a_dead_machine_is_taken_over(flaky: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(far_beats, "EXPIRY_S", 0.1)
-    FlakyFiles(skip_instance_cache=True).pipe_file(f"/bucket/stages/locks/{KEY}", b"dead 3")
-    with flaky.open("one").alone(KEY):
-        (held,) = far_paths("locks")
-        assert FlakyFiles.store[held].getvalue() != b"dead 3"
-    assert far_paths("locks") == []
-
-
-def test_a_study_over_there_protects_what_it_used_and_a_dead_one_does_not(
-    flaky: Machines, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, two = flaky.open("one"), flaky.open("two")
-    put(one, OTHER)
-    with one.in_use("study"):
-        put(one, KEY)
-        assert two.room.users() == ["study"]
-        assert [entry.key for entry in two.room.evict(most_bytes=0)] == [OTHER]
-        assert text_of(two) == "weights"
-    assert far_paths("users") == []
-    FlakyFiles(skip_instance_cache=True).pipe_file(
-        "/bucket/stages/users/dead/began", json.dumps({"name": "x"}).encode()
-    )
-    monkeypatch.setattr(far_beats, "EXPIRY_S", 0.0)
-    two.room.evict(most_bytes=0)
+def test_what_a_study_on_this_machine_used_stays_there_and_here(flaky: Machines) -> None:
+    here = flaky.open("one")
+    put(here, OTHER)
+    with here.in_use("study"):
+        put(here, KEY)
+        assert here.capacity.in_use_by() == ["study"]
+        assert [entry.key for entry in here.capacity.evict(most_bytes=0)] == [OTHER]
+        assert text_of(here) == "weights"
+    here.capacity.evict(most_bytes=0)
     assert far_paths("entries") == []
-    assert list((two.root / "entries").glob("*/*")) == [], "the copy here goes too"
+    assert list((here.root / "entries").glob("*/*")) == [], "the copy here goes too"
     assert far_paths("uses") == []
-    assert far_paths("users") == []
 
 
 def test_the_front_of_a_finished_study_goes_last_over_there_too(flaky: Machines) -> None:
     here = flaky.open("one")
     for key in (KEY, OTHER):
         put(here, key)
-    here.wish("study", [KEY])
-    size = max(entry.size for entry in here.room.entries())
-    assert [entry.key for entry in flaky.open("two").room.evict(most_bytes=size)] == [OTHER]
+    here.capacity.pin("study", [KEY])
+    size = max(entry.size for entry in here.capacity.entries())
+    assert [entry.key for entry in flaky.open("two").capacity.evict(most_bytes=size)] == [OTHER]
 
 
 def test_a_limit_holds_there_and_for_the_copies(flaky: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(far_room, "LIMIT_EVERY_S", 0.0)
+    monkeypatch.setattr(remote_capacity, "CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(remote_capacity, "UNUSED_S", 0.0)
     here = flaky.open("one")
     put(here, OTHER)
-    here.room.set_limit(1)
+    here.capacity.set_limit(1)
     with here.in_use("study"):
         put(here, KEY)
-    assert [entry.key for entry in here.room.entries()] == [KEY]
+    assert [entry.key for entry in here.capacity.entries()] == [KEY]
     assert not (here.root / "entries" / "cd" / OTHER).exists()
+
+
+def test_a_limit_lets_what_another_machine_used_today_stay(flaky: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_capacity, "CHECK_EVERY_S", 0.0)
+    here = flaky.open("one")
+    put(flaky.open("two"), OTHER)
+    here.capacity.set_limit(1)
+    put(here, KEY)
+    assert sorted(entry.key for entry in here.capacity.entries()) == [KEY, OTHER]
+    monkeypatch.setattr(remote_capacity, "UNUSED_S", 0.0)
+    put(here, KEY)
+    assert OTHER not in {entry.key for entry in here.capacity.entries()}
+
+
+def test_the_size_is_looked_at_now_and_then(flaky: Machines) -> None:
+    here = flaky.open("one")
+    here.capacity.set_limit(1)
+    put(here, KEY)
+    FlakyFiles.log.clear()
+    put(here, OTHER)
+    assert not any(operation == "find" for operation, _ in FlakyFiles.log)
 
 
 @pytest.mark.parametrize(

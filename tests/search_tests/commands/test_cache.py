@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from search_tests.command import document, frontrunner
 
+from runners.store.folder_store import FolderStore
 from runners.store.remote_store import COPIES
-from runners.store.stage_store import StageStore
 from search.request.units import parse_size, size_text
 from spaces.setting_error import SettingError
 
@@ -22,7 +22,7 @@ DAY = 86_400
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """With two trainings and a measurement, used 40, 20 and 0 days ago, and one that was set aside."""
-    store = StageStore(tmp_path / "home" / "stages")
+    store = FolderStore(tmp_path / "home" / "stages")
     for key, stage, size, days in (
         ("a", "training", 3000, 40),
         ("b", "training", 2000, 20),
@@ -37,7 +37,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def put(store: StageStore, key: str, stage: str, size: int) -> None:
+def put(store: FolderStore, key: str, stage: str, size: int) -> None:
     with store.unfinished() as folder:
         (folder / "weights.bin").write_bytes(b"x" * size)
         store.put(key, folder, {}, 1.0, {"stage": stage, "configuration": '{"student_width": 0.5}'})
@@ -96,7 +96,7 @@ def test_pruning_to_a_size_removes_the_least_recently_used(home: Path) -> None:
 
 
 def test_what_an_open_study_uses_stays_and_is_said_to(home: Path) -> None:
-    store = StageStore(home / "stages")
+    store = FolderStore(home / "stages")
     with store.in_use("study digits"):
         assert store.get("a" * 64) is not None
         assert cache(home)["in_use_by"] == ["study digits"]
@@ -108,7 +108,7 @@ def test_what_an_open_study_uses_stays_and_is_said_to(home: Path) -> None:
 def test_a_limit_holds_at_once_and_for_later_results(home: Path) -> None:
     assert cache(home, "limit", "3KiB")["removed"] == ["a" * 64]
     assert cache(home)["limit_bytes"] == 3072
-    put(StageStore(home / "stages"), "e" * 64, "training", 1500)
+    put(FolderStore(home / "stages"), "e" * 64, "training", 1500)
     assert {entry["key"][0] for entry in cache(home, "list")["entries"]} == {"c", "e"}
     assert cache(home, "limit", "none") == {"limit_bytes": None, "removed": [], "freed_bytes": 0}
 
@@ -147,7 +147,7 @@ def test_a_store_at_a_url_is_shown_too(tmp_path: Path) -> None:
 def test_a_wrong_request_is_one_sentence_and_makes_nothing(
     arguments: list[str], words: list[str], tmp_path: Path
 ) -> None:
-    StageStore(tmp_path / "st")
+    FolderStore(tmp_path / "st")
     done = frontrunner("cache", *arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stdout
     assert done.stdout == ""

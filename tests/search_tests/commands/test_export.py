@@ -14,7 +14,7 @@ from runners.backend import Trained
 from runners.backends import all_backends, find_backend
 from runners.machine.device import describe
 from runners.measuring.measurement import Measurement
-from runners.store.stage_store import StageStore
+from runners.store.folder_store import FolderStore
 from runners.workloads.synthetic import WORKLOAD
 from search.commands import verify as verifying
 from search.commands.export import export_trial
@@ -53,7 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     They all share one artifact, of a new network of `synthetic`.
     """
     home = tmp_path_factory.mktemp("home")
-    store = StageStore(home / "stages")
+    store = FolderStore(home / "stages")
     with store.unfinished() as folder:
         trained = Trained(WORKLOAD.model().eval(), lambda: Path(), WORKLOAD.example(), "fp32")
         find_backend("torchscript").lower(trained, folder)

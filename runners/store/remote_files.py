@@ -1,4 +1,4 @@
-"""A folder on any file system that fsspec knows, by its URL: few operations, patience, and one kind of error."""
+"""The files below a URL, of any kind that fsspec knows; what fails is tried again, and then one error says so."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -10,19 +10,19 @@ from typing import Any, TypeVar
 from fsspec.core import url_to_fs
 from fsspec.registry import known_implementations
 
+from runners.store.capacity import FileInfo
 from spaces.credentials import without_credentials
 from spaces.errors import RequestError, WorkFailed
 
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """How long to wait before each further try of what failed."""
-SHORTLY_S = (0.5, 1.0)
 
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
 
 T = TypeVar("T")
 
 
-class FolderAway(WorkFailed):
+class Unreachable(WorkFailed):
     """The file system did not do as asked, also after some patience; the message says what it answered."""
 
 
@@ -31,10 +31,8 @@ def is_url(location: str) -> bool:
     return "://" in location
 
 
-class FarFolder:
-    """The folder at ``url``.
-
-    Paths are relative to it, with ``/`` between their parts. Every operation is tried several times.
+class RemoteFiles:
+    """Files by their paths relative to ``url``, with ``/`` between the parts; every operation is tried several times.
 
     Args:
         url: Such as ``s3://bucket/folder``; credentials come from where its kind usually takes them.
@@ -46,7 +44,7 @@ class FarFolder:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         try:
-            # What another machine wrote must be seen at once.
+            # Without a cache of listings, what another machine wrote is seen at once.
             self._files, root = url_to_fs(self.url, use_listings_cache=False)
         except ImportError as error:
             raise RequestError(_what_to_install(url, error)) from error
@@ -54,10 +52,10 @@ class FarFolder:
             raise RequestError(f"--stage-store {without_credentials(url)}: {_sentence(error)}") from error
         self._root = root.rstrip("/")
 
-    def read(self, path: str, pauses: Iterable[float] | None = None) -> bytes | None:
+    def read(self, path: str) -> bytes | None:
         """The content of a file, or None where there is no such file."""
         try:
-            found: bytes = self._try(lambda: self._files.cat_file(self._at(path)), pauses)
+            found: bytes = self._try(lambda: self._files.cat_file(self._at(path)))
             return found
         except FileNotFoundError:
             return None
@@ -65,17 +63,6 @@ class FarFolder:
     def write(self, path: str, content: bytes, pauses: Iterable[float] | None = None) -> None:
         """Write a small file, over one that is there."""
         self._try(lambda: self._in_folder(path, lambda at: self._files.pipe_file(at, content)), pauses)
-
-    def create(self, path: str, content: bytes) -> bool:
-        """Write a small file unless there is one; whether it was written.
-
-        Most object stores answer that for certain; elsewhere two may believe that they were first.
-        """
-        try:
-            self._try(lambda: self._in_folder(path, lambda at: self._files.pipe_file(at, content, mode="create")))
-            return True
-        except FileExistsError:
-            return False
 
     def upload(self, file: Path, path: str) -> None:
         """Copy a local file there."""
@@ -95,18 +82,18 @@ class FarFolder:
         with suppress(FileNotFoundError):
             self._try(lambda: self._files.rm(self._at(path), recursive=True))
 
-    def find(self, path: str) -> dict[str, tuple[int, float]]:
-        """Size and time of change of every file below a folder, by its path from there."""
+    def find(self, path: str) -> dict[str, FileInfo]:
+        """Size and time of change, by the clock of the file system, of every file below a folder by its path there."""
         start = self._at(path)
         try:
             found = self._try(lambda: self._files.find(start, detail=True))
         except FileNotFoundError:
             return {}
         inside = {name[len(start) :].strip("/"): info for name, info in found.items() if name.startswith(f"{start}/")}
-        return {name: (int(info.get("size") or 0), self._time(info)) for name, info in inside.items()}
+        return {name: FileInfo(int(info.get("size") or 0), self._time(info)) for name, info in inside.items()}
 
     def _time(self, info: dict[str, Any]) -> float:
-        """Seconds since 1970 by the clock of the file system."""
+        """When a file was changed, in seconds since 1970; each kind of file system has a name of its own for that."""
         for name in _TIMES:
             given = info.get(name)
             if isinstance(given, str):
@@ -146,19 +133,18 @@ class FarFolder:
 
         Raises:
             FileNotFoundError: What is to be read is not there.
-            FileExistsError: What is to be new is there.
-            FolderAway: It failed each time, or is not permitted.
+            Unreachable: It failed each time, or is not permitted.
         """
         left = [*(PAUSES_S if pauses is None else pauses)]
         while True:
             try:
                 return operation()
-            except (FileNotFoundError, FileExistsError):
+            except FileNotFoundError:
                 raise
             except Exception as error:  # each file system has errors of its own
                 if isinstance(error, PermissionError | NotADirectoryError) or not left:
                     shown = without_credentials(self.url)
-                    raise FolderAway(f"the stage store {shown} does not answer: {_sentence(error)}") from error
+                    raise Unreachable(f"the stage store {shown} does not answer: {_sentence(error)}") from error
                 time.sleep(left.pop(0))
 
 

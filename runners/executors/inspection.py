@@ -7,7 +7,9 @@ from runners.backends import all_backends
 from runners.machine.device import describe
 from runners.runner import WorkloadFacts
 from runners.workload import SPLITS, Workload
-from runners.workload_loading.reference import check, fingerprint, resolve
+from runners.workload_loading.check import check_contract
+from runners.workload_loading.fingerprint import fingerprint
+from runners.workload_loading.reference import resolve
 from spaces.environment import Environment
 from spaces.space_document import all_techniques
 from spaces.technique import CHANGES_THE_MODEL, ModelContext, Technique
@@ -20,7 +22,7 @@ def inspect_here(workload: Any) -> tuple[Environment, WorkloadFacts]:
         RequestError: The workload cannot be found or breaks its contract.
     """
     resolved = resolve(workload)
-    check(resolved)
+    check_contract(resolved)
     environment = describe(all_backends())
     facts = WorkloadFacts(
         name=resolved.name,

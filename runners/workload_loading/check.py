@@ -1,6 +1,5 @@
 """The contract of a workload, checked before a search spends hours on one that breaks it."""
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,18 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from runners.workload import SPLITS, Split, Workload
-from runners.workload_loading.user_code import UserCode
+from runners.workload_loading.split_overlap import shared_examples, spread
+from runners.workload_loading.user_code import user_code
 from spaces.errors import RequestError
 from spaces.plans import TrainingPlan
 
 EXAMPLES = 2
 """Examples on which the network and the metric are tried."""
 
-COMPARED = 200_000_000
-"""Numbers that are hashed at most to find examples that two splits share; 65,000 images of 3x32x32."""
-
-LOOKED_FOR = 500
-"""Examples of a split that are looked for among those of the training split."""
+TARGETS = 500
+"""Examples whose targets are looked at, where the targets do not lie in memory, and for the metric."""
 
 
 def check_contract(workload: Any) -> None:
@@ -37,7 +34,7 @@ def check_contract(workload: Any) -> None:
     _check_fields(workload)
     _check_splits(workload)
     _check_repeatable(workload)
-    inputs, targets = _few(workload, "train")
+    inputs, targets = _first_examples(workload, "train")
     outputs = _check_network(workload, inputs)
     if workload.loss is None:
         _check_classes(workload, outputs.shape)
@@ -45,68 +42,70 @@ def check_contract(workload: Any) -> None:
     _check_metric(workload, outputs)
     _check_augmentation(workload, inputs)
     for split in ("test", "validation"):
-        _check_apart(workload, split)
+        _check_overlap(workload, split)
 
 
 def _check_fields(workload: Workload) -> None:
     for name in ("model", "data", "metric"):
         if not callable(getattr(workload, name)):
-            raise _broken(workload, f"{name} must be a function, not {type(getattr(workload, name)).__name__}")
+            raise _refusal(workload, f"{name} must be a function, not {type(getattr(workload, name)).__name__}")
     if not isinstance(workload.training, TrainingPlan):
-        raise _broken(workload, f"training must be a TrainingPlan, not {type(workload.training).__name__}")
+        raise _refusal(workload, f"training must be a TrainingPlan, not {type(workload.training).__name__}")
     if not isinstance(workload.name, str) or not workload.name.strip():
-        raise _broken(workload, f"its name must be a word, not {workload.name!r}")
+        raise _refusal(workload, f"its name must be a word, not {workload.name!r}")
 
 
 def _check_splits(workload: Workload) -> None:
-    with UserCode(f"workload {workload.name}: loading its data"):
+    with user_code(f"workload {workload.name}: loading its data"):
         splits = workload.splits
     shapes = {}
     for name in SPLITS:
-        inputs, targets = _few(workload, name)
+        inputs, targets = _first_examples(workload, name)
         if not isinstance(inputs, np.ndarray) or inputs.dtype != np.float32:
-            raise _broken(workload, f"inputs of the {name} split are {_kind(inputs)}; they must be float32 arrays")
+            raise _refusal(workload, f"inputs of the {name} split are {_type_of(inputs)}; they must be float32 arrays")
         expected = min(EXAMPLES, len(splits[name]))
         if len(inputs) != expected or len(targets) != expected:
-            raise _broken(
+            raise _refusal(
                 workload,
                 f"the {name} split gives {len(inputs)} inputs and {len(targets)} targets for {expected} examples",
             )
         if not np.isfinite(inputs).all():
-            raise _broken(workload, f"inputs of the {name} split hold NaN or infinity; clean the data")
+            raise _refusal(workload, f"inputs of the {name} split hold NaN or infinity; clean the data")
         shapes[name] = inputs.shape[1:]
     if len(set(shapes.values())) > 1:
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise _broken(workload, f"its splits have inputs of different shapes ({listed}); make them the same")
+        raise _refusal(workload, f"its splits have inputs of different shapes ({listed}); make them the same")
 
 
 def _check_repeatable(workload: Workload) -> None:
     """Every process loads the data for itself; a split drawn anew in each would leak the test into the training."""
-    with UserCode(f"workload {workload.name}: loading its data again"):
+    with user_code(f"workload {workload.name}: loading its data again"):
         again = replace(workload).splits
     for name, split in workload.splits.items():
-        some = _spread(len(split), 8)
+        some = spread(len(split), 8)
         pairs = zip(split.batch(some), again[name].batch(some), strict=True) if len(split) == len(again[name]) else None
         if pairs is None or not all(np.array_equal(first, second) for first, second in pairs):
-            raise _broken(workload, f"data() gives another {name} split at each call; draw it with a fixed seed")
+            raise _refusal(workload, f"data() gives another {name} split at each call; draw it with a fixed seed")
 
 
 def _check_network(workload: Workload, inputs: NDArray[Any]) -> Tensor:
-    with UserCode(f"workload {workload.name}: making its model"):
+    with user_code(f"workload {workload.name}: making its model"):
         network = workload.model()
     if not isinstance(network, nn.Module):
-        raise _broken(workload, f"model() gives {_kind(network)}; it must give a torch.nn.Module")
-    with UserCode(f"workload {workload.name}: its model on inputs of shape {inputs.shape}"), torch.no_grad():
+        raise _refusal(workload, f"model() gives {_type_of(network)}; it must give a torch.nn.Module")
+    with user_code(f"workload {workload.name}: its model on inputs of shape {inputs.shape}"), torch.no_grad():
         outputs = network.eval()(torch.from_numpy(inputs))
     if not isinstance(outputs, Tensor):
-        raise _broken(workload, f"its model answers with {_kind(outputs)}; it must answer with one tensor")
+        raise _refusal(workload, f"its model answers with {_type_of(outputs)}; it must answer with one tensor")
     if outputs.dim() < 1 or outputs.shape[0] != len(inputs):
-        raise _broken(
+        raise _refusal(
             workload,
             f"its model answers {len(inputs)} examples with shape {tuple(outputs.shape)}; the first must be the batch",
         )
     if not torch.isfinite(outputs).all():
-        raise _broken(workload, "its model answers with NaN or infinity; check its weights and the scale of the inputs")
+        raise _refusal(
+            workload, "its model answers with NaN or infinity; check its weights and the scale of the inputs"
+        )
     if workload.pretrained:
         _check_pretrained(workload, network)
     return outputs
@@ -115,10 +114,10 @@ def _check_network(workload: Workload, inputs: NDArray[Any]) -> Tensor:
 def _check_pretrained(workload: Workload, network: nn.Module) -> None:
     from runners.lowering.weights import weights_digest
 
-    with UserCode(f"workload {workload.name}: making its model again"):
+    with user_code(f"workload {workload.name}: making its model again"):
         again = workload.model()
     if weights_digest(again) != weights_digest(network):
-        raise _broken(
+        raise _refusal(
             workload, "it is pretrained, but model() gives other weights at each call; load the trained ones in it"
         )
 
@@ -131,11 +130,11 @@ def _check_classes(workload: Workload, shape: torch.Size) -> None:
             continue
         if targets.dtype != np.int64:
             problem = f"targets of the {name} split are {targets.dtype}; class numbers must be int64"
-            raise _broken(workload, f"{problem}, and targets of another kind need a loss of their own")
+            raise _refusal(workload, f"{problem}, and targets of another kind need a loss of their own")
         least, most = int(targets.min()), int(targets.max())
         if len(shape) < 2 or least < 0 or most >= shape[1]:
             outputs = shape[1] if len(shape) > 1 else 1
-            raise _broken(
+            raise _refusal(
                 workload,
                 f"targets of the {name} split go from {least} to {most}, but its model has {outputs} outputs;"
                 f" for {outputs} classes they go from 0 to {outputs - 1}",
@@ -144,79 +143,62 @@ def _check_classes(workload: Workload, shape: torch.Size) -> None:
 
 def _check_loss(workload: Workload, outputs: Tensor, targets: NDArray[Any]) -> None:
     loss: Callable[[Any, Any], Any] = workload.loss or nn.functional.cross_entropy
-    with UserCode(f"workload {workload.name}: its loss on outputs {tuple(outputs.shape)} and targets {targets.shape}"):
+    with user_code(f"workload {workload.name}: its loss on outputs {tuple(outputs.shape)} and targets {targets.shape}"):
         value = loss(outputs, torch.from_numpy(np.ascontiguousarray(targets)))
     if not isinstance(value, Tensor) or value.dim() != 0 or not torch.isfinite(value):
-        shown = value.detach().tolist() if isinstance(value, Tensor) and value.numel() < 5 else _kind(value)
-        raise _broken(workload, f"its loss gives {shown}; it must give a tensor that holds one finite number")
+        shown = value.detach().tolist() if isinstance(value, Tensor) and value.numel() < 5 else _type_of(value)
+        raise _refusal(workload, f"its loss gives {shown}; it must give a tensor that holds one finite number")
 
 
 def _check_metric(workload: Workload, outputs: Tensor) -> None:
     """On outputs that are made up, for targets from all over the split: two examples may lack a class."""
     targets = _targets(workload.splits["validation"])
-    targets = targets[_spread(len(targets), LOOKED_FOR)]
+    targets = targets[spread(len(targets), TARGETS)]
     made_up = np.random.default_rng(0).normal(size=(len(targets), *outputs.shape[1:])).astype(np.float32)
-    with UserCode(f"workload {workload.name}: its metric {workload.metric_name}"):
+    with user_code(f"workload {workload.name}: its metric {workload.metric_name}"):
         value = workload.metric(made_up, targets)
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
-        shown = _kind(value) if isinstance(value, np.ndarray) else repr(value)
-        raise _broken(workload, f"its metric {workload.metric_name} gives {shown}; it must give a finite number")
+        shown = _type_of(value) if isinstance(value, np.ndarray) else repr(value)
+        raise _refusal(workload, f"its metric {workload.metric_name} gives {shown}; it must give a finite number")
 
 
 def _check_augmentation(workload: Workload, inputs: NDArray[Any]) -> None:
     if workload.augment is None:
         return
-    with UserCode(f"workload {workload.name}: its augmentation"):
+    with user_code(f"workload {workload.name}: its augmentation"):
         changed = workload.augment(torch.from_numpy(inputs.copy()), torch.Generator().manual_seed(0))
     if not isinstance(changed, Tensor) or changed.shape != inputs.shape:
-        shape = tuple(changed.shape) if isinstance(changed, Tensor) else _kind(changed)
-        raise _broken(workload, f"its augmentation makes {shape} of inputs {inputs.shape}; it must keep the shape")
+        shape = tuple(changed.shape) if isinstance(changed, Tensor) else _type_of(changed)
+        raise _refusal(workload, f"its augmentation makes {shape} of inputs {inputs.shape}; it must keep the shape")
 
 
-def _check_apart(workload: Workload, name: str) -> None:
-    """A model that was trained on the examples that judge it is praised for its memory."""
+def _check_overlap(workload: Workload, name: str) -> None:
+    """Examples that the model was trained on say little of its quality."""
     judged, train = workload.splits[name], workload.splits["train"]
     if judged is train:
-        raise _broken(workload, f"its {name} split is its train split; keep them apart")
-    wanted = _digests(judged, LOOKED_FOR)
-    known = set(_digests(train, COMPARED))
-    shared = sum(digest in known for digest in wanted)
-    if shared > len(wanted) / 2:
-        share = f"{shared} of {len(wanted)} examples"
-        raise _broken(workload, f"{share} of its {name} split are in its train split too; keep them apart")
-
-
-def _digests(split: Split, most: int) -> list[str]:
-    """Hashes of up to ``most`` examples, spread evenly, as far as the numbers to be hashed allow."""
-    if hasattr(split, "example_digests"):
-        found: list[str] = split.example_digests()
-        return found if most >= len(found) else [found[i] for i in _spread(len(found), most)]
-    size = split.batch(np.array([0]))[0].size
-    indices = _spread(len(split), min(most, max(1, COMPARED // max(1, size))))
-    parts = [indices[first : first + 256] for first in range(0, len(indices), 256)]
-    return [hashlib.sha256(row.tobytes()).hexdigest() for part in parts for row in split.batch(part)[0]]
-
-
-def _spread(length: int, most: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, length - 1, min(length, most)).astype(np.int64))
+        raise _refusal(workload, f"its {name} split is its train split; keep them apart")
+    shared, looked_for = shared_examples(judged, train)
+    if shared > looked_for / 2:
+        share = f"{shared} of {looked_for} examples"
+        raise _refusal(workload, f"{share} of its {name} split are in its train split too; keep them apart")
 
 
 def _targets(split: Split) -> NDArray[Any]:
     """All targets where they lie in memory, else those of some hundred examples."""
     if hasattr(split, "targets"):
         return np.asarray(split.targets)
-    return split.batch(_spread(len(split), LOOKED_FOR))[1]
+    return split.batch(spread(len(split), TARGETS))[1]
 
 
-def _few(workload: Workload, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def _first_examples(workload: Workload, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
     split = workload.splits[name]
-    with UserCode(f"workload {workload.name}: reading its {name} split"):
+    with user_code(f"workload {workload.name}: reading its {name} split"):
         return split.batch(np.arange(min(EXAMPLES, len(split))))
 
 
-def _kind(value: Any) -> str:
+def _type_of(value: Any) -> str:
     return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
-def _broken(workload: Workload, problem: str) -> RequestError:
+def _refusal(workload: Workload, problem: str) -> RequestError:
     return RequestError(f"workload {workload.name}: {problem}")

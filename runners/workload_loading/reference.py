@@ -6,17 +6,14 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from runners import workloads
-from runners.workload_loading.source_files import source_files
 from runners.workload_loading.torchvision_settings import read_settings
-from runners.workload_loading.user_code import UserCode
+from runners.workload_loading.user_code import user_code
 from spaces.errors import RequestError
 from spaces.setting_error import did_you_mean
 
@@ -58,9 +55,9 @@ def _absolute(reference: Reference, base: Path) -> Reference:
         return read_settings(reference, base).to_mapping()
     if not isinstance(reference, str):
         raise RequestError(f"{reference!r} names no workload; {_allowed()}")
-    place, _, name = reference.rpartition(":") if re.search(r":\w*$", reference) else (reference, "", "")
     if reference.endswith(":"):
         raise RequestError(f"{reference!r} ends in a colon; put the name of the workload behind it")
+    place, name = split_reference(reference)
     if place.endswith(".py"):
         return f"{_existing_file(place, base)}{':' + name if name else ''}"
     if name and _MODULE.fullmatch(place):
@@ -68,6 +65,12 @@ def _absolute(reference: Reference, base: Path) -> Reference:
     if name or reference not in built_in_names():
         raise RequestError(_not_found(reference, base))
     return reference
+
+
+def split_reference(reference: str) -> tuple[str, str | None]:
+    """``FILE.py:NAME`` or ``package.module:NAME`` in two; None stands for a name that is not given."""
+    place, _, name = reference.rpartition(":")
+    return (place, name) if place and name.isidentifier() else (reference, None)
 
 
 def check_workload_reference(reference: Reference) -> None:
@@ -94,28 +97,6 @@ def resolve(reference: Reference) -> "Workload":
         return _resolve(json.dumps(absolute, sort_keys=True))
 
 
-def check(workload: "Workload") -> None:
-    """Check the contract of a workload before a search spends time on it; see `runners.workload_loading.check`.
-
-    Raises:
-        RequestError: One sentence on the first thing that is wrong.
-    """
-    from runners.workload_loading.check import check_contract
-
-    check_contract(workload)
-
-
-def fingerprint(workload: "Workload", reference: Reference) -> str:
-    """SHA-256 over data, training plan, the code that defines the workload, and the weights that it comes with."""
-    parts: list[Any] = [[name, split.fingerprint()] for name, split in sorted(workload.splits.items())]
-    parts += [asdict(workload.training), _definition(absolute_reference(reference, Path.cwd()))]
-    if workload.pretrained:
-        from runners.lowering.weights import weights_digest
-
-        parts.append(weights_digest(workload.model()))
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
 @cache
 def _resolve(reference_json: str) -> "Workload":
     reference = json.loads(reference_json)
@@ -123,19 +104,15 @@ def _resolve(reference_json: str) -> "Workload":
         from runners.workload_loading.torchvision_workload import make_workload
 
         return make_workload(read_settings(reference, Path.cwd()))
-    place, name = _split(reference)
+    place, name = split_reference(reference)
     if place.endswith(".py"):
         return _pick(_load_file(Path(place)), name, Path(place).name)
     if name is not None:
         _import_from_here()
-        with UserCode(f"importing {place}"):
-            return _pick(importlib.import_module(place), name, place)
+        with user_code(f"importing {place}"):
+            module = importlib.import_module(place)
+        return _pick(module, name, place)
     return _pick(importlib.import_module(f"{workloads.__name__}.{reference}"), "WORKLOAD", reference)
-
-
-def _split(reference: str) -> tuple[str, str | None]:
-    place, colon, name = reference.rpartition(":")
-    return (place, name) if colon and name.isidentifier() else (reference, None)
 
 
 @cache
@@ -148,7 +125,7 @@ def _load_file(path: Path) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
     try:
-        with UserCode(f"running {path.name}", path):
+        with user_code(f"running {path.name}", path):
             # Compiled here rather than imported: a cached bytecode file can be older than an edit of the same second.
             exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
     except RequestError:
@@ -167,7 +144,6 @@ def _pick(module: ModuleType, name: str | None, place: str) -> "Workload":
     from runners.workload import Workload
 
     found = {key: value for key, value in vars(module).items() if isinstance(value, Workload)}
-    others = list(found)
     if name is None and "WORKLOAD" not in found and len({id(value) for value in found.values()}) == 1:
         return next(iter(found.values()))
     wanted = name or "WORKLOAD"
@@ -176,36 +152,8 @@ def _pick(module: ModuleType, name: str | None, place: str) -> "Workload":
     if hasattr(module, wanted):
         kind = type(getattr(module, wanted)).__name__
         raise RequestError(f"{wanted} in {place} is of type {kind}; it must be a runners.workload.Workload")
-    have = f"it defines {', '.join(others)}" if others else "it defines no Workload at all"
-    raise RequestError(f"{place} has no {wanted}; {have}{did_you_mean(wanted, others)}")
-
-
-def _definition(reference: Reference) -> Any:
-    """What decides how the workload behaves apart from its data: source texts, or settings without paths."""
-    if isinstance(reference, Mapping):
-        settings = {key: value for key, value in reference.items() if key != "data"}
-        own = read_settings(reference, Path.cwd()).own_weights
-        here = Path(__file__)
-        maker = (here.with_name("torchvision_workload.py"), here.parents[1] / "datasets" / "image_folder.py")
-        return [settings | ({"weights": "own"} if own else {}), [_digest(path) for path in maker]]
-    place, name = _split(reference)
-    if not place.endswith(".py"):
-        dotted = place if name is not None else f"{workloads.__name__}.{reference}"
-        return [name, [_digest(path) for path in _module_sources(dotted)]]
-    return [name, [_digest(path) for path in source_files(Path(place))]]
-
-
-def _module_sources(dotted: str) -> tuple[Path, ...]:
-    spec = find_spec(dotted)
-    origin = spec.origin if spec else None
-    assert origin is not None, f"{dotted} was imported already"
-    file = Path(origin)
-    above = dotted.count(".") + (file.name == "__init__.py")
-    return (file,) if dotted.startswith(workloads.__name__) else source_files(file, file.parents[above])
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    have = f"it defines {', '.join(found)}" if found else "it defines no Workload at all"
+    raise RequestError(f"{place} has no {wanted}; {have}{did_you_mean(wanted, found)}")
 
 
 def _existing_file(place: str, base: Path) -> Path:

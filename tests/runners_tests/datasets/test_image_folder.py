@@ -15,7 +15,9 @@ import runners.datasets.image_folder as image_folder
 from runners.datasets.crop_and_flip import crop_and_flip
 from runners.datasets.image_folder import ImageFolderSplit, native_side, open_image_folder
 from runners.workload import Workload
-from runners.workload_loading.reference import check, fingerprint, resolve
+from runners.workload_loading.check import check_contract
+from runners.workload_loading.fingerprint import fingerprint
+from runners.workload_loading.reference import resolve
 from runners.workload_loading.torchvision_settings import read_settings
 from runners.workload_loading.torchvision_workload import _start_from, make_network, make_workload
 from spaces.errors import RequestError
@@ -243,7 +245,7 @@ def test_own_weights_are_loaded_and_not_trained_again(tmp_path: Path) -> None:
     save_file(trained.state_dict(), tmp_path / "mine.safetensors")
     reference = mapping(folder, weights=str(tmp_path / "mine.safetensors"))
     made = resolve(reference)
-    check(made)
+    check_contract(made)
     assert made.pretrained
     inputs = torch.from_numpy(made.example())
     with torch.no_grad():

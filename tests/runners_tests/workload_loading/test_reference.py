@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runners.workload_loading.reference import absolute_reference, check_workload_reference, fingerprint, resolve
+from runners.workload_loading.fingerprint import fingerprint
+from runners.workload_loading.reference import absolute_reference, check_workload_reference, resolve
 from spaces.errors import RequestError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -126,6 +127,7 @@ def test_an_unknown_object_names_the_nearest(folder: Path) -> None:
         ("mine", r"for the file write mine\.py"),
         ("mien.py", r"there is no file mien\.py .*\(did you mean 'mine\.py'\?\)"),
         ("mine.py:", "ends in a colon"),
+        ("mine.py:1st", "unknown workload .mine.py:1st.; allowed are"),
         ("notes.txt", "is no Python file"),
         ("folder/net", "is no Python file"),
         (3, "3 names no workload"),

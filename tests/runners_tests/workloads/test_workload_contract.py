@@ -12,7 +12,8 @@ from torch import nn
 
 from runners import workloads
 from runners.workload import Workload
-from runners.workload_loading.reference import built_in_names, check, resolve
+from runners.workload_loading.check import check_contract
+from runners.workload_loading.reference import built_in_names, resolve
 from spaces.discovery import walk
 from spaces.errors import RequestError
 
@@ -143,21 +144,21 @@ BROKEN: dict[str, tuple[Any, str]] = {
 
 
 def test_a_sound_workload_passes() -> None:
-    check(SOUND)
-    check(with_data(test=(np.concatenate([inputs(9, 2)[:5], inputs(9, 0)[:4]]), targets(9))))
+    check_contract(SOUND)
+    check_contract(with_data(test=(np.concatenate([inputs(9, 2)[:5], inputs(9, 0)[:4]]), targets(9))))
 
 
 @pytest.mark.parametrize("breach", BROKEN)
 def test_a_workload_that_breaks_the_contract_is_refused(breach: str) -> None:
     workload, sentence = BROKEN[breach]
     with pytest.raises(RequestError, match=sentence) as refusal:
-        check(workload)
+        check_contract(workload)
     assert "\n" not in str(refusal.value)
 
 
 def test_regression_with_a_loss_of_its_own_passes() -> None:
     floats = {name: (pair[0], pair[1][:, None].astype(np.float32)) for name, pair in data().items()}
-    check(
+    check_contract(
         replace(
             SOUND,
             data=lambda: floats,

@@ -10,7 +10,9 @@ import torch
 
 from runners.training.loop import train
 from runners.training.settings import Level, TrainingSettings
-from runners.workload_loading.reference import check, fingerprint, resolve
+from runners.workload_loading.check import check_contract
+from runners.workload_loading.fingerprint import fingerprint
+from runners.workload_loading.reference import resolve
 from search.commands.init import STUDY_YAML, WORKLOAD_PY, write_starter_files
 from search.request.study_request import from_yaml, merge
 from spaces.errors import RequestError
@@ -26,7 +28,7 @@ def test_the_starter_files_are_a_study_whose_workload_keeps_the_contract_and_tra
     assert write_starter_files(folder) == [folder / "study.yaml", folder / "workload.py"]
     request = merge(from_yaml(folder / "study.yaml"), {})
     workload = resolve(request.workload)
-    check(workload)
+    check_contract(workload)
     assert workload.metric_name == "balanced_accuracy"
     assert fingerprint(workload, request.workload) == fingerprint(workload, request.workload)
     some = workload.splits["train"].batch(np.arange(64))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # plotly takes a moment to import, and only `draw` needs it
 __all__ = ["draw", "figure_html", "front_points"]
 
 _GREY, _BLUE, _RED, _INK = "#9aa1ab", "#1f5fbf", "#c8452f", "#23272e"
+_TITLE_LINE_PX = 27
 _NEAR = 0.06
 """Numbers of dots that are nearer than this share of the picture would be printed over each other."""
 
@@ -25,6 +26,7 @@ def draw(points: FrontPoints) -> "Figure":
     """
     import plotly.graph_objects as go
 
+    heading = _heading(points)
     line = sorted((point for point in points.points if point.line), key=lambda point: point.x)
     figure = go.Figure()
     figure.add_trace(
@@ -39,12 +41,12 @@ def draw(points: FrontPoints) -> "Figure":
     figure.add_trace(_dots(points, "front", {"color": _BLUE, "size": 11}, bars=True))
     figure.add_trace(_dots(points, "baseline", {"color": _RED, "size": 14, "symbol": "diamond"}, bars=True))
     figure.update_layout(
-        title={"text": _heading(points), "x": 0.04, "y": 0.97, "yanchor": "top"},
+        title={"text": heading, "x": 0.04, "y": 1, "yanchor": "top", "pad": {"t": 24}},
         template="plotly_white",
         font={"family": "Inter, Segoe UI, Helvetica, Arial, sans-serif", "size": 15, "color": _INK},
         hoverlabel={"bgcolor": "white", "font": {"size": 13}, "align": "left"},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-        margin={"l": 80, "r": 40, "t": 130, "b": 70},
+        margin={"l": 80, "r": 40, "t": 60 + _TITLE_LINE_PX * (1 + heading.count("<br>")), "b": 70},
         xaxis=_axis(points.x, [point.x for point in points.points]),
         yaxis=_axis(points.y, [point.y for point in points.points]),
     )

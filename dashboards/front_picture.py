@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 ENDINGS = (".png", ".svg", ".pdf")
-WIDTH_PX, HEIGHT_PX = 800, 430
-LINE_PX, TITLE_LINE_PX = 20, 27
+WIDTH_PX, HEIGHT_PX = 800, 330
+"""Of the whole picture, and of the part between the axes."""
+AXIS_PX, LINE_PX = 80, 20
 SCALE = 2
 """Pixels of a PNG for each pixel of the layout, so that it is sharp in print."""
 
@@ -47,14 +48,13 @@ def picture(points: FrontPoints) -> "Figure":
     members = sorted((point for point in points.points if point.kind == "front"), key=lambda point: -point.x)
     lines = [_line(point) for point in members]
     below = LINE_PX * (len(lines) + 1)
-    above = TITLE_LINE_PX * (1 + figure.layout.title.text.count("<br>"))
+    above = figure.layout.margin.t
     figure.update_layout(
         width=WIDTH_PX,
-        height=HEIGHT_PX + above + below,
-        title={"y": 1, "pad": {"t": 24}},
+        height=above + HEIGHT_PX + AXIS_PX + below,
         xaxis_title_font_size=16,
         yaxis_title_font_size=16,
-        margin={"l": 80, "r": 30, "t": 60 + above, "b": 80 + below},
+        margin={"l": 80, "r": 30, "t": above, "b": AXIS_PX + below},
     )
     figure.add_annotation(
         text="<br>".join(["<b>Members of the front, by trial. Bars: 95 % intervals.</b>", *lines]),
@@ -67,7 +67,7 @@ def picture(points: FrontPoints) -> "Figure":
         y=0,
         xanchor="left",
         yanchor="top",
-        yshift=-70,
+        yshift=10 - AXIS_PX,
     )
     return figure
 

@@ -171,7 +171,7 @@ def test_an_import_against_the_rules_is_found(tmp_path: Path, place: str, source
         ("search/planted.py", "import dashboards, runners, spaces"),
         ("runners/stages/planted.py", "from . import chain\nfrom ..backend import Backend\nfrom spaces import plans"),
         ("dashboards/tracking.py", "import mlflow"),
-        ("search/driver/planted.py", "from search.driver.candidate import Candidate\nfrom search.study import study"),
+        ("search/driver/planted.py", "from search.driver.runs import TrialRun\nfrom search.study import study"),
         ("runners/executors/planted.py", "from runners.runner import Runner\nimport runners"),
         ("runners/executors/ray.py", "def f():\n    import ray\n"),
         ("dashboards/ui.py", "import subprocess\nsubprocess.run(['mlflow', 'server'])"),

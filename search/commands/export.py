@@ -175,7 +175,7 @@ def _write(
             "seed": settings["seed"],
             "metric": document["metric"],
             "doubts": doubts(chosen),
-            "baseline_minima": MachineBaselines(study).known,
+            "baseline_minima": MachineBaselines(study).minima,
         },
         workload=document["workload"],
         origin={"study": study.study_name, "trial": chosen["trial"], "workload": settings["workload"]},

@@ -18,11 +18,12 @@ from runners.measuring.paired_timing import CALLS_FOR_P99
 from runners.runner import Runner
 from runners.stages.chain import Chains
 from runners.store.location import open_store
+from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import check_workload_reference
 from search.commands.conclusion import conclude
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
-from search.driver.front_artifacts import keep_front
+from search.driver.front_artifacts import keep_artifacts
 from search.driver.observers import Observers
 from search.driver.search_context import SearchContext
 from search.driver.successive_halving import levels_of
@@ -93,8 +94,7 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
             study.set_user_attr("places", places.to_json())
             least_calls = CALLS_FOR_P99 if "latency_p99_ms" in named else 0
             chains = Chains(space, facts, request.workload, request.seed, levels_of, least_calls)
-            document = _drive(study, runner, chains, request, places, progress, earlier, begun)
-            keep_front(study, document, runner, chains, store, progress.note)
+            document = _drive(study, runner, chains, request, places, progress, earlier, begun, store)
     return conclude(study, document, request.constraints, as_json=as_json)
 
 
@@ -135,6 +135,7 @@ def _drive(
     progress: Progress,
     earlier: EarlierStudy,
     begun: float,
+    store: StageStore,
 ) -> dict[str, Any]:
     """Run the trials and measure the front; whatever happens, the tracking learns how it ended."""
     objectives = find_objectives(request.objectives)
@@ -148,8 +149,9 @@ def _drive(
     watchers = Observers(progress, tracker, chains.space.baseline())
     search = SearchContext(study, runner, chains, objectives, request.constraints, watchers)
     left = request.time_budget - (time.monotonic() - begun) if request.time_budget else None
-    driver = Driver(search, targets, request.most_trials, timeout_s=request.timeout, time_budget_s=left)
-    driver.learn(earlier)
+    driver = Driver(
+        search, targets, request.most_trials, timeout_s=request.timeout, time_budget_s=left, earlier=earlier
+    )
     status = "failed"
     try:
         study.set_user_attr("status", "running")
@@ -174,7 +176,9 @@ def _drive(
             progress.note(
                 f"MLflow has not taken everything yet; the rest waits in {places.home.spool(study.study_name)}"
             )
-    return front_document(study, tracker.run_ids())
+    document = front_document(study, tracker.run_ids())
+    keep_artifacts(search, [member["trial"] for member in document["front"]], store)
+    return document
 
 
 @contextmanager

@@ -1,85 +1,123 @@
-"""The race of a study: trials under training compete at rungs, and leave where they can be told not to win."""
+"""Early stopping of trials: after their screening by the constraints, and at the rungs of their training."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from search.driver.candidate import Candidate
 from search.driver.successive_halving import Rungs
+from search.objectives.constraint import without_unstable_timings
 from search.objectives.trial_targets import KNOWN_AFTER_TRAINING, TrialTargets
 
 
-class EarlyStopping:
-    """Reports the trials of a study at each rung of their training.
+@dataclass
+class TrainingProgress:
+    """How far the training of a trial has come.
 
-    They compete in the losses of the objectives, with the accuracy of the network at the rung and the speed and size of
-    the screening, and in how far they miss a constraint that training decides. A trial whose speed is not known yet
-    does not compete: a guess would stop winners. Where another trial shares the next level of the training and goes
-    on, a trial goes on too: that costs no training, and its precision and its runtime have not had their say.
-
-    Args:
-        lessons: Turns figures into losses.
-        told: The trials that an earlier driver has told, whose places at the rungs still count.
-        trained: Keys of levels that are trained already.
+    Attributes:
+        number: The number of the trial.
+        keys: The key of the stage of each level, by the epochs after which the level ends; rising, empty where nothing
+            is trained.
+        accuracies: The accuracy on the validation split by the epochs trained so far.
+        competed: The losses with which the trial competed at each rung so far.
     """
 
-    def __init__(self, targets: TrialTargets, told: Sequence[FrozenTrial] = (), trained: Iterable[str] = ()) -> None:
+    number: int
+    keys: Mapping[int, str]
+    accuracies: dict[int, float] = field(default_factory=dict)
+    competed: list[list[float]] = field(default_factory=list)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The epochs after which the levels end."""
+        return tuple(self.keys)
+
+
+class EarlyStopping:
+    """Decides which trials of a study are stopped before their last stage.
+
+    After its screening a trial is stopped where it misses a constraint on its speed or its size.
+
+    At the end of each level of its training but the last, a rung, it competes: in the losses of the objectives, with
+    the accuracy of the network at the rung and the speed and size of the screening, and in how far it misses a
+    constraint that training decides. A trial whose speed is not known yet does not compete: a guess would stop good
+    ones. Where another trial shares the next level of the training and goes on, a trial goes on too: that costs no
+    training, and trials that share their training differ in precision and runtime.
+
+    Args:
+        targets: Turn figures into losses.
+        ended: The trials that an earlier driver has told, which still compete.
+        trained: Keys of the levels that are trained already.
+    """
+
+    def __init__(self, targets: TrialTargets, ended: Sequence[FrozenTrial] = (), trained: Iterable[str] = ()) -> None:
         self._targets = targets
         self._rungs: dict[tuple[int, ...], Rungs] = {}
         self._trained = set(trained)
-        for trial in told:
+        for trial in ended:
             competed = trial.user_attrs.get("competed")
             if competed:
-                levels = tuple(competed["levels"])
+                rungs = self._rungs_of(tuple(competed["levels"]))
                 for rung, losses in enumerate(competed["losses"]):
-                    self._of(levels).report(trial.number, rung, losses)
+                    rungs.report(trial.number, rung, losses)
 
-    def stopped(self, candidate: Candidate, result: Mapping[str, Any]) -> str | None:
-        """Why the trial of ``candidate`` leaves after a level of its training, or None where it goes on.
+    def after_screening(self, speed: Mapping[str, Any]) -> str | None:
+        """Why a trial with the figures ``speed`` of its screening is not trained, or None where it is."""
+        missed = self._targets.first_violated(without_unstable_timings(speed))
+        return f"not trained: it misses {missed} with {speed[missed.quantity]:.4g}" if missed else None
+
+    def would_stop_if_trusted(self, speed: Mapping[str, Any]) -> bool:
+        """Whether a trial would not be trained if all of ``speed`` could be trusted."""
+        return self._targets.first_violated(speed) is not None
+
+    def after_level(
+        self, training: TrainingProgress, result: Mapping[str, Any], speed: Mapping[str, Any] | None
+    ) -> str | None:
+        """Why a trial is stopped after a level of its training, or None where it goes on.
 
         Args:
-            candidate: Its training has come to ``result["epochs"]``, which is noted in its ``rungs``.
+            training: How far it has come; the accuracy and the losses at this level are added to it.
             result: The figures of the level.
+            speed: The figures of its screening, or None.
         """
-        levels = candidate.levels
+        levels = training.levels
         epochs, accuracy = int(result["epochs"]), result.get("accuracy")
         if accuracy is not None:
-            candidate.rungs[epochs] = accuracy
+            training.accuracies[epochs] = accuracy
         if accuracy is None or epochs == levels[-1]:
             return None
-        next_level = candidate.tasks[candidate.position + 1].key
-        if self._goes_on(candidate, epochs, result) or next_level in self._trained:
-            self._trained.add(next_level)
+        next_key = training.keys[levels[levels.index(epochs) + 1]]
+        if self._goes_on(training, epochs, self._losses(result, speed)) or next_key in self._trained:
+            self._trained.add(next_key)
             return None
         return f"others did better after {epochs} of {levels[-1]} epochs of training ({accuracy:.1%} there)"
 
-    def _goes_on(self, candidate: Candidate, epochs: int, result: Mapping[str, Any]) -> bool:
-        rung = len(candidate.competed)
-        losses = self._losses(candidate, result)
-        if losses is None or candidate.number is None or epochs != candidate.levels[rung]:
+    def _goes_on(self, training: TrainingProgress, epochs: int, losses: list[float] | None) -> bool:
+        rung = len(training.competed)
+        if losses is None or epochs != training.levels[rung]:
             return True
-        candidate.competed.append(losses)
-        return self._of(candidate.levels).report(candidate.number, rung, losses)
+        training.competed.append(losses)
+        return self._rungs_of(training.levels).report(training.number, rung, losses)
 
-    def _of(self, levels: tuple[int, ...]) -> Rungs:
+    def _rungs_of(self, levels: tuple[int, ...]) -> Rungs:
         if levels not in self._rungs:
             self._rungs[levels] = Rungs(levels)
         return self._rungs[levels]
 
-    def _losses(self, candidate: Candidate, result: Mapping[str, Any]) -> list[float] | None:
-        """What the candidate competes in; None where one of the objectives is not known.
+    def _losses(self, result: Mapping[str, Any], speed: Mapping[str, Any] | None) -> list[float] | None:
+        """What a trial competes in; None where one of the objectives is not known.
 
         A constraint on a quantity that is not known yet counts as met: there are as many losses each time.
         """
         so_far = {name: result[name] for name in ("accuracy", "train_seconds") if name in result}
         so_far["accuracy_drop"] = self._targets.baseline["accuracy"] - so_far["accuracy"]
-        columns = self._targets.of_measurement({**(candidate.speed or {}), **so_far})
-        objectives = columns[: len(self._targets.objectives)]
+        targets = self._targets.of_measurement({**(speed or {}), **so_far})
+        objectives = targets[: len(self._targets.objectives)]
         missed = [
             max(0.0, float(np.nan_to_num(violation)))
-            for constraint, violation in zip(self._targets.constraints, columns[len(objectives) :], strict=True)
+            for constraint, violation in zip(self._targets.constraints, targets[len(objectives) :], strict=True)
             if constraint.quantity in KNOWN_AFTER_TRAINING
         ]
         return [*objectives.tolist(), *missed] if np.isfinite(objectives).all() else None

@@ -1,4 +1,4 @@
-"""The last word on the front: measured once more in fresh processes, and judged on the test split."""
+"""The final measurement of a front: timed once more in fresh processes, and evaluated on the test split."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,6 @@ from dashboards.front_document import times
 from runners.measuring.measurement import figures_of
 from runners.measuring.paired_timing import joined
 from runners.runner import StageOutcome, StageTask
-from search.driver.machine_baseline import MachineBaselines
 from search.driver.search_context import SearchContext
 from search.driver.trial_recorder import why_unknown
 from search.front.front import compute_front
@@ -17,37 +16,33 @@ from search.study.study import TrialRecord, records, timing_resolution
 
 
 def measure_front(search: SearchContext) -> None:
-    """Measure the front of a study finally and keep the figures with it; nothing to do where that is done.
+    """Make the final measurement of the front of a study, and keep the figures with it; nothing where that is done.
 
-    A front that is measured already is measured anew only where a trial was added or a figure was unstable.
+    A front that is measured already is measured again only where a trial was added or a figure was unstable.
     """
     study, observer = search.study, search.observer
     complete = [trial for trial in records(study) if trial.state == "complete"]
     resolution = timing_resolution(study)
     members, _ = compute_front(complete, search.objectives, search.constraints, resolution=resolution)
-    if not members or _is_settled(study, members):
+    if not members or _is_up_to_date(study, members):
         return
     observer.note("measuring the baseline and the front once more, with the test split")
     occasion = study.user_attrs.get("final_occasion", 0)
     study.set_user_attr("final", {})
-    finals = measure_finally(search, members, occasion)
+    finals = _final_figures(search, members, occasion)
     study.set_user_attr("final_occasion", occasion + 1)
     study.set_user_attr("final_trials", len(records(study)))
     study.set_user_attr("final", {str(number): figures for number, figures in finals.items()})
-    stayed = {
-        trial.number for trial in compute_front(complete, search.objectives, search.constraints, finals, resolution)[0]
-    }
+    stayed, _ = compute_front(complete, search.objectives, search.constraints, finals, resolution)
     for trial in members:
-        if trial.number not in stayed and trial.number in finals:
+        if trial.number in finals and trial.number not in {one.number for one in stayed}:
             observer.note(f"trial {trial.number} left the front: {_why_it_left(search, trial, finals[trial.number])}")
 
 
-def measure_finally(
-    search: SearchContext, members: Sequence[TrialRecord], occasion: int = 0
-) -> dict[int, dict[str, Any]]:
-    """Measure the baseline and ``members`` of the front once more; the test split is used here alone.
+def _final_figures(search: SearchContext, members: Sequence[TrialRecord], occasion: int) -> dict[int, dict[str, Any]]:
+    """Final figures of the baseline and ``members`` of the front; the test split is used here alone.
 
-    Each is judged in a fresh process; then all of them are timed in turn with each other and the baseline.
+    Each is evaluated in a fresh process; then all of them are timed in turn with each other and the baseline.
 
     Args:
         search: The study and what it needs; the runner carries out the measurements one after the other.
@@ -62,7 +57,7 @@ def measure_finally(
     everyone = {t.number: t.configuration for t in [*trials[:1], *members] if t.configuration is not None}
     finals: dict[int, dict[str, Any]] = {}
     for number, configuration in everyone.items():
-        outcome = _carry_out(search, search.chains.final(configuration, len(trials), occasion), number)
+        outcome = _run_stage(search, search.chains.final(configuration, len(trials), occasion), number)
         if not outcome.failure:
             finals[number] = figures_of(outcome.result)
         elif number == 0:
@@ -76,36 +71,38 @@ def measure_finally(
     for figures in finals.values():
         figures["accuracy_drop"] = finals[0]["accuracy"] - figures["accuracy"]
     judged = {number: everyone[number] for number in finals}
-    compared = _carry_out(search, search.chains.comparing(judged, len(trials), occasion), 0)
+    compared = _run_stage(search, search.chains.comparing(judged, len(trials), occasion), 0)
     if compared.failure:
         observer.note(f"the front was timed one by one, not side by side: {compared.failure}")
-        _doubt(finals.values(), f"timed alone, not beside the rest of the front: {compared.failure}")
+        _mark_unstable(finals.values(), f"timed alone, not beside the rest of the front: {compared.failure}")
     for number, timing in compared.result.get("timings", {}).items():
         finals[int(number)].update(figures_of(timing))
     return finals
 
 
-def _is_settled(study: optuna.Study, members: Sequence[TrialRecord]) -> bool:
+def _is_up_to_date(study: optuna.Study, members: Sequence[TrialRecord]) -> bool:
+    """Whether the final figures are those of the front as it is, and none of ``members`` is unstable."""
     finals = study.user_attrs.get("final", {})
-    steady = all(str(trial.number) in finals and not finals[str(trial.number)]["unstable"] for trial in members)
-    return steady and "0" in finals and study.user_attrs.get("final_trials") == len(records(study))
+    stable = all(str(trial.number) in finals and not finals[str(trial.number)]["unstable"] for trial in members)
+    return stable and "0" in finals and study.user_attrs.get("final_trials") == len(records(study))
 
 
 def _why_it_left(search: SearchContext, trial: TrialRecord, final: Mapping[str, Any]) -> str:
+    """What a former member of the front lacks finally, or its speedup in the search and finally."""
     needed = [*(objective.name for objective in search.objectives), *(bound.quantity for bound in search.constraints)]
     unknown = [why_unknown(name) for name in needed if final.get(name) is None]
     searched = (trial.measurement or {})["speedup"]
     return "; ".join(unknown) or f"{times(searched)}x in the search, {times(final['speedup'])}x finally"
 
 
-def _doubt(finals: Iterable[dict[str, Any]], reason: str) -> None:
-    """Mark all of ``finals`` as not to be trusted, beside what was said against one before."""
+def _mark_unstable(finals: Iterable[dict[str, Any]], reason: str) -> None:
+    """Add ``reason`` to why each of ``finals`` should not be trusted."""
     for figures in finals:
         figures["unstable"] = joined((reason, figures.get("unstable") or ""))
 
 
-def _carry_out(search: SearchContext, task: StageTask, number: int) -> StageOutcome:
+def _run_stage(search: SearchContext, task: StageTask, number: int) -> StageOutcome:
     search.observer.stage_started(number, "final")
-    outcome = MachineBaselines(search.study).carry_out_alone(search.runner, task)
+    outcome = search.run_alone(task)
     search.observer.stage_ended(number, "final", outcome.seconds, outcome.from_store)
     return outcome

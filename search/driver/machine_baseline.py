@@ -5,48 +5,42 @@ from dataclasses import replace
 import optuna
 
 from runners.measuring.deviation import BaselineMinima, merged_minima
-from runners.runner import Runner, StageOutcome, StageTask
-from search.driver.search_context import carry_out_alone
+from runners.runner import StageOutcome, StageTask
 
 ATTRIBUTE = "baseline_minima"
-BETTER_KNOWING = ("measuring", "comparing")
-"""Stages whose results are surer for it. What the baseline differs from itself by is to be seen in pairs alone."""
+"""What they are called in the results of stages, and the attribute of the study that keeps them."""
+INFORMED_STAGES = ("measuring", "comparing")
+"""The stages that are told of them. The one that times the baseline against itself is not: it judges single pairs."""
 
 
 class MachineBaselines:
-    """Tells measurements what those before them saw, and remembers it with the study.
+    """The shortest baseline times known so far: learnt from measurements, told to those after them.
 
     Args:
-        study: Keeps it, so that a study that goes on need not find out again.
+        study: Keeps them, so that a study that goes on need not find out again.
 
     Attributes:
-        known: What is known of each machine.
+        minima: The shortest time known of the baseline, by machine.
     """
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
-        self.known: BaselineMinima = study.user_attrs.get(ATTRIBUTE, {})
+        self.minima: BaselineMinima = study.user_attrs.get(ATTRIBUTE, {})
 
-    def informed(self, task: StageTask) -> StageTask:
-        """``task`` with what is known now, where it makes use of that."""
-        return replace(task, baseline_minima=self.known) if task.stage in BETTER_KNOWING else task
-
-    def carry_out_alone(self, runner: Runner, task: StageTask) -> StageOutcome:
-        """Send ``task``, informed, to a ``runner`` that has nothing else to do, and learn of its outcome."""
-        outcome = carry_out_alone(runner, self.informed(task))
-        self.learn(outcome)
-        return outcome
+    def inform(self, task: StageTask) -> StageTask:
+        """``task`` with the minima known now, where it makes use of them."""
+        return replace(task, baseline_minima=self.minima) if task.stage in INFORMED_STAGES else task
 
     def learn(self, outcome: StageOutcome) -> None:
-        """Take in what a stage saw, if it timed anything; out of the store it adds no time to what is known."""
-        seen = outcome.result.get("baseline_minima", {})
+        """Take in the minima that a stage found, if it timed anything; one from the store adds no seconds of timing."""
+        found = outcome.result.get(ATTRIBUTE, {})
         if outcome.from_store:
-            seen = {machine: {**fields, "seconds": 0.0} for machine, fields in seen.items()}
-        self.inherit(seen)
+            found = {machine: {**fields, "seconds": 0.0} for machine, fields in found.items()}
+        self.merge(found)
 
-    def inherit(self, known: BaselineMinima) -> None:
-        """Take in what an earlier study knows."""
-        joined = merged_minima(self.known, known)
-        if joined != self.known:
-            self.known = joined
-            self._study.set_user_attr(ATTRIBUTE, joined)
+    def merge(self, minima: BaselineMinima) -> None:
+        """Take in minima that were found before or elsewhere."""
+        merged = merged_minima(self.minima, minima)
+        if merged != self.minima:
+            self.minima = merged
+            self._study.set_user_attr(ATTRIBUTE, merged)

@@ -1,4 +1,4 @@
-"""Who is told what a driver does: the display and the tracking, joined into the driver's one watcher."""
+"""What a driver tells of itself, passed on to the progress display and the tracking."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,9 @@ from dashboards.tracking import Tracker
 from search.study.study import TrialRecord
 from spaces.configuration import Configuration
 
-_REASONS = {"complete": "failure", "failed": "failure", "stopped": "stopped"}
-"""What the reason is called with which a trial in this state ended."""
-
 
 class Observers:
-    """Passes everything on to a progress display and a tracker.
+    """The driver's `Observer`: passes what it is told on to a progress display and a tracker.
 
     Args:
         progress: What a person sees.
@@ -24,36 +21,37 @@ class Observers:
     def __init__(self, progress: Progress, tracker: Tracker, baseline: Configuration) -> None:
         self._progress = progress
         self._tracker = tracker
-        self._plain = baseline
+        self._baseline = baseline
 
     def stage_started(self, trial: int | None, stage: str) -> None:
-        """For the display."""
+        """For the progress display."""
         self._progress.stage_started(trial, stage)
 
     def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
-        """For the display."""
+        """For the progress display."""
         self._progress.stage_ended(trial, stage, seconds, from_store)
 
     def trial_ended(self, trial: TrialRecord, front: Sequence[TrialRecord], hypervolume: float, seconds: float) -> None:
         """For both: one line on the screen, one child run in MLflow."""
-        reasons = {"failure": None, "stopped": None, **{_REASONS[trial.state]: trial.failure}}
+        stopped = trial.state == "stopped"
         self._tracker.trial_finished(
             trial.number,
             dict(trial.configuration or {}),
             trial.measurement,
             hypervolume=hypervolume,
             seconds=seconds,
-            **reasons,
+            failure=None if stopped else trial.failure,
+            stopped=trial.failure if stopped else None,
         )
         self._progress.trial_ended(trial.number, self._line(trial))
         self._progress.front_is(hypervolume, len(front), self._line(front[0]) if front else "")
 
     def note(self, text: str) -> None:
-        """For the display."""
+        """For the progress display."""
         self._progress.note(text)
 
     def _line(self, trial: TrialRecord) -> str:
-        text = configuration_text(trial.configuration or {}, self._plain)
+        text = configuration_text(trial.configuration or {}, self._baseline)
         if not trial.measurement:
             return f"{trial.state}: {trial.failure} ({text})"
         figures = trial.measurement

@@ -1,135 +1,83 @@
 """Screening: timing candidates untrained, since the speed of a dense network does not depend on its weights."""
 
-from bisect import insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial
 
-from search.driver.candidate import TRAINING
+from search.driver.stage_costs import StageCosts
 from spaces.configuration import Configuration
 
-SHARE = 0.5
-"""Of the time that training takes, at most this share is spent on timing candidates that may never be trained."""
-MOST = 200
-"""Candidates timed for each one trained, at most."""
-TIMING = ("transforming", "settling", "quantising", "lowering", "measuring")
-"""The stages that a screening consists of."""
+MAX_SHARE_OF_TRAINING = 0.5
+"""At most this share of the time spent on training is spent on screening, since most of it is for candidates that are
+never trained."""
+MAX_PER_TRIAL = 200
+"""Candidates screened for each one trained, at most."""
 ATTRIBUTE = "screened"
-BLOCK = 50
-"""Candidates kept in one attribute of the study: each attribute costs whenever one of them is read."""
+"""The attributes of the study that keep the figures are called ``screened:0``, ``screened:1`` and so on."""
+PER_ATTRIBUTE = 50
+"""Candidates kept in one attribute: setting an attribute writes all of it, and reading a study reads each of them."""
 
 
 class Screening:
-    """Decides how many candidates are timed untrained for each one that is trained, and remembers their figures.
+    """Decides how many candidates are screened for each one that is trained, and keeps their figures.
 
-    How many follows from what either has cost in this study, in the middle. Until both are known, and where training
-    is cheaper than timing, none is: a model of the speeds of all candidates timed so far stands in.
+    How many follows from the median costs of both in this study. While they are not known, and where training is
+    cheaper than screening, none is: the sampler's model of the speeds measured so far stands in.
 
     Args:
         study: Keeps the figures, so that a study that goes on need not time again.
-        always: Time at least the candidate that is to be trained next, as where speed alone can decide a constraint.
+        costs: What training and screening take; screenings are added to them.
+        always: Screen at least the candidate that is to be trained next, as where speed alone can decide a constraint.
     """
 
-    def __init__(self, study: optuna.Study, *, always: bool = False) -> None:
+    def __init__(self, study: optuna.Study, costs: StageCosts, *, always: bool = False) -> None:
         self._study = study
-        self._always = always
-        self._training, self._timing, self._measuring = _Costs(), _Costs(), _Costs()
-        self._since = 0
-        self._kept: dict[str, dict[str, Any]] = {
+        self._costs = costs
+        self._least = int(always)
+        self._since_last_trial = 0
+        self._documents: dict[str, dict[str, Any]] = {
             document["configuration"]: document
             for name, documents in study.user_attrs.items()
             if name.startswith(f"{ATTRIBUTE}:")
             for document in documents
         }
-        self._spent: float = sum(document["seconds"] for document in self._kept.values())
+        self._spent_s: float = sum(document["seconds"] for document in self._documents.values())
 
     @property
     def per_trial(self) -> int:
-        """How many candidates to time for each one trained."""
-        least = int(self._always)
-        return max(least, min(MOST, int(SHARE * self.cost_ratio)))
+        """How many candidates to screen for each one trained."""
+        return max(self._least, min(MAX_PER_TRIAL, int(MAX_SHARE_OF_TRAINING * self._costs.ratio)))
 
-    @property
-    def trial_s(self) -> float:
-        """What a trial takes, in the middle; 0 while that is not known."""
-        return self._training.middle + self._timing.middle
+    def is_due(self) -> bool:
+        """Whether another candidate is to be screened before the next trial begins."""
+        affordable = self._spent_s < MAX_SHARE_OF_TRAINING * self._costs.all_training_s
+        return self._since_last_trial < self.per_trial and (affordable or self._since_last_trial < self._least)
 
-    @property
-    def cost_ratio(self) -> float:
-        """What training costs, in units of what timing a candidate does; 0 while that is not known."""
-        return self._training.middle / max(1e-9, self._timing.middle) if self._timing.known else 0.0
+    def screening_started(self) -> None:
+        """Count a screening that begins now."""
+        self._since_last_trial += 1
 
-    def due(self) -> bool:
-        """Whether another candidate is to be timed before the next trial begins."""
-        afforded = self._spent < SHARE * self._training.total
-        return self._since < self.per_trial and (afforded or (self._always and self._since == 0))
+    def trial_started(self) -> None:
+        """Count anew from the trial that begins now."""
+        self._since_last_trial = 0
 
-    def began(self) -> None:
-        """A candidate is being timed."""
-        self._since += 1
-
-    def chose(self) -> None:
-        """A trial began."""
-        self._since = 0
-
-    @property
-    def measuring_s(self) -> float:
-        """What a measurement takes, in the middle; 0 while that is not known."""
-        return self._measuring.middle
-
-    def cost(self, seconds: Mapping[str, float]) -> None:
-        """Learn from what the stages of a candidate took, by their names."""
-        if seconds.get(TRAINING):
-            self._training.add(seconds[TRAINING])
-        if seconds.get("measuring"):
-            self._measuring.add(seconds["measuring"])
-            self._timing.add(sum(seconds.get(stage, 0.0) for stage in TIMING))
-
-    def recall(self, trials: Iterable[FrozenTrial]) -> None:
-        """Learn the costs that an earlier driver has kept."""
-        for trial in trials:
-            self.cost(trial.user_attrs.get("seconds", {}))
-
-    def keep(self, configuration: Configuration, figures: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
-        """Remember what the screening of a candidate gave, and what its stages took."""
-        self.cost(seconds)
-        took = sum(seconds.values())
-        self._spent += took
+    def record(self, configuration: Configuration, figures: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
+        """Keep what the screening of a candidate gave, and what its stages took."""
+        self._costs.add(seconds)
+        took_s = sum(seconds.values())
+        self._spent_s += took_s
         text = configuration.canonical()
-        self._kept[text] = {"configuration": text, "figures": dict(figures), "seconds": round(took, 3)}
-        block = (len(self._kept) - 1) // BLOCK
-        self._study.set_user_attr(f"{ATTRIBUTE}:{block}", list(islice(self._kept.values(), block * BLOCK, None)))
+        self._documents[text] = {"configuration": text, "figures": dict(figures), "seconds": round(took_s, 3)}
+        last = (len(self._documents) - 1) // PER_ATTRIBUTE
+        documents = list(islice(self._documents.values(), last * PER_ATTRIBUTE, None))
+        self._study.set_user_attr(f"{ATTRIBUTE}:{last}", documents)
 
-    def figures(self, configuration: Configuration) -> dict[str, Any] | None:
-        """The figures of a candidate's screening, or None where it was not timed."""
-        document = self._kept.get(configuration.canonical())
-        return document["figures"] if document else None
+    def has_figures(self, configuration: Configuration) -> bool:
+        """Whether ``configuration`` was screened in this study."""
+        return configuration.canonical() in self._documents
 
-    def all(self) -> dict[Configuration, dict[str, Any]]:
-        """The figures of every candidate that was timed."""
-        return {Configuration.from_json(text): document["figures"] for text, document in self._kept.items()}
-
-
-class _Costs:
-    """Seconds that one kind of work took; their median is asked for far more often than there is a new one."""
-
-    def __init__(self) -> None:
-        self._sorted: list[float] = []
-        self.total = 0.0
-
-    def add(self, seconds: float) -> None:
-        insort(self._sorted, seconds)
-        self.total += seconds
-
-    @property
-    def known(self) -> bool:
-        return bool(self._sorted)
-
-    @property
-    def middle(self) -> float:
-        """The median; 0 while nothing is known."""
-        count = len(self._sorted)
-        return (self._sorted[(count - 1) // 2] + self._sorted[count // 2]) / 2 if count else 0.0
+    def figures(self) -> dict[Configuration, dict[str, Any]]:
+        """The figures of every candidate that was screened in this study."""
+        return {Configuration.from_json(text): document["figures"] for text, document in self._documents.items()}

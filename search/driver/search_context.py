@@ -1,18 +1,21 @@
-"""What a search consists of, and who watches it."""
+"""What a search consists of, and who is told what happens in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import optuna
 
 from runners.runner import Runner, StageOutcome, StageTask
 from runners.stages.chain import Chains
+from search.driver.machine_baseline import MachineBaselines
 from search.objectives.constraint import Constraint
 from search.objectives.objective import Objective
 from search.study.study import TrialRecord
 
 WAIT_S = 1.0
+"""One wait for a stage to end takes at most this long, so that time limits are noticed."""
 
 
 class Observer(Protocol):
@@ -31,14 +34,6 @@ class Observer(Protocol):
         """Something that a person should know."""
 
 
-def carry_out_alone(runner: Runner, task: StageTask) -> StageOutcome:
-    """Send one stage to a ``runner`` that has nothing else to do, and wait for it."""
-    runner.submit(task)
-    while not (ended := runner.wait(WAIT_S)):
-        continue
-    return ended[0][1]
-
-
 @dataclass(frozen=True)
 class SearchContext:
     """What a driver and the final measurements need of a search.
@@ -49,7 +44,7 @@ class SearchContext:
         chains: Turns configurations into stages.
         objectives: What is optimised.
         constraints: What must hold.
-        watcher: Is told what happens.
+        observer: Is told what happens.
     """
 
     study: optuna.Study
@@ -58,3 +53,17 @@ class SearchContext:
     objectives: Sequence[Objective]
     constraints: Sequence[Constraint]
     observer: Observer
+
+    @cached_property
+    def baselines(self) -> MachineBaselines:
+        """The shortest baseline times known in the study."""
+        return MachineBaselines(self.study)
+
+    def run_alone(self, task: StageTask) -> StageOutcome:
+        """The outcome of one stage on the runner, which has nothing else to do."""
+        self.runner.submit(self.baselines.inform(task))
+        while not (ended := self.runner.wait(WAIT_S)):
+            continue
+        _, outcome = ended[0]
+        self.baselines.learn(outcome)
+        return outcome

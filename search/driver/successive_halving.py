@@ -1,10 +1,10 @@
 """Which trials are stopped early: several objectives at once, decided as soon as a trial reports.
 
 The method is the multi-objective asynchronous successive halving of Schmucker, Donini, Zafar, Salinas and
-Archambeau (arXiv 2106.12639): at a rung the best share goes on, ordered by dominance and then by spread. Three
-things differ. Dominance is counted (how many trials dominate this one?), since one lucky trial changes a count
-little. Trials are compared where they are heading, not where they are: a slow starter that gains fast is kept.
-And what nothing dominates goes on, however many there are.
+Archambeau (arXiv 2106.12639): at a rung the best share goes on, ordered by dominance and then by distance from each
+other. Three things differ. Dominance is counted (how many trials dominate this one?), since one lucky trial changes a
+count little. Trials are compared by losses projected to the next rung, so a slow starter that gains fast goes on. And
+what nothing dominates goes on, however many there are.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def levels_of(epochs: int) -> tuple[int, ...]:
 
     They grow geometrically from 1: 25 epochs give 1, 2, 3, 4, 6, 9, 14, 25. A level nearer to the end than half
     a step is left out, for there is little left to save. One epoch gives one level, and nothing to stop; two
-    epochs give two, and nothing is stopped either, since `Rungs` needs two levels to see where a trial is heading.
+    epochs give two, and nothing is stopped either, since `Rungs` projects losses from two rungs.
 
     Raises:
         ValueError: ``epochs`` is below 1.
@@ -51,12 +51,12 @@ class _Rung:
     Attributes:
         decisions: By trial, whether it goes on.
         losses: ``(n_reported, n_objectives)``.
-        outlooks: Where they are heading, of the same shape.
-        dominators: How many outlooks dominate each, ``(n_reported,)``.
+        projected: The same projected to the next level, of the same shape.
+        dominators: How many rows of ``projected`` dominate each, ``(n_reported,)``.
     """
 
     losses: NDArray[np.float64]
-    outlooks: NDArray[np.float64]
+    projected: NDArray[np.float64]
     dominators: NDArray[np.intp]
     rows: dict[int, int] = field(default_factory=dict)
     decisions: dict[int, bool] = field(default_factory=dict)
@@ -65,12 +65,12 @@ class _Rung:
 class Rungs:
     """Decides at once, from what has been reported so far, whether a trial goes on to its next level.
 
-    The first rung stops nobody: it shows where a trial stands, the second where it is heading. A trial that none
-    of the losses reported at its rung dominates is never stopped. Otherwise it is compared by its outlook: its
-    losses moved on by what they gained since the rung before, so about its losses at the next level. It goes on
-    if its outlook is among the best ``1 / reduction`` there: those with the fewest dominators, and among equals
-    those farthest from what is ahead, in ranks. Ranks rather than a scale from the smallest to the largest,
-    because one trial that diverged would press all others together.
+    The first rung stops no trial, since nothing can be projected from one rung. A trial that none of the losses
+    reported at its rung dominates is never stopped. Otherwise its projected losses are compared: its losses with
+    what they gained since the rung before added once more, so about its losses at the next level. It goes on if it
+    is among the best ``1 / reduction`` there: those with the fewest dominators, and among equals those farthest
+    from the better ones, in ranks. Ranks rather than a scale from the smallest to the largest, because one trial
+    that diverged would bring all others close together.
 
     So multiplying an objective changes nothing. With many objectives few trials are dominated, and few stopped.
 
@@ -111,9 +111,9 @@ class Rungs:
             empty = np.empty((0, len(row)))
             here = self._rungs[rung] = _Rung(empty, empty, np.empty(0, dtype=np.intp))
         if trial not in here.decisions:
-            free = not _dominate(here.losses, row).any()
-            _take_in(here, trial, row, self._outlook(trial, rung, row))
-            here.decisions[trial] = rung == 0 or free or _last_is_among_best(here, self._reduction)
+            undominated = not _dominate(here.losses, row).any()
+            _add(here, trial, row, self._project(trial, rung, row))
+            here.decisions[trial] = rung == 0 or undominated or _last_is_among_best(here, self._reduction)
         return here.decisions[trial]
 
     def _checked(self, rung: int, losses: Sequence[float]) -> NDArray[np.float64]:
@@ -127,8 +127,8 @@ class Rungs:
             raise ValueError(f"{len(row)} losses were given; the reports before had {known}")
         return row
 
-    def _outlook(self, trial: int, rung: int, row: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``row`` moved on by as much as it gained since the rung before; as it is where that is not known."""
+    def _project(self, trial: int, rung: int, row: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``row`` with its gain since the rung before added once more; ``row`` itself where that is not known."""
         before = self._rungs[rung - 1] if rung > 0 else None
         if before is None or trial not in before.rows:
             return row
@@ -142,13 +142,13 @@ def _dominate(rows: NDArray[np.float64], row: NDArray[np.float64]) -> NDArray[np
     return np.asarray((rows <= row).all(axis=1) & (rows < row).any(axis=1))
 
 
-def _take_in(rung: _Rung, trial: int, losses: NDArray[np.float64], outlook: NDArray[np.float64]) -> None:
-    beaten = (outlook <= rung.outlooks).all(axis=1) & (outlook < rung.outlooks).any(axis=1)
-    dominators = int(_dominate(rung.outlooks, outlook).sum())
+def _add(rung: _Rung, trial: int, losses: NDArray[np.float64], projected: NDArray[np.float64]) -> None:
+    dominated = (projected <= rung.projected).all(axis=1) & (projected < rung.projected).any(axis=1)
+    dominators = int(_dominate(rung.projected, projected).sum())
     rung.rows[trial] = len(rung.losses)
     rung.losses = np.vstack([rung.losses, losses])
-    rung.outlooks = np.vstack([rung.outlooks, outlook])
-    rung.dominators = np.append(rung.dominators + beaten, dominators)
+    rung.projected = np.vstack([rung.projected, projected])
+    rung.dominators = np.append(rung.dominators + dominated, dominators)
 
 
 def _last_is_among_best(rung: _Rung, reduction: float) -> bool:
@@ -158,7 +158,7 @@ def _last_is_among_best(rung: _Rung, reduction: float) -> bool:
     places = max(1, int(len(rung.dominators) / reduction)) - len(ahead)
     if places <= 0 or len(equal) <= places:
         return places > 0
-    return len(equal) - 1 in _spread(_ranks(rung.outlooks), ahead, equal, places)
+    return len(equal) - 1 in _farthest(_ranks(rung.projected), ahead, equal, places)
 
 
 def _ranks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -172,7 +172,7 @@ def _ranks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     )
 
 
-def _spread(points: NDArray[np.float64], ahead: NDArray[np.intp], equal: NDArray[np.intp], places: int) -> set[int]:
+def _farthest(points: NDArray[np.float64], ahead: NDArray[np.intp], equal: NDArray[np.intp], places: int) -> set[int]:
     """Positions in ``equal`` taken one by one, each the farthest from ``ahead`` and from those taken before."""
     distances = np.full(len(equal), np.inf)
     for other in ahead:

@@ -5,18 +5,23 @@ from collections.abc import Callable
 
 FINAL_MEASUREMENT_S = 8.0
 FINAL_MEASUREMENT_EACH_S = 4.5
-"""What the last measurements take: so long, and so long for the baseline and each member of a front of small networks;
+"""The final measurement takes the first, and the second for the baseline and each member of a front of small networks:
 five members took 32 s on two cores where a measurement of the search took 2 s."""
-JUDGING_FROM_S = 3.0
-SPLITS = 3
-"""What a measurement of the search takes beyond so long is judging one split; the last ones judge so many."""
+TIMING_S = 3.0
+"""What a measurement of the search takes beyond this is evaluating its one split."""
+FINAL_SPLITS = 3
+"""The final measurement evaluates so many splits."""
 
 
 def final_measurement_s(front: int, measuring_s: float) -> float:
-    """Seconds that the last measurements of ``front`` members take, where one in the search takes ``measuring_s``."""
-    return FINAL_MEASUREMENT_S + (FINAL_MEASUREMENT_EACH_S + SPLITS * max(0.0, measuring_s - JUDGING_FROM_S)) * (
-        1 + front
-    )
+    """Seconds that the final measurement of a front takes.
+
+    Args:
+        front: The number of its members.
+        measuring_s: What a measurement of the search takes.
+    """
+    evaluating_s = FINAL_SPLITS * max(0.0, measuring_s - TIMING_S)
+    return FINAL_MEASUREMENT_S + (FINAL_MEASUREMENT_EACH_S + evaluating_s) * (1 + front)
 
 
 class TimeLimits:
@@ -24,7 +29,7 @@ class TimeLimits:
 
     Args:
         timeout_s: Seconds from now after which no trial begins, or None.
-        time_budget_s: Seconds from now after which all must be done, the last measurements included, or None.
+        time_budget_s: Seconds from now after which all must be done, the final measurement included, or None.
         clock: Seconds, rising.
     """
 
@@ -36,13 +41,13 @@ class TimeLimits:
         self._end = clock() + time_budget_s if time_budget_s is not None else None
 
     def too_late(self, takes_s: float, final_measurement_s: float) -> bool:
-        """Whether no trial of ``takes_s`` may begin, with ``final_measurement_s`` to measure after it."""
+        """Whether no trial of ``takes_s`` may begin, with ``final_measurement_s`` needed after it."""
         if self._last_start is not None and self._clock() >= self._last_start:
             return True
         return self._left_s(final_measurement_s) < takes_s
 
     def is_over(self, final_measurement_s: float) -> bool:
-        """Whether what is under way must be left, because the last measurements take ``final_measurement_s``."""
+        """Whether what is under way must be left, because the final measurement takes ``final_measurement_s``."""
         return self._left_s(final_measurement_s) <= 0
 
     def _left_s(self, final_measurement_s: float) -> float:

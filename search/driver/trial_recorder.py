@@ -1,4 +1,4 @@
-"""What came of each trial, written to the study."""
+"""How each trial ended, recorded in the study."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,12 +8,12 @@ from optuna.trial import TrialState
 
 from runners.measuring.measurement import Measurement, figures_of
 from runners.measuring.paired_timing import CALLS_FOR_P99
-from search.driver.candidate import Candidate
+from search.driver.runs import TrialRun
 from search.driver.search_context import SearchContext
 from search.objectives.trial_targets import TrialTargets
 from search.study.study import TrialRecord
 
-_UNKNOWN = {
+_WHY_UNKNOWN = {
     "latency_p99_ms": f"is not known, as fewer than {CALLS_FOR_P99:,} calls were timed",
     "device_p50_ms": "is not known, as the candidate does not run on an accelerator",
 }
@@ -21,7 +21,7 @@ _UNKNOWN = {
 
 def why_unknown(name: str) -> str:
     """Why the figure ``name`` of a measured candidate is None."""
-    return f"{name} {_UNKNOWN.get(name, 'was not measured on this machine')}"
+    return f"{name} {_WHY_UNKNOWN.get(name, 'was not measured on this machine')}"
 
 
 class TrialRecorder:
@@ -29,52 +29,49 @@ class TrialRecorder:
 
     Args:
         search: The study and what is optimised.
-        lessons: Know the baseline.
+        targets: Know the baseline.
     """
 
     def __init__(self, search: SearchContext, targets: TrialTargets) -> None:
         self._search = search
         self._targets = targets
 
-    def complete(self, candidate: Candidate, result: Mapping[str, Any]) -> TrialRecord:
-        """Tell a measured trial.
+    def complete(self, run: TrialRun, result: Mapping[str, Any]) -> TrialRecord:
+        """The record of a measured trial, which is told to Optuna.
 
         Args:
-            candidate: A trial whose last stage is done.
+            run: Its last stage is done.
             result: The figures of that stage.
 
         Raises:
             ValueError: A figure is missing or not finite; nothing is told.
         """
-        assert candidate.trial is not None
         measurement = self._measurement(result)
         self._require_measured(measurement)
         values = [float(getattr(measurement, objective.name)) for objective in self._search.objectives]
-        figures, trial = measurement.to_json(), candidate.trial
-        trial.set_user_attr("measurement", figures)
-        trial.set_user_attr("stages", {task.stage: task.key for task in candidate.tasks})
-        self._keep_course(candidate)
+        figures = measurement.to_json()
+        run.trial.set_user_attr("measurement", figures)
+        run.trial.set_user_attr("stages", run.keys)
+        self._record_stages(run)
         for constraint in self._search.constraints:
-            trial.set_constraint(str(constraint), constraint.violation(figures))
-        self._search.study.tell(trial, values)  # last: a trial that is told has all of its attributes
-        return TrialRecord(trial.number, "complete", candidate.configuration, figures)
+            run.trial.set_constraint(str(constraint), constraint.violation(figures))
+        self._search.study.tell(run.trial, values)  # last: a trial that is told has all of its attributes
+        return TrialRecord(run.number, "complete", run.configuration, figures)
 
-    def fail(self, candidate: Candidate, failure: str) -> TrialRecord:
-        """Tell a trial that could not be measured, and why."""
-        assert candidate.trial is not None
-        self._keep_course(candidate)
-        candidate.trial.set_user_attr("failure", failure)
-        self._search.study.tell(candidate.trial, state=TrialState.FAIL)
-        return TrialRecord(candidate.trial.number, "failed", candidate.configuration, failure=failure)
+    def fail(self, run: TrialRun, failure: str) -> TrialRecord:
+        """The record of a trial that could not be measured, which is told to Optuna as failed."""
+        self._record_stages(run)
+        run.trial.set_user_attr("failure", failure)
+        self._search.study.tell(run.trial, state=TrialState.FAIL)
+        return TrialRecord(run.number, "failed", run.configuration, failure=failure)
 
-    def stop(self, candidate: Candidate, reason: str) -> TrialRecord:
-        """Tell a trial that was stopped before it was measured, and why; to Optuna it is pruned."""
-        assert candidate.trial is not None
-        self._keep_course(candidate)
-        candidate.trial.set_user_attr("speed", dict(candidate.speed or {}))
-        candidate.trial.set_user_attr("stopped", reason)
-        self._search.study.tell(candidate.trial, state=TrialState.PRUNED)
-        return TrialRecord(candidate.trial.number, "stopped", candidate.configuration, failure=reason)
+    def stop(self, run: TrialRun, reason: str) -> TrialRecord:
+        """The record of a trial that was stopped before it was measured, which is told to Optuna as pruned."""
+        self._record_stages(run)
+        run.trial.set_user_attr("speed", dict(run.speed or {}))
+        run.trial.set_user_attr("stopped", reason)
+        self._search.study.tell(run.trial, state=TrialState.PRUNED)
+        return TrialRecord(run.number, "stopped", run.configuration, failure=reason)
 
     def _measurement(self, result: Mapping[str, Any]) -> Measurement:
         measurement = Measurement.from_json(figures_of(result))
@@ -89,13 +86,10 @@ class TrialRecorder:
             if getattr(measurement, name) is None:
                 raise ValueError(f"{why_unknown(name)}, so it cannot be {role}")
 
-    def _keep_course(self, candidate: Candidate) -> None:
-        """Keep what the stages took, and how the trial fared at its rungs."""
-        assert candidate.trial is not None
-        seconds = {name: round(took, 3) for name, took in candidate.seconds.items()}
-        candidate.trial.set_user_attr("seconds", seconds)
-        if candidate.rungs:
-            candidate.trial.set_user_attr("rungs", candidate.rungs)
-        if candidate.competed:
-            competed = {"levels": candidate.levels, "losses": candidate.competed}
-            candidate.trial.set_user_attr("competed", competed)
+    def _record_stages(self, run: TrialRun) -> None:
+        """Keep what the stages took, and the accuracies and losses at the rungs."""
+        run.trial.set_user_attr("seconds", {name: round(seconds, 3) for name, seconds in run.seconds.items()})
+        if run.training.accuracies:
+            run.trial.set_user_attr("rungs", run.training.accuracies)
+        if run.training.competed:
+            run.trial.set_user_attr("competed", {"levels": run.training.levels, "losses": run.training.competed})

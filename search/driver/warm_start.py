@@ -47,18 +47,18 @@ def load_earlier_study(
             f"--from {name}: its workload has other data or other code than this one, so nothing of it is true here; "
             "leave --from out"
         )
-    there = settings["device"] == device
+    same_machine = settings["device"] == device
     figures = {
-        trial.configuration: dict(trial.measurement) if there else _elsewhere(trial.measurement)
+        trial.configuration: dict(trial.measurement) if same_machine else _same_on_any_machine(trial.measurement)
         for trial in records(study)
         if trial.configuration is not None and trial.measurement and space.contains(trial.configuration)
     }
     front = (Configuration(member["configuration"]) for member in front_document(study)["front"])
     first = tuple(configuration for configuration in front if configuration in figures)
-    return EarlierStudy(first, figures, MachineBaselines(study).known)
+    return EarlierStudy(first, figures, MachineBaselines(study).minima)
 
 
-def _elsewhere(measurement: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures that hold on any machine."""
+def _same_on_any_machine(measurement: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures that do not depend on the machine."""
     kept = {name: value for name, value in measurement.items() if name.startswith("accuracy")}
     return {**kept, **{name: measurement[name] for name in ("macs", "parameters", "size_mib")}}

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from search.front.front import MeasurementsByTrial, find_ties, front_numbers
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.objective import find_objectives
-from search.study.study import TrialRecord, record, records, resolution_of
+from search.study.study import TIMING_RESOLUTION, TrialRecord, record, records, resolution_of
 
 Document = dict[str, Any]
 
@@ -32,7 +32,7 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     finals = _final_measurements(study)
     objectives = find_objectives(settings["objectives"])
     constraints = [Constraint.parse(text) for text in settings["constraints"]]
-    resolution, calibration = resolution_of(attributes), attributes.get("calibration", {})
+    resolution, timing = resolution_of(attributes), attributes.get(TIMING_RESOLUTION, {})
     trials = study.get_trials(deepcopy=False)
     states = [trial.state for trial in trials]
     complete = {trial.number: trial for trial in trials if trial.state is TrialState.COMPLETE}
@@ -56,8 +56,8 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
         "infeasible": sum(not is_feasible(known, constraints) for number, known in measurements.items() if number),
         "objectives": [objective.to_json() for objective in objectives],
         "constraints": [str(constraint) for constraint in constraints],
-        "resolution": calibration.get("resolution"),
-        "resolution_doubt": calibration.get("unstable", ""),
+        "resolution": timing.get("resolution"),
+        "resolution_doubt": timing.get("unstable", ""),
         "hypervolume": volume,
         "baseline": member(0) if 0 in complete else None,
         "front": [member(number) for number in numbers],

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 
 from search.samplers.distribution_values import levels, size_of, value_at
 from search.samplers.encoding import Scale
-from search.samplers.recorded_draws import RecordedDraws
+from search.samplers.recorded_draws import distributions_of
 from spaces.configuration import Configuration, Scalar
 from spaces.search_space import SearchSpace
 
@@ -140,7 +140,7 @@ class SpaceCandidates:
 
     def distributions(self, candidate: Mapping[str, Scalar]) -> dict[str, BaseDistribution]:
         """The choices that the trial is offered at each of them."""
-        return dict(RecordedDraws.replayed(self.space, candidate).distributions)
+        return dict(distributions_of(self.space, candidate))
 
 
 def neighbours(

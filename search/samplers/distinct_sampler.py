@@ -10,28 +10,32 @@ from numpy.typing import NDArray
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from search.samplers.ehvi_sampler import EHVISampler
-from search.samplers.recorded_draws import RecordedDraws
-from spaces.configuration import Configuration, Scalar
+from search.samplers.recorded_draws import distributions_of, draw_from_sampler
+from spaces.configuration import Configuration
 from spaces.search_space import SearchSpace
-from spaces.technique import Stage
 
 ATTEMPTS = 8
-ENUMERATED = 200_000
+"""Configurations that are drawn from the inner sampler for a trial before any untried one is taken."""
+MAX_LISTED = 200_000
+"""Configurations of a space that are listed to find untried ones; a larger space is never exhausted."""
 
 
 class DistinctSampler(BaseSampler):
-    """Starting points first, then what ``inner`` proposes, then any untried configuration.
+    """Proposes no configuration of a space twice: first given ones, then what ``inner`` samples, then any untried one.
 
-    In a small discrete space a model-based sampler proposes its favourite again and again. Here a whole
-    configuration is drawn before the trial exists, so a repeat is drawn anew instead of run anew.
+    In a small discrete space a model-based sampler proposes its favourite again and again. Here a configuration that
+    was proposed before is drawn anew instead of run anew.
+
+    A trial that asks Optuna for its parameters gets those of its proposal. `propose` makes that proposal explicit, for
+    whoever wants to know the whole configuration of a trial at once.
 
     Args:
-        inner: Proposes values.
-        space: Turns values into a configuration.
-        tried: Canonical forms of what was proposed already; this sampler adds to it.
+        inner: Samples the values of parameters.
+        space: Turns them into configurations.
+        tried: Canonical forms of the configurations proposed so far; the sampler adds to it.
         first: Configurations to begin with.
         seed: Of the choice among untried configurations.
     """
@@ -49,129 +53,99 @@ class DistinctSampler(BaseSampler):
         self._tried = tried
         self._first = list(first)
         self._random = np.random.default_rng(seed)
-        self._values: dict[str, Scalar] = {}
-        self.proposed = space.baseline()
+        self._proposals: dict[int, Configuration] = {}
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The parameters of the configuration proposed for ``trial``, which is settled here."""
-        self._values = {}
-        self.proposed = self._propose(study, trial)
-        self._tried.add(self.proposed.canonical())
-        if not self._space.contains(self.proposed):
-            return {}
-        replay = RecordedDraws.replayed(self._space, self.proposed)
-        self._values = replay.values
-        return dict(replay.distributions)
+    def propose(self, study: Study, trial: FrozenTrial) -> Configuration:
+        """The configuration that ``trial`` shall have; asked again before the trial ends, the same one.
 
-    def settle(self, trial: Trial) -> Configuration:
-        """The configuration proposed for ``trial``; Optuna asks a sampler only when it is first needed."""
-        _ = trial.relative_params
-        return self.proposed
+        It is a new one while the space has any. Afterwards it is the baseline, which may lie outside the space.
+        """
+        if trial.number not in self._proposals:
+            proposal = self._next_untried(study, trial)
+            self._tried.add(proposal.canonical())
+            self._proposals[trial.number] = proposal
+        return self._proposals[trial.number]
 
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """The values of the configuration that was settled."""
-        return dict(self._values)
+    def propose_screening(self, study: Study) -> Configuration | None:
+        """The configuration whose speed is most worth knowing before the next trial is proposed, or None.
 
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """For a parameter outside the space: what ``inner`` says."""
-        return self._inner.sample_independent(study, trial, param_name, param_distribution)
+        Only an `EHVISampler` has one, and not before the given configurations have been proposed.
+        """
+        if not isinstance(self._inner, EHVISampler) or self._first:
+            return None
+        found = [Configuration(features) for features in self._inner.shortlist(study, 1)]
+        return found[0] if found and found[0].canonical() not in self._tried else None
 
-    def learn(
-        self, configuration: Configuration, columns: NDArray[np.float64] | None, *, looked_up: bool = True
-    ) -> None:
-        """Take in what is known of a candidate before it is trained; None leaves it alone from now on.
-
-        Only a `EHVISampler` uses it.
+    def learn(self, configuration: Configuration, targets: NDArray[np.float64], *, looked_up: bool = True) -> None:
+        """Take in what is known of a configuration that no trial has. Only an `EHVISampler` uses it.
 
         Args:
-            configuration: The candidate.
-            columns: Those of `search.objectives.trial_targets.TrialTargets`, NaN where unknown.
+            configuration: A configuration of the space.
+            targets: Its losses and violations as `search.objectives.trial_targets.TrialTargets` gives them, shape
+                ``(n_objectives + n_constraints,)``; NaN where unknown.
             looked_up: Whether it was timed in this study, or else is known from an earlier one.
         """
-        if columns is None:
-            self._tried.add(configuration.canonical())
-        if not isinstance(self._inner, EHVISampler):
-            return
-        if columns is None:
+        if isinstance(self._inner, EHVISampler):
+            self._inner.learn(configuration, targets, looked_up=looked_up)
+
+    def leave_out(self, configuration: Configuration) -> None:
+        """Never propose ``configuration``."""
+        self._tried.add(configuration.canonical())
+        if isinstance(self._inner, EHVISampler):
             self._inner.leave_out(configuration)
-        else:
-            self._inner.learn(configuration, columns, looked_up=looked_up)
 
-    def shortlist(self, study: Study, count: int) -> list[Configuration]:
-        """Up to ``count`` candidates that are most worth timing before one is chosen; none without a `EHVISampler`."""
-        if not isinstance(self._inner, EHVISampler) or self._first:
-            return []
-        found = [Configuration(features) for features in self._inner.shortlist(study, count)]
-        return [configuration for configuration in found if configuration.canonical() not in self._tried]
-
-    def weigh(self, cost_ratio: float) -> None:
-        """Tell what training costs beside the rest of a trial, so that gains are weighed against it."""
+    def set_cost_ratio(self, cost_ratio: float) -> None:
+        """Set what training a candidate costs, in units of what timing it does. Only an `EHVISampler` uses it."""
         if isinstance(self._inner, EHVISampler) and self._inner.work:
             self._inner.work.cost_ratio = cost_ratio
 
     def exhausted(self) -> bool:
-        """Whether everything in the space was proposed; a space beyond `ENUMERATED` counts as endless."""
-        if len(self._tried) < len(self._enumerated) or len(self._enumerated) == ENUMERATED:
+        """Whether every configuration of the space was proposed; False for a space of `MAX_LISTED` or more."""
+        if len(self._tried) < len(self._listed) or len(self._listed) == MAX_LISTED:
             return False
-        return all(configuration.canonical() in self._tried for configuration in self._enumerated)
+        return all(configuration.canonical() in self._tried for configuration in self._listed)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Passed on."""
+        """Passed on to the inner sampler."""
         self._inner.before_trial(study, trial)
 
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The distributions of the parameters of the proposal; none where it lies outside the space."""
+        proposal = self.propose(study, trial)
+        return dict(distributions_of(self._space, proposal)) if self._space.contains(proposal) else {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The values of these parameters in the proposal."""
+        if not search_space:
+            return {}
+        values = self._space.trial_parameters(self.propose(study, trial))
+        return {name: values[name] for name in search_space}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """What the inner sampler gives, for a parameter that is not one of the proposal's."""
+        return self._inner.sample_independent(study, trial, param_name, param_distribution)
+
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Passed on."""
+        """Passed on to the inner sampler; the proposal is forgotten."""
+        self._proposals.pop(trial.number, None)
         self._inner.after_trial(study, trial, state, values)
 
-    def _propose(self, study: Study, trial: FrozenTrial) -> Configuration:
+    def _next_untried(self, study: Study, trial: FrozenTrial) -> Configuration:
         while self._first:
             configuration = self._first.pop(0)
             if configuration.canonical() not in self._tried:
                 return configuration
         for _ in range(ATTEMPTS):
-            configuration = self._space.draw(RecordedDraws.of_sampler(self._inner, study, trial))
+            configuration = draw_from_sampler(self._space, self._inner, study, trial)
             if configuration.canonical() not in self._tried:
                 return configuration
-        return self._any_untried()
-
-    def _any_untried(self) -> Configuration:
-        untried = [c for c in self._enumerated if c.canonical() not in self._tried]
+        untried = [c for c in self._listed if c.canonical() not in self._tried]
         return untried[self._random.integers(len(untried))] if untried else self._space.baseline()
 
     @cached_property
-    def _enumerated(self) -> list[Configuration]:
-        return list(islice(self._space.configurations(), ENUMERATED))
-
-
-def starting_points(space: SearchSpace) -> list[Configuration]:
-    """The baseline, then all that changes the network and how it is lowered at once, then each technique alone.
-
-    Each takes the last value listed, and the rest is as the teacher has it. Where the rest cannot stay (int8 needs a
-    runtime that runs it), the first value that can run is taken. How it is lowered has no order, and costs no
-    training: there each value has its turn.
-    """
-    baseline = space.baseline()
-    changes = [axis for axis in space.axes if axis.technique.stage <= Stage.LOWER]
-    together = {axis.name: axis.values[-1] for axis in changes}
-    points = [baseline, _closest(space, {**baseline, **together}, changes[0].name) if changes else None]
-    for axis in space.axes:
-        name = axis.parameter.name
-        for value in axis.values if axis.technique.stage == Stage.LOWER else axis.values[-1:]:
-            if value != baseline.get(name):
-                points.append(_closest(space, {**baseline, name: value}, name))
-    return list(dict.fromkeys(point for point in points if point is not None))
-
-
-def _closest(space: SearchSpace, wanted: dict[str, Scalar], fixed: str) -> Any:
-    """The configuration that takes the wanted value wherever it can run; None where ``fixed`` itself cannot."""
-    chosen: dict[str, Scalar] = {}
-    for index, axis in enumerate(space.axes):
-        options = space.options(index, chosen)
-        if options:
-            value = wanted.get(axis.parameter.name)
-            chosen[axis.parameter.name] = value if value in options else options[0]
-    return Configuration(chosen) if chosen.get(fixed) == wanted[fixed] else None
+    def _listed(self) -> list[Configuration]:
+        return list(islice(self._space.configurations(), MAX_LISTED))

@@ -7,8 +7,9 @@ from optuna.samplers import BaseSampler
 
 from search.objectives.trial_targets import TrialTargets
 from search.samplers.candidate_space import SpaceCandidates
-from search.samplers.distinct_sampler import DistinctSampler, starting_points
+from search.samplers.distinct_sampler import DistinctSampler
 from search.samplers.ehvi_sampler import EHVISampler
+from search.samplers.starting_points import starting_points
 from search.samplers.target_layout import TargetLayout
 from search.samplers.training_cost import TrainingCost
 from search.study.study import records

@@ -1,4 +1,4 @@
-"""Stands in for a trial, to see what a search space asks one and what it is told."""
+"""What a search space asks a trial for: the distributions of its parameters, and answers from a sampler."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,48 +7,47 @@ from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from spaces.configuration import Scalar
+from spaces.configuration import Configuration, Scalar
 from spaces.search_space import SearchSpace
 
 
-class RecordedDraws:
-    """Answers every question of `SearchSpace.draw`.
+def distributions_of(space: SearchSpace, configuration: Mapping[str, Scalar]) -> dict[str, CategoricalDistribution]:
+    """The distributions by parameter that ``space`` asks a trial for when it draws ``configuration``."""
+    parameters = space.trial_parameters(configuration)
+    draws = _RecordedDraws(lambda name, distribution: parameters[name])
+    space.draw(draws)
+    return draws.distributions
+
+
+def draw_from_sampler(space: SearchSpace, sampler: BaseSampler, study: Study, trial: FrozenTrial) -> Configuration:
+    """The configuration that ``space`` draws with the values that ``sampler`` gives for ``trial``."""
+    relative = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
+
+    def value_of(name: str, distribution: CategoricalDistribution) -> Scalar:
+        if name in relative:
+            value: Scalar = relative[name]
+        else:
+            value = sampler.sample_independent(study, trial, name, distribution)
+        return value
+
+    return space.draw(_RecordedDraws(value_of))
+
+
+class _RecordedDraws:
+    """Stands in for a trial in `SearchSpace.draw`.
+
+    Args:
+        value_of: Gives the value of a parameter.
 
     Attributes:
-        distributions: What was asked, by parameter.
-        values: What was answered.
+        distributions: The distributions that were asked for, by parameter.
     """
 
-    def __init__(self, answer: Callable[[str], Scalar]) -> None:
-        self._answer = answer
+    def __init__(self, value_of: Callable[[str, CategoricalDistribution], Scalar]) -> None:
+        self._value_of = value_of
         self.distributions: dict[str, CategoricalDistribution] = {}
-        self.values: dict[str, Scalar] = {}
 
     def suggest_categorical(self, name: str, choices: tuple[Scalar, ...], /) -> Scalar:
-        """What a trial would be told."""
-        self.distributions[name] = CategoricalDistribution(choices)
-        self.values[name] = self._answer(name)
-        return self.values[name]
-
-    @classmethod
-    def replayed(cls, space: SearchSpace, configuration: Mapping[str, Scalar]) -> "RecordedDraws":
-        """The questions and answers with which ``space`` draws ``configuration``."""
-        answers = cls(space.trial_parameters(configuration).__getitem__)
-        space.draw(answers)
-        return answers
-
-    @classmethod
-    def of_sampler(cls, sampler: BaseSampler, study: Study, trial: FrozenTrial) -> "RecordedDraws":
-        """Answers as ``sampler`` gives them for ``trial``."""
-        relative = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
-        answers = cls(lambda name: "")
-
-        def answer(name: str) -> Scalar:
-            if name in relative:
-                value: Scalar = relative[name]
-                return value
-            drawn: Scalar = sampler.sample_independent(study, trial, name, answers.distributions[name])
-            return drawn
-
-        answers._answer = answer
-        return answers
+        """The value of a parameter, as a trial gives it."""
+        distribution = self.distributions[name] = CategoricalDistribution(choices)
+        return self._value_of(name, distribution)

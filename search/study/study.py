@@ -16,6 +16,7 @@ from spaces.environment import Environment
 from spaces.errors import RequestError
 
 __all__ = [
+    "TIMING_RESOLUTION",
     "StudySettings",
     "TrialRecord",
     "find_study",
@@ -28,6 +29,9 @@ __all__ = [
     "stored_facts",
     "timing_resolution",
 ]
+
+TIMING_RESOLUTION = "timing_resolution"
+"""The attribute of a study with the ``resolution``, and ``unstable``: why it should not be trusted, or empty."""
 
 _STATES = {
     TrialState.COMPLETE: "complete",
@@ -165,7 +169,7 @@ def timing_resolution(study: optuna.Study) -> float:
 
 def resolution_of(attributes: Mapping[str, Any]) -> float:
     """`timing_resolution` of the study that has these attributes."""
-    return float(attributes.get("calibration", {}).get("resolution", 0.0))
+    return float(attributes.get(TIMING_RESOLUTION, {}).get("resolution", 0.0))
 
 
 def stored_facts(study: optuna.Study) -> WorkloadFacts:

@@ -96,7 +96,7 @@ def open_study(home: Home) -> optuna.Study:
 def fill(home: Home, chains: Chains, trials: int) -> None:
     """Write the rows that a driver leaves of ``trials`` trials: the baseline, then distinct ones in random order."""
     study = open_study(home)
-    study.set_user_attr("calibration", {"resolution": 0.01, "unstable": ""})
+    study.set_user_attr("timing_resolution", {"resolution": 0.01, "unstable": ""})
     everything = list(islice(chains.space.configurations(), 200_000))
     assert len(everything) > 20_000, len(everything)
     baseline = chains.space.baseline()

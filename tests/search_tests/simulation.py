@@ -15,9 +15,10 @@ from search.driver.search_context import SearchContext
 from search.objectives.constraint import Constraint
 from search.objectives.objective import Objective, find_objectives
 from search.objectives.trial_targets import TrialTargets
-from search.samplers.distinct_sampler import DistinctSampler, starting_points
+from search.samplers.distinct_sampler import DistinctSampler
 from search.samplers.ehvi_sampler import EHVISampler
 from search.samplers.factory import make_sampler
+from search.samplers.starting_points import starting_points
 from search.study.study import StudySettings, TrialRecord, make_study, open_storage, records
 from spaces.configuration import Configuration
 from spaces.environment import BackendFacts, Environment
@@ -77,7 +78,7 @@ def measurement(accuracy: float, speedup: float, **figures: Any) -> dict[str, An
 
 
 class Log:
-    """A watcher that remembers."""
+    """An observer that remembers."""
 
     def __init__(self) -> None:
         self.ended: list[TrialRecord] = []

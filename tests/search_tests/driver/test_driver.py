@@ -26,7 +26,8 @@ from search.front.front import compute_front, least_infeasible
 from search.front.front_document import front_document, trial_documents
 from search.objectives.constraint import Constraint
 from search.objectives.objective import find_objectives
-from search.samplers.distinct_sampler import DistinctSampler, starting_points
+from search.samplers.distinct_sampler import DistinctSampler
+from search.samplers.starting_points import starting_points
 from search.study.study import records
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -22,8 +22,8 @@ from search_tests.simulation import (
 
 from runners.runner import StageOutcome, StageTask, WorkloadFacts
 from runners.stages.chain import Chains
-from search.driver.candidate import TRAINING, Candidate
-from search.driver.early_stopping import EarlyStopping
+from search.driver.early_stopping import EarlyStopping, TrainingProgress
+from search.driver.runs import TRAINING, training_of
 from search.driver.successive_halving import levels_of
 from search.front.front_document import front_document
 from search.objectives.constraint import Constraint
@@ -60,15 +60,15 @@ def pruned(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 
 @pytest.fixture(scope="module")
-def raced() -> tuple[optuna.Study, Log, Recording]:
-    """A study of 60 trials that raced."""
+def stopped_early() -> tuple[optuna.Study, Log, Recording]:
+    """A study of 60 trials of which some were stopped."""
     chains, runner = chains_of(), runner_of()
     study = open_table_study(None, chains.space, seed=1)
     return study, drive(study, runner, chains, 60), runner
 
 
-def test_hopeless_trials_are_stopped_and_say_where_and_why(raced: tuple[optuna.Study, Log, Recording]) -> None:
-    study, log, _ = raced
+def test_hopeless_trials_are_stopped_and_say_where_and_why(stopped_early: tuple[optuna.Study, Log, Recording]) -> None:
+    study, log, _ = stopped_early
     assert 5 <= len(pruned(study)) <= 55
     for trial in pruned(study):
         last = max(trial.user_attrs["rungs"], key=int)
@@ -81,17 +81,17 @@ def test_hopeless_trials_are_stopped_and_say_where_and_why(raced: tuple[optuna.S
 
 
 def test_a_stopped_trial_is_neither_trained_to_the_end_nor_on_the_front(
-    raced: tuple[optuna.Study, Log, Recording],
+    stopped_early: tuple[optuna.Study, Log, Recording],
 ) -> None:
-    study, _, runner = raced
+    study, _, runner = stopped_early
     stopped = {trial.number for trial in pruned(study)}
     assert not stopped & {member["trial"] for member in front_document(study)["front"]}
     measured = {task.configuration for task in runner.submitted if task.inputs.get("speed")}
     assert not measured & {trial.user_attrs["configuration"] for trial in pruned(study)}
 
 
-def test_a_stopped_trial_teaches_the_sampler(raced: tuple[optuna.Study, Log, Recording]) -> None:
-    study, _, _ = raced
+def test_a_stopped_trial_teaches_the_sampler(stopped_early: tuple[optuna.Study, Log, Recording]) -> None:
+    study, _, _ = stopped_early
     targets = TrialTargets(OBJECTIVES, [])
     targets.add_trials(study.get_trials(deepcopy=False))
     timed = [trial for trial in pruned(study) if trial.user_attrs["speed"]]
@@ -107,8 +107,8 @@ def test_a_stopped_trial_teaches_the_sampler(raced: tuple[optuna.Study, Log, Rec
         assert foreseen["accuracy"] == pytest.approx(truth, abs=0.005), "all gain alike, but for int8"
 
 
-def test_only_trials_that_another_dominates_are_stopped(raced: tuple[optuna.Study, Log, Recording]) -> None:
-    study, _, _ = raced
+def test_only_trials_that_another_dominates_are_stopped(stopped_early: tuple[optuna.Study, Log, Recording]) -> None:
+    study, _, _ = stopped_early
     places = [trial.user_attrs["competed"]["losses"] for trial in study.trials if "competed" in trial.user_attrs]
     for trial in pruned(study):
         losses = trial.user_attrs["competed"]["losses"]
@@ -117,8 +117,8 @@ def test_only_trials_that_another_dominates_are_stopped(raced: tuple[optuna.Stud
         assert ((others <= losses[rung]).all(axis=1) & (others < losses[rung]).any(axis=1)).any()
 
 
-def test_trials_that_take_no_training_never_compete(raced: tuple[optuna.Study, Log, Recording]) -> None:
-    study, _, _ = raced
+def test_trials_that_take_no_training_never_compete(stopped_early: tuple[optuna.Study, Log, Recording]) -> None:
+    study, _, _ = stopped_early
     untouched = [
         trial
         for trial in study.trials
@@ -137,30 +137,35 @@ def test_without_rungs_nobody_is_stopped() -> None:
     assert not pruned(study)
 
 
+class Training(NamedTuple):
+    """A trial under training, with the figures of its screening."""
+
+    progress: TrainingProgress
+    speed: Mapping[str, Any] | None
+
+
 class Field:
-    """Trials of one race, one after the other, without a driver."""
+    """Trials that compete, one after the other, without a driver."""
 
     def __init__(self, *constraints: str, told: Sequence[optuna.trial.FrozenTrial] = ()) -> None:
         self.chains = chains_of()
         self.study = optuna.create_study(directions=["maximize", "maximize"])
         self.targets = TrialTargets(OBJECTIVES, [Constraint.parse(text) for text in constraints])
         self.targets.add_complete(0, measurement(0.98, 1.0), {})
-        self.race = EarlyStopping(self.targets, told)
+        self.stopping = EarlyStopping(self.targets, told)
 
-    def start(self, speed: Mapping[str, Any] | None = None, **choices: Any) -> Candidate:
+    def start(self, speed: Mapping[str, Any] | None = None, **choices: Any) -> Training:
         """A trial at the beginning of its training; its speed is known where it is given."""
-        configuration = Configuration({**self.chains.space.baseline(), **choices})
-        return Candidate(configuration, self.chains.chain(configuration), self.study.ask(), speed=speed)
+        chain = self.chains.chain(Configuration({**self.chains.space.baseline(), **choices}))
+        keys = {task.settings["to_epoch"]: task.key for task in training_of(chain)}
+        return Training(TrainingProgress(self.study.ask().number, keys), speed)
 
-    def trained(self, candidate: Candidate, accuracies: Sequence[float]) -> str | None:
+    def trained(self, trial: Training, accuracies: Sequence[float]) -> str | None:
         """Take a trial through its levels until it is stopped; why, or None."""
-        for position, task in enumerate(candidate.tasks):
-            epochs, done = task.settings.get("to_epoch"), len(candidate.rungs)
-            if task.stage == TRAINING and epochs not in candidate.rungs and done < len(accuracies):
-                candidate.position = position
-                result = {"epochs": epochs, "accuracy": accuracies[done]}
-                if reason := self.race.stopped(candidate, result):
-                    return reason
+        progress = trial.progress
+        for epochs, accuracy in list(zip(progress.levels, accuracies, strict=False))[len(progress.accuracies) :]:
+            if reason := self.stopping.after_level(progress, {"epochs": epochs, "accuracy": accuracy}, trial.speed):
+                return reason
         return None
 
     def strong(self) -> None:
@@ -175,8 +180,8 @@ def test_the_first_rung_stops_nobody_and_the_second_one_whom_others_dominate() -
     hopeless = field.start({"speedup": 2.0}, student_width=0.5)
     assert field.trained(hopeless, [0.3]) is None
     assert field.trained(hopeless, [0.3, 0.35]) == "others did better after 2 of 9 epochs of training (35.0% there)"
-    assert hopeless.rungs == {1: 0.3, 2: 0.35}
-    assert len(hopeless.competed) == 2
+    assert hopeless.progress.accuracies == {1: 0.3, 2: 0.35}
+    assert len(hopeless.progress.competed) == 2
 
 
 @pytest.mark.parametrize(("speed", "accuracies"), [(11.0, [0.3, 0.35]), (2.0, [0.75, 0.86])])
@@ -202,18 +207,18 @@ def test_a_trial_whose_speed_is_not_known_does_not_compete() -> None:
     field.strong()
     unknown = field.start(None, student_width=0.5)
     assert field.trained(unknown, [0.3, 0.35, 0.36, 0.37, 0.38, 0.39]) is None
-    assert unknown.competed == []
-    assert unknown.rungs == dict(zip(LEVELS, [0.3, 0.35, 0.36, 0.37, 0.38, 0.39], strict=True))
+    assert unknown.progress.competed == []
+    assert unknown.progress.accuracies == dict(zip(LEVELS, [0.3, 0.35, 0.36, 0.37, 0.38, 0.39], strict=True))
 
 
 def test_a_bound_that_training_decides_competes_and_one_not_known_yet_is_not_missed() -> None:
     field = Field("accuracy>=0.9", "train_seconds<=10")
     early = field.start({"speedup": 10.0}, student_width=0.9)
     field.trained(early, [0.81])
-    assert early.competed[0][2:] == pytest.approx([0.1, 0.0])
+    assert early.progress.competed[0][2:] == pytest.approx([0.1, 0.0])
     later = field.start({"speedup": 10.0, "train_seconds": 15.0}, student_width=0.8)
     field.trained(later, [0.95])
-    assert later.competed[0][2:] == pytest.approx([0.0, 0.5])
+    assert later.progress.competed[0][2:] == pytest.approx([0.0, 0.5])
 
 
 def told(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -246,7 +251,7 @@ class Interrupted(Recording):
         return super().wait(timeout_s)
 
 
-def test_an_interrupted_race_goes_on_with_its_places_and_repeats_no_trial(tmp_path: Path) -> None:
+def test_an_interrupted_study_goes_on_with_its_places_and_repeats_no_trial(tmp_path: Path) -> None:
     chains = chains_of()
     study = open_table_study(tmp_path, chains.space)
     with pytest.raises(KeyboardInterrupt):

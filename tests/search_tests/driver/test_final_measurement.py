@@ -1,4 +1,4 @@
-"""The last word on a front: when it is measured again, and what is said of members that leave."""
+"""The final measurement of a front: when it is made again, and what is said of members that leave."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -20,7 +20,8 @@ from search_tests.simulation import (
 
 from runners.runner import StageTask
 from runners.stages.chain import Chains
-from search.driver.screening import MOST, SHARE, TIMING, Screening
+from search.driver.screening import MAX_PER_TRIAL, MAX_SHARE_OF_TRAINING, Screening
+from search.driver.stage_costs import SCREENING_STAGES, StageCosts
 from search.objectives.constraint import Constraint
 from search.samplers.distinct_sampler import DistinctSampler
 from search.samplers.ehvi_sampler import EHVISampler
@@ -74,10 +75,10 @@ def test_where_training_is_dear_candidates_are_timed_untrained_for_a_share_of_it
     study = open_table_study(None, chains.space)
     log = drive(study, runner, chains, 30)
     assert len(log.ended) == 30
-    assert {stage for trial, stage in log.stages if trial is None} <= {"teacher", *TIMING}
+    assert {stage for trial, stage in log.stages if trial is None} <= {"teacher", *SCREENING_STAGES}
     counts = timed_before_each_trial(log)
     assert sum(counts) > 30
-    assert max(counts) <= SHARE * 10.0 / 0.2  # lowering and measuring are the least that it takes
+    assert max(counts) <= MAX_SHARE_OF_TRAINING * 10.0 / 0.2  # lowering and measuring are the least that it takes
     trained = {configuration.canonical() for configuration in runner.trained()}
     assert len(set(kept(study)) - trained) > 30, "most of them are never trained"
 
@@ -86,8 +87,8 @@ def test_at_most_so_many_are_timed_for_one_that_is_trained() -> None:
     chains = make_chains(LARGE)
     log = drive(open_table_study(None, chains.space), recording(dear(1e6)), chains, 8)
     counts = timed_before_each_trial(log)
-    assert max(counts) <= MOST
-    assert sum(counts) > MOST / 2, "nearly every candidate of the space was timed"
+    assert max(counts) <= MAX_PER_TRIAL
+    assert sum(counts) > MAX_PER_TRIAL / 2, "nearly every candidate of the space was timed"
 
 
 def test_where_training_is_cheap_nothing_is_timed_untrained() -> None:
@@ -98,37 +99,38 @@ def test_where_training_is_cheap_nothing_is_timed_untrained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("training", "timing", "expected"), [(100.0, 0.5, 100), (100.0, 100.0, 0), (3.0, 0.5, 3), (1e9, 0.5, MOST)]
+    ("training", "timing", "expected"), [(100.0, 0.5, 100), (100.0, 100.0, 0), (3.0, 0.5, 3), (1e9, 0.5, MAX_PER_TRIAL)]
 )
 def test_how_many_are_timed_follows_from_the_costs(training: float, timing: float, expected: int) -> None:
     study = optuna.create_study(directions=["minimize"])
-    screening, always = Screening(study), Screening(study, always=True)
+    costs = StageCosts()
+    screening, always = Screening(study, costs), Screening(study, costs, always=True)
     assert screening.per_trial == 0, "nothing is known yet"
     assert always.per_trial == 1
-    for one in (screening, always):
-        one.cost({"lowering": timing / 5, "measuring": timing * 4 / 5, "teacher": 1e6})
-        one.cost({"training": training})
+    costs.add({"lowering": timing / 5, "measuring": timing * 4 / 5, "teacher": 1e6})
+    costs.add({"training": training})
     assert screening.per_trial == expected
     assert always.per_trial == max(1, expected)
-    assert screening.trial_s == pytest.approx(training + timing)
+    assert costs.trial_s == pytest.approx(training + timing)
 
 
 def test_so_many_are_due_before_each_trial_and_then_the_trial() -> None:
-    screening = Screening(optuna.create_study(directions=["minimize"]))
-    screening.cost({"training": 6.0, "measuring": 1.0})
+    costs = StageCosts()
+    screening = Screening(optuna.create_study(directions=["minimize"]), costs)
+    costs.add({"training": 6.0, "measuring": 1.0})
     for _ in range(2):
         for _ in range(3):
-            assert screening.due()
-            screening.began()
-        assert not screening.due()
-        screening.chose()
+            assert screening.is_due()
+            screening.screening_started()
+        assert not screening.is_due()
+        screening.trial_started()
 
 
 def test_the_cost_in_the_middle_counts_and_not_that_of_one_slow_machine_minute() -> None:
-    screening = Screening(optuna.create_study(directions=["minimize"]))
+    costs = StageCosts()
     for training in (10.0, 11.0, 9.0, 1e6, 10.0):
-        screening.cost({"training": training, "measuring": 1.0})
-    assert screening.per_trial == 5
+        costs.add({"training": training, "measuring": 1.0})
+    assert Screening(optuna.create_study(directions=["minimize"]), costs).per_trial == 5
 
 
 def test_what_was_timed_is_kept_with_the_study_and_never_timed_again(tmp_path: Path) -> None:
@@ -152,10 +154,11 @@ def test_an_opened_study_knows_at_once_what_training_and_timing_cost(tmp_path: P
     chains = make_chains()
     study = open_table_study(tmp_path, chains.space)
     drive(study, recording(dear(100.0)), chains, 8)
-    again = Screening(open_table_study(tmp_path, chains.space))
-    again.recall(study.get_trials(deepcopy=False))
-    assert 100 <= again.per_trial <= MOST  # with two to five tenths of a second for the timing
-    assert {c.canonical() for c in again.all()} == set(kept(study))
+    costs = StageCosts()
+    costs.recall(study.get_trials(deepcopy=False))
+    again = Screening(open_table_study(tmp_path, chains.space), costs)
+    assert 100 <= again.per_trial <= MAX_PER_TRIAL  # with two to five tenths of a second for the timing
+    assert {c.canonical() for c in again.figures()} == set(kept(study))
 
 
 def test_a_candidate_that_cannot_be_timed_is_left_alone_and_counts_as_no_trial() -> None:

@@ -29,44 +29,44 @@ def clock() -> Clock:
 
 
 def test_without_a_limit_it_is_never_too_late(clock: Clock) -> None:
-    deadline = TimeLimits(None, None, clock)
+    limits = TimeLimits(None, None, clock)
     clock.now = 1e12
-    assert not deadline.too_late(1e12, 1000)
-    assert not deadline.is_over(1000)
+    assert not limits.too_late(1e12, 1000)
+    assert not limits.is_over(1000)
 
 
 def test_after_the_timeout_nothing_begins_and_what_is_under_way_ends(clock: Clock) -> None:
-    deadline = TimeLimits(60.0, None, clock)
+    limits = TimeLimits(60.0, None, clock)
     clock.now = 1059.9
-    assert not deadline.too_late(1e6, 3), "how long it takes does not matter"
+    assert not limits.too_late(1e6, 3), "how long it takes does not matter"
     clock.now = 1060.0
-    assert deadline.too_late(0.0, 0)
-    assert not deadline.is_over(3)
+    assert limits.too_late(0.0, 0)
+    assert not limits.is_over(3)
 
 
 def test_a_budget_keeps_time_for_the_last_measurements(clock: Clock) -> None:
-    deadline = TimeLimits(None, 100.0, clock)
+    limits = TimeLimits(None, 100.0, clock)
     clock.now = 1100.0 - FINAL_MEASUREMENT_S - 4 * FINAL_MEASUREMENT_EACH_S - 0.1
-    assert not deadline.is_over(final_measurement_s(3, 0.0))
-    assert deadline.is_over(final_measurement_s(4, 0.0)), "each member of the front takes its time"
-    assert deadline.is_over(final_measurement_s(3, 10.0)), "as long as measuring takes in this study"
+    assert not limits.is_over(final_measurement_s(3, 0.0))
+    assert limits.is_over(final_measurement_s(4, 0.0)), "each member of the front takes its time"
+    assert limits.is_over(final_measurement_s(3, 10.0)), "as long as measuring takes in this study"
     clock.now += 0.1
-    assert deadline.is_over(final_measurement_s(3, 0.0))
-    assert not deadline.is_over(final_measurement_s(2, 0.0))
+    assert limits.is_over(final_measurement_s(3, 0.0))
+    assert not limits.is_over(final_measurement_s(2, 0.0))
 
 
 def test_within_a_budget_no_trial_begins_that_cannot_end(clock: Clock) -> None:
-    deadline = TimeLimits(None, 100.0, clock)
-    assert not deadline.too_late(80.0, 20.0)
-    assert deadline.too_late(80.1, 20.0)
-    assert deadline.too_late(80.0, 20.1)
+    limits = TimeLimits(None, 100.0, clock)
+    assert not limits.too_late(80.0, 20.0)
+    assert limits.too_late(80.1, 20.0)
+    assert limits.too_late(80.0, 20.1)
 
 
 def test_whichever_limit_comes_first_counts(clock: Clock) -> None:
-    deadline = TimeLimits(30.0, 1000.0, clock)
+    limits = TimeLimits(30.0, 1000.0, clock)
     clock.now = 1030.0
-    assert deadline.too_late(0.0, 0)
-    assert not deadline.is_over(0)
+    assert limits.too_late(0.0, 0)
+    assert not limits.is_over(0)
 
 
 @pytest.mark.parametrize("budget", [0.0, -5.0])

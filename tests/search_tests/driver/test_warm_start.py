@@ -54,9 +54,8 @@ def search_after(
     settings = StudySettings("table", choices, ("accuracy", "speedup"), (), 1, MACHINE.device, FACTS.fingerprint)
     study = make_study(before._storage, "second", OBJECTIVES, settings, MACHINE, FACTS)
     study.sampler = make_sampler("gain", study, chains.space, targets, 1, known.front)
-    driver = Driver(SearchContext(study, make_runner(), chains, OBJECTIVES, (), log), targets, trials)
-    driver.learn(known)
-    driver.run()
+    search = SearchContext(study, make_runner(), chains, OBJECTIVES, (), log)
+    Driver(search, targets, trials, earlier=known).run()
     return study, log
 
 

@@ -183,7 +183,7 @@ def _study() -> optuna.Study:
 
 def test_the_document_has_ties_and_resolution_as_json() -> None:
     study = _study()
-    study.set_user_attr("calibration", {"resolution": 0.013})
+    study.set_user_attr("timing_resolution", {"resolution": 0.013})
     close = {"0": measurement(0.95, 1.0), "1": measurement(0.95, 5.0), "2": measurement(0.951, 4.9)}
     study.set_user_attr("final", {**close, "3": measurement(0.90, 9.0)})
     document = json.loads(json.dumps(front_document(study), allow_nan=False))
@@ -198,20 +198,20 @@ def test_a_baseline_that_the_resolution_keeps_on_the_front_has_its_ties() -> Non
     study.set_user_attr("final", exact)
     assert [(member["trial"], member["ties"]) for member in front_document(study)["front"]] == [(1, [])]
     assert front_document(study)["baseline"]["ties"] == []
-    study.set_user_attr("calibration", {"resolution": 0.013})
+    study.set_user_attr("timing_resolution", {"resolution": 0.013})
     assert [(member["trial"], member["ties"]) for member in front_document(study)["front"]] == [(1, [0]), (0, [1])]
     assert front_document(study)["baseline"]["ties"] == [1]
 
 
 def test_a_study_without_a_calibration_has_no_resolution() -> None:
     study = _study()
-    study.set_user_attr("calibration", {})
+    study.set_user_attr("timing_resolution", {})
     assert front_document(study)["resolution"] is None
 
 
 @pytest.mark.parametrize("doubt", ["", "the machine was busy"])
 def test_the_document_says_what_is_to_be_doubted_of_the_resolution(doubt: str) -> None:
     study = _study()
-    study.set_user_attr("calibration", {"resolution": 0.08, "unstable": doubt})
+    study.set_user_attr("timing_resolution", {"resolution": 0.08, "unstable": doubt})
     document = front_document(study)
     assert (document["resolution"], document["resolution_doubt"]) == (0.08, doubt)

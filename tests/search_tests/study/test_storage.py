@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 import search.study.sqlite_log
 import search.study.storage
 import search.study.transactions
-from search.driver.screening import Screening
+from search.driver.stage_costs import StageCosts
 from search.study.storage import open_storage, together
 from search.study.study import records
 from search.study.study_storage import StudyStorage
@@ -306,13 +306,13 @@ def test_a_trial_whose_driver_died_before_it_told_is_told_once_and_counted_once(
     with pytest.raises(KeyboardInterrupt):
         drive(study, make_runner(), chains, 8)
     recalled: list[int] = []
-    recall = Screening.recall
+    recall = StageCosts.recall
 
-    def noting(screening: Screening, trials: list[FrozenTrial]) -> None:
+    def noting(costs: StageCosts, trials: list[FrozenTrial]) -> None:
         recalled.extend(trial.number for trial in trials)
-        recall(screening, trials)
+        recall(costs, trials)
 
-    monkeypatch.setattr(Screening, "recall", noting)
+    monkeypatch.setattr(StageCosts, "recall", noting)
     again = open_table_study(tmp_path, chains.space)
     assert (again.trials[4].state, again.trials[4].values) == (TrialState.RUNNING, None)
     assert [trial.number for trial in drive(again, make_runner(), chains, 8).ended] == [4, 5, 6, 7]

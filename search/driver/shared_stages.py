@@ -1,0 +1,74 @@
+"""Stages of runs on a runner; runs that need the same stage wait for one computation."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from runners.runner import StageOutcome
+from search.driver.runs import Run
+from search.driver.search_context import WAIT_S, SearchContext
+
+LONG_WAIT_S = 5.0
+"""A stage that has waited longer than this for its machine is worth a note to the person who waits."""
+RUNS_PER_WORKER = 2
+"""Runs under way for each worker, at most: a run that waits for a stage of another one keeps no worker busy."""
+
+
+class SharedStages:
+    """Sends the current stages of runs to the runner, and gives each run the outcome of its own.
+
+    Args:
+        search: The runner, who is told of its stages, and what is known of its machines.
+    """
+
+    def __init__(self, search: SearchContext) -> None:
+        self._runner, self._observer, self._baselines = search.runner, search.observer, search.baselines
+        self._waiting: dict[str, list[Run]] = {}
+        self._told_of_waiting = False
+
+    @property
+    def under_way(self) -> bool:
+        """Whether any stage is under way."""
+        return bool(self._waiting)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a worker is free for another run."""
+        workers, runs = self._runner.slots, sum(map(len, self._waiting.values()))
+        return len(self._waiting) < workers and runs < RUNS_PER_WORKER * workers
+
+    def send(self, run: Run) -> None:
+        """Send the current stage of ``run`` to the runner, unless it is under way for another run."""
+        task = run.task
+        self._observer.stage_started(run.number, task.stage)
+        if task.key in self._waiting:
+            self._waiting[task.key].append(run)
+        else:
+            self._waiting[task.key] = [run]
+            self._runner.submit(self._baselines.inform(task))
+
+    def wait(self) -> Iterator[tuple[Run, StageOutcome]]:
+        """The runs whose current stage has ended, with its outcome; nothing where none ends within `WAIT_S`.
+
+        The time that a stage took counts for one of its runs; for the others its result comes from the store.
+        """
+        for task, outcome in self._runner.wait(WAIT_S):
+            self._baselines.learn(outcome)
+            for run in self._waiting.pop(task.key):
+                self._tell(run, outcome)
+                yield run, outcome
+                outcome = replace(outcome, from_store=True)
+
+    def cancel(self) -> list[Run]:
+        """End everything that is under way, and give back the runs that are left as they are."""
+        self._runner.cancel()
+        left, self._waiting = [run for runs in self._waiting.values() for run in runs], {}
+        for run in left:
+            self._observer.stage_ended(run.number, run.task.stage, 0.0, from_store=True)
+        return left
+
+    def _tell(self, run: Run, outcome: StageOutcome) -> None:
+        stage = run.task.stage
+        self._observer.stage_ended(run.number, stage, outcome.seconds, outcome.from_store)
+        if outcome.waited_s > LONG_WAIT_S and not self._told_of_waiting:
+            self._told_of_waiting = True
+            self._observer.note(f"{stage} waited {outcome.waited_s:.0f} s for others on its machine")

@@ -1,0 +1,36 @@
+"""The configurations that every study begins with."""
+
+from spaces.configuration import Configuration, Scalar
+from spaces.search_space import SearchSpace
+from spaces.technique import Stage
+
+
+def starting_points(space: SearchSpace) -> list[Configuration]:
+    """The baseline, then all that changes the network and how it is lowered at once, then each technique alone.
+
+    Each takes the last value listed, and the rest is as the teacher has it. Where the rest cannot stay (int8 needs a
+    runtime that runs it), the first value that can run is taken. How it is lowered has no order, and costs no
+    training: there each value has its turn.
+    """
+    baseline = space.baseline()
+    points: list[Configuration | None] = [baseline]
+    changes = [axis for axis in space.axes if axis.technique.stage <= Stage.LOWER]
+    if changes:
+        last_values = {axis.name: axis.values[-1] for axis in changes}
+        points.append(_closest(space, {**baseline, **last_values}, changes[0].name))
+    for axis in space.axes:
+        for value in axis.values if axis.technique.stage == Stage.LOWER else axis.values[-1:]:
+            if value != baseline.get(axis.name):
+                points.append(_closest(space, {**baseline, axis.name: value}, axis.name))
+    return list(dict.fromkeys(point for point in points if point is not None))
+
+
+def _closest(space: SearchSpace, wanted: dict[str, Scalar], fixed: str) -> Configuration | None:
+    """The configuration that takes the wanted value wherever it can run; None where ``fixed`` itself cannot."""
+    chosen: dict[str, Scalar] = {}
+    for index, axis in enumerate(space.axes):
+        options = space.options(index, chosen)
+        if options:
+            value = wanted.get(axis.name)
+            chosen[axis.name] = value if value in options else options[0]
+    return Configuration(chosen) if chosen.get(fixed) == wanted[fixed] else None

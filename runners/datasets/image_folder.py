@@ -1,7 +1,8 @@
 """A split of the data that lies on disk as images, one folder a class."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from spaces.errors import RequestError
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 FOLDERS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
 CACHE_BYTES = 1024**3
+"""Decoded images that a split keeps in memory."""
+
 Triple = tuple[float, float, float]
 
 
@@ -121,7 +124,10 @@ def split_folder(folder: Path, split: str) -> Path:
 def native_side(splits: Iterable[ImageFolderSplit], looked_at: int = 200) -> int | None:
     """The side of the images where all of them are equal squares, else None; it looks at some of every split."""
     files = [split.files[i] for split in splits for i in np.linspace(0, len(split) - 1, looked_at, dtype=int)]
-    sizes = {_size(file) for file in dict.fromkeys(files)}
+    sizes = set()
+    for file in dict.fromkeys(files):
+        with _opened(file) as image:
+            sizes.add(image.size)
     width, height = next(iter(sizes))
     return width if len(sizes) == 1 and width == height else None
 
@@ -143,23 +149,15 @@ def _list_images(folder: Path, classes: Sequence[str]) -> tuple[list[Path], NDAr
 
 
 def _decode(file: Path, size: int) -> NDArray[np.uint8]:
+    with _opened(file) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+        return np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR))
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(file) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            return np.asarray(_square(upright, size))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise RequestError(f"{file} cannot be read as an image ({error}); mend or remove it") from error
-
-
-def _square(image: Image.Image, size: int) -> Image.Image:
-    if image.size == (size, size):
-        return image
-    return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-
-
-def _size(file: Path) -> tuple[int, int]:
-    try:
-        with Image.open(file) as image:
-            return image.size
+            yield image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise RequestError(f"{file} cannot be read as an image ({error}); mend or remove it") from error

@@ -32,49 +32,26 @@ def export(module: torch.nn.Module, example: NDArray[Any], path: Path) -> str:
     """
     # Two inputs rather than one: a network that treats a batch of one apart would be written for that alone.
     inputs = (torch.from_numpy(np.repeat(example, 2, axis=0)),)
-    reason = _attempt(_export_by_tracing_graph, module, inputs, path)
+    free_batch = ({0: torch.export.Dim("batch")},)
+    reason = _attempt(module, inputs, path, dynamo=True, dynamic_shapes=free_batch, external_data=False, verbose=False)
     if reason:
-        second = _attempt(_export_by_recording, module, inputs, path)
+        free_batches = {"input": {0: "batch"}, "output": {0: "batch"}}
+        second = _attempt(module, inputs, path, dynamo=False, dynamic_axes=free_batches)
         if second:
             raise StageFailed(f"the network cannot be written as ONNX: {reason}; and the older exporter: {second}")
     return reason
 
 
-def _attempt(exporter: Any, module: torch.nn.Module, inputs: tuple[torch.Tensor], path: Path) -> str:
+def _attempt(module: torch.nn.Module, inputs: tuple[torch.Tensor], path: Path, **options: Any) -> str:
+    """Why the exporter with ``options`` cannot write this network, or an empty string where it has written it."""
     try:
         with _quiet(), torch.no_grad():
-            exporter(module, inputs, path)
+            torch.onnx.export(module, inputs, path, input_names=["input"], output_names=["output"], **options)
         return _fixed_batch(path)
     except Exception as error:
         # The first line alone: the others are advice to whoever calls the exporter.
         first_line = (str(error).strip() or "no message").splitlines()[0]
         return f"{type(error).__name__}: {first_line}"
-
-
-def _export_by_tracing_graph(module: torch.nn.Module, inputs: tuple[torch.Tensor], path: Path) -> None:
-    torch.onnx.export(
-        module,
-        inputs,
-        path,
-        dynamo=True,
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        input_names=["input"],
-        output_names=["output"],
-        external_data=False,
-        verbose=False,
-    )
-
-
-def _export_by_recording(module: torch.nn.Module, inputs: tuple[torch.Tensor], path: Path) -> None:
-    torch.onnx.export(
-        module,
-        inputs,
-        path,
-        dynamo=False,
-        dynamic_axes={"input": {0: "batch"}, "output": {0: "batch"}},
-        input_names=["input"],
-        output_names=["output"],
-    )
 
 
 def _fixed_batch(path: Path) -> str:

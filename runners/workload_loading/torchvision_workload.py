@@ -22,8 +22,10 @@ from spaces.setting_error import did_you_mean
 # Mean and deviation of ImageNet's training images, with which all of torchvision's weights were trained.
 MEAN: Triple = (0.485, 0.456, 0.406)
 STD: Triple = (0.229, 0.224, 0.225)
-SMALL = 128
-USUAL = 224
+SMALL_SIDE = 128
+"""Images up to this side in pixels are taken as they are."""
+USUAL_SIDE = 224
+"""Others are scaled to the size that torchvision's models were made for."""
 
 
 def make_workload(settings: TorchvisionSettings) -> Workload:
@@ -85,18 +87,18 @@ def _build(name: str, classes: int, size: int, from_imagenet: bool) -> nn.Module
         options["image_size"] = size
     if name.startswith("maxvit"):
         options["input_size"] = (size, size)
-    with _sentence(f"torchvision cannot make {name} for images of {size}x{size}"):
+    with _request_error(f"torchvision cannot make {name} for images of {size}x{size}"):
         network: nn.Module = builder(**options)
     return network
 
 
 def _suitable_size(settings: TorchvisionSettings) -> int:
     """The images' own side where they are small, else 224; never below what the model needs."""
-    splits = open_image_folder(Path(settings.images), USUAL, MEAN, STD)
+    splits = open_image_folder(Path(settings.images), USUAL_SIDE, MEAN, STD)
     side = native_side(splits.values())
     weights = _weights_of(settings.model)["DEFAULT"]
     needed: int = max(weights.meta.get("min_size", (1, 1)))
-    return max(side if side and side <= SMALL else USUAL, needed)
+    return max(side if side and side <= SMALL_SIDE else USUAL_SIDE, needed)
 
 
 def _suitable_rate(settings: TorchvisionSettings, classes: int, size: int) -> float:
@@ -117,7 +119,7 @@ def _download(model: str, name: str) -> dict[str, Tensor]:
     known = _weights_of(model)
     if name not in known:
         raise RequestError(f"{model} has no weights {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}")
-    with _sentence(f"the weights {name} of {model} cannot be fetched"):
+    with _request_error(f"the weights {name} of {model} cannot be fetched"):
         state: dict[str, Tensor] = known[name].get_state_dict(progress=False, check_hash=True)
     return state
 
@@ -153,8 +155,8 @@ def _misfit(own: dict[str, Tensor], given: dict[str, Tensor]) -> str:
 
 
 @contextmanager
-def _sentence(problem: str) -> Iterator[None]:
-    """Turns whatever torchvision raises into one sentence that begins with ``problem``."""
+def _request_error(problem: str) -> Iterator[None]:
+    """Turns whatever torchvision raises into a `RequestError` that begins with ``problem``."""
     try:
         yield
     except Exception as error:

@@ -10,11 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+# With clusters off, as Ray has it on Windows and macOS, a local instance listens at the loopback address it is given;
+# otherwise Ray turns that into the machine's outward address. Ray reads the variable when it is imported. Connecting to
+# a cluster works the same either way.
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
 import ray
-from ray._private import ray_constants
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
 
 from runners.executors.workload_folder import pack, unpack
+from runners.machine.device import usable_cores
 from runners.machine.telemetry import silence
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
 from spaces.environment import Environment
@@ -23,11 +28,10 @@ from spaces.errors import RequestError, WorkFailed
 OBJECT_STORE_BYTES = 128 * 2**20
 """Only tasks and figures travel through Ray; weights and artifacts go through the stage store."""
 
-
-REACH_S = 5.0
+CONNECT_TIMEOUT_S = 5.0
 
 PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
-REFUSING = "http://127.0.0.1:9"
+UNREACHABLE_PROXY = "http://127.0.0.1:9"
 """The discard port of this machine, where nothing listens."""
 
 
@@ -48,16 +52,16 @@ class RayRunner(Runner):
     def __init__(self, store: str | Path, address: str | None = None) -> None:
         self._store = str(store)
         self._under_way: dict[Any, StageTask] = {}
-        self._sent: Any = None
-        self._far = address is not None
+        self._workload_folder: Any = None
+        self._on_cluster = address is not None
         _connect(address)
         cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
         self.slots = max(1, min(int(cores), 64))
 
     def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
-        self._sent = ray.put(pack(workload) if self._far else None)
+        self._workload_folder = ray.put(pack(workload) if self._on_cluster else None)
         try:
-            good, value = ray.get(_inspect.remote(workload, self._sent, _proxies()))
+            good, value = ray.get(_inspect.remote(workload, self._workload_folder, _proxies()))
         except RayError as error:
             raise WorkFailed(f"the workload could not be inspected: {_reason(error)}") from error
         if not good:
@@ -67,7 +71,7 @@ class RayRunner(Runner):
 
     def submit(self, task: StageTask) -> None:
         remote = _carry_out.options(num_cpus=task.cpus, num_gpus=task.gpus, name=task.stage)
-        self._under_way[remote.remote(task, self._store, self._sent, _proxies())] = task
+        self._under_way[remote.remote(task, self._store, self._workload_folder, _proxies())] = task
 
     def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
         if not self._under_way:
@@ -95,7 +99,7 @@ def _connect(address: str | None) -> None:
     if address is None:
         options.update(
             address="local",
-            num_cpus=len(os.sched_getaffinity(0)),
+            num_cpus=usable_cores(),
             include_dashboard=False,
             object_store_memory=OBJECT_STORE_BYTES,
             _node_ip_address="127.0.0.1",
@@ -104,7 +108,7 @@ def _connect(address: str | None) -> None:
         _require_listener(address)
         options.update(address=address)
     try:
-        with _secluded() if address is None else nullcontext():
+        with _without_proxies() if address is None else nullcontext():
             ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = "a local Ray instance could not be started" if address is None else f"no Ray cluster at {address}"
@@ -112,30 +116,27 @@ def _connect(address: str | None) -> None:
 
 
 @contextmanager
-def _secluded() -> Iterator[None]:
-    """Start Ray's processes so that they bind the loopback address and ask nobody outside.
+def _without_proxies() -> Iterator[None]:
+    """Start Ray's processes so that they reach no machine but this one.
 
-    Ray turns 127.0.0.1 into the machine's outward address unless clusters are off, as they are on other systems.
     Its dashboard process runs even without a dashboard, and looks for the metadata of a cloud whatever the usage
-    statistics are set to; a proxy that refuses answers it.
+    statistics are set to; a proxy that is not there makes that fail at once.
     """
-    clusters, before = ray_constants.ENABLE_RAY_CLUSTER, {name: os.environ.get(name) for name in PROXIES}
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    os.environ.update(dict.fromkeys(PROXIES, REFUSING))
+    before = _proxies()
+    os.environ.update(dict.fromkeys(PROXIES, UNREACHABLE_PROXY))
     try:
         yield
     finally:
-        ray_constants.ENABLE_RAY_CLUSTER = clusters
         for name in PROXIES:
             os.environ.pop(name)
-        os.environ.update({name: value for name, value in before.items() if value is not None})
+        os.environ.update(before)
 
 
 def _enter_worker(proxies: dict[str, str]) -> None:
-    """Undo for a person's own code what `_secluded` left in a worker's environment."""
+    """Give the workload's code in a worker the driver's ``proxies``, in place of what `_without_proxies` left there."""
     silence()
     for name in PROXIES:
-        if os.environ.get(name) == REFUSING:
+        if os.environ.get(name) == UNREACHABLE_PROXY:
             os.environ.pop(name)
             os.environ.update({name: proxies[name]} if name in proxies else {})
 
@@ -150,7 +151,7 @@ def _require_listener(address: str) -> None:
     if not written:
         return  # such as "auto", which Ray answers at once
     try:
-        socket.create_connection((written[1], int(written[2])), timeout=REACH_S).close()
+        socket.create_connection((written[1], int(written[2])), timeout=CONNECT_TIMEOUT_S).close()
     except (OSError, OverflowError) as error:
         raise RequestError(
             f"--address: no Ray cluster at {address} ({_first_line(error)}); give HOST:PORT of a running one"
@@ -158,25 +159,25 @@ def _require_listener(address: str) -> None:
 
 
 @ray.remote(num_cpus=1, max_retries=0)
-def _inspect(workload: Any, sent: bytes | None, proxies: dict[str, str]) -> tuple[bool, Any]:
+def _inspect(workload: Any, folder: bytes | None, proxies: dict[str, str]) -> tuple[bool, Any]:
     _enter_worker(proxies)
     from runners.executors.inspection import inspect_here
 
     try:
-        return True, inspect_here(unpack(workload, sent))
+        return True, inspect_here(unpack(workload, folder))
     except RequestError as error:
         return False, str(error)
 
 
 @ray.remote(max_retries=0)
-def _carry_out(task: StageTask, store: str, sent: bytes | None, proxies: dict[str, str]) -> StageOutcome:
+def _carry_out(task: StageTask, store: str, folder: bytes | None, proxies: dict[str, str]) -> StageOutcome:
     _enter_worker(proxies)
     from runners.processes.fresh_process import prepare
     from runners.stages.run import run_stage
     from runners.store.location import open_store
 
     prepare()  # the first measurement in this worker does not wait for its imports
-    return run_stage(replace(task, workload=unpack(task.workload, sent)), open_store(store))
+    return run_stage(replace(task, workload=unpack(task.workload, folder)), open_store(store))
 
 
 def _outcome(reference: Any) -> StageOutcome:

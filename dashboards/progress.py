@@ -1,10 +1,10 @@
-"""How far a search is: a live display on a terminal, plain lines elsewhere, and nothing on stdout either way."""
+"""How far a search is, on stderr: a live display on a terminal, one line for each event elsewhere."""
 
 import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Self, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,176 +12,72 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-_REFRESHES_PER_S = 2  # a display that works harder would disturb what is being timed
+_REFRESHES_PER_S = 2  # a higher rate would disturb the measurements
 
 
-class Progress(Protocol):
-    """What a search tells of itself while it runs; also a context manager, which leaves the terminal as it was."""
+class Progress:
+    """Shows the events of a search while it runs; a context manager that leaves the terminal as it was.
 
-    def started(self, trials_total: int, trials_done: int) -> None:
-        """It began, or goes on with ``trials_done`` trials done before; no total (0) is as many as the time allows."""
-
-    def stage_started(self, trial: int | None, stage: str) -> None:
-        """A stage of a trial began; None is a candidate that is timed untrained, before a trial is chosen."""
-
-    def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
-        """It ended, after ``seconds``; ``from_store`` where its result was there already."""
-
-    def trial_ended(self, trial: int, line: str) -> None:
-        """A trial ended; ``line`` says what came of it."""
-
-    def front_is(self, hypervolume: float, size: int, best: str) -> None:
-        """The front has ``size`` members; ``best`` is worth a line."""
-
-    def note(self, text: str) -> None:
-        """Something that a person should know."""
-
-    def ended(self) -> None:
-        """It is over; may be called twice."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-def make_progress(stream: TextIO | None = None, quiet: bool = False) -> Progress:
-    """A live display where ``stream`` is a terminal that can show one, else plain lines.
+    On a terminal, lines of finished trials scroll above a display with a bar, the running stages and the front.
+    Elsewhere each event is a line; stages whose result was in the store are left out.
 
     Args:
-        stream: Where it writes; stderr unless given.
-        quiet: Write nothing but notes.
-    """
-    stream = sys.stderr if stream is None else stream
-    console = Console(file=stream)
-    if quiet or not console.is_terminal or console.is_dumb_terminal:
-        return PlainProgress(stream, quiet)
-    return LiveProgress(console)
-
-
-class _Count:
-    """How many trials are done, and from the pace of this session how long the rest may take.
-
-    The first trial of a study tells no pace: it trains the teacher too, and starts all that the others find running.
+        stream: Where it writes; stderr by default.
+        clock: The time in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = Console(file=sys.stderr if stream is None else stream)
+        self._is_live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._clock = clock
-        self._start = self._pace_from = clock()
-        self.total = self.done = self._before = 0
-
-    def begin(self, total: int, done: int) -> None:
-        self._start = self._pace_from = self._clock()
-        self.total, self.done, self._before = total, done, done
-
-    def one_more(self) -> None:
-        self.done += 1
-        if self.done == 1:
-            self._before, self._pace_from = 1, self._clock()
-
-    def elapsed_s(self) -> float:
-        return self._clock() - self._start
-
-    def left_s(self) -> float | None:
-        """Seconds left, or None before a trial that tells a pace has ended, or where there is no total."""
-        fresh = self.done - self._before
-        if not fresh or not self.total:
-            return None
-        return (self._clock() - self._pace_from) / fresh * max(0, self.total - self.done)
-
-    def text(self) -> str:
-        """``3 of 18``, or ``3`` where there is no total."""
-        return f"{self.done} of {self.total}" if self.total else str(self.done)
-
-
-class PlainProgress:
-    """One line for each thing that happened; stages that took no time are left out."""
-
-    def __init__(self, stream: TextIO, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream = stream
-        self._quiet = quiet
-        self._count = _Count(clock)
-
-    def started(self, trials_total: int, trials_done: int) -> None:
-        self._count.begin(trials_total, trials_done)
-        many = f"{trials_total} trials" if trials_total else "as many trials as the time allows"
-        self._say(many + (f", {trials_done} of them done before" if trials_done else ""))
-
-    def stage_started(self, trial: int | None, stage: str) -> None:
-        """Nothing: the line comes when it has ended."""
-
-    def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
-        if not from_store:
-            self._say(f"{whose(trial)}: {stage} took {duration(seconds)}")
-
-    def trial_ended(self, trial: int, line: str) -> None:
-        self._count.one_more()
-        left = self._count.left_s()
-        rest = f", about {duration(left)} left" if left else ""
-        self._say(f"trial {trial}: {line}  [{self._count.text()}{rest}]")
-
-    def front_is(self, hypervolume: float, size: int, best: str) -> None:
-        self._say(front_text(hypervolume, size, best))
-
-    def note(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
-
-    def ended(self) -> None:
-        """Nothing is left to do."""
-
-    def _say(self, line: str) -> None:
-        if not self._quiet:
-            print(line, file=self._stream, flush=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.ended()
-
-
-class LiveProgress:
-    """Ended trials scroll by above; below stand the bar, the stages that run, and the front."""
-
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = console
-        self._clock = clock
-        self._count = _Count(clock)
+        self._trials = _TrialCount(clock)
         self._stages: dict[tuple[int | None, str], float] = {}
         self._front = ""
         self._live = Live(
-            console=console,
+            console=self._console,
             get_renderable=self._view,
             refresh_per_second=_REFRESHES_PER_S,
             transient=True,
-            redirect_stdout=sys.stdout.isatty(),  # where stdout is a file or a pipe, what is printed belongs there
+            redirect_stdout=sys.stdout.isatty(),  # a stdout that is a file or a pipe gets what is printed there
         )
 
-    def started(self, trials_total: int, trials_done: int) -> None:
-        self._count.begin(trials_total, trials_done)
+    def started(self, total: int | None, done: int) -> None:
+        """The search started, with ``done`` finished trials of ``total``; None is as many as the time allows."""
+        self._trials.start(total, done)
+        if not self._is_live:
+            number = "as many trials as the time allows" if total is None else f"{total} trials"
+            self._print(number + (f", {done} of them done before" if done else ""))
 
     def stage_started(self, trial: int | None, stage: str) -> None:
+        """A stage of a trial started; None is a candidate that is timed untrained, before it is a trial."""
         self._stages[trial, stage] = self._clock()
 
     def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
+        """A stage ended after ``seconds``; ``from_store`` where its result was in the store."""
         self._stages.pop((trial, stage), None)
+        if not self._is_live and not from_store:
+            self._print(f"{_owner(trial)}: {stage} took {duration(seconds)}")
 
     def trial_ended(self, trial: int, line: str) -> None:
-        self._count.one_more()
+        """A trial ended with the result that ``line`` describes."""
+        self._trials.add()
         self._stages = {key: since for key, since in self._stages.items() if key[0] != trial}
-        self._print(f"trial {trial:>3}  {line}")
+        if self._is_live:
+            self._print(f"trial {trial:>3}  {line}")
+        else:
+            left_s = self._trials.left_s()
+            rest = f", about {duration(left_s)} left" if left_s else ""
+            self._print(f"trial {trial}: {line}  [{self._trials.text()}{rest}]")
 
     def front_is(self, hypervolume: float, size: int, best: str) -> None:
+        """The front has ``size`` members; ``best`` describes its fastest."""
         self._front = front_text(hypervolume, size, best)
+        if not self._is_live:
+            self._print(self._front)
 
     def note(self, text: str) -> None:
+        """Print a line that a person should read."""
         self._print(text, style="dim")
-
-    def ended(self) -> None:
-        self._live.stop()
 
     def _print(self, line: str, style: str = "") -> None:
         self._console.print(Text(line, style=style), soft_wrap=True)
@@ -189,37 +85,74 @@ class LiveProgress:
     def _view(self) -> RenderableType:
         now, width = self._clock(), self._console.width
         stages = sorted(self._stages.copy().items(), key=lambda item: item[1])
-        lines = [Text(f"  {whose(trial, 3)}  {stage}  {duration(now - since)}") for (trial, stage), since in stages]
+        lines = [Text(f"  {_owner(trial, 3)}  {stage}  {duration(now - since)}") for (trial, stage), since in stages]
         front = [Text(f"  {self._front}", style="green")] if self._front else []
         for line in (*lines, *front):
             line.truncate(width - 1, overflow="ellipsis")
-        return Group(*([self._bar()] if self._count.total else []), *lines, *front)
+        return Group(*([self._bar(self._trials.total)] if self._trials.total else []), *lines, *front)
 
-    def _bar(self) -> Table:
-        left = self._count.left_s()
-        rest = f"about {duration(left)} left" if left is not None else f"{duration(self._count.elapsed_s())} so far"
+    def _bar(self, total: int) -> Table:
+        left_s = self._trials.left_s()
+        rest = f"{duration(self._trials.elapsed_s())} so far" if left_s is None else f"about {duration(left_s)} left"
         grid = Table.grid(padding=(0, 1))
-        bar = ProgressBar(self._count.total or 1, self._count.done, width=max(8, min(40, self._console.width - 42)))
-        grid.add_row(Text(f"{self._count.text()} trials", style="bold"), bar, Text(rest))
+        bar = ProgressBar(total, self._trials.done, width=max(8, min(40, self._console.width - 42)))
+        grid.add_row(Text(f"{self._trials.text()} trials", style="bold"), bar, Text(rest))
         return grid
 
     def __enter__(self) -> Self:
-        self._live.start()
+        if self._is_live:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.ended()
+        self._live.stop()
 
 
-def whose(trial: int | None, digits: int = 0) -> str:
-    """``trial 7``, its number in ``digits`` places, or ``screening`` for a candidate that is only timed."""
-    return "screening" if trial is None else f"trial {trial:>{digits or 1}}"
+class _TrialCount:
+    """The number of finished trials, and an estimate of the time that the others will take.
+
+    The estimate is the mean time of the trials of this session. It leaves out the first trial of a study, which
+    trains the teacher too.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.total: int | None = None
+        self.start(None, 0)
+
+    def start(self, total: int | None, done: int) -> None:
+        self._started = self._first_started = self._clock()
+        self.total, self.done, self._before = total, done, done
+
+    def add(self) -> None:
+        self.done += 1
+        if self.done == 1:
+            self._before, self._first_started = 1, self._clock()
+
+    def elapsed_s(self) -> float:
+        return self._clock() - self._started
+
+    def left_s(self) -> float | None:
+        """Estimated seconds until all trials are done, or None where nothing can be estimated."""
+        counted = self.done - self._before
+        if not counted or self.total is None:
+            return None
+        return (self._clock() - self._first_started) / counted * max(0, self.total - self.done)
+
+    def text(self) -> str:
+        """``3 of 18``, or ``3`` where there is no total."""
+        return str(self.done) if self.total is None else f"{self.done} of {self.total}"
+
+
+def _owner(trial: int | None, width: int = 0) -> str:
+    """``trial 7``, its number padded to ``width``, or ``screening`` for a candidate that is timed untrained."""
+    return "screening" if trial is None else f"trial {trial:>{width or 1}}"
 
 
 def front_text(hypervolume: float, size: int, best: str) -> str:
-    """The front in a line."""
+    """The front in one line."""
     points = "1 point" if size == 1 else f"{size} points"
     return f"front: {points}, hypervolume {hypervolume:.4g}" + (f", best {best}" if best else "")
 

@@ -41,7 +41,7 @@ class Spool:
 
     def __init__(self, folder: Path, address: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self.folder = folder
         self._lock = threading.Lock()
         self._path = folder / "records.jsonl"
         self._records = self._path.open("ab", buffering=0)
@@ -95,7 +95,7 @@ class Spool:
 
     def refuse(self, record: Record, reason: str) -> None:
         """Keep a record that the receiver will never take, with the reason."""
-        with (self._folder / "refused.jsonl").open("a") as file:
+        with (self.folder / "refused.jsonl").open("a") as file:
             file.write(json.dumps({"reason": reason, "record": record}) + "\n")
 
     def close(self) -> None:
@@ -103,12 +103,12 @@ class Spool:
         self._records.close()
 
     def _remember(self, sent: Sent) -> None:
-        temporary = self._folder / "sent.json.new"
+        temporary = self.folder / "sent.json.new"
         with temporary.open("w") as file:
             json.dump(asdict(sent), file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, self._folder / "sent.json")
+        os.replace(temporary, self.folder / "sent.json")
         self._sent = sent
 
 

@@ -6,7 +6,7 @@ MLflow is imported in the thread that sends, as that takes more than a second.
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class Tracker:
             seconds=seconds,
         )
 
-    def front_changed(self, document: Mapping[str, Any], trials: list[Mapping[str, Any]]) -> None:
+    def front_changed(self, document: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> None:
         """The front is another, or its members are measured anew.
 
         Args:
@@ -102,6 +102,11 @@ class Tracker:
         done = self._writer.close(timeout_s)
         self._spool.close()
         return done
+
+    @property
+    def spool_folder(self) -> Path:
+        """The folder in which records wait until MLflow has them."""
+        return self._spool.folder
 
     def run_ids(self) -> dict[int, str]:
         """MLflow's run id of every trial sent so far."""

@@ -31,8 +31,9 @@ from runners.workload import Workload
 from runners.workload_loading.reference import built_in_names
 from runners.workload_loading.torchvision_settings import KEYS
 from search.cli import app
+from search.request.read_request import from_yaml
 from search.request.space_file import check_choices
-from search.request.study_request import StudyRequest, from_yaml
+from search.request.study_request import StudyRequest
 from search.request.yaml_file import read_yaml
 from spaces.space_document import all_techniques, preset_names
 

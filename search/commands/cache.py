@@ -1,151 +1,168 @@
-"""What the stage store of a home holds, and making it smaller."""
+"""``frontrunner cache``: what the stage store holds, and removing results from it."""
 
 import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column
 
 from runners.store.eviction import StoreEntry
 from runners.store.location import open_store
 from runners.store.remote_files import is_url
 from runners.store.stage_store import StageStore
+from search.commands.options import parse_option
+from search.commands.terminal import number_column, plain_table
 from search.request.locations import Home
 from search.request.units import parse_duration, parse_size, size_text
 from spaces.errors import RequestError
-from spaces.setting_error import SettingError
+
+
+@dataclass(frozen=True)
+class PruneOptions:
+    """What ``frontrunner cache prune`` removes.
+
+    Attributes:
+        to: Size down to which it removes results, as text; None sets no size.
+        older_than: Time since the last use from which on it removes results, as text; None sets no time.
+        quarantine: Whether it removes damaged results.
+        dry_run: Whether it only prints what it would remove.
+    """
+
+    to: str | None
+    older_than: str | None
+    quarantine: bool
+    dry_run: bool
 
 
 def find_store(home: Path | None, stage_store: str | None) -> StageStore:
-    """The stage store that the flags name; none is made.
+    """The stage store that the options name; it is not created.
 
     Raises:
-        RequestError: There is none.
+        RequestError: There is no stage store.
     """
     if stage_store and is_url(stage_store):
         return open_store(stage_store)
-    folder = Path(stage_store).expanduser() if stage_store else Home.find(home).stages
+    found = Home.find(home)
+    folder = Path(stage_store).expanduser() if stage_store else found.stages
     if not (folder / "entries").is_dir():
-        named = f"--stage-store {stage_store}" if stage_store else f"--home {Home.find(home).path}"
+        named = f"--stage-store {stage_store}" if stage_store else f"--home {found.path}"
         raise RequestError(f"{named}: there is no stage store; run `frontrunner search` or name another")
     return open_store(folder)
 
 
-def refuse_before_subcommand(command: str, home: Path | None, stage_store: str | None, *, as_json: bool) -> None:
-    """Raise `RequestError` where flags stand before a subcommand, which would not see them."""
-    if home or stage_store or as_json:
-        raise RequestError(f"flags belong behind the subcommand: `frontrunner cache {command} --home ...`")
-
-
 def show_size(store: StageStore, *, as_json: bool) -> None:
-    """Print the store's size, limit, entries by stage, users and what was set aside."""
-    with _writable(store):
-        entries, aside = store.capacity.entries(), store.capacity.quarantined()
+    """Print the store's size and limit, its results by stage, damaged results, and the programs that use it."""
+    with _os_errors_reported(store):
+        entries, damaged = store.capacity.entries(), store.capacity.quarantined()
         document: dict[str, Any] = {
             "stage_store": str(store),
-            "bytes": _total(entries) + _total(aside),
+            "bytes": _total(entries) + _total(damaged),
             "limit_bytes": store.capacity.limit,
             "entries": len(entries),
             "stages": _by_stage(store, entries),
-            "quarantine": {"entries": len(aside), "bytes": _total(aside)},
+            "quarantine": {"entries": len(damaged), "bytes": _total(damaged)},
             "in_use_by": store.capacity.in_use_by(),
         }
     if as_json:
         print(json.dumps(document))
-        return
-    table = _table("stage", "results", "size")
+    else:
+        _print_size(document)
+
+
+def _print_size(document: dict[str, Any]) -> None:
+    table = plain_table("stage", *map(number_column, ("results", "size")))
     for stage, part in document["stages"].items():
         table.add_row(stage, str(part["entries"]), size_text(part["bytes"]))
-    if aside:
-        table.add_row("set aside as damaged", str(len(aside)), size_text(_total(aside)))
+    damaged = document["quarantine"]
+    if damaged["entries"]:
+        table.add_row("damaged", str(damaged["entries"]), size_text(damaged["bytes"]))
     limit = document["limit_bytes"]
     allowed = "no limit" if limit is None else f"limit {size_text(limit)}"
+    size = f"{size_text(document['bytes'])} in {document['entries']} results"
     console = Console()
-    console.print(f"{store}: {size_text(document['bytes'])} in {len(entries)} results, {allowed}", highlight=False)
+    console.print(f"{document['stage_store']}: {size}, {allowed}", highlight=False)
     console.print(table)
     if document["in_use_by"]:
         console.print(f"in use by {', '.join(document['in_use_by'])}", highlight=False)
 
 
 def show_entries(store: StageStore, *, as_json: bool) -> None:
-    """Print every entry: key, stage, size, age, last use and the configuration that first asked for it."""
-    with _writable(store):
+    """Print each result: key, stage, size, age, last use, and the configuration for which it was first computed."""
+    with _os_errors_reported(store):
         entries = sorted(store.capacity.entries(), key=lambda entry: -entry.used)
         rows = [_row(store, entry) for entry in entries]
     if as_json:
         print(json.dumps({"stage_store": str(store), "entries": rows}))
         return
-    table = _table("key", "stage", "size", "made", "last used")
-    table.add_column("configuration", overflow="fold")
+    names = (Column(title, no_wrap=True) for title in ("key", "stage"))
+    sizes = map(number_column, ("size", "made", "last used"))
+    table = plain_table(*names, *sizes, Column("configuration", overflow="fold"))
     for row in rows:
         ages = [_age(row[name]) for name in ("made", "used")]
-        table.add_row(row["key"][:12], row["stage"], size_text(row["bytes"]), *ages, _shown(row["configuration"]))
+        configuration = " ".join(f"{name}={value}" for name, value in sorted(row["configuration"].items()))
+        table.add_row(row["key"][:12], row["stage"], size_text(row["bytes"]), *ages, configuration)
     Console().print(table)
 
 
-def prune_store(
-    store: StageStore, *, to: str | None, older_than: str | None, quarantine: bool, dry_run: bool, as_json: bool
-) -> None:
-    """Remove what the flags ask for and print what was freed.
+def prune_store(store: StageStore, options: PruneOptions, *, as_json: bool) -> None:
+    """Remove what the options ask for, and print how much space that frees.
 
     Raises:
-        RequestError: The flags ask for nothing, or for what is no size or time.
+        RequestError: The options ask for nothing, or a size or time cannot be read.
     """
-    if to is None and older_than is None and not quarantine:
+    if options.to is None and options.older_than is None and not options.quarantine:
         raise RequestError("prune: give --to SIZE, --older-than TIME or --quarantine, or several of them")
-    most = None if to is None else _flag("--to", to, parse_size)
-    before = None if older_than is None else time.time() - _flag("--older-than", older_than, parse_duration)
-    with _writable(store):
-        aside = store.capacity.quarantined() if quarantine else []
-        if aside and not dry_run:
+    size = None if options.to is None else parse_option("--to", options.to, parse_size)
+    age = None if options.older_than is None else parse_option("--older-than", options.older_than, parse_duration)
+    before = None if age is None else time.time() - age
+    with _os_errors_reported(store):
+        damaged = store.capacity.quarantined() if options.quarantine else []
+        if damaged and not options.dry_run:
             store.capacity.empty_quarantine()
-        asked = most is not None or before is not None
-        gone = store.capacity.evict(most_bytes=most, used_before=before, dry_run=dry_run) if asked else []
-        left = store.capacity.entries() if not dry_run else _without(store.capacity.entries(), gone)
-    freed = _total(gone) + _total(aside)
+        asked = size is not None or before is not None
+        removed = store.capacity.evict(most_bytes=size, used_before=before, dry_run=options.dry_run) if asked else []
+        keys = {entry.key: None for entry in removed}
+        left = _total([entry for entry in store.capacity.entries() if entry.key not in keys])
+    freed = _total(removed) + _total(damaged)
     if as_json:
-        keys = [entry.key for entry in gone]
-        print(json.dumps({"dry_run": dry_run, "removed": keys, "quarantine": len(aside), "freed_bytes": freed}))
+        document = {"removed": list(keys), "quarantine": len(damaged), "freed_bytes": freed}
+        print(json.dumps({"dry_run": options.dry_run, **document}))
         return
-    verb = "would free" if dry_run else "freed"
-    print(f"{verb} {size_text(freed)}: {len(gone)} results, {len(aside)} set aside as damaged")
-    if most is not None and _total(left) > most:
-        print(f"{size_text(_total(left))} stay: the rest was used since {_oldest_user(store)} began")
+    verb = "would free" if options.dry_run else "freed"
+    print(f"{verb} {size_text(freed)}: {len(keys)} results, {len(damaged)} damaged results")
+    if size is not None and left > size:
+        user = next(iter(store.capacity.in_use_by()), "this command")
+        print(f"{size_text(left)} are kept: they were used since {user} began")
 
 
 def set_limit(store: StageStore, size: str, *, as_json: bool) -> None:
-    """Limit the store, or lift its limit, and make it as small at once.
+    """Limit the store to ``size``, or lift the limit with ``none``, and remove what is beyond it.
 
     Raises:
-        RequestError: ``size`` is none.
+        RequestError: ``size`` is not a size.
     """
-    limit = None if size == "none" else _flag("SIZE", size, parse_size)
-    with _writable(store):
+    limit = None if size == "none" else parse_option("SIZE", size, parse_size)
+    with _os_errors_reported(store):
         store.capacity.set_limit(limit)
-        gone = store.capacity.evict(most_bytes=limit) if limit is not None else []
+        removed = store.capacity.evict(most_bytes=limit) if limit is not None else []
+    freed = _total(removed)
     if as_json:
-        print(json.dumps({"limit_bytes": limit, "removed": [e.key for e in gone], "freed_bytes": _total(gone)}))
+        print(json.dumps({"limit_bytes": limit, "removed": [entry.key for entry in removed], "freed_bytes": freed}))
         return
-    print(f"limit: {'none' if limit is None else size_text(limit)}; freed {size_text(_total(gone))}")
+    print(f"limit: {'none' if limit is None else size_text(limit)}; freed {size_text(freed)}")
 
 
 @contextmanager
-def _writable(store: StageStore) -> Iterator[None]:
+def _os_errors_reported(store: StageStore) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise RequestError(f"the stage store {store} cannot be read or written ({error.strerror})") from error
-
-
-def _flag(name: str, given: str, parse: Any) -> Any:
-    try:
-        return parse(given)
-    except SettingError as error:
-        raise RequestError(f"{name} {given}: {error}") from error
 
 
 def _by_stage(store: StageStore, entries: Sequence[StoreEntry]) -> dict[str, dict[str, int]]:
@@ -170,21 +187,8 @@ def _row(store: StageStore, entry: StoreEntry) -> dict[str, Any]:
     }
 
 
-def _oldest_user(store: StageStore) -> str:
-    return next(iter(store.capacity.in_use_by()), "this command")
-
-
-def _without(entries: Sequence[StoreEntry], gone: Sequence[StoreEntry]) -> list[StoreEntry]:
-    removed = {entry.key for entry in gone}
-    return [entry for entry in entries if entry.key not in removed]
-
-
 def _total(entries: Sequence[StoreEntry]) -> int:
     return sum(entry.size for entry in entries)
-
-
-def _shown(configuration: dict[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in sorted(configuration.items()))
 
 
 def _age(since: float) -> str:
@@ -192,11 +196,3 @@ def _age(since: float) -> str:
     if minutes < 60:
         return f"{minutes:.0f} min ago"
     return f"{minutes / 60:.0f} h ago" if minutes < 48 * 60 else f"{minutes / 1440:.0f} d ago"
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, header_style="bold")
-    table.add_column(first, no_wrap=True)
-    for column in others:
-        table.add_column(column, justify="left" if column == "stage" else "right", no_wrap=True)
-    return table

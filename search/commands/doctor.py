@@ -1,22 +1,23 @@
-"""What this machine has, which choices are off here, and why."""
+"""``frontrunner doctor``: what this machine has, which choices are unavailable on it, and why."""
 
 import json
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column
 
 from runners.machine.telemetry import silence
+from search.commands.terminal import plain_table
 from spaces.environment import Environment
 from spaces.space_document import all_techniques, make_space
 
 
 def examine(workload: str | None, *, as_json: bool) -> None:
-    """Print devices, backends and techniques, each with what is off and the reason.
+    """Print devices, backends and techniques, each with what is unavailable and the reason.
 
     Args:
-        workload: Also try each technique that changes a network on this workload's own, or None.
-        as_json: One JSON document instead of tables.
+        workload: Also try each technique that changes a network on the network of this workload; None tries none.
+        as_json: Print one JSON document instead of tables.
 
     Raises:
         RequestError: The workload cannot be found or breaks its contract.
@@ -30,7 +31,7 @@ def examine(workload: str | None, *, as_json: bool) -> None:
 
 
 def diagnosis(environment: Environment) -> dict[str, Any]:
-    """Device, backends and techniques as plain JSON; what is off has a reason, what works has None."""
+    """Device, backends and techniques as plain JSON; ``off`` is the reason why something is unavailable, or None."""
     everything: dict[str, object] = {p.name: "all" for technique in all_techniques() for p in technique.parameters}
     space = make_space(everything, environment)
     off = [{"choice": name, "value": value, "reason": reason} for name, value, reason in space.reasons()]
@@ -47,18 +48,14 @@ def diagnosis(environment: Environment) -> dict[str, Any]:
         "techniques": {
             axis.parameter.name: {"technique": axis.technique.name, "values": list(axis.values)} for axis in space.axes
         },
-        "off": off + _off_together(environment),
+        "off": off + _unsupported_precisions(environment),
     }
 
 
-def _off_together(environment: Environment) -> list[dict[str, Any]]:
-    """Precisions that a runtime does not run: such pairs are not drawn."""
+def _unsupported_precisions(environment: Environment) -> list[dict[str, Any]]:
+    """The pairs of a usable runtime and a precision that it does not support; a search never proposes them."""
     return [
-        {
-            "choice": "runtime",
-            "value": name,
-            "reason": f"{name} does not run {precision} here, so the two are not paired",
-        }
+        {"choice": "runtime", "value": name, "reason": f"{name} does not support {precision} here"}
         for name, facts in environment.backends.items()
         if facts.unsupported is None
         for precision in ("fp32", "bf16", "int8")
@@ -80,30 +77,23 @@ def _environment(workload: str | None) -> Environment:
 
 
 def _print(document: dict[str, Any]) -> None:
-    console = Console()
-    console.print(
-        f"[bold]device[/bold]  {document['device']}  ({', '.join(document['cpu_flags']) or 'no flags known'})"
-    )
+    flags = ", ".join(document["cpu_flags"]) or "no flags known"
     found = f"{document['accelerators']} x {document['accelerator']}" if document["accelerators"] else "none found"
-    where = document["accelerator"] or "the processor"
+    where = document["accelerator"] or "the CPU"
+    console = Console()
+    console.print(f"[bold]device[/bold]  {document['device']}  ({flags})")
     console.print(f"[bold]accelerators[/bold]  {found}; training, eager and torchscript run on {where}")
-    backends = Table(box=None, header_style="bold")
-    for column in ("backend", "precisions", "off because"):
-        backends.add_column(column)
+    backends = plain_table("backend", "precisions", "unavailable because")
     for name, facts in document["backends"].items():
         backends.add_row(name, ", ".join(facts["precisions"]), facts["off"] or "")
-    choices = Table(box=None, header_style="bold")
-    for column in ("choice", "technique", "all values here"):
-        choices.add_column(column)
+    choices = plain_table("choice", "technique", "all values here")
     for name, about in document["techniques"].items():
         choices.add_row(name, about["technique"], ", ".join(map(str, about["values"])))
-    off = Table(box=None, header_style="bold")
-    for column in ("not offered", "value", "because"):
-        off.add_column(column, overflow="fold")
+    unavailable = plain_table(*(Column(title, overflow="fold") for title in ("unavailable", "value", "because")))
     for entry in document["off"]:
-        off.add_row(entry["choice"], str(entry["value"]), entry["reason"])
-    for table in (backends, choices, off):
+        unavailable.add_row(entry["choice"], str(entry["value"]), entry["reason"])
+    for table in (backends, choices, unavailable):
         console.print()
         console.print(table)
     if not document["off"]:
-        console.print("nothing is off")
+        console.print("everything is available")

@@ -1,8 +1,10 @@
-"""``frontrunner export``: pick a trial, write it as a folder that runs by itself, and hold it to its claims."""
+"""``frontrunner export``: pick a trial, write it as a folder that runs by itself, and check its claims."""
 
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,73 +19,84 @@ from runners.machine.telemetry import silence
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
+from search.commands.options import parse_option
 from search.commands.studies import document_of, open_study
-from search.commands.verify import tell_that_it_waits
+from search.commands.terminal import report_waiting
 from search.driver.machine_baseline import MachineBaselines
 from search.front.front_document import trial_documents
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.loss_table import losses
 from search.objectives.objective import find_objectives
+from search.request.locations import LocationOptions
 from spaces.errors import RequestError, WorkFailed
 
 PICKS = ("knee", "fastest", "most-accurate")
+Trial = Mapping[str, Any]
 
 
-def export_trial(
-    name: str,
-    to: Path,
-    *,
-    pick: str,
-    within: Sequence[str],
-    register: str | None,
-    places: Mapping[str, Any],
-    as_json: bool,
-) -> None:
-    """Write the picked trial of the study called ``name`` into the new folder ``to``.
+@dataclass(frozen=True)
+class ExportOptions:
+    """What ``frontrunner export`` writes, and where to.
+
+    Attributes:
+        study: Name of the study.
+        to: The folder to create.
+        pick: ``knee``, ``fastest``, ``most-accurate`` or a trial's number.
+        within: Bounds that the trial must satisfy, as text.
+        register: Name under which MLflow registers the model; None registers nothing.
+    """
+
+    study: str
+    to: Path
+    pick: str = "knee"
+    within: Sequence[str] = ()
+    register: str | None = None
+
+
+def export_trial(options: ExportOptions, locations: LocationOptions, *, as_json: bool) -> None:
+    """Write the picked trial into a new folder, and register it in MLflow where that is asked for.
 
     Raises:
-        RequestError: No such study or trial, an impossible bound, or ``to`` exists.
+        RequestError: No such study or trial, no trial satisfies the bounds, or the folder exists.
         WorkFailed: The artifact is lost, or a claim does not hold; nothing is left behind.
     """
     silence()
-    bounds = [_bound(text) for text in within]
-    if to.exists():
-        raise RequestError(f"--to {to}: it exists already; give a new name or remove it first")
-    if not os.access(next(parent for parent in to.absolute().parents if parent.exists()), os.W_OK | os.X_OK):
-        raise RequestError(f"--to {to}: its folder cannot be written; name another")
-    study, home = open_study(name, places.get("home"), places.get("storage"))
+    to, bounds = options.to, [parse_option("--within", text, Constraint.parse) for text in options.within]
+    _require_new_folder(to)
+    study, home = open_study(options.study, locations)
     document = document_of(study, home)
-    chosen = pick_member(document, trial_documents(study), pick, bounds)
-    store = open_store(str(places.get("stage_store") or study.user_attrs["places"]["stages"]))
+    trial = pick_trial(document, trial_documents(study), options.pick, bounds)
+    known = study.user_attrs["places"]
+    store = open_store(locations.stage_store or known["stages"])
     console = Console(stderr=True, markup=False, soft_wrap=True)
-    console.print(f"exporting trial {chosen['trial']} of {name} and checking its claims in a fresh process")
-    for doubt in doubts(chosen):
-        console.print(f"! trial {chosen['trial']}: {doubt}")
-    with store.in_use(f"export of {name}"):
-        _write(study, document, chosen, store, to)
-    if register:
+    console.print(f"exporting trial {trial['trial']} of {options.study} and checking its claims in a fresh process")
+    for warning in warnings_of(trial):
+        console.print(f"! trial {trial['trial']}: {warning}")
+    with store.in_use(f"export of {options.study}"):
+        model = _exported_model(study, document, trial, _artifact(study, document, trial["trial"], store))
+        check = partial(require_claims, waiting=report_waiting)
+        write_exported_folder(to, model, check=check, waiting=report_waiting)
+    if options.register:
         from dashboards.tracking import register_model
 
-        tracking = places.get("tracking_uri") or study.user_attrs["places"]["tracking"]
-        register_model(tracking, register, to, chosen["run_id"])
+        register_model(locations.tracking_uri or known["tracking"], options.register, to, trial["run_id"])
+    measurement = trial["measurement"]
     if as_json:
-        shown = {"trial": chosen["trial"], "measurement": chosen["measurement"], "doubts": doubts(chosen)}
+        shown = {"trial": trial["trial"], "measurement": measurement, "doubts": warnings_of(trial)}
         print(json.dumps({"folder": str(to), **shown}, allow_nan=False))
         return
-    figures = chosen["measurement"]
-    console.print(f"wrote {to}: {times(figures['speedup'])}x at {percent(figures['accuracy'])}; its claims hold")
+    speed, accuracy = times(measurement["speedup"]), percent(measurement["accuracy"])
+    console.print(f"wrote {to}: {speed}x at {accuracy}; its claims hold")
     console.print(f"next:\n  python {to}/predict.py\n  frontrunner verify {to}", highlight=False)
 
 
-def pick_member(
-    document: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], pick: str, bounds: Sequence[Constraint]
-) -> Mapping[str, Any]:
+def pick_trial(document: Mapping[str, Any], trials: Sequence[Trial], pick: str, bounds: Sequence[Constraint]) -> Trial:
     """The trial that ``pick`` names: ``knee``, ``fastest`` or ``most-accurate`` on the front, or a number.
 
-    A member whose timing is unstable is picked only by its number, or where there is no other.
+    A trial whose timing is unstable is picked only by its number, or where all others are unstable too.
 
     Raises:
-        RequestError: There is no such trial, or no member keeps the bounds.
+        RequestError: There is no such trial, or no trial of the front satisfies the bounds.
     """
     if pick.isdecimal():
         return _numbered(int(pick), trials, bounds)
@@ -91,10 +104,10 @@ def pick_member(
         raise RequestError(f"--pick {pick}: allowed are {', '.join(PICKS)} or a trial's number")
     if not document["front"]:
         raise RequestError(f"study {document['study']!r} has nothing to export: {headline(document)}")
-    members = [member for member in document["front"] if _keeps(member, bounds)]
+    members = [member for member in document["front"] if is_feasible(member["measurement"], bounds)]
     if not members:
         raise RequestError(
-            f"--within {', '.join(map(str, bounds))}: no member of the front keeps it; {headline(document)}"
+            f"--within {', '.join(map(str, bounds))}: no trial of the front satisfies it; {headline(document)}"
         )
     members = [member for member in members if not member["unstable"]] or members
     if pick == "fastest":
@@ -104,39 +117,35 @@ def pick_member(
     return _knee(document, members)
 
 
-def doubts(member: Mapping[str, Any]) -> list[str]:
-    """What must be said wherever the member's figures are given, a line each."""
-    unstable = instability(member)
+def warnings_of(trial: Trial) -> list[str]:
+    """Why the measured values of a trial may be wrong, a line each."""
+    unstable = instability(trial)
     return [
         *([f"not to be trusted: {unstable}"] if unstable else []),
-        *(["figures from the search, not measured again at its end"] if member["searched"] is None else []),
+        *(["measured during the search only, not again at its end"] if trial["searched"] is None else []),
     ]
 
 
-def _bound(text: str) -> Constraint:
-    try:
-        return Constraint.parse(text)
-    except RequestError as error:
-        raise RequestError(f"--within {text}: {error}") from error
+def _require_new_folder(to: Path) -> None:
+    if to.exists():
+        raise RequestError(f"--to {to}: it exists already; give a new name or remove it first")
+    if not os.access(next(parent for parent in to.absolute().parents if parent.exists()), os.W_OK | os.X_OK):
+        raise RequestError(f"--to {to}: its parent folder cannot be written; name another")
 
 
-def _numbered(number: int, trials: Sequence[Mapping[str, Any]], bounds: Sequence[Constraint]) -> Mapping[str, Any]:
+def _numbered(number: int, trials: Sequence[Trial], bounds: Sequence[Constraint]) -> Trial:
     complete = {trial["trial"]: trial for trial in trials if trial["state"] == "complete"}
     if number not in complete:
         raise RequestError(
             f"--pick {number}: no complete trial has that number; complete are {', '.join(map(str, complete))}"
         )
-    if not _keeps(complete[number], bounds):
-        raise RequestError(f"--within {', '.join(map(str, bounds))}: trial {number} does not keep it")
+    if not is_feasible(complete[number]["measurement"], bounds):
+        raise RequestError(f"--within {', '.join(map(str, bounds))}: trial {number} does not satisfy it")
     return complete[number]
 
 
-def _keeps(member: Mapping[str, Any], bounds: Sequence[Constraint]) -> bool:
-    return is_feasible(member["measurement"], bounds)
-
-
-def _knee(document: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The member nearest to the corner where every objective is at its best, each scaled to its range here."""
+def _knee(document: Mapping[str, Any], members: Sequence[Trial]) -> Trial:
+    """The member nearest to the ideal point, at which every objective is at its best, each scaled to its range."""
     objectives = find_objectives([objective["name"] for objective in document["objectives"]])
     reference = document["baseline"]["measurement"]
     points = np.array([losses(objectives, member["measurement"], reference) for member in members])
@@ -145,28 +154,29 @@ def _knee(document: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> 
     return members[int(np.linalg.norm(scaled, axis=1).argmin())]
 
 
-def _write(
-    study: optuna.Study, document: Mapping[str, Any], chosen: Mapping[str, Any], store: StageStore, to: Path
-) -> None:
-    trial = study.get_trials(deepcopy=False)[chosen["trial"]]
-    entry = store.get(trial.user_attrs["stages"]["lowering"])
+def _artifact(study: optuna.Study, document: Mapping[str, Any], number: int, store: StageStore) -> Path:
+    """The folder in the stage store with the lowered model of a trial."""
+    entry = store.get(study.get_trials(deepcopy=False)[number].user_attrs["stages"]["lowering"])
     if entry is None:
-        on_front = any(member["trial"] == chosen["trial"] for member in document["front"])
+        on_front = any(member["trial"] == number for member in document["front"])
         how = f"`frontrunner resume {study.study_name}`" if on_front else "a search under another name"
         raise WorkFailed(
-            f"the artifact of trial {chosen['trial']} is no longer in the stage store {store}; {how} makes it again"
+            f"the artifact of trial {number} is no longer in the stage store {store}; {how} builds it again"
         )
-    settings, configuration = study.user_attrs["settings"], chosen["configuration"]
+    return entry.folder
+
+
+def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Trial, artifact: Path) -> ExportedModel:
+    configuration, settings, baseline = trial["configuration"], study.user_attrs["settings"], document["baseline"]
     workload = resolve(settings["workload"])
-    baseline = document["baseline"]
-    model = ExportedModel(
-        lowered=entry.folder,
+    return ExportedModel(
+        lowered=artifact,
         runtime=str(configuration["runtime"]),
         precision=str(configuration["numeric_precision"]),
         build=workload.model,
         example=workload.example(),
         configuration=configuration,
-        claims=chosen["measurement"],
+        claims=trial["measurement"],
         baseline=baseline["measurement"],
         measured={
             "device": document["device"],
@@ -174,13 +184,10 @@ def _write(
             "baseline_threads": baseline["configuration"]["threads"],
             "seed": settings["seed"],
             "metric": document["metric"],
-            "doubts": doubts(chosen),
+            "doubts": warnings_of(trial),
             "baseline_minima": MachineBaselines(study).minima,
         },
         workload=document["workload"],
-        origin={"study": study.study_name, "trial": chosen["trial"], "workload": settings["workload"]},
+        origin={"study": study.study_name, "trial": trial["trial"], "workload": settings["workload"]},
         threads=int(configuration["threads"]),
-    )
-    write_exported_folder(
-        to, model, check=lambda folder: require_claims(folder, tell_that_it_waits), waiting=tell_that_it_waits
     )

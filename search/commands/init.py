@@ -1,4 +1,4 @@
-"""A study file and a workload file to start from; they run together as they are."""
+"""``frontrunner init``: a study file and a workload file to start from; they run together as they are."""
 
 from pathlib import Path
 
@@ -86,13 +86,13 @@ STARTER_FILES = {"study.yaml": STUDY_YAML, "workload.py": WORKLOAD_PY}
 
 
 def write_starter_files(folder: Path) -> list[Path]:
-    """Write ``study.yaml`` and ``workload.py`` into ``folder``, which is made if need be.
+    """Write ``study.yaml`` and ``workload.py`` into ``folder``, which is created where it is missing.
 
     Returns:
         The files written.
 
     Raises:
-        RequestError: One of them is there already, and nothing was written; or the folder cannot be written.
+        RequestError: One of the files exists, and none was written; or the folder cannot be written.
     """
     files = {folder / name: text for name, text in STARTER_FILES.items()}
     for file in files:
@@ -101,7 +101,7 @@ def write_starter_files(folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in files.items():
-            # Opened so that a file made in the meantime is not overwritten either.
+            # Mode x: a file that was created in the meantime is not overwritten either.
             with file.open("x", encoding="utf-8") as opened:
                 opened.write(text)
     except OSError as error:

@@ -1,12 +1,45 @@
-"""Flags that several commands take."""
+"""Options that several commands take, and how a text option becomes a value."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
+from spaces.errors import RequestError
+from spaces.setting_error import SettingError
+
 HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Folder of studies, tracking and results [default: ./frontrunner-home]")
+    Path | None,
+    typer.Option(
+        "--home", help="Folder of studies, tracking and results. [default: $FRONTRUNNER_HOME, or ./frontrunner-home]"
+    ),
 ]
-StorageOption = Annotated[str | None, typer.Option(help="Optuna storage URL instead of the home's SQLite file")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else")]
+StorageOption = Annotated[
+    str | None, typer.Option(help="URL of Optuna's database. [default: an SQLite file in the home folder]")
+]
+TrackingOption = Annotated[
+    str | None, typer.Option(help="MLflow's tracking URI. [default: an SQLite file in the home folder]")
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(help="Folder or URL of the stage store, which every node can reach. [default: in the home folder]"),
+]
+AddressOption = Annotated[
+    str | None, typer.Option(help="Ray cluster as HOST:PORT. [default: an instance on this machine]")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+
+Value = TypeVar("Value")
+
+
+def parse_option(name: str, text: str, parse: Callable[[str], Value]) -> Value:
+    """The value that ``parse`` makes of the ``text`` of the option ``name``.
+
+    Raises:
+        RequestError: ``parse`` refuses the text; the message names the option.
+    """
+    try:
+        return parse(text)
+    except SettingError as error:
+        raise RequestError(f"{name} {text}: {error}") from error

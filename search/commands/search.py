@@ -1,26 +1,29 @@
-"""Run a search from a request to its front: open what it needs, drive it, measure the front, show it."""
+"""``frontrunner search`` and ``resume``: run a study from its request to its front, and print the front."""
 
 import io
-import signal
+import json
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from types import FrameType
+from dataclasses import dataclass
 from typing import Any
 
 import optuna
 
-from dashboards.progress import Progress, make_progress
+from dashboards.progress import Progress
 from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
 from runners.machine.telemetry import silence
 from runners.measuring.paired_timing import CALLS_FOR_P99
+from runners.processes.interrupts import interrupted_by
 from runners.runner import Runner
 from runners.stages.chain import Chains
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import check_workload_reference
-from search.commands.conclusion import conclude
+from search.commands.studies import open_study
+from search.commands.terminal import print_front
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
 from search.driver.front_artifacts import keep_artifacts
@@ -28,178 +31,227 @@ from search.driver.observers import Observers
 from search.driver.search_context import SearchContext
 from search.driver.successive_halving import levels_of
 from search.driver.warm_start import EarlierStudy, load_earlier_study
+from search.front.front import least_infeasible
 from search.front.front_document import front_document, trial_documents
+from search.objectives.constraint import Constraint
 from search.objectives.objective import find_objectives
 from search.objectives.trial_targets import TrialTargets
-from search.request.locations import Places
+from search.request.locations import LocationOptions, Locations
+from search.request.read_request import merge
 from search.request.space_file import space_document
-from search.request.study_request import UNLIMITED, StudyRequest, merge
+from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
-from search.study.study import StudySettings, find_study, make_study, open_storage, records
+from search.study.study import StudySettings, make_study, open_storage, records
 from search.study.study_lock import study_held
+from spaces.errors import WorkFailed
 from spaces.space_document import make_space
 
-TRACKING_PATIENCE_S = 60.0
+TRACKING_WAIT_S = 60.0
+"""How long the end of a search waits until MLflow has all records."""
+TRACKING_WAIT_UNFINISHED_S = 10.0
+"""The same after a search that was interrupted or failed."""
 
 
 def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner | None = None) -> dict[str, Any]:
-    """Carry out ``request`` and print its front; a study of that name with the same settings goes on.
+    """Run the search that ``request`` asks for and print its front; an existing study of that name is continued.
 
     Returns:
         The front document, which is also what ``as_json`` prints.
 
     Raises:
-        RequestError: Something in the request cannot be had; nothing has run.
-        WorkFailed: No trial satisfies the constraints, or the baseline failed; everything is kept.
-        KeyboardInterrupt: A person stopped it; `resume_search` goes on.
+        RequestError: Something in the request is not available; nothing has run.
+        WorkFailed: No trial satisfies the constraints, or the baseline failed; all trials are kept.
+        KeyboardInterrupt: The search was interrupted; `resume_search` continues it.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     silence()
-    places = Places.of(request.model_dump())
+    locations = Locations.of(request.location_options)
     check_workload_reference(request.workload)
-    objectives = find_objectives(request.objectives)
-    named = [*request.objectives, *(constraint.quantity for constraint in request.constraints)]
-    choices = space_document(request.space, named)
-    places.home.make()
-    check_tracking_uri(places.tracking)
-    store = open_store(places.stages)
-    storage = open_storage(places.storage)
-    # Ray writes what it thinks of dead workers to stdout, which is for the result alone.
-    with (
-        _stoppable(),
-        redirect_stdout(io.StringIO()),
-        places.home.driving(request.study_name),
-        study_held(places.storage, request.study_name),
-        store.in_use(f"study {request.study_name}"),
-        make_progress(quiet=False) as progress,
-    ):
-        progress.note(f"study {request.study_name}: looking at the machine and at workload {_short(request.workload)}")
-        with runner or _ray_runner(places) as runner:
-            environment, facts = runner.inspect(request.workload)
-            settings = StudySettings(
-                workload=request.workload,
-                space=choices,
-                objectives=tuple(request.objectives),
-                constraints=tuple(str(constraint) for constraint in request.constraints),
-                seed=request.seed,
-                device=environment.device,
-                fingerprint=facts.fingerprint,
-            )
-            space = make_space(choices, environment)
-            earlier = EarlierStudy()
-            if request.from_study:
-                earlier = load_earlier_study(storage, request.from_study, space, environment.device, facts.fingerprint)
-            study = make_study(storage, request.study_name, objectives, settings, environment, facts)
-            study.set_user_attr("budgets", request.budgets())
-            study.set_user_attr("places", places.to_json())
-            least_calls = CALLS_FOR_P99 if "latency_p99_ms" in named else 0
-            chains = Chains(space, facts, request.workload, request.seed, levels_of, least_calls)
-            document = _drive(study, runner, chains, request, places, progress, earlier, begun, store)
-    return conclude(study, document, request.constraints, as_json=as_json)
+    choices = space_document(request.space, request.quantities)
+    locations.home.make()
+    check_tracking_uri(locations.tracking)
+    store, storage = open_store(locations.stages), open_storage(locations.storage)
+    with _exclusive(request.study_name, locations, store), Progress() as progress:
+        progress.note(f"study {request.study_name}: inspecting the machine and workload {_short(request.workload)}")
+        with runner or _ray_runner(locations) as runner:
+            prepared = _prepare(request, choices, storage, runner)
+            study = prepared.study
+            study.set_user_attr("places", locations.to_json())
+            tracker = _open_tracker(prepared, locations)
+            observers = Observers(progress, tracker, prepared.chains.space.baseline())
+            objectives = find_objectives(request.objectives)
+            search = SearchContext(study, runner, prepared.chains, objectives, request.constraints, observers)
+            driver = _make_driver(request, search, prepared.earlier, started)
+            with _status_recorded(study, tracker, progress):
+                progress.started(request.trial_limit, sum(trial.state != "running" for trial in records(study)))
+                driver.run()
+                measure_front(search)
+            document = front_document(study, tracker.run_ids())
+            keep_artifacts(search, [member["trial"] for member in document["front"]], store)
+    return _print_result(study, document, request.constraints, as_json=as_json)
 
 
 def resume_search(
-    name: str, *, trials: int | None, timeout: str | None, places: Mapping[str, Any], as_json: bool = False
+    name: str, options: LocationOptions, *, trials: int | None, timeout: str | None, as_json: bool = False
 ) -> dict[str, Any]:
-    """Go on with the study called ``name`` as it was made, to its number of trials or another.
+    """Continue the study called ``name`` with its own settings, up to its number of trials or to ``trials``.
 
     Raises:
-        RequestError: There is no such study, or the machine or the workload is no longer what it was.
-        WorkFailed: See `run_search`.
+        RequestError: There is no such study, or the machine or the workload has changed.
+        WorkFailed: No trial satisfies the constraints, or the baseline failed; all trials are kept.
     """
     silence()
-    settled = Places.of(places)
-    if not places.get("storage"):
-        settled.home.require_storage()
-    study = find_study(open_storage(settled.storage), name)
-    settings, budgets = study.user_attrs["settings"], study.user_attrs["budgets"]
-    known = study.user_attrs["places"]
+    study, _ = open_study(name, options)
+    settings, budgets, known = (study.user_attrs[key] for key in ("settings", "budgets", "places"))
     made = {key: settings[key] for key in ("workload", "space", "objectives", "constraints", "seed")}
-    flags = {
-        **{key: value for key, value in places.items() if value is not None},
+    changed = {
+        **budgets,
+        **{key: value for key, value in (("trials", trials), ("timeout", timeout)) if value is not None},
         "study": name,
-        **{key: value for key, value in budgets.items() if value is not None},
-        **{key: value for key, value in {"trials": trials, "timeout": timeout}.items() if value is not None},
-        "tracking_uri": places.get("tracking_uri") or known["tracking"],
-        "stage_store": places.get("stage_store") or known["stages"],
+        "tracking_uri": known["tracking"],
+        "stage_store": known["stages"],
+        **options.given(),
     }
-    return run_search(merge(made, flags), as_json=as_json)  # no constraint at all is a setting too
+    return run_search(merge(made, changed), as_json=as_json)
 
 
-def _drive(
-    study: optuna.Study,
-    runner: Runner,
-    chains: Chains,
-    request: StudyRequest,
-    places: Places,
-    progress: Progress,
-    earlier: EarlierStudy,
-    begun: float,
-    store: StageStore,
-) -> dict[str, Any]:
-    """Run the trials and measure the front; whatever happens, the tracking learns how it ended."""
+@dataclass(frozen=True)
+class _Prepared:
+    """A study in its storage, with what its driver needs.
+
+    Attributes:
+        study: The study, new or continued.
+        chains: Turns its configurations into stages.
+        earlier: What the study of ``--from`` knows; empty without one.
+    """
+
+    study: optuna.Study
+    chains: Chains
+    earlier: EarlierStudy
+
+
+def _prepare(
+    request: StudyRequest, choices: Mapping[str, Any], storage: optuna.storages.BaseStorage, runner: Runner
+) -> _Prepared:
+    """Inspect machine and workload, and create or load the study."""
+    environment, facts = runner.inspect(request.workload)
+    settings = StudySettings(
+        workload=request.workload,
+        space=choices,
+        objectives=request.objectives,
+        constraints=tuple(str(constraint) for constraint in request.constraints),
+        seed=request.seed,
+        device=environment.device,
+        fingerprint=facts.fingerprint,
+    )
+    space = make_space(choices, environment)
+    earlier = EarlierStudy()
+    if request.from_study:
+        earlier = load_earlier_study(storage, request.from_study, space, environment.device, facts.fingerprint)
     objectives = find_objectives(request.objectives)
-    artifact_root = str(places.home.artifacts) if places.tracking == places.home.tracking else None
-    tracker = Tracker(
-        study.study_name, chains.facts.name, places.tracking, artifact_root, places.home.spool(study.study_name)
+    study = make_study(storage, request.study_name, objectives, settings, environment, facts)
+    study.set_user_attr("budgets", request.budgets())
+    least_calls = CALLS_FOR_P99 if "latency_p99_ms" in request.quantities else 0
+    chains = Chains(space, facts, request.workload, request.seed, levels_of, least_calls)
+    return _Prepared(study, chains, earlier)
+
+
+def _make_driver(request: StudyRequest, search: SearchContext, earlier: EarlierStudy, started: float) -> Driver:
+    """The driver of the study, with its sampler; the time budget counts from ``started``."""
+    targets = TrialTargets(search.objectives, request.constraints)
+    search.study.sampler = make_sampler(
+        request.sampler, search.study, search.chains.space, targets, request.seed, earlier.front
     )
-    done = records(study)
-    targets = TrialTargets(objectives, request.constraints)
-    study.sampler = make_sampler(request.sampler, study, chains.space, targets, request.seed, earlier.front)
-    watchers = Observers(progress, tracker, chains.space.baseline())
-    search = SearchContext(study, runner, chains, objectives, request.constraints, watchers)
-    left = request.time_budget - (time.monotonic() - begun) if request.time_budget else None
-    driver = Driver(
-        search, targets, request.most_trials, timeout_s=request.timeout, time_budget_s=left, earlier=earlier
-    )
+    limit = sys.maxsize if request.trial_limit is None else request.trial_limit
+    left_s = request.time_budget - (time.monotonic() - started) if request.time_budget else None
+    return Driver(search, targets, limit, timeout_s=request.timeout, time_budget_s=left_s, earlier=earlier)
+
+
+def _open_tracker(prepared: _Prepared, locations: Locations) -> Tracker:
+    home, name = locations.home, prepared.study.study_name
+    artifact_root = str(home.artifacts) if locations.tracking == home.tracking else None
+    return Tracker(name, prepared.chains.facts.name, locations.tracking, artifact_root, home.spool(name))
+
+
+@contextmanager
+def _status_recorded(study: optuna.Study, tracker: Tracker, progress: Progress) -> Iterator[None]:
+    """Record in the study and in MLflow that the search runs, and at the end of the block how it ended."""
     status = "failed"
     try:
         study.set_user_attr("status", "running")
         tracker.study_started({**study.user_attrs["settings"], "budgets": study.user_attrs["budgets"]})
-        progress.started(request.most_trials % UNLIMITED, sum(trial.state != "running" for trial in done))
-        driver.run()
-        measure_front(search)
+        yield
         status = "finished"
     except KeyboardInterrupt:
         status = "interrupted"
-        progress.note(f"stopped; `frontrunner resume {study.study_name}` goes on")
+        progress.note(f"interrupted; `frontrunner resume {study.study_name}` continues")
         raise
     finally:
         study.set_user_attr("status", status)
         document = front_document(study, tracker.run_ids())
         if document["baseline"]:
-            tracker.front_changed(document, list(trial_documents(study)))
+            tracker.front_changed(document, trial_documents(study))
         tracker.study_ended(status)
         progress.note("writing the last records to MLflow")
-        patience = TRACKING_PATIENCE_S if status == "finished" else 10.0
-        if not tracker.close(patience):
-            progress.note(
-                f"MLflow has not taken everything yet; the rest waits in {places.home.spool(study.study_name)}"
-            )
-    document = front_document(study, tracker.run_ids())
-    keep_artifacts(search, [member["trial"] for member in document["front"]], store)
-    return document
+        if not tracker.close(TRACKING_WAIT_S if status == "finished" else TRACKING_WAIT_UNFINISHED_S):
+            progress.note(f"MLflow does not have all records yet; the others wait in {tracker.spool_folder}")
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """Make a polite kill the same as Ctrl-C: the study can be resumed after either."""
+def _exclusive(study: str, locations: Locations, store: StageStore) -> Iterator[None]:
+    """Run the block as the only driver of ``study``; SIGTERM interrupts it like Ctrl-C, so it can be resumed.
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
+    Raises:
+        RequestError: Another process runs the study.
+    """
+    with (
+        interrupted_by("SIGTERM"),
+        redirect_stdout(io.StringIO()),  # Ray prints messages on stdout, which is for the result alone
+        locations.home.lock(study),
+        study_held(locations.storage, study),
+        store.in_use(f"study {study}"),
+    ):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
-def _ray_runner(places: Places) -> Runner:
+def _ray_runner(locations: Locations) -> Runner:
     from runners.executors.ray import RayRunner
 
-    return RayRunner(places.stages, places.address)
+    return RayRunner(locations.stages, locations.address)
 
 
-def _short(workload: Any) -> str:
-    return workload if isinstance(workload, str) else str(workload.get("model", "without Python"))
+def _short(workload: str | Mapping[str, Any]) -> str:
+    return workload if isinstance(workload, str) else str(workload["model"])
+
+
+def _print_result(
+    study: optuna.Study, document: dict[str, Any], constraints: Sequence[Constraint], *, as_json: bool
+) -> dict[str, Any]:
+    """Print the front document and return it.
+
+    Raises:
+        WorkFailed: No trial satisfies the constraints; the message names the trial that misses them by least.
+    """
+    if as_json:
+        print(json.dumps(document, allow_nan=False))
+    if not document["front"]:
+        raise WorkFailed(_nothing_feasible(study, constraints))
+    if not as_json:
+        name = study.study_name
+        export = f'frontrunner export {name} --to exported --pick fastest --within "accuracy_drop<=0.01"'
+        print_front(document, ["frontrunner ui", export, f"frontrunner front {name} --all"])
+    return document
+
+
+def _nothing_feasible(study: optuna.Study, constraints: Sequence[Constraint]) -> str:
+    closest = least_infeasible(records(study), constraints)
+    measurement = closest.measurement or {}
+    missed = ", ".join(
+        f"{constraint} (it has {measurement[constraint.quantity]:.4g})"
+        for constraint in constraints
+        if constraint.violation(measurement) > 0
+    )
+    return (
+        f"no trial satisfies every constraint; the nearest, trial {closest.number}, misses {missed}. "
+        f"All trials are kept: `frontrunner front {study.study_name} --all`"
+    )

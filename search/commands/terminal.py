@@ -1,22 +1,39 @@
-"""The front on a person's screen: the table, the sentence that matters, and what to type next."""
+"""What several commands print: the front of a study, plain tables, and why nothing happens yet."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.table import Column, Table
 
 from dashboards.front_document import headline
 from dashboards.front_table import render
 
 
-def print_front(document: Mapping[str, Any], commands: Sequence[str] = ()) -> None:
-    """Print the front document on stdout, with ``commands`` as what could come next."""
+def print_front(document: Mapping[str, Any], next_commands: Sequence[str] = ()) -> None:
+    """Print the front document on stdout as a table and a sentence, then the commands that could come next."""
     console = Console()
     console.print()
     console.print(render(document, console.width))
     console.print()
     console.print(headline(document), style="bold", highlight=False, soft_wrap=True)
-    if commands:
+    if next_commands:
         console.print("\nnext:", style="dim")
-        for command in commands:
+        for command in next_commands:
             console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
+
+
+def plain_table(*columns: str | Column) -> Table:
+    """An empty table without lines; a column that is given by its title alone is aligned to the left."""
+    return Table(*columns, box=None, header_style="bold")
+
+
+def number_column(title: str) -> Column:
+    """A column of `plain_table` that is aligned to the right and never broken into lines."""
+    return Column(title, justify="right", no_wrap=True)
+
+
+def report_waiting() -> None:
+    """Print on stderr that the measurement waits for another one."""
+    print("waiting: another measurement or training is running on this machine", file=sys.stderr)

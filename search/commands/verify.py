@@ -1,4 +1,4 @@
-"""``frontrunner verify``: what an exported folder claims, beside what is found now."""
+"""``frontrunner verify``: the claims of an exported folder beside new measurements."""
 
 import json
 import sys
@@ -9,38 +9,32 @@ from rich.table import Table
 
 from runners.artifacts.verification import Finding, verify
 from runners.machine.telemetry import silence
+from search.commands.terminal import plain_table, report_waiting
 from spaces.errors import WorkFailed
 
 
 def verify_folder(folder: Path, *, as_json: bool) -> None:
-    """Print each claim with what was found.
+    """Print each claim of the exported ``folder`` with what is measured now.
 
     Raises:
         RequestError: It is not an exported folder, or a file in it was changed.
         WorkFailed: A claim does not hold, or the model cannot be loaded.
     """
     silence()
-    begin = f"loading, judging and timing {folder}, for most of a minute"
-    findings = verify(folder, waiting=tell_that_it_waits, begun=lambda: print(begin, file=sys.stderr))
+    announcement = f"loading, evaluating and timing {folder}; this takes up to a minute"
+    findings = verify(folder, waiting=report_waiting, begun=lambda: print(announcement, file=sys.stderr))
     broken = [finding.name for finding in findings if finding.holds is False]
     if as_json:
-        found = {"folder": str(folder), "holds": not broken, "claims": [f.to_json() for f in findings]}
-        print(json.dumps(found, allow_nan=False))
+        document = {"folder": str(folder), "holds": not broken, "claims": [f.to_json() for f in findings]}
+        print(json.dumps(document, allow_nan=False))
     else:
         Console(markup=False).print(_table(findings))
     if broken:
         raise WorkFailed(f"{folder}: the claim on {', '.join(broken)} does not hold")
 
 
-def tell_that_it_waits() -> None:
-    """Say why nothing happens yet."""
-    print("waiting: something else on this machine is being measured or trained", file=sys.stderr)
-
-
 def _table(findings: list[Finding]) -> Table:
-    table = Table(box=None, header_style="bold")
-    for column in ("claim", "claimed", "found", "95 %", "holds", "note"):
-        table.add_column(column)
+    table = plain_table("claim", "claimed", "found", "95 %", "holds", "note")
     words = {True: "yes", False: "NO", None: "-"}
     for finding in findings:
         table.add_row(

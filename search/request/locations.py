@@ -1,11 +1,9 @@
-"""Where a search keeps what it has and where it runs: one folder, each part of which can be a URL instead."""
+"""Where a search keeps its files and where it runs: one home folder, any part of which can be a URL instead."""
 
 import os
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from search.study.study_lock import file_held
 from spaces.errors import RequestError
@@ -21,14 +19,14 @@ class Home:
 
     @classmethod
     def find(cls, given: str | Path | None) -> "Home":
-        """The home that was asked for; nothing is made yet."""
+        """The home folder that ``given`` names, or the default one; nothing is created."""
         return cls(Path(given or os.environ.get("FRONTRUNNER_HOME") or DEFAULT).expanduser().absolute())
 
     def make(self) -> None:
-        """Make its folders.
+        """Create the folders of the home.
 
         Raises:
-            RequestError: It cannot be written.
+            RequestError: The home cannot be written.
         """
         try:
             for folder in (self.path, self.stages, self.path / "spool", self.path / "locks", self.artifacts):
@@ -41,26 +39,26 @@ class Home:
 
     @property
     def storage(self) -> str:
-        """URL of the embedded Optuna storage."""
+        """URL of the Optuna storage in this home."""
         return f"sqlite:///{self.path / 'studies.db'}"
 
     @property
     def tracking(self) -> str:
-        """URI of the embedded MLflow store."""
+        """URI of the MLflow database in this home."""
         return f"sqlite:///{self.path / 'mlflow.db'}"
 
     @property
     def artifacts(self) -> Path:
-        """Where MLflow keeps artifacts."""
+        """The folder in which MLflow keeps artifacts."""
         return self.path / "mlartifacts"
 
     @property
     def stages(self) -> Path:
-        """The stage store."""
+        """The folder of the stage store."""
         return self.path / "stages"
 
     def spool(self, study: str) -> Path:
-        """Where the records of ``study`` wait for the tracking server."""
+        """The folder in which the records of ``study`` wait until MLflow has them."""
         return self.path / "spool" / study
 
     def require_storage(self) -> None:
@@ -70,18 +68,41 @@ class Home:
                 f"--home {self.path}: no search has run there yet; run `frontrunner search` or name another"
             )
 
-    def driving(self, study: str) -> AbstractContextManager[None]:
-        """Hold ``study``, with its records on their way to MLflow, for this process alone until it ends or dies.
+    def lock(self, study: str) -> AbstractContextManager[None]:
+        """Lock the files that this home keeps of ``study``; the lock ends with the block or with the process.
 
         Raises:
-            RequestError: On entering: another process runs it.
+            RequestError: On entering: another process runs the study.
         """
         return file_held(self.path / "locks" / f"{study}.lock", study)
 
 
 @dataclass(frozen=True)
-class Places:
-    """The places of a search, with every default settled."""
+class LocationOptions:
+    """The locations that a person gave on the command line or in a study file; None is the default.
+
+    Attributes:
+        home: The home folder.
+        storage: URL of the database that keeps the study.
+        tracking_uri: Where MLflow keeps its runs.
+        stage_store: Folder or URL that keeps the results of stages.
+        address: Ray cluster to run on.
+    """
+
+    home: Path | str | None = None
+    storage: str | None = None
+    tracking_uri: str | None = None
+    stage_store: str | None = None
+    address: str | None = None
+
+    def given(self) -> dict[str, str]:
+        """The options that are not None, as text, by their names."""
+        return {name: str(value) for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Locations:
+    """The locations of a search with all defaults filled in; the attributes are those of `LocationOptions`."""
 
     home: Home
     storage: str
@@ -90,17 +111,17 @@ class Places:
     address: str | None
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "Places":
-        """From the flags ``home``, ``storage``, ``tracking_uri``, ``stage_store`` and ``address``."""
-        home = Home.find(given.get("home"))
+    def of(cls, options: LocationOptions) -> "Locations":
+        """The locations that follow from ``options``; what is not given lies in the home folder."""
+        home = Home.find(options.home)
         return cls(
             home,
-            given.get("storage") or home.storage,
-            given.get("tracking_uri") or home.tracking,
-            str(given.get("stage_store") or home.stages),
-            given.get("address"),
+            options.storage or home.storage,
+            options.tracking_uri or home.tracking,
+            str(options.stage_store or home.stages),
+            options.address,
         )
 
     def to_json(self) -> dict[str, str]:
-        """What a study that goes on needs to know."""
+        """What is stored with a study, so that ``frontrunner resume`` and ``export`` find its files."""
         return {"tracking": self.tracking, "stages": self.stages, "home": str(self.home.path)}

@@ -1,50 +1,43 @@
-"""What a person asks for, from a study file, from flags, or from both; flags win."""
+"""The settings of a study as one checked record, whether they came from a study file, from options or from both."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_serializer, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_serializer, field_validator
 
 from runners.measuring.measurement import QUANTITIES
 from runners.workload_loading.reference import absolute_reference
 from search.objectives.constraint import Constraint
+from search.request.locations import LocationOptions
 from search.request.space_file import absolute_space
 from search.request.units import parse_duration
-from search.request.yaml_file import KeyPath, YamlFile, read_yaml
-from spaces.errors import RequestError
-from spaces.setting_error import SettingError, did_you_mean, unknown_key
+from spaces.setting_error import SettingError, did_you_mean
 
-MOST_OBJECTIVES = 3
-UNLIMITED = 1_000_000
-FASTEST = ["speedup"]
-BAR = ["accuracy_drop<=0.01"]
-"""What a time budget is for, unless something else is asked for: the fastest model above a bar."""
-FLAGS = {"objectives": "--objective", "constraints": "--constraint", "from_study": "--from"}
-"""Flags that are not named like the setting; the others are, with ``-`` for ``_``."""
+MAX_OBJECTIVES = 3
 
 
 class StudyRequest(BaseModel):
-    """All the settings of a study, checked; every path is absolute.
+    """All settings of a study, checked; every path is absolute.
 
     Attributes:
-        study: Name of the study; None is named after the workload.
-        workload: A reference that `runners.workload_loading.reference.resolve` understands.
+        study: Name of the study; None names it after the workload.
+        workload: A reference that `runners.workload_loading.reference.resolve` accepts.
         space: Name of a preset, an absolute path of a YAML file, or ``{parameter: [values]}``.
-        trials: Number of candidates.
-        timeout: Seconds after which no new candidate begins, or None.
-        time_budget: Seconds that the whole search may take, final measurement included, or None. Without other wishes
-            it then looks for the fastest candidate within one point of the baseline, in any number of trials.
-        sampler: What proposes candidates.
-        from_study: Name of an earlier study of the same workload, whose trials are made use of, or None.
+        trials: Number of trials, the baseline included.
+        timeout: Seconds after which no new trial starts, or None.
+        time_budget: Seconds that the whole search may take, the final measurement included, or None. Without other
+            objectives and constraints the search then looks for the fastest model that loses at most 0.01 of accuracy,
+            in any number of trials.
+        sampler: Name of the sampler that proposes candidates.
+        from_study: Name of an earlier study of the same workload whose trials are used, or None.
         objectives: Names of one to three measured quantities.
-        constraints: Bounds that a candidate must keep.
-        seed: Seed of everything random.
-        home: Folder that everything is kept in, or None for the usual one.
+        constraints: Bounds that a trial must satisfy.
+        seed: Seed of all random numbers.
+        home: Home folder, or None for the default one.
         storage: URL of the database that keeps the study, or None for one in ``home``.
-        tracking_uri: Where MLflow keeps runs, or None for ``home``.
-        stage_store: Folder or URI that keeps the results of stages, or None for ``home``.
+        tracking_uri: Where MLflow keeps its runs, or None for ``home``.
+        stage_store: Folder or URL that keeps the results of stages, or None for ``home``.
         address: Ray cluster to run on, or None for this machine.
     """
 
@@ -68,19 +61,28 @@ class StudyRequest(BaseModel):
     address: str | None = None
 
     @property
-    def most_trials(self) -> int:
-        """Trials that the study shall have at most; a time budget alone sets no number."""
-        return self.trials if self.time_budget is None or "trials" in self.model_fields_set else UNLIMITED
+    def trial_limit(self) -> int | None:
+        """The number of trials after which the search ends, or None where only the time budget ends it."""
+        return self.trials if self.time_budget is None or "trials" in self.model_fields_set else None
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The measured quantities that are optimised or bounded."""
+        return (*self.objectives, *(constraint.quantity for constraint in self.constraints))
+
+    @property
+    def location_options(self) -> LocationOptions:
+        """The locations that were given."""
+        return LocationOptions(self.home, self.storage, self.tracking_uri, self.stage_store, self.address)
 
     def budgets(self) -> dict[str, Any]:
-        """How far the search goes and how it looks for candidates: what may change when a study goes on."""
-        given = {"trials": self.trials if "trials" in self.model_fields_set or self.time_budget is None else None}
+        """The settings that may change when a study is continued: how long it runs, and how it finds candidates."""
         names = ("timeout", "time_budget", "sampler", "from_study")
-        return {**given, **{name: getattr(self, name) for name in names}}
+        return {"trials": self.trial_limit, **{name: getattr(self, name) for name in names}}
 
     @property
     def study_name(self) -> str:
-        """The name given, or one after the workload: ``digits``, the file's name, or model and folder of images."""
+        """The name that was given, or one after the workload: ``digits``, the file's name, or model and folder."""
         if self.study:
             return self.study
         if isinstance(self.workload, dict):
@@ -123,136 +125,51 @@ class StudyRequest(BaseModel):
 
     @field_validator("timeout", "time_budget", mode="before")
     @classmethod
-    def _check_timeout(cls, given: object) -> object:
+    def _check_duration(cls, given: object) -> object:
         return None if given is None else parse_duration(given)
 
     @field_validator("objectives", mode="before")
     @classmethod
     def _check_objectives(cls, given: object) -> object:
-        names = _list(given)
+        names = as_tuple(given)
         for index, name in enumerate(names):
             if name not in QUANTITIES:
                 near = did_you_mean(name, QUANTITIES)
                 raise SettingError(f"unknown quantity; allowed are {', '.join(QUANTITIES)}{near}", (index,))
             if name in names[:index]:
                 raise SettingError("is given twice; name different quantities", (index,))
-        if not 1 <= len(names) <= MOST_OBJECTIVES:
-            raise SettingError(f"give 1 to {MOST_OBJECTIVES} quantities, not {len(names)}")
+        if not 1 <= len(names) <= MAX_OBJECTIVES:
+            raise SettingError(f"give 1 to {MAX_OBJECTIVES} quantities, not {len(names)}")
         return names
 
     @field_validator("constraints", mode="before")
     @classmethod
     def _check_constraints(cls, given: object) -> object:
-        return tuple(_constraint(index, item) for index, item in enumerate(_list(given)))
+        return tuple(_constraint(index, item) for index, item in enumerate(as_tuple(given)))
 
     @field_validator("home", "stage_store", "storage", "tracking_uri", "address", mode="before")
     @classmethod
-    def _check_place(cls, given: object, info: ValidationInfo) -> object:
+    def _check_location(cls, given: object, info: ValidationInfo) -> object:
         if given is None:
             return None
         if not isinstance(given, str) or not given.strip():
             raise SettingError("give a folder" if info.field_name == "home" else "give an address as text")
-        return given if info.field_name == "address" else _absolute_place(given, info)
+        return given if info.field_name == "address" else _absolute_location(given, info)
 
     @field_serializer("constraints")
     def _write_constraints(self, constraints: tuple[Constraint, ...]) -> list[str]:
         return [str(constraint) for constraint in constraints]
 
 
-def from_yaml(path: Path | str) -> dict[str, Any]:
-    """The settings that a study file gives, checked; its paths are relative to its own folder.
-
-    Raises:
-        RequestError: One sentence that names the file and the line, on the first thing that is wrong.
-    """
-    file = read_yaml(path)
-    if not isinstance(file.data, dict) or not file.data:
-        raise RequestError(f"{file.name} holds no settings; allowed are {', '.join(StudyRequest.model_fields)}")
-    for key, value in file.data.items():
-        if key not in StudyRequest.model_fields:
-            raise RequestError(_in_file(file, key, unknown_key(key, StudyRequest.model_fields), file.data))
-        if value is None:
-            raise RequestError(f"{file.place((key,))}: {key} has no value; give one or remove the line")
-    try:
-        request = _validate(file.data, Path(path).resolve().parent)
-    except ValidationError as error:
-        first = min(error.errors(), key=lambda e: file.lines.get((e["loc"][0],), 0))
-        raise RequestError(_in_file(file, str(first["loc"][0]), _problem(first), file.data)) from error
-    return {key: getattr(request, key) for key in file.data}
-
-
-def merge(file_values: Mapping[str, Any], flag_values: Mapping[str, Any]) -> StudyRequest:
-    """The request made of a study file's settings and the flags, which win; the rest is at its default.
-
-    Args:
-        file_values: What `from_yaml` gave; empty without a study file.
-        flag_values: Settings by name; None and empty lists are flags that were not given.
-
-    Raises:
-        RequestError: One sentence that names the flag.
-    """
-    flags = {key: value for key, value in flag_values.items() if value is not None and value not in ([], ())}
-    asked = {**file_values, **flags}
-    if "time_budget" in asked:
-        asked = _within_time(asked)
-    try:
-        return _validate(asked, Path.cwd())
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0])
-        name = FLAGS.get(key, f"--{key.replace('_', '-')}") if key in flags else key
-        problem = _problem(first)
-        given = _shown(asked.get(key), problem.at)
-        raise RequestError(f"{name}{given}: {problem}") from error
-
-
-def _within_time(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The request with what a time budget is for: something must say how accurate a model has to be."""
-    objectives = _list(asked.get("objectives", FASTEST))
-    constraints = _list(asked.get("constraints", ()))
-    barred = any("accuracy" in str(named) for named in (*objectives, *constraints))
-    return {**asked, "objectives": objectives, "constraints": constraints if barred else (*constraints, *BAR)}
-
-
-def _validate(values: Mapping[str, Any], base: Path) -> StudyRequest:
-    return StudyRequest.model_validate(dict(values), context={"base": base})
-
-
-def _problem(error: Any) -> SettingError:
-    """The refusal behind a validation error of pydantic, which keeps the exception of a validator."""
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, SettingError):
-        return cause
-    return SettingError(str(cause), whole=True) if isinstance(cause, RequestError) else SettingError(error["msg"])
-
-
-def _in_file(file: YamlFile, key: str, problem: SettingError, values: Mapping[str, Any]) -> str:
-    place = file.place((key, *problem.at))
-    if problem.whole:
-        return f"{place}: {problem}"
-    setting = ".".join([key, *(part for part in problem.at if isinstance(part, str))])
-    return f"{place}: {setting}{_shown(values[key], problem.at)}: {problem}"
-
-
-def _shown(given: Any, at: KeyPath) -> str:
-    """What the person wrote, with a blank in front; nothing where it is too long to repeat."""
-    for part in at:
-        given = given[part]
-    written = ", ".join(map(str, given)) if isinstance(given, (list, tuple)) else str(given)
-    if isinstance(given, dict) or given == [] or len(written) > 120:
-        return ""
-    quoted = isinstance(given, str) and (written.isdigit() or not written)
-    return f" {written!r}" if quoted or " " in written else f" {written}"
+def as_tuple(given: object) -> tuple[Any, ...]:
+    """The items of a list; a single value may be written without brackets."""
+    return tuple(given) if isinstance(given, (list, tuple)) else (given,)
 
 
 def _base(info: ValidationInfo) -> Path:
+    """The folder that relative paths start from."""
     base: Path = (info.context or {}).get("base", Path.cwd())
     return base
-
-
-def _list(given: object) -> tuple[Any, ...]:
-    """A single value may be written without brackets."""
-    return tuple(given) if isinstance(given, (list, tuple)) else (given,)
 
 
 def _constraint(index: int, given: object) -> Constraint:
@@ -264,7 +181,7 @@ def _constraint(index: int, given: object) -> Constraint:
         raise SettingError(str(error), (index,)) from error
 
 
-def _absolute_place(given: str, info: ValidationInfo) -> str:
+def _absolute_location(given: str, info: ValidationInfo) -> str:
     """A path, or the path inside a URL of SQLite, made absolute; any other URL as it is."""
     sqlite = re.fullmatch(r"(sqlite:///)(?!/)(?!:memory:)(.+)", given)
     if sqlite:

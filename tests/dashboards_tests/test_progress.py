@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
-from dashboards.progress import PlainProgress, duration, front_text, make_progress
+from dashboards.progress import Progress, duration, front_text
 
 pty = pytest.importorskip("pty")
 
 SEARCH = """
 import sys, time
-from dashboards.progress import make_progress
-with make_progress() as progress:
+from dashboards.progress import Progress
+with Progress() as progress:
     progress.started(4, 1)
     progress.note("study [mine]: begins")
     progress.stage_started(1, "training")
@@ -52,11 +52,21 @@ def _on_a_terminal(end, **environment):
     return process.returncode, seen.decode(), out.decode()
 
 
-def _tell(progress):
+class Clock:
+    """A clock that a test sets."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def _tell(progress, clock):
     with progress:
         progress.started(4, 1)
         progress.note("study mine: begins")
         progress.stage_started(2, "training")
+        clock.now = 30.0
         progress.stage_ended(2, "training", 65.0, False)
         progress.stage_ended(2, "measuring", 0.0, True)
         progress.trial_ended(2, "14.2x, 98.1 %")
@@ -64,9 +74,8 @@ def _tell(progress):
 
 
 def test_elsewhere_there_is_a_line_for_each_thing_that_happened():
-    out = io.StringIO()
-    ticks = iter([0.0, 0.0, 30.0])
-    _tell(PlainProgress(out, clock=lambda: next(ticks)))
+    out, clock = io.StringIO(), Clock()
+    _tell(Progress(out, clock), clock)
     assert out.getvalue().splitlines() == [
         "4 trials, 1 of them done before",
         "study mine: begins",
@@ -77,10 +86,12 @@ def test_elsewhere_there_is_a_line_for_each_thing_that_happened():
 
 
 def test_the_first_trial_of_a_study_tells_no_pace_as_it_trains_the_teacher_too():
-    out, now = io.StringIO(), iter([0.0, 0.0, 50.0, 56.0])
-    progress = PlainProgress(out, clock=lambda: next(now))
+    out, clock = io.StringIO(), Clock()
+    progress = Progress(out, clock)
     progress.started(18, 0)
+    clock.now = 50.0
     progress.trial_ended(0, "1.00x, 98.3 %")
+    clock.now = 56.0
     progress.trial_ended(4, "5.88x, 98.6 %")
     assert out.getvalue().splitlines()[1:] == [
         "trial 0: 1.00x, 98.3 %  [1 of 18]",
@@ -88,14 +99,23 @@ def test_the_first_trial_of_a_study_tells_no_pace_as_it_trains_the_teacher_too()
     ]
 
 
-def test_what_is_no_terminal_gets_plain_lines():
-    assert isinstance(make_progress(io.StringIO()), PlainProgress)
-
-
-def test_quiet_leaves_out_all_but_notes():
+def test_a_search_without_a_number_of_trials_counts_them_and_estimates_nothing():
     out = io.StringIO()
-    _tell(make_progress(out, quiet=True))
-    assert out.getvalue() == "study mine: begins\n"
+    progress = Progress(out)
+    progress.started(None, 0)
+    progress.trial_ended(0, "1.00x")
+    progress.trial_ended(1, "2.00x")
+    assert out.getvalue().splitlines() == [
+        "as many trials as the time allows",
+        "trial 0: 1.00x  [1]",
+        "trial 1: 2.00x  [2]",
+    ]
+
+
+def test_a_long_line_is_not_broken_and_no_markup_is_read():
+    out = io.StringIO()
+    Progress(out).note("[bold]" + "x" * 200)
+    assert out.getvalue() == "[bold]" + "x" * 200 + "\n"
 
 
 def test_on_a_terminal_it_is_live_and_leaves_no_trace_but_its_lines():

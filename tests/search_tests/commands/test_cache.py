@@ -70,7 +70,7 @@ def test_every_entry_is_listed_with_what_a_person_asks_for(home: Path) -> None:
 def test_people_get_tables_on_stdout(home: Path) -> None:
     shown = frontrunner("cache", "--home", home, cwd=home.parent)
     assert shown.stderr == ""
-    assert all(word in shown.stdout for word in ("training", "measuring", "set aside as damaged", "no limit", "KiB"))
+    assert all(word in shown.stdout for word in ("training", "measuring", "damaged", "no limit", "KiB"))
     listed = frontrunner("cache", "list", "--home", home, cwd=home.parent, COLUMNS="120").stdout
     assert "aaaaaaaaaaaa" in listed
     assert "40 d ago" in listed
@@ -91,7 +91,7 @@ def test_a_dry_run_says_what_the_run_then_does(home: Path) -> None:
 
 def test_pruning_to_a_size_removes_the_least_recently_used(home: Path) -> None:
     done = frontrunner("cache", "prune", "--to", "2KiB", "--home", home, cwd=home.parent)
-    assert re.match(r"freed 5\.\d KiB: 2 results, 0 set aside", done.stdout), done.stdout
+    assert re.match(r"freed 5\.\d KiB: 2 results, 0 damaged", done.stdout), done.stdout
     assert [entry["key"][0] for entry in cache(home, "list")["entries"]] == ["c"]
 
 
@@ -101,7 +101,7 @@ def test_what_an_open_study_uses_stays_and_is_said_to(home: Path) -> None:
         assert store.get("a" * 64) is not None
         assert cache(home)["in_use_by"] == ["study digits"]
         said = frontrunner("cache", "prune", "--to", "0", "--home", home, cwd=home.parent).stdout
-    assert "stay: the rest was used since study digits began" in said
+    assert "are kept: they were used since study digits began" in said
     assert [entry["key"][0] for entry in cache(home, "list")["entries"]] == ["a"]
 
 

@@ -17,8 +17,9 @@ from runners.measuring.measurement import Measurement
 from runners.store.folder_store import FolderStore
 from runners.workloads.synthetic import WORKLOAD
 from search.commands import verify as verifying
-from search.commands.export import export_trial
+from search.commands.export import ExportOptions, export_trial
 from search.commands.verify import verify_folder
+from search.request.locations import LocationOptions
 from spaces.errors import RequestError
 
 KEY = "a" * 64
@@ -38,7 +39,7 @@ FIGURES = Measurement(
     train_seconds=1.0,
 ).to_json()
 UNSTABLE = {**FIGURES, "unstable": "the machine was busy [1.0 of 2 cores]"}
-SEARCHED = "figures from the search, not measured again at its end"
+SEARCHED = "measured during the search only, not again at its end"
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +81,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def export(home: Path, to: Path, pick: int, *within: str) -> dict[str, Any]:
     """The document of the folder that was written."""
-    export_trial("night", to, pick=str(pick), within=within, register=None, places={"home": home}, as_json=True)
+    export_trial(ExportOptions("night", to, str(pick), within), LocationOptions(home), as_json=True)
     document: dict[str, Any] = json.loads((to / "frontrunner.json").read_text())
     return document
 
@@ -105,7 +106,7 @@ def test_figures_that_were_measured_at_the_end_and_are_stable_carry_no_doubt(
 
 
 def test_a_bound_on_a_figure_that_is_not_known_is_not_kept(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="latency_p99_ms<=5: trial 2 does not keep it"):
+    with pytest.raises(RequestError, match="latency_p99_ms<=5: trial 2 does not satisfy it"):
         export(home, tmp_path / "out", 2, "latency_p99_ms<=5")
 
 

@@ -14,7 +14,7 @@ from runners.workload_loading.check import check_contract
 from runners.workload_loading.fingerprint import fingerprint
 from runners.workload_loading.reference import resolve
 from search.commands.init import STUDY_YAML, WORKLOAD_PY, write_starter_files
-from search.request.study_request import from_yaml, merge
+from search.request.read_request import from_yaml, merge
 from spaces.errors import RequestError
 
 

@@ -19,8 +19,7 @@ from torch import nn
 from runners.artifacts.comparison import Comparison, ComparisonRequest, compare_files, difference
 from runners.lowering.onnx_export import export
 from runners.runner import StageFailed
-from search.commands.time import difference_sentence, parse_shape, sentence, time_files
-from search.commands.time import warnings as doubts
+from search.commands.time import TimeOptions, TimeResult, difference_sentence, parse_shape, time_files
 from spaces.errors import RequestError, WorkFailed
 
 EXAMPLE = np.zeros((1, 16), np.float32)
@@ -137,11 +136,12 @@ def test_what_cannot_be_timed_gets_one_sentence(
         time_files(
             Path(a),
             Path(b),
-            shape=flags.get("--shape"),
-            batch=int(flags["--batch"]) if "--batch" in flags else None,
-            threads=int(flags.get("--threads", 1)),
-            budget=flags.get("--budget", "0.3"),
-            seed=0,
+            TimeOptions(
+                shape=flags.get("--shape"),
+                batch=int(flags["--batch"]) if "--batch" in flags else None,
+                threads=int(flags.get("--threads", 1)),
+                budget=flags.get("--budget", "0.3"),
+            ),
             as_json=False,
         )
     (line,) = str(refusal.value).splitlines()
@@ -200,9 +200,9 @@ def test_answers_that_change_and_shapes_that_differ_are_told_and_are_no_error(
     assert found.unsteady == ("b",)
     assert found.difference is None
     assert "1,4 and 1,16" in difference_sentence(found)
-    told = doubts(found, "Small", "Random")
-    assert any("Random gives different answers" in doubt for doubt in told)
-    assert "they do not do the same: their outputs differ in shape: 1,4 and 1,16" in told
+    told = TimeResult("Small", "Random", 1, "", found).warnings()
+    assert any("Random gives different outputs" in warning for warning in told)
+    assert "the models are not equivalent: their outputs differ in shape: 1,4 and 1,16" in told
 
 
 def test_names_are_looked_up_in_the_folder_that_the_person_is_in(
@@ -220,23 +220,25 @@ def _found(speedup: float, low: float, high: float, unstable: str = "") -> Compa
     return Comparison(speedup, (low, high), 1.75, 0.51, 12, 3, 4, unstable, {}, (1, 16), (1, 4), (1, 4), 0.0, ())
 
 
+def _sentence(speedup: float, low: float, high: float) -> str:
+    return TimeResult("A", "B", 1, "", _found(speedup, low, high)).speed_sentence()
+
+
 def test_the_sentence_calls_a_model_faster_or_slower_only_where_the_interval_leaves_out_1() -> None:
-    assert sentence(_found(3.42, 3.38, 3.46), "A.pt2", "B.onnx", 2, "a machine") == (
+    known = TimeResult("A.pt2", "B.onnx", 2, "a machine", _found(3.42, 3.38, 3.46)).speed_sentence()
+    assert known == (
         "B.onnx is 3.42x as fast as A.pt2 (95 % 3.38-3.46): "
         "0.51 ms against 1.75 ms a call, 2 threads, batch 1, a machine"
     )
-    assert sentence(_found(1.01, 0.98, 1.03), "A", "B", 1, "").startswith("no difference can be told: B is 1.01x")
-    assert not sentence(_found(0.5, 0.4, 0.6), "A", "B", 1, "").startswith("no difference")
-    assert "B is 0.00034x as fast as A (95 % 0.00031-0.00036)" in sentence(
-        _found(3.4e-4, 3.1e-4, 3.6e-4), "A", "B", 1, ""
-    )
+    assert _sentence(1.01, 0.98, 1.03).startswith("no difference can be shown: B is 1.01x")
+    assert not _sentence(0.5, 0.4, 0.6).startswith("no difference")
+    assert "B is 0.00034x as fast as A (95 % 0.00031-0.00036)" in _sentence(3.4e-4, 3.1e-4, 3.6e-4)
 
 
 def test_an_unstable_timing_is_a_warning_with_its_reason() -> None:
-    assert doubts(_found(2, 1, 3, "the machine was busy"), "A", "B") == [
-        "do not trust the speedup: the machine was busy"
-    ]
-    assert doubts(_found(2, 1, 3), "A", "B") == []
+    busy = TimeResult("A", "B", 1, "", _found(2, 1, 3, "the machine was busy"))
+    assert busy.warnings() == ["do not trust the speedup: the machine was busy"]
+    assert TimeResult("A", "B", 1, "", _found(2, 1, 3)).warnings() == []
 
 
 def test_the_difference_is_a_share_of_the_largest_output() -> None:

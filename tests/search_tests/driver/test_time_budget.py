@@ -8,9 +8,10 @@ from search_tests.simulation import FACTS, MACHINE
 
 from search.commands.search import resume_search
 from search.objectives.objective import find_objectives
-from search.request.locations import Home, Places
+from search.request.locations import Home, LocationOptions, Locations
+from search.request.read_request import BUDGET_CONSTRAINTS, BUDGET_OBJECTIVES, from_yaml, merge
 from search.request.space_file import space_document
-from search.request.study_request import BAR, FASTEST, UNLIMITED, StudyRequest, from_yaml, merge
+from search.request.study_request import StudyRequest
 from search.study.study import StudySettings, make_study, open_storage
 from spaces.errors import RequestError
 
@@ -18,28 +19,30 @@ from spaces.errors import RequestError
 def test_a_time_budget_alone_looks_for_the_fastest_above_a_bar_in_any_number_of_trials() -> None:
     request = merge({}, {"time_budget": "5m"})
     assert request.time_budget == 300.0
-    assert list(request.objectives) == FASTEST
-    assert [str(constraint) for constraint in request.constraints] == BAR
-    assert request.most_trials == UNLIMITED
+    assert request.objectives == BUDGET_OBJECTIVES
+    assert [str(constraint) for constraint in request.constraints] == [*BUDGET_CONSTRAINTS]
+    assert request.trial_limit is None
 
 
 def test_without_a_time_budget_the_number_of_trials_holds() -> None:
-    assert merge({}, {}).most_trials == merge({}, {}).trials == 18
-    assert merge({}, {"timeout": "5m"}).most_trials == 18
+    assert merge({}, {}).trial_limit == merge({}, {}).trials == 18
+    assert merge({}, {"timeout": "5m"}).trial_limit == 18
 
 
 @pytest.mark.parametrize("from_file", [True, False])
 def test_whatever_else_is_asked_for_wins_over_what_a_time_budget_is_for(from_file: bool) -> None:
     asked: dict[str, Any] = {"time_budget": "90s", "trials": 7, "objectives": ["macs"], "constraints": ["macs<=9"]}
     request = merge(asked, {}) if from_file else merge({}, asked)
-    assert request.most_trials == 7
+    assert request.trial_limit == 7
     assert request.objectives == ("macs",)
-    assert [str(constraint) for constraint in request.constraints] == ["macs<=9", *BAR], "a bar there must be"
+    assert [str(constraint) for constraint in request.constraints] == ["macs<=9", *BUDGET_CONSTRAINTS], (
+        "the accuracy must have a bound"
+    )
     half = merge({"objectives": ["macs", "accuracy"]}, {"time_budget": 90})
     assert half.objectives == ("macs", "accuracy")
     assert half.constraints == (), "the objective says what accuracy is worth"
     other = merge({"constraints": ["accuracy>=0.9"]}, {"time_budget": 90})
-    assert list(other.objectives) == FASTEST
+    assert other.objectives == BUDGET_OBJECTIVES
     assert [str(constraint) for constraint in other.constraints] == ["accuracy>=0.9"]
 
 
@@ -109,12 +112,12 @@ def went_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             MACHINE.device,
             FACTS.fingerprint,
         )
-        places = {"home": str(tmp_path)}
+        locations = LocationOptions(home=tmp_path)
         objectives = find_objectives(request.objectives)
         study = make_study(open_storage(home.storage), "s", objectives, settings, MACHINE, FACTS)
         study.set_user_attr("budgets", request.budgets())
-        study.set_user_attr("places", Places.of(places).to_json())
-        resume_search("s", **{"trials": None, "timeout": None, **changes}, places=places)
+        study.set_user_attr("places", Locations.of(locations).to_json())
+        resume_search("s", locations, **{"trials": None, "timeout": None, **changes})
         return asked[-1]
 
     return go_on
@@ -135,10 +138,10 @@ def test_a_study_goes_on_as_it_was_asked_for(went_on: Any, file: dict[str, Any],
     request = merge(file, flags)
     again = went_on(request)
     assert again.budgets() == request.budgets()
-    assert again.most_trials == request.most_trials
+    assert again.trial_limit == request.trial_limit
     assert (again.objectives, again.constraints) == (request.objectives, request.constraints)
 
 
 def test_a_study_within_a_time_budget_can_go_on_to_a_number_of_trials(went_on: Any) -> None:
     again = went_on(merge({}, {"time_budget": "10m"}), trials=50, timeout="20s")
-    assert (again.most_trials, again.timeout, again.time_budget) == (50, 20.0, 600.0)
+    assert (again.trial_limit, again.timeout, again.time_budget) == (50, 20.0, 600.0)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from search.objectives.constraint import Constraint
+from search.request.read_request import from_yaml, merge
 from search.request.space_file import space_document
-from search.request.study_request import StudyRequest, from_yaml, merge
+from search.request.study_request import StudyRequest
 from search.request.units import parse_duration
 from spaces.errors import RequestError
 from spaces.setting_error import SettingError
@@ -206,7 +207,7 @@ def test_what_was_not_measured_is_never_feasible(measured: dict[str, Any]) -> No
 
 def test_reading_a_request_imports_nothing_heavy() -> None:
     heavy = ("torch", "ray", "mlflow", "optuna", "numpy", "sklearn", "torchvision")
-    merge = "import sys, search.request.study_request as c; c.merge({}, {})"
+    merge = "import sys, search.request.read_request as c; c.merge({}, {})"
     program = f"{merge}; sys.exit(str(set({heavy}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.stderr.strip() == "set()"

@@ -58,7 +58,8 @@ FILES = {
     "technique.yaml": "workload: synthetic\nspace:\n  numeric_precison: [fp32]\n",
     "choice.yaml": "workload: synthetic\nspace:\n  numeric_precision: [fp32, int7]\n",
     "setting.yaml": "workload: synthetic\ntrails: 3\n",
-    "damaged/frontrunner.json": '{"schema_version": 1, "files": {"model.onnx": {"sha256": "0", "bytes": Infinity}}}',
+    "damaged/frontrunner.json": '{"schema_version": 1, "runtime": {"name": "onnxruntime", "threads": 1}, '
+    '"input": {"shape": ["batch", 1]}, "files": {"model.onnx": {"sha256": "0", "bytes": Infinity}}}',
 }
 
 

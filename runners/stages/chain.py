@@ -1,11 +1,12 @@
 """From a configuration to its chain of stages, each named by a hash over everything that decides its result."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from runners.runner import StageTask, WorkloadFacts
-from runners.stages.chain_builder import ChainBuilder
+from runners.stages.keys import stage_key
+from runners.stages.resources import cpus_of, gpus_of
 from runners.training.settings import Level, TrainingSettings
 from spaces.configuration import Configuration, Scalar
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
@@ -26,11 +27,6 @@ COMPARING_PROCESSES = 2
 CALIBRATING_PROCESSES = 3
 
 
-def single_level(epochs: int) -> tuple[int, ...]:
-    """One level, from the first epoch to the last."""
-    return (epochs,)
-
-
 @dataclass(frozen=True)
 class Chains:
     """Makes the chains of one study.
@@ -49,7 +45,7 @@ class Chains:
     facts: WorkloadFacts
     workload: Any
     seed: int
-    rungs: Callable[[int], tuple[int, ...]] = single_level
+    rungs: Callable[[int], tuple[int, ...]] = lambda epochs: (epochs,)
     least_calls: int = 0
 
     def chain(self, configuration: Configuration, *, screened: bool = False) -> tuple[StageTask, ...]:
@@ -60,20 +56,19 @@ class Chains:
             screened: Whether its `screening` is done, so that the last stage takes the speed from there and measures
                 the accuracy alone. Where there is no screening, the last stage measures both.
         """
-        screening = self.screening(configuration) if screened else ()
-        builder = self._builder(configuration)
-        teacher, parent = self._add_network(builder, configuration)
-        if parent != teacher:
-            parent = self._add_training(builder, configuration, parent, teacher)
-        parent = self._add_lowering(builder, configuration, parent)
-        settings = self.measuring(configuration)
-        if screening:
-            kept = {name: settings[name] for name in ("serving", "splits", "device")}
+        network = self._network(configuration)
+        training = self._training(configuration, network)
+        lowering = self._lowering(configuration, (*network, *training)[-1])
+        settings, parent = self._measuring_settings(configuration), lowering[-1].key
+        if screened and (screening := self.screening(configuration)):
+            settings = {name: settings[name] for name in ("serving", "splits", "device")}
             inputs = {"parent": parent, "speed": screening[-1].key}
-            builder.add("measuring", kept, inputs, workers=kept["serving"]["threads"])
+            workers = settings["serving"]["threads"]
+            measuring = self._task("measuring", configuration, settings, inputs, workers=workers)
         else:
-            builder.add("measuring", settings, {"parent": parent, "teacher": teacher}, exclusive=True)
-        return tuple(builder.tasks)
+            inputs = {"parent": parent, "teacher": network[0].key}
+            measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
+        return (*network, *training, *lowering, measuring)
 
     def screening(self, configuration: Configuration) -> tuple[StageTask, ...]:
         """The stages that find the speed of ``configuration`` without training it.
@@ -81,15 +76,15 @@ class Chains:
         The last one times and measures as the last of `chain` does, and gives no accuracy. It is empty where
         nothing would be saved: nothing is trained, or a technique's speed depends on the trained weights.
         """
-        builder = self._builder(configuration)
-        teacher, parent = self._add_network(builder, configuration)
-        if parent == teacher or any(t.speed_depends_on_weights for t, _ in self._chosen(configuration)):
+        network = self._network(configuration)
+        if len(network) == 1 or any(t.speed_depends_on_weights for t, _ in self._chosen(configuration)):
             return ()
-        settled = builder.add("settling", {}, {"parent": parent})
-        parent = self._add_lowering(builder, configuration, settled, images=SCREENING_IMAGES)
-        settings = {**self.measuring(configuration), "splits": []}
-        builder.add("measuring", settings, {"parent": parent, "teacher": teacher}, exclusive=True)
-        return tuple(builder.tasks)
+        settling = self._task("settling", configuration, {}, {"parent": network[-1].key})
+        lowering = self._lowering(configuration, settling, images=SCREENING_IMAGES)
+        settings = {**self._measuring_settings(configuration), "splits": []}
+        inputs = {"parent": lowering[-1].key, "teacher": network[0].key}
+        measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
+        return (*network, settling, *lowering, measuring)
 
     def final(self, configuration: Configuration, trials: int, occasion: int = 0) -> StageTask:
         """The measurement of a front member at the end of a search, on all three splits.
@@ -100,9 +95,14 @@ class Chains:
             occasion: How often its front was measured before; both together keep an old figure from being a new one.
         """
         searched = self.chain(configuration)[-1]
-        splits = ["train", "validation", "test"]
-        last = {"splits": splits, "budget_s": FINAL_S, "trials": trials, "occasion": occasion}
-        return self._single("measuring", configuration, {**searched.settings, **last}, searched.inputs)
+        settings = {
+            **searched.settings,
+            "splits": ["train", "validation", "test"],
+            "budget_s": FINAL_S,
+            "trials": trials,
+            "occasion": occasion,
+        }
+        return self._task("measuring", configuration, settings, searched.inputs, exclusive=True)
 
     def comparing(self, members: Mapping[int, Configuration], trials: int, occasion: int = 0) -> StageTask:
         """The timing of a front's ``members``, by trial number, beside each other and the baseline.
@@ -111,85 +111,84 @@ class Chains:
         """
         lowered = {number: self.chain(configuration)[-2] for number, configuration in members.items()}
         settings = {
-            "members": {str(n): self.measuring(c)["serving"]["threads"] for n, c in members.items()},
-            "baseline_threads": ServingPlan().threads,
-            "processes": COMPARING_PROCESSES,
-            "budget_s": COMPARING_S,
+            **self._timing_settings(COMPARING_S),
             **self._calls(),
-            "device": self.space.environment.device,
+            "members": {str(n): self._serving(c).threads for n, c in members.items()},
+            "processes": COMPARING_PROCESSES,
             "trials": trials,
             "occasion": occasion,
         }
         inputs = {f"trial {number}": task.key for number, task in lowered.items()}
-        return self._single("comparing", self.space.baseline(), settings, {**inputs, "teacher": self._teacher_key()})
+        return self._baseline_task("comparing", settings, inputs)
 
     def calibrating(self, study: str, occasion: int = 0) -> StageTask:
         """The timing of the baseline against itself, for each study and machine; ``occasion`` as in `final`."""
         settings = {
-            "baseline_threads": ServingPlan().threads,
+            **self._timing_settings(SEARCHING_S),
             "processes": CALIBRATING_PROCESSES,
-            "budget_s": SEARCHING_S,
-            "device": self.space.environment.device,
             "study": study,
             "occasion": occasion,
         }
-        return self._single("calibrating", self.space.baseline(), settings, {"teacher": self._teacher_key()})
+        return self._baseline_task("calibrating", settings, {})
 
-    def measuring(self, configuration: Configuration) -> dict[str, Any]:
+    def _measuring_settings(self, configuration: Configuration) -> dict[str, Any]:
         """The settings of the measurement, which belong to the machine as much as to the candidate."""
         return {
-            "serving": asdict(self._plan(configuration, (Stage.SERVE,), ServingPlan())),
-            "baseline_threads": ServingPlan().threads,
-            "splits": ["validation"],
-            "budget_s": SEARCHING_S,
+            **self._timing_settings(SEARCHING_S),
             **self._calls(),
-            "device": self.space.environment.device,
+            "serving": asdict(self._serving(configuration)),
+            "splits": ["validation"],
         }
+
+    def _timing_settings(self, budget_s: float) -> dict[str, Any]:
+        device = self.space.environment.device
+        return {"baseline_threads": ServingPlan().threads, "budget_s": budget_s, "device": device}
 
     def _calls(self) -> dict[str, int]:
         return {"least_calls": self.least_calls} if self.least_calls else {}
 
-    def _builder(self, configuration: Configuration) -> ChainBuilder:
-        about = self.space.environment, self.facts.fingerprint, self.workload, self.seed
-        return ChainBuilder(*about, configuration.canonical())
+    def _serving(self, configuration: Configuration) -> ServingPlan:
+        return self._plan(configuration, (Stage.SERVE,), ServingPlan())
 
-    def _single(
-        self, stage: str, configuration: Configuration, settings: Mapping[str, Any], inputs: Mapping[str, str]
-    ) -> StageTask:
-        """One stage that has the machine to itself."""
-        builder = self._builder(configuration)
-        builder.add(stage, settings, inputs, exclusive=True)
-        return builder.tasks[0]
-
-    def _add_network(self, builder: ChainBuilder, configuration: Configuration) -> tuple[str, str]:
-        """Add the teacher and the stages that change it; the keys of the teacher and of the last of them."""
+    def _network(self, configuration: Configuration) -> tuple[StageTask, ...]:
+        """The teacher, and the stages that change it."""
         plan = {} if self.facts.pretrained else self._training_settings(TrainingPlan(**self.facts.training)).to_json()
-        teacher = parent = builder.add("teacher", {"plan": plan, "pretrained": self.facts.pretrained})
-        for technique, settings in self._chosen(configuration):
+        settings = {"plan": plan, "pretrained": self.facts.pretrained}
+        tasks = [self._task("teacher", configuration, settings, {})]
+        for technique, choices in self._chosen(configuration):
             if technique.stage in CHANGES_THE_MODEL:
-                parent = builder.add("transforming", {"technique": technique.name, **settings}, {"parent": parent})
-        return teacher, parent
+                changes = {"technique": technique.name, **choices}
+                tasks.append(self._task("transforming", configuration, changes, {"parent": tasks[-1].key}))
+        return tuple(tasks)
 
-    def _add_training(self, builder: ChainBuilder, configuration: Configuration, parent: str, teacher: str) -> str:
-        """Add a training for each level. Its settings hold the whole plan, as the schedule spans all levels."""
+    def _training(self, configuration: Configuration, network: tuple[StageTask, ...]) -> tuple[StageTask, ...]:
+        """A training for each level, or none where nothing changed the teacher.
+
+        The settings of each hold the whole plan, as the schedule spans all levels.
+        """
+        if len(network) == 1:
+            return ()
         plan = self._plan(configuration, (Stage.TRAIN,), TrainingPlan(**self.facts.training))
         ends = self.rungs(plan.epochs)
         begins = (0, *ends[:-1])
         assert ends[-1] == plan.epochs, f"the levels {ends} do not end with epoch {plan.epochs}"
         assert all(begin < end for begin, end in zip(begins, ends, strict=True)), f"the levels {ends} do not rise"
+        tasks = [network[-1]]
         for begin, end in zip(begins, ends, strict=True):
-            level = Level(self._training_settings(plan), range(begin, end), self.seed)
-            inputs = {"parent": parent, "teacher": teacher}
-            parent = builder.add("training", level.to_json(), inputs, workers=plan.workers)
-        return parent
+            level = Level(self._training_settings(plan), range(begin, end), self.seed).to_json()
+            inputs = {"parent": tasks[-1].key, "teacher": network[0].key}
+            tasks.append(self._task("training", configuration, level, inputs, workers=plan.workers))
+        return tuple(tasks[1:])
 
-    def _add_lowering(
-        self, builder: ChainBuilder, configuration: Configuration, parent: str, **calibration: int
-    ) -> str:
+    def _lowering(self, configuration: Configuration, parent: StageTask, **calibration: int) -> tuple[StageTask, ...]:
+        """The stages from the weights to the artifact."""
         plan = self._plan(configuration, (Stage.QUANTISE, Stage.LOWER), LoweringPlan())
+        quantising: tuple[StageTask, ...] = ()
         if plan.precision == "int8":
-            parent = builder.add("quantising", {"precision": "int8", **calibration}, {"parent": parent})
-        return builder.add("lowering", asdict(plan), {"parent": parent})
+            settings = {"precision": "int8", **calibration}
+            parent = self._task("quantising", configuration, settings, {"parent": parent.key})
+            quantising = (parent,)
+        return (*quantising, self._task("lowering", configuration, asdict(plan), {"parent": parent.key}))
 
     def _chosen(self, configuration: Configuration) -> Iterator[tuple[Technique, dict[str, Scalar]]]:
         """The techniques that ``configuration`` makes use of, with what they are set to."""
@@ -206,8 +205,39 @@ class Chains:
                 plan = changed
         return plan
 
-    def _teacher_key(self) -> str:
-        return self.chain(self.space.baseline())[0].key
-
     def _training_settings(self, plan: TrainingPlan) -> TrainingSettings:
         return TrainingSettings.on(self.space.environment, plan)
+
+    def _baseline_task(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> StageTask:
+        """A stage of the whole study, which reads the teacher too and has the machine to itself."""
+        baseline = self.space.baseline()
+        inputs = {**inputs, "teacher": self._network(baseline)[0].key}
+        return self._task(stage, baseline, settings, inputs, exclusive=True)
+
+    def _task(
+        self,
+        stage: str,
+        configuration: Configuration,
+        settings: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        *,
+        exclusive: bool = False,
+        workers: int = 1,
+    ) -> StageTask:
+        """A stage with its key and with what it asks of the machine; ``workers`` are the processes that train, or the
+        threads of an artifact that is evaluated.
+        """
+        machine = self.space.environment
+        task = StageTask(
+            stage=stage,
+            key="",
+            settings=settings,
+            inputs=inputs,
+            workload=self.workload,
+            seed=self.seed,
+            cpus=cpus_of(stage, machine, exclusive=exclusive, workers=workers),
+            gpus=gpus_of(stage, machine, exclusive=exclusive, workers=workers),
+            exclusive=exclusive,
+            configuration=configuration.canonical(),
+        )
+        return replace(task, key=stage_key(task, self.facts.fingerprint))

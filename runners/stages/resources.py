@@ -1,0 +1,20 @@
+"""What a stage asks of the machine that runs it."""
+
+from spaces.environment import Environment
+
+
+def cpus_of(stage: str, machine: Environment, *, exclusive: bool, workers: int) -> int:
+    """Cores for a stage: all of them where it is ``exclusive`` or trains the teacher, else some for each worker."""
+    cores = machine.cpu_cores
+    if exclusive or stage == "teacher":
+        return cores
+    # Small networks gain little from more than a few cores for one training process.
+    cores_per_worker = max(1, cores // 4) if stage == "training" else 1
+    return min(cores, workers * cores_per_worker)
+
+
+def gpus_of(stage: str, machine: Environment, *, exclusive: bool, workers: int) -> int:
+    """Accelerators for a stage: one for each worker that trains, one for a measurement, else none."""
+    if not machine.accelerators:
+        return 0
+    return workers if stage in ("teacher", "training") else int(exclusive or stage == "measuring")

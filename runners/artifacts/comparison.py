@@ -17,7 +17,7 @@ from runners.machine.lease import device_lease
 from runners.measuring.group import combine
 from runners.measuring.pair import SAME_ANSWER, pin
 from runners.measuring.stopwatch import time_pair
-from runners.processes.fresh_process import SILENT_S, call_fresh
+from runners.processes.fresh_process import HANG_TIMEOUT_S, call_fresh
 from runners.runner import StageFailed
 from spaces.errors import RequestError, in_one_line
 
@@ -88,7 +88,7 @@ class ComparisonRequest:
 
 
 def compare_files(
-    request: ComparisonRequest, *, timeout_s: float = SILENT_S, waiting: Callable[[], None] | None = None
+    request: ComparisonRequest, *, timeout_s: float = HANG_TIMEOUT_S, waiting: Callable[[], None] | None = None
 ) -> Comparison:
     """Time model B against model A for about ``budget_s`` seconds, and compare what they answer.
 

@@ -15,7 +15,7 @@ from spaces.space_document import all_techniques
 from spaces.technique import CHANGES_THE_MODEL, ModelContext, Technique
 
 
-def inspect_here(workload: Any) -> tuple[Environment, WorkloadFacts]:
+def inspect_on_this_machine(workload: Any) -> tuple[Environment, WorkloadFacts]:
     """Describe this machine, and the workload after checking its contract.
 
     Raises:

@@ -4,7 +4,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from runners.executors.inspection import inspect_here
+from runners.executors.inspection import inspect_on_this_machine
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
 from runners.stages.run import run_stage
 from runners.store.location import open_store
@@ -26,7 +26,7 @@ class LocalRunner(Runner):
         self._waiting: deque[StageTask] = deque()
 
     def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
-        return inspect_here(workload)
+        return inspect_on_this_machine(workload)
 
     def submit(self, task: StageTask) -> None:
         self._waiting.append(task)

@@ -161,10 +161,10 @@ def _require_listener(address: str) -> None:
 @ray.remote(num_cpus=1, max_retries=0)
 def _inspect(workload: Any, folder: bytes | None, proxies: dict[str, str]) -> tuple[bool, Any]:
     _enter_worker(proxies)
-    from runners.executors.inspection import inspect_here
+    from runners.executors.inspection import inspect_on_this_machine
 
     try:
-        return True, inspect_here(unpack(workload, folder))
+        return True, inspect_on_this_machine(unpack(workload, folder))
     except RequestError as error:
         return False, str(error)
 
@@ -172,11 +172,11 @@ def _inspect(workload: Any, folder: bytes | None, proxies: dict[str, str]) -> tu
 @ray.remote(max_retries=0)
 def _carry_out(task: StageTask, store: str, folder: bytes | None, proxies: dict[str, str]) -> StageOutcome:
     _enter_worker(proxies)
-    from runners.processes.fresh_process import prepare
+    from runners.processes.fresh_process import start_server
     from runners.stages.run import run_stage
     from runners.store.location import open_store
 
-    prepare()  # the first measurement in this worker does not wait for its imports
+    start_server()  # the first measurement in this worker does not wait for its imports
     return run_stage(replace(task, workload=unpack(task.workload, folder)), open_store(store))
 
 

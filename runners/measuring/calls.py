@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runners.processes.fresh_process import still_working
+from runners.processes.fresh_process import report_progress
 
 Call = Callable[[], object]
 Clock = Callable[[], float]
@@ -70,5 +70,5 @@ def time_calls(call: Call, count: int, clock: Clock) -> list[float]:
         begin = clock()
         call()
         times.append(clock() - begin)
-    still_working()
+    report_progress()
     return times

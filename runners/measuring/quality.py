@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor
-from runners.processes.fresh_process import still_working
+from runners.processes.fresh_process import report_progress
 from runners.runner import StageFailed
 from runners.workload import Split, Workload, accuracy
 
@@ -81,11 +81,11 @@ def _resampled(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any])
         draw = random.integers(0, len(targets), len(targets))
         with suppress(Exception):
             yield float(workload.metric(outputs[draw], targets[draw]))
-        still_working()
+        report_progress()
 
 
 def _batches(predictor: Predictor, split: Split, batch: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     for first in range(0, len(split), batch):
         inputs, targets = split.batch(np.arange(first, min(first + batch, len(split))))
         yield predictor(inputs), targets
-        still_working()
+        report_progress()

@@ -12,12 +12,12 @@ import numpy as np
 
 from runners.backends import find_backend
 from runners.machine.telemetry import silence
-from runners.processes.parent_death import die_with_parent
+from runners.processes.parent_death import die_with_parent_process
 
 
 def main() -> None:
     """Load, answer once, report; wait for the word; serve for the time given; report."""
-    die_with_parent()
+    die_with_parent_process()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # a runtime that prints must not garble the answers
     silence()

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.measuring.energy import EnergyMeter
-from runners.processes.fresh_process import SILENT_S
+from runners.processes.fresh_process import HANG_TIMEOUT_S
 from runners.runner import StageFailed
 from spaces.plans import ServingPlan
 
-TIMEOUT_S = SILENT_S
+TIMEOUT_S = HANG_TIMEOUT_S
 """How long loading, the first answer and the serving may take in all."""
 ASK_EVERY_S = 0.2
 """How often is looked whether a replica that does not answer is there still."""

@@ -1,4 +1,7 @@
-"""Call a function in a process of its own, which is fresh, has torch imported, and can be ended."""
+"""What a function returns in a fresh process, which has torch imported already and is ended where it hangs.
+
+A server process imports torch once, and every fresh process is forked from it (Python's ``forkserver``).
+"""
 
 import multiprocessing
 import os
@@ -13,11 +16,11 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from runners.processes.parent_death import die_with_parent
+from runners.processes.parent_death import die_with_parent_process
 from runners.runner import StageFailed
 
 PRELOAD = ["numpy", "torch", "runners.training.loop", "runners.lowering.weights", "runners.measuring.pair"]
-"""Imported once by the server that children are forked from: a fresh child then costs tens of milliseconds."""
+"""What the server imports: a process that is forked from it then starts in tens of milliseconds."""
 
 VISIBLE_DEVICES = (
     "CUDA_VISIBLE_DEVICES",
@@ -28,42 +31,47 @@ VISIBLE_DEVICES = (
     "ASCEND_RT_VISIBLE_DEVICES",
     "HABANA_VISIBLE_MODULES",
 )
-"""Which accelerators a process may use. The server keeps the environment that it was started with, while Ray sets
-these anew for every task: a child must be told."""
+"""Environment variables that say which accelerators a process may use. The server keeps those that it was started with,
+while Ray sets them anew for every task, so each fresh process is given its caller's."""
 
-SILENT_S = 300.0
-"""How long a process may do nothing before it counts as hanging: load data, compile a model, or make a few calls."""
+HANG_TIMEOUT_S = 300.0
+"""How long a process may go without `report_progress` before it is taken to hang. Loading data, compiling a model and
+making a few calls take less."""
 
-ALIVE_EVERY_S = 1.0
-_alive: Callable[[], None] | None = None
-"""In a fresh process: tells its caller that it gets on."""
+PROGRESS_EVERY_S = 1.0
+"""How often progress is reported at most: a pipe that nobody reads fills up."""
+
+_send_progress: Callable[[], None] | None = None
+"""In a fresh process: tells its caller that it made progress."""
 
 
-def prepare() -> None:
-    """Let the server start and import while this process does something else; harmless where it runs."""
+def start_server() -> None:
+    """Start the server and let it import while this process does something else; nothing to do where it runs."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
-    with _main_module_hidden(), _interrupts_held_back():
+    with _main_module_hidden(), _interrupts_blocked():
         forkserver.ensure_running()
 
 
-def still_working() -> None:
-    """Let the time limit of this process begin anew, where it is a fresh one: it got on with what it does."""
-    if _alive is not None:
-        _alive()
+def report_progress() -> None:
+    """Start the time limit of this process anew, where it is a fresh one."""
+    if _send_progress is not None:
+        _send_progress()
 
 
 class FreshProcess:
-    """One call under way in a process group of its own.
+    """A call in a fresh process, begun at once; the process leads a process group of its own.
 
-    The function and its arguments must be picklable; they and the result stay on this machine.
+    Args:
+        function: What to call; it, its arguments and its result are pickled.
+        *arguments: Its arguments.
     """
 
     def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        prepare()
+        start_server()
         context = multiprocessing.get_context("forkserver")
         self._receiver, sender = context.Pipe(duplex=False)
         visible = {name: os.environ.get(name) for name in VISIBLE_DEVICES}
-        self._process = context.Process(target=_child, args=(sender, visible, function, arguments), daemon=False)
+        self._process = context.Process(target=_run_and_send, args=(sender, visible, function, arguments), daemon=False)
         with _main_module_hidden():
             self._process.start()
         sender.close()
@@ -72,7 +80,7 @@ class FreshProcess:
         """What the function returned.
 
         Raises:
-            StageFailed: It raised, died, or neither ended nor was `still_working` for ``timeout_s``. Whatever it
+            StageFailed: It raised, died, or neither ended nor reported progress for ``timeout_s``. Whatever it
                 started is ended with it.
         """
         try:
@@ -89,7 +97,7 @@ class FreshProcess:
         return value
 
     def _receive(self, timeout_s: float, what: str) -> tuple[bool, Any] | None:
-        """The next message, None for a sign of life; `EOFError` where the process is gone, whoever holds the pipe."""
+        """The next message, None for progress; `EOFError` where the process is gone, whoever holds the pipe."""
         if not wait([self._receiver, self._process.sentinel], timeout_s):
             raise StageFailed(f"{what} did nothing for {timeout_s:.0f} s and was ended")
         if not self._receiver.poll():
@@ -98,7 +106,7 @@ class FreshProcess:
         return message
 
     def end(self) -> None:
-        """End the process and all that it started; harmless when they are gone."""
+        """End the process and all that it started; nothing to do where they are gone."""
         assert self._process.pid is not None, "it was started, and 0 would be the caller's own group"
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -106,7 +114,7 @@ class FreshProcess:
         self._process.join()
 
 
-def call_fresh(function: Callable[..., Any], *arguments: Any, what: str, timeout_s: float = SILENT_S) -> Any:
+def call_fresh(function: Callable[..., Any], *arguments: Any, what: str, timeout_s: float = HANG_TIMEOUT_S) -> Any:
     """What ``function(*arguments)`` returns in a fresh process.
 
     Raises:
@@ -115,16 +123,16 @@ def call_fresh(function: Callable[..., Any], *arguments: Any, what: str, timeout
     return FreshProcess(function, *arguments).result(timeout_s, what)
 
 
-def _child(
+def _run_and_send(
     sender: Connection, visible: dict[str, str | None], function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
     os.setsid()
     os.dup2(2, 1)  # what a model prints must not mix with what a command prints
-    _see_only(visible)
-    die_with_parent()
+    _set_visible_devices(visible)
+    die_with_parent_process()
     _end_with_caller(sender)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _give_signs_of_life(sender)
+    _report_progress_to(sender)
     try:
         answer = True, function(*arguments)
     except Exception as error:
@@ -133,22 +141,22 @@ def _child(
         sender.send(answer)
 
 
-def _give_signs_of_life(sender: Connection) -> None:
-    """Let `still_working` send one, not more often than every `ALIVE_EVERY_S`: a pipe that nobody reads fills up."""
-    global _alive
+def _report_progress_to(sender: Connection) -> None:
+    """Let `report_progress` send a message, not more often than every `PROGRESS_EVERY_S`."""
+    global _send_progress
     last = time.monotonic()
 
-    def tell() -> None:
+    def send() -> None:
         nonlocal last
-        if time.monotonic() - last >= ALIVE_EVERY_S:
+        if time.monotonic() - last >= PROGRESS_EVERY_S:
             last = time.monotonic()
             sender.send(None)
 
-    _alive = tell
+    _send_progress = send
 
 
-def _see_only(visible: dict[str, str | None]) -> None:
-    """Take over the caller's choice of accelerators, before anything asks for one."""
+def _set_visible_devices(visible: dict[str, str | None]) -> None:
+    """Use the accelerators that the caller may use; called before anything asks for one."""
     for name, value in visible.items():
         if value is None:
             os.environ.pop(name, None)
@@ -157,12 +165,12 @@ def _see_only(visible: dict[str, str | None]) -> None:
 
 
 def _end_with_caller(sender: Connection) -> None:
-    """End this process and all that it started when nobody can hear it any more: its caller was killed, say.
+    """End this process and all that it started when the caller has closed its end of the pipe, as when it is killed.
 
-    The server does not end then as long as a child of its lives, which holds the pipe that the server watches.
+    The server does not end then: it watches a pipe that its living children hold open.
     """
     pipe = select.poll()
-    pipe.register(sender.fileno(), 0)  # that the other end is closed is reported without being asked for
+    pipe.register(sender.fileno(), 0)  # a closed end is reported whatever is asked for
 
     def watch() -> None:
         pipe.poll()
@@ -178,8 +186,8 @@ def _ending(code: int | None) -> str:
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Ctrl-C goes to the whole foreground: what is started here is never to hear of it, and this process later."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Block SIGINT here, and for ever in what is started here: Ctrl-C is sent to all processes of the terminal."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -189,7 +197,7 @@ def _interrupts_held_back() -> Iterator[None]:
 
 @contextmanager
 def _main_module_hidden() -> Iterator[None]:
-    """Keep the child from importing the parent's main program again, which costs it up to a second."""
+    """Keep a fresh process from importing its caller's main program again, which takes up to a second."""
     main = sys.modules["__main__"]
     spec, file = getattr(main, "__spec__", None), main.__dict__.pop("__file__", None)
     main.__spec__ = None

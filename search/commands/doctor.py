@@ -69,11 +69,11 @@ def _environment(workload: str | None) -> Environment:
         from runners.machine.device import describe
 
         return describe(all_backends())
-    from runners.executors.inspection import inspect_here
+    from runners.executors.inspection import inspect_on_this_machine
     from runners.workload_loading.reference import check_workload_reference
 
     check_workload_reference(workload)
-    return inspect_here(workload)[0]
+    return inspect_on_this_machine(workload)[0]
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -84,6 +84,6 @@ def test_a_metric_beyond_a_share_that_never_varies_keeps_its_value() -> None:
 
 def test_a_slow_metric_is_told_to_get_on(monkeypatch: pytest.MonkeyPatch) -> None:
     signs: list[None] = []
-    monkeypatch.setattr(quality_module, "still_working", lambda: signs.append(None))
+    monkeypatch.setattr(quality_module, "report_progress", lambda: signs.append(None))
     judged(share, np.eye(3), [0, 1, 1])
     assert len(signs) == 200

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from runners_tests.process_ends import ends_within
 
-from runners.processes.fresh_process import VISIBLE_DEVICES, _see_only, call_fresh, still_working
+from runners.processes.fresh_process import VISIBLE_DEVICES, _set_visible_devices, call_fresh, report_progress
 from runners.runner import StageFailed
 
 
@@ -48,7 +48,7 @@ def _crash_beside_a_child(path: str) -> None:
 def _work_slowly() -> str:
     for _ in range(8):
         time.sleep(0.5)
-        still_working()
+        report_progress()
     return "done"
 
 
@@ -77,7 +77,7 @@ def test_a_process_sees_the_devices_that_its_caller_sees_now(name: str, monkeypa
 def test_a_choice_that_the_server_was_started_with_does_not_outlive_it(monkeypatch: pytest.MonkeyPatch) -> None:
     name = VISIBLE_DEVICES[0]
     monkeypatch.setenv(name, "7")
-    _see_only({name: None})
+    _set_visible_devices({name: None})
     assert name not in os.environ
 
 
@@ -115,8 +115,8 @@ def test_a_time_limit_is_for_a_process_that_does_nothing() -> None:
 CALLER = """
 import sys
 from runners.processes.fresh_process import call_fresh
-from runners_tests import test_processes
-call_fresh(getattr(test_processes, sys.argv[1]), *sys.argv[2:], timeout_s=600, what="judging")
+from runners_tests.processes import test_fresh_process
+call_fresh(getattr(test_fresh_process, sys.argv[1]), *sys.argv[2:], timeout_s=600, what="judging")
 """
 
 

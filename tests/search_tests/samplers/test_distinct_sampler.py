@@ -1,0 +1,94 @@
+"""A sampler that proposes nothing twice: with a driver that asks for proposals, and alone in Optuna."""
+
+import optuna
+import pytest
+from search_tests.simulation import CHOICES, make_chains
+
+from search.samplers.distinct_sampler import DistinctSampler
+from search.samplers.starting_points import starting_points
+from spaces.configuration import Configuration
+from spaces.search_space import SearchSpace
+
+SMALL = {"student_width": [1.0, 0.5], "numeric_precision": "all", "runtime": "all"}
+SIZE = 14
+
+
+class Stubborn(optuna.samplers.RandomSampler):
+    """Samples the first choice of every parameter."""
+
+    def sample_independent(self, study, trial, param_name, param_distribution):  # type: ignore[no-untyped-def]
+        return param_distribution.choices[0]
+
+
+def study_with(sampler: DistinctSampler) -> optuna.Study:
+    return optuna.create_study(sampler=sampler)
+
+
+def frozen(study: optuna.Study, trial: optuna.Trial) -> optuna.trial.FrozenTrial:
+    return study.get_trials(deepcopy=False)[trial.number]
+
+
+@pytest.mark.parametrize("inner", [optuna.samplers.RandomSampler(0), optuna.samplers.TPESampler(seed=0), Stubborn()])
+def test_alone_in_optuna_it_repeats_nothing_until_all_is_tried(inner: optuna.samplers.BaseSampler) -> None:
+    space = make_chains(SMALL).space
+    sampler = DistinctSampler(inner, space, set())
+    drawn: list[Configuration] = []
+
+    def objective(trial: optuna.Trial) -> float:
+        drawn.append(space.draw(trial))
+        return float(drawn[-1]["student_width"])
+
+    study_with(sampler).optimize(objective, n_trials=SIZE)
+    assert set(drawn) == set(space.configurations())
+    assert len(drawn) == SIZE
+    assert sampler.exhausted()
+
+
+def test_a_trial_draws_what_was_proposed_for_it() -> None:
+    space = make_chains(SMALL).space
+    study = study_with(DistinctSampler(optuna.samplers.RandomSampler(0), space, set()))
+    assert isinstance(study.sampler, DistinctSampler)
+    first, second = study.ask(), study.ask()
+    proposed = [study.sampler.propose(study, frozen(study, trial)) for trial in (first, second)]
+    assert proposed[0] != proposed[1]
+    assert [space.draw(trial) for trial in (first, second)] == proposed
+    assert study.sampler.propose(study, frozen(study, first)) == proposed[0], "asked again"
+
+
+def test_what_it_shall_begin_with_comes_first_and_once() -> None:
+    space = make_chains().space
+    wanted = starting_points(space)
+    tried = {wanted[1].canonical()}
+    study = study_with(DistinctSampler(Stubborn(), space, tried, [*wanted, wanted[0]]))
+    assert isinstance(study.sampler, DistinctSampler)
+    proposed = [study.sampler.propose(study, frozen(study, study.ask())) for _ in wanted]
+    assert proposed[: len(wanted) - 1] == [wanted[0], *wanted[2:]]
+    assert proposed[-1] not in wanted
+    assert {configuration.canonical() for configuration in proposed} < tried
+
+
+def test_a_baseline_outside_the_space_is_proposed_and_a_trial_may_draw_another() -> None:
+    space = make_chains({**CHOICES, "runtime": ["openvino"]}).space
+    study = study_with(DistinctSampler(optuna.samplers.RandomSampler(0), space, set(), [space.baseline()]))
+    assert isinstance(study.sampler, DistinctSampler)
+    trial = study.ask()
+    assert study.sampler.propose(study, frozen(study, trial)) == space.baseline()
+    assert space.draw(trial)["runtime"] == "openvino"
+
+
+def test_what_is_left_out_is_never_proposed() -> None:
+    space = make_chains(SMALL).space
+    left_out, *others = space.configurations()
+    study = study_with(DistinctSampler(Stubborn(), space, set()))
+    assert isinstance(study.sampler, DistinctSampler)
+    study.sampler.leave_out(left_out)
+    assert not study.sampler.exhausted()
+    assert {study.sampler.propose(study, frozen(study, study.ask())) for _ in others} == set(others)
+    assert study.sampler.exhausted()
+
+
+def test_without_a_model_of_speeds_nothing_is_worth_screening() -> None:
+    space: SearchSpace = make_chains(SMALL).space
+    study = study_with(DistinctSampler(optuna.samplers.RandomSampler(0), space, set()))
+    assert isinstance(study.sampler, DistinctSampler)
+    assert study.sampler.propose_screening(study) is None

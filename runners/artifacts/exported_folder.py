@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from runners.artifacts.document import DOCUMENT, SCHEMA_VERSION
 from runners.artifacts.integrity import digest_of, read_document
-from runners.artifacts.model_card import card, predict_source
+from runners.artifacts.model_card import model_card, predict_source
 from runners.backend import Backend, Predictor
 from runners.backends import find_backend
 from runners.machine.lease import device_lease
 from spaces.errors import RequestError
 
-AS_GIVEN = (
+PREPROCESSING = (
     "Inputs are float32, prepared exactly as the workload's data prepares them (scaling, normalisation, order of "
     "channels); nothing is prepared inside the model."
 )
@@ -45,7 +45,6 @@ class ExportedModel:
             sentences on why the figures may not be true.
         origin: Where it comes from, such as ``study`` and ``trial``.
         threads: Threads of one call when it was measured; what ``predict.py`` takes by default.
-        preprocessing: What was done to the inputs before they were given to the model.
     """
 
     lowered: Path
@@ -60,7 +59,6 @@ class ExportedModel:
     measured: Mapping[str, Any]
     origin: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 1
-    preprocessing: str = AS_GIVEN
 
 
 def write_exported_folder(
@@ -85,7 +83,7 @@ def write_exported_folder(
     Raises:
         RequestError: ``destination`` exists, or cannot be made, or no lease can be taken.
     """
-    temporary = _beside(destination)
+    temporary = _temporary_folder(destination)
     try:
         with device_lease(exclusive=False, waiting=waiting):
             signature = _write_model(model, temporary)
@@ -130,7 +128,7 @@ def _write_model(model: ExportedModel, folder: Path) -> dict[str, Any]:
 def _write_document(document: dict[str, Any], folder: Path) -> None:
     """Write the files for people, then the document with the digests of all others."""
     loader = find_backend(document["runtime"]["name"]).loader_source()
-    (folder / "README.md").write_text(card(document), encoding="utf-8")
+    (folder / "README.md").write_text(model_card(document), encoding="utf-8")
     (folder / "predict.py").write_text(predict_source(loader, document), encoding="utf-8")
     document["files"] = {file.name: digest_of(file).model_dump() for file in sorted(folder.iterdir())}
     (folder / DOCUMENT).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -156,11 +154,11 @@ def _document(model: ExportedModel, signature: Mapping[str, Any]) -> dict[str, A
         "measured": dict(model.measured),
         "versions": _versions(backend),
         **signature,
-        "preprocessing": model.preprocessing,
+        "preprocessing": PREPROCESSING,
     }
 
 
-def _beside(destination: Path) -> Path:
+def _temporary_folder(destination: Path) -> Path:
     """An empty folder beside ``destination``, so that one rename brings it into place."""
     _require_absent(destination)
     try:

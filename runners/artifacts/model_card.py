@@ -30,8 +30,8 @@ In brackets: the 95 % interval.
 
 ## Use
 
-- Input `{input_name}`: float32 of shape `{input_shape}`.
-- Output `{output_name}`: float32 of shape `{output_shape}`.
+- Input `input`: float32 of shape `{input_shape}`.
+- Output `output`: float32 of shape `{output_shape}`.
 - {preprocessing}
 
 `predict.py` needs Python, NumPy and {needs}, and nothing of Frontrunner:
@@ -91,7 +91,7 @@ if __name__ == "__main__":
 '''
 
 
-def card(document: Mapping[str, Any]) -> str:
+def model_card(document: Mapping[str, Any]) -> str:
     """The model card as Markdown, from the document of the folder."""
     runtime = document["runtime"]
     return CARD.format(
@@ -105,17 +105,15 @@ def card(document: Mapping[str, Any]) -> str:
         baseline_threads=document["measured"].get("baseline_threads", 1),
         replicas=document["configuration"].get("replicas", 1),
         doubts="".join(f"\n**{doubt}**\n" for doubt in document["measured"].get("doubts", ())),
-        rows="\n".join(comparison(document["claims"], document["baseline"])),
+        rows="\n".join(figure_rows(document["claims"], document["baseline"])),
         choices="\n".join(f"| {name} | {value} |" for name, value in document["configuration"].items()),
-        input_name=document["input"]["name"],
         input_shape=_shape(document["input"]),
-        output_name=document["output"]["name"],
         output_shape=_shape(document["output"]),
         preprocessing=document["preprocessing"],
     )
 
 
-def comparison(claims: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[str]:
+def figure_rows(claims: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[str]:
     """One Markdown row for every quantity that was measured."""
     units = {"accuracy_test": "fraction", **{name: quantity.unit for name, quantity in QUANTITIES.items()}}
     return [

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from runners.artifacts.document import DOCUMENT
 from runners.artifacts.exported_folder import ExportedModel, open_exported_folder, write_exported_folder
 from runners.artifacts.integrity import digest_of, read_document
-from runners.artifacts.model_card import comparison
+from runners.artifacts.model_card import figure_rows
 from runners.backends import find_backend
 from spaces.errors import RequestError
 
@@ -135,7 +135,7 @@ def _is_free(leases: Path, how: int) -> bool:
 
 
 def test_the_card_leaves_out_what_was_not_measured() -> None:
-    rows = comparison({"accuracy": 0.9, "accuracy_test": None}, {})
+    rows = figure_rows({"accuracy": 0.9, "accuracy_test": None}, {})
     assert rows == ["| accuracy | fraction | 0.9 |  |"]
 
 

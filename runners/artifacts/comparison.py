@@ -16,7 +16,8 @@ from runners.backend import Predictor
 from runners.machine.lease import device_lease
 from runners.measuring.group import combine
 from runners.measuring.pair import SAME_ANSWER, pin
-from runners.measuring.stopwatch import time_pair
+from runners.measuring.paired_timing import PairedTiming
+from runners.measuring.stopwatch import TimingSettings, time_pair
 from runners.processes.fresh_process import HANG_TIMEOUT_S, call_fresh
 from runners.runner import StageFailed
 from spaces.errors import RequestError, in_one_line
@@ -129,15 +130,15 @@ def _compare(request: ComparisonRequest, progress: Path) -> Comparison | Request
     first, timing = rounds[0], combine([each.timing for each in rounds])
     a, b = first.outputs["a"], first.outputs["b"]
     return Comparison(
-        speedup=timing["speedup"],
-        speedup_ci95=timing["speedup_ci95"],
-        a_p50_ms=timing["baseline_p50_ms"],
-        b_p50_ms=timing["latency_p50_ms"],
-        blocks=timing["blocks"],
-        a_outliers=timing["baseline_outliers"],
-        b_outliers=timing["outliers"],
-        machine=timing["machine"],
-        unstable=timing["unstable"].replace("the candidate", str(request.b)).replace("the baseline", str(request.a)),
+        speedup=timing.speedup,
+        speedup_ci95=timing.speedup_ci95,
+        a_p50_ms=timing.baseline_p50_ms,
+        b_p50_ms=timing.latency_p50_ms,
+        blocks=timing.blocks,
+        a_outliers=timing.baseline_outliers,
+        b_outliers=timing.outliers,
+        machine=timing.machine,
+        unstable=timing.unstable.replace("the candidate", str(request.b)).replace("the baseline", str(request.a)),
         input_shape=first.shape,
         a_output_shape=a.shape,
         b_output_shape=b.shape,
@@ -153,7 +154,7 @@ class _Round:
     shape: tuple[int, ...]
     outputs: Mapping[str, NDArray[np.float64]]
     unsteady: frozenset[str]
-    timing: dict[str, Any]
+    timing: PairedTiming
 
 
 def _one_round(request: ComparisonRequest, order: str, progress: Path) -> _Round:
@@ -174,14 +175,10 @@ def _one_round(request: ComparisonRequest, order: str, progress: Path) -> _Round
         calls[side], before[side] = _first_call(path, partial(models[side].ready, shape), example)
     unsteady = {side for side in calls if not _same(before[side], calls[side](example))}
     tell(f"timing {' and '.join(map(str, paths.values()))}")
-    timing = time_pair(
-        lambda: calls["b"](example),
-        lambda: calls["a"](example),
-        budget_s=request.budget_s / len(ORDERS),
-        seed=request.seed,
-    )
+    settings = TimingSettings(request.budget_s / len(ORDERS), request.seed)
+    timing = time_pair(lambda: calls["b"](example), lambda: calls["a"](example), settings)
     unsteady |= {side for side in calls if not _same(before[side], calls[side](example))}
-    return _Round(shape, before, frozenset(unsteady), timing.to_json())
+    return _Round(shape, before, frozenset(unsteady), timing)
 
 
 def difference(a: NDArray[Any], b: NDArray[Any]) -> float | None:

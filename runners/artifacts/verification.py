@@ -11,7 +11,10 @@ from runners.backends import all_backends
 from runners.machine.device import describe
 from runners.machine.lease import device_lease
 from runners.measuring.group import combine
-from runners.measuring.pair import measure_pair
+from runners.measuring.opening import Artifact, Baseline
+from runners.measuring.pair import PairRequest, PairResult, measure_pair
+from runners.measuring.paired_timing import PairedTiming
+from runners.measuring.stopwatch import TimingSettings
 from runners.processes.fresh_process import call_fresh
 from runners.runner import StageFailed
 from runners.workload_loading.reference import check_workload_reference
@@ -81,12 +84,12 @@ def verify(
     document = read_claims(folder)
     check_workload_reference(document.origin.workload)
     begun()
-    request = {**_request(folder, document), **pace}
-    runs: list[dict[str, Any]] = []
+    request = _request(folder, document, pace)
+    runs: list[PairResult] = []
     while True:
         with device_lease(exclusive=True, waiting=waiting):
             runs.append(call_fresh(measure_pair, request, what="the loading process"))
-        speedup = _speedup(document.claims, combine(runs), document.measured.device, len(runs))
+        speedup = _speedup(document.claims, combine([run.timing for run in runs]), document.measured.device, len(runs))
         if len(runs) == ATTEMPTS or speedup.holds is not False:
             return [*_accuracies(document.claims, runs), speedup]
 
@@ -102,42 +105,39 @@ def require_claims(folder: Path, waiting: Callable[[], None] | None = None) -> N
         raise StageFailed(f"a claim does not hold: {said}")
 
 
-def _request(folder: Path, document: ClaimedDocument) -> dict[str, Any]:
+def _request(folder: Path, document: ClaimedDocument, pace: Mapping[str, float]) -> PairRequest:
     measured = document.measured
-    return {
-        "workload": document.origin.workload,
-        "artifact": str(folder),
-        "teacher": None,
-        "runtime": document.runtime.name,
-        "threads": document.runtime.threads,
-        "baseline_threads": measured.baseline_threads,
-        "splits": ["validation"] + (["test"] if document.claims.accuracy_test is not None else []),
-        "seed": measured.seed,
-        "baseline_minima": {machine: minimum.model_dump() for machine, minimum in measured.baseline_minima.items()},
-    }
+    return PairRequest(
+        workload=document.origin.workload,
+        artifact=Artifact(folder, document.runtime.name, document.runtime.threads),
+        baseline=Baseline(None, measured.baseline_threads),
+        splits=("validation", "test") if document.claims.accuracy_test is not None else ("validation",),
+        settings=TimingSettings(pace["budget_s"], measured.seed, rest_s=pace["rest_s"]),
+        baseline_minima={machine: minimum.model_dump() for machine, minimum in measured.baseline_minima.items()},
+    )
 
 
-def _accuracies(claims: Claims, runs: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def _accuracies(claims: Claims, runs: Sequence[PairResult]) -> Iterator[Finding]:
     for name, claimed in (("accuracy", claims.accuracy), ("accuracy_test", claims.accuracy_test)):
         if claimed is not None:
-            lowest = min(runs, key=lambda run: float(run[name]))
+            lowest = min((run.accuracies for run in runs), key=lambda accuracies: float(getattr(accuracies, name)))
             least = claimed - ACCURACY_SLACK
-            found, interval = lowest[name], tuple(lowest[f"{name}_ci95"])
+            found, interval = getattr(lowest, name), getattr(lowest, f"{name}_ci95")
             yield Finding(name, claimed, found, interval, found >= least, f"holds from {least:.4f}")
 
 
-def _speedup(claims: Claims, found: Mapping[str, Any], device: str, runs: int) -> Finding:
+def _speedup(claims: Claims, found: PairedTiming, device: str, runs: int) -> Finding:
     """No claim is held to more than the low end of its own interval."""
-    here, interval = describe(all_backends()).device, tuple(found["speedup_ci95"])
+    here, interval = describe(all_backends()).device, found.speedup_ci95
     least = min(SPEEDUP_SLACK * claims.speedup, claims.speedup_ci95[0])
     holds = interval[1] >= least if here == device else None
     notes = [f"holds from {least:.2f}x" if holds is not None else f"not compared: claimed on {device}, found on {here}"]
     if runs > 1:
         notes.append(f"timed {runs} times")
-    if (above := found["machine"].get("baseline_excess", 0.0)) >= TELLING:
+    if (above := found.machine.get("baseline_excess", 0.0)) >= TELLING:
         notes.append(f"the baseline took {above:.0%} longer than the shortest time known of it, which is allowed for")
-    if found["unstable"]:
-        notes.append(f"not to be trusted: {found['unstable']}")
+    if found.unstable:
+        notes.append(f"not to be trusted: {found.unstable}")
     if claims.unstable:
         notes.append(f"not to be trusted when it was claimed: {claims.unstable}")
-    return Finding("speedup", claims.speedup, found["speedup"], interval, holds, "; ".join(notes))
+    return Finding("speedup", claims.speedup, found.speedup, interval, holds, "; ".join(notes))

@@ -1,6 +1,7 @@
-"""Calls one by one: how long each takes, until when they are warm, and how many make a turn."""
+"""Timing calls one by one: how long each takes, when an arm is warm, and how many calls it has in half a block."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,43 +10,56 @@ import numpy as np
 from runners.processes.fresh_process import report_progress
 
 Call = Callable[[], object]
-Clock = Callable[[], float]
 
-SIDE_S = 0.010
-MOST_REPEATS = 32
-"""Most calls of a side in half a block; below that, as many as fill `SIDE_S`."""
-LEAD_CALLS = 2
-"""Calls after each change of sides that are not timed: they wake this side's threads and fill its caches. One is
-enough where it takes as long as `SIDE_S`."""
-WINDOW = (2, 5)
+HALF_BLOCK_S = 0.010
+MAX_CALLS = 32
+"""Most timed calls of an arm in half a block; below that, as many as fill `HALF_BLOCK_S`."""
+UNTIMED_CALLS = 2
+"""Calls after each change of arms that are not timed: they wake the arm's threads and fill its caches. One is enough
+where it takes as long as `HALF_BLOCK_S`."""
+WINDOW_CALLS = (2, 5)
 """Fewest and most calls of a window of the warm-up."""
-WINDOWS = (4, 10_000)
-"""So many windows are waited for until two agree, even beyond the cap on their time; and never more than so many."""
+MIN_WINDOWS = 4
+"""So many windows are tried before a warm-up gives up, even where they take longer than its cap."""
+MAX_WINDOWS = 10_000
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A side's turn, of which a block has two: so many calls that are not timed, and so many that are."""
+class Clock:
+    """Where time comes from; tests have one of their own.
 
-    leads: int
+    Attributes:
+        now: Seconds, rising.
+        sleep: Lets so many seconds pass.
+    """
+
+    now: Callable[[], float] = time.perf_counter
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class HalfBlock:
+    """How many calls an arm has in half a block: first those that are not timed, then those that are."""
+
+    untimed: int
     timed: int
 
 
 @dataclass(frozen=True)
 class WarmUp:
-    """How long a warm-up took in seconds, and whether it settled."""
+    """How long a warm-up took in seconds, and whether the call times settled."""
 
     spent_s: float
     settled: bool
 
 
 def warm_up(call: Call, cap_s: float, clock: Clock) -> WarmUp:
-    """Call until two windows in a row agree within 10 %, or ``cap_s`` is spent."""
+    """Call until the medians of two windows in a row agree within 10 %, or ``cap_s`` is spent."""
     first = time_calls(call, 1, clock)[0]
     spent, before = max(first, 0.0), math.inf
-    size = int(np.clip(cap_s / WINDOWS[0] / first, *WINDOW)) if first > 0 else WINDOW[1]
-    for window in range(WINDOWS[1]):
-        if spent >= cap_s and window >= WINDOWS[0]:
+    size = int(np.clip(cap_s / MIN_WINDOWS / first, *WINDOW_CALLS)) if first > 0 else WINDOW_CALLS[1]
+    for window in range(MAX_WINDOWS):
+        if spent >= cap_s and window >= MIN_WINDOWS:
             break
         times = time_calls(call, size, clock)
         spent += sum(seconds for seconds in times if seconds > 0)
@@ -56,19 +70,19 @@ def warm_up(call: Call, cap_s: float, clock: Clock) -> WarmUp:
     return WarmUp(spent, False)
 
 
-def turn_of(call: Call, clock: Clock) -> Turn:
-    """The turn that suits calls as long as this one."""
-    each = float(np.median(time_calls(call, WINDOW[0] + 1, clock)))
-    timed = int(np.clip(math.ceil(SIDE_S / each), 1, MOST_REPEATS)) if each > 0 else MOST_REPEATS
-    return Turn(1 if each >= SIDE_S else LEAD_CALLS, timed)
+def half_block(call: Call, clock: Clock) -> HalfBlock:
+    """The half-block that suits calls as long as this one."""
+    each = float(np.median(time_calls(call, 3, clock)))
+    timed = int(np.clip(math.ceil(HALF_BLOCK_S / each), 1, MAX_CALLS)) if each > 0 else MAX_CALLS
+    return HalfBlock(1 if each >= HALF_BLOCK_S else UNTIMED_CALLS, timed)
 
 
 def time_calls(call: Call, count: int, clock: Clock) -> list[float]:
     """The seconds that each of ``count`` calls takes."""
-    times = []
+    times, now = [], clock.now
     for _ in range(count):
-        begin = clock()
+        begin = now()
         call()
-        times.append(clock() - begin)
+        times.append(now() - begin)
     report_progress()
     return times

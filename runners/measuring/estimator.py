@@ -1,23 +1,28 @@
-"""What stands for one side of a pair: the fast end of its calls.
+"""The estimator of an arm's time: a low quantile of the times of its calls.
 
-It is the 0.2nd percentile of all its calls, or the third-shortest of fewer: what others take only ever adds time.
-Chosen by the spread (10th to 90th percentile, as a share of the median) of results over minutes, digits teacher in
-eager fp32 against a quarter-width student in ONNX Runtime, 17 times as fast, on one core, the other quiet and busy with
-matrix products in turn, from one trace of 430 s cut into windows:
+An arm is one of the networks that are timed together: the baseline or a candidate. The estimator is the 0.2nd
+percentile of all call times of the arm, or the third-shortest of fewer than 1,000.
 
-    statistic                            1.2 s     3 s     6 s    12 s
-    5th percentiles of all calls         9.4 %   7.7 %   7.1 %   5.2 %
-    1st percentiles                      6.8 %   5.6 %   4.1 %   3.1 %
-    0.2nd percentiles                    5.8 %   3.9 %   2.7 %   1.9 %
-    third-shortest calls                 6.6 %   4.6 %   2.4 %   1.7 %
-    shortest calls                       5.4 %   3.4 %   2.3 %   1.5 %
-    median of the minima of 8 stretches  9.4 %   7.3 %   5.0 %   3.2 %
+Assumption: other programs lengthen calls and never shorten them, so a low quantile depends on them least.
 
-In an earlier trace of the same pair on a noisier day the median over blocks of medians spread by 49 % (standard
-deviation / mean), of fast tenths by 6 %, and Hodges-Lehmann of the latter by 6 %. The shortest calls spread least, but
-one wrong reading of the clock would decide them, of two sides the one with more calls has the luckier shortest, and no
-bootstrap knows their error: of 200 runs that ended when it was small enough 33 left the true ratio out, and 11 where
-the third-shortest stood for a side.
+Evidence: the spread (10th to 90th percentile, as a share of the median) of the ratio of two arms over minutes. The arms
+were the digits teacher in eager fp32 and a quarter-width student in ONNX Runtime, 17 times as fast, on one core; the
+other core was idle and busy with matrix products by turns. One trace of 430 s was cut into windows:
+
+    estimator                            1.2 s     3 s     6 s    12 s
+    5th percentile of all calls          9.4 %   7.7 %   7.1 %   5.2 %
+    1st percentile                       6.8 %   5.6 %   4.1 %   3.1 %
+    0.2nd percentile                     5.8 %   3.9 %   2.7 %   1.9 %
+    third-shortest call                  6.6 %   4.6 %   2.4 %   1.7 %
+    minimum                              5.4 %   3.4 %   2.3 %   1.5 %
+    median of the minima of 8 segments   9.4 %   7.3 %   5.0 %   3.2 %
+
+In an earlier trace of the same pair with more disturbance, the median over blocks of medians spread by 49 % (standard
+deviation / mean), of 10th percentiles by 6 %, and the Hodges-Lehmann estimate of the latter by 6 %.
+
+The minimum spreads least and is not used: one wrong reading of the clock decides it, of two arms the one with more
+calls has the lower expected minimum, and the bootstrap does not estimate its error. Of 200 runs that ended once the
+interval was narrow enough, 33 intervals missed the true ratio with the minimum, and 11 with the third-shortest call.
 """
 
 import numpy as np
@@ -25,25 +30,25 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-FAST = 0.002
-"""The quantile that stands for a side with many calls."""
-BELOW = 2
-"""So many calls are shorter than what stands for a side, at least."""
-LOW_END = 0.2
-"""Of few calls, no quantile above this one."""
+LEVEL = 0.002
+"""The quantile level of an arm with many calls."""
+CALLS_BELOW = 2
+"""At least so many calls are shorter than the estimate."""
+MAX_LEVEL = 0.2
+"""The highest quantile level, for arms of few calls."""
 
 
-def fast_end(calls: list[Floats], beside: list[Floats] | None = None) -> float:
-    """The time in seconds that stands for one side, alone or ``beside`` another."""
-    return float(np.quantile(np.concatenate(calls), fast_share(calls, calls if beside is None else beside)))
+def estimate_s(arm: list[Floats], other: list[Floats] | None = None) -> float:
+    """The estimated time in seconds of a call of ``arm``, at the level that it shares with an ``other`` arm."""
+    return float(np.quantile(np.concatenate(arm), quantile_level(arm, arm if other is None else other)))
 
 
-def fast_share(candidate: list[Floats], baseline: list[Floats]) -> float:
-    """The quantile that stands for either of two sides."""
-    fewest = min(sum(map(len, side)) for side in (candidate, baseline))
-    return max(FAST, min(BELOW / fewest, LOW_END))
+def quantile_level(arm: list[Floats], other: list[Floats]) -> float:
+    """The quantile level that suits both arms: that of the one with fewer calls."""
+    fewest = min(sum(map(len, blocks)) for blocks in (arm, other))
+    return max(LEVEL, min(CALLS_BELOW / fewest, MAX_LEVEL))
 
 
-def seconds_of(*sides: list[Floats]) -> float:
+def total_s(*arms: list[Floats]) -> float:
     """How long all timed calls took."""
-    return float(sum(calls.sum() for side in sides for calls in side))
+    return float(sum(calls.sum() for arm in arms for calls in arm))

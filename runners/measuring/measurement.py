@@ -74,12 +74,7 @@ class Measurement:
     unstable: str = ""
 
     def __post_init__(self) -> None:
-        for name, quantity in QUANTITIES.items():
-            value = getattr(self, name)
-            if value is None and quantity.optional:
-                continue
-            if not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise ValueError(f"{name} was measured as {value} {quantity.unit}; it must be a finite number")
+        require_finite(vars(self))
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain JSON types; `from_json` gives the same measurement back."""
@@ -102,6 +97,16 @@ class Measurement:
 def figures_of(result: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `Measurement` among the figures of a measuring stage, which has some of its own beside them."""
     return {name: value for name, value in result.items() if name in Measurement.__dataclass_fields__}
+
+
+def require_finite(figures: Mapping[str, Any]) -> None:
+    """Raise `ValueError` where a quantity among ``figures`` is no finite number, though it may not be absent."""
+    for name, quantity in QUANTITIES.items():
+        value = figures.get(name, 0)
+        if value is None and quantity.optional:
+            continue
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ValueError(f"{name} was measured as {value} {quantity.unit}; it must be a finite number")
 
 
 def without_accuracy(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,104 +1,102 @@
-"""What runs in the process that measures: the artifact is judged, opened beside the baseline, and timed in turn."""
+"""What runs in the process that measures: the artifact is evaluated, opened beside the baseline, and timed with it."""
 
 import os
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor
-from runners.backends import find_backend
-from runners.measuring.deviation import minimum_here
-from runners.measuring.quality import EVALUATION_BATCH, predict, quality
-from runners.measuring.stopwatch import time_pair
+from runners.measuring.deviation import BaselineMinima, minimum_here
+from runners.measuring.opening import Artifact, Baseline
+from runners.measuring.paired_timing import PairedTiming
+from runners.measuring.quality import EVALUATION_BATCH, Accuracies, evaluate
+from runners.measuring.stopwatch import TimingSettings, time_pair
 from runners.runner import StageFailed
-from runners.workload import Split, Workload
+from runners.workload import Workload
 from runners.workload_loading.reference import resolve
 
 SAME_ANSWER = 1e-3
 """Largest difference between two answers to one input, as a share of the largest output: threads vary the sums."""
 
 
-def measure_pair(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Judge and time the artifact against the baseline, in this process.
+@dataclass(frozen=True)
+class PairRequest:
+    """What to measure.
 
-    Args:
-        request: ``workload``, ``artifact`` and ``teacher`` folders (the latter may be None), ``runtime``, ``threads``,
-            ``baseline_threads``, ``splits``, ``budget_s``, ``seed``, and where they matter ``least_calls``, ``rest_s``
-            and ``baseline_minima``, see `time_interleaved`. Without splits the artifact is not judged.
+    Attributes:
+        workload: Its reference.
+        artifact: The candidate.
+        baseline: What it is compared with.
+        splits: On which splits it is evaluated: with ``validation``, or none.
+        settings: How long and how precisely it is timed.
+        baseline_minima: The shortest time known of the baseline on each machine.
+    """
 
-    Returns:
-        The accuracies among the fields of `runners.measuring.measurement.Measurement`, ``device_p50_ms``, and the
-        fields of `runners.measuring.paired_timing.PairedTiming` as its `to_json` gives them.
+    workload: Any
+    artifact: Artifact
+    baseline: Baseline
+    splits: tuple[str, ...]
+    settings: TimingSettings
+    baseline_minima: BaselineMinima = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What was measured.
+
+    Attributes:
+        accuracies: None where no splits were asked for.
+        timing: The artifact beside the baseline.
+        device_p50_ms: Median time that the accelerator takes for one call; None for an artifact that uses none.
+    """
+
+    accuracies: Accuracies | None
+    timing: PairedTiming
+    device_p50_ms: float | None
+
+
+def measure_pair(request: PairRequest) -> PairResult:
+    """Evaluate the artifact and time it against the baseline, in this process.
 
     Raises:
         StageFailed: The artifact gives outputs of another shape than the baseline, or not finite, or other ones
             each time that it is asked.
     """
-    pin(max(request["threads"], request["baseline_threads"]))
-    workload = resolve(request["workload"])
-    figures = _judge(workload, request)
-    candidate = open_artifact(workload, request, batch=1)
-    baseline = open_baseline(workload, request["teacher"], request["baseline_threads"])
+    artifact, baseline = request.artifact, request.baseline
+    pin(max(artifact.threads, baseline.threads))
+    workload = resolve(request.workload)
+    accuracies = _evaluate(workload, artifact, request.splits) if request.splits else None
+    candidate_call, baseline_call = artifact.open(workload.model), baseline.open(workload.model)
     example = workload.example()
-    before = candidate(example)
-    if before.shape != baseline(example).shape:
-        raise StageFailed(f"the artifact gives {before.shape}, the baseline {baseline(example).shape}")
-    require_same_answer(before, candidate(example))
-    timing = time_pair(
-        lambda: candidate(example),
-        lambda: baseline(example),
-        budget_s=request["budget_s"],
-        seed=request["seed"],
-        least_calls=request.get("least_calls", 0),
-        rest_s=request.get("rest_s", 0.0),
-        known=minimum_here(request.get("baseline_minima", {})),
-    )
-    on_device = device_p50_ms(candidate, example)
-    require_same_answer(before, candidate(example))
-    return {**figures, **timing.to_json(), "device_p50_ms": on_device}
+    before = candidate_call(example)
+    if before.shape != (shape := baseline_call(example).shape):
+        raise StageFailed(f"the artifact gives {before.shape}, the baseline {shape}")
+    require_same_answer(before, candidate_call(example))
+    known = minimum_here(request.baseline_minima)
+    timing = time_pair(lambda: candidate_call(example), lambda: baseline_call(example), request.settings, known)
+    on_device_ms = device_p50_ms(candidate_call, example)
+    require_same_answer(before, candidate_call(example))
+    return PairResult(accuracies, timing, on_device_ms)
 
 
-def judge_artifact(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Judge the artifact in this process without timing it; see `measure_pair`, which needs more of the request.
-
-    Args:
-        request: ``workload``, ``artifact`` folder, ``runtime``, ``threads``, ``splits``.
-
-    Returns:
-        The accuracies among the fields of `runners.measuring.measurement.Measurement`.
+def evaluate_artifact(workload: Any, artifact: Artifact, splits: tuple[str, ...]) -> Accuracies:
+    """Evaluate the artifact of the referenced workload in this process, without timing it.
 
     Raises:
         StageFailed: The artifact gives outputs that are not finite, or not one for each input.
     """
-    return _judge(resolve(request["workload"]), request)
+    return _evaluate(resolve(workload), artifact, splits)
 
 
 def pin(cores: int) -> None:
-    """Keep this process on its first ``cores`` cores, so that both sides run on the same ones."""
+    """Keep this process on its first ``cores`` cores, so that all arms run on the same ones."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 
-def open_artifact(workload: Workload, request: Mapping[str, Any], batch: int) -> Predictor:
-    """The lowered artifact in the folder ``artifact``, by its ``runtime``, on ``threads`` threads."""
-    return find_backend(request["runtime"]).open(
-        Path(request["artifact"]), threads=request["threads"], batch=batch, build=workload.model
-    )
-
-
-def open_baseline(workload: Workload, teacher: str | None, threads: int) -> Predictor:
-    """The teacher in eager fp32; without a folder of weights, with new ones, which take the same time."""
-    from runners.lowering.torch_predictor import torch_predictor
-    from runners.lowering.weights import load_network
-
-    network = load_network(workload.model, Path(teacher)) if teacher else workload.model()
-    return torch_predictor(network.eval(), threads)
-
-
 def device_p50_ms(predictor: Predictor, inputs: NDArray[Any]) -> float | None:
-    """Median time in ms that the accelerator takes for one call, without the ways of inputs and outputs.
+    """Median time in ms that the accelerator takes for one call, without the transfers of inputs and outputs.
 
     None where the predictor does not run on an accelerator, as with a runtime that stays on the processor.
     """
@@ -123,37 +121,5 @@ def require_same_answer(before: NDArray[Any], after: NDArray[Any]) -> None:
         raise StageFailed("the artifact gives different answers to the same input")
 
 
-def _judge(workload: Workload, request: Mapping[str, Any]) -> dict[str, Any]:
-    figures: dict[str, Any] = {}
-    if not request["splits"]:
-        return figures
-    predictor = open_artifact(workload, request, batch=EVALUATION_BATCH)
-    for name in request["splits"]:
-        split = workload.splits[name]
-        if name == "train":
-            split = _Sample(split, len(workload.splits["validation"]))
-        value, interval = quality(workload, *predict(predictor, split, EVALUATION_BATCH))
-        if name == "validation":
-            figures.update(accuracy=value, accuracy_ci95=interval)
-        else:
-            figures[f"accuracy_{name}"] = value
-        if name == "test":
-            figures["accuracy_test_ci95"] = interval
-    return figures
-
-
-class _Sample:
-    """Evenly spaced examples of a split: enough to see how well the training data are known."""
-
-    def __init__(self, split: Split, count: int) -> None:
-        self._split = split
-        self._chosen = np.unique(np.linspace(0, len(split) - 1, min(count, len(split))).astype(np.int64))
-
-    def __len__(self) -> int:
-        return len(self._chosen)
-
-    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        return self._split.batch(self._chosen[indices])
-
-    def fingerprint(self) -> str:
-        return self._split.fingerprint()
+def _evaluate(workload: Workload, artifact: Artifact, splits: tuple[str, ...]) -> Accuracies:
+    return evaluate(artifact.open(workload.model, EVALUATION_BATCH), workload, splits)

@@ -2,47 +2,50 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from runners.measuring.deviation import BaselineMinimum, Deviation, by_machine
+from runners.measuring.deviation import BaselineMinima, Deviation
 from runners.measuring.estimator import Floats
 from runners.measuring.interval import Ratio, ratio
 
 WIDE_INTERVAL = 0.20
 """Half-width, as a share, beyond which an interval says little; a narrower one says how much to trust the value."""
 BUSY = 2.0
+"""A machine is busy where the median call takes more than so many times the 10th percentile."""
 CALLS_FOR_P99 = 1000
 PAUSE_S = 0.25
 PAUSE_TIMES = 5.0
+"""A call that takes `PAUSE_S` longer than the median one, and so many times as long, was paused."""
 CANDIDATE, BASELINE = "candidate", "baseline"
 
 
 @dataclass(frozen=True)
-class Circumstances:
-    """What the stopwatch met with besides the usable call times.
+class Conditions:
+    """Under what conditions a candidate was timed.
 
     Attributes:
         warm_up_s: Seconds of the candidate's warm-up.
-        unsettled: Of each side whose warm-up did not settle before its cap, the seconds that it took.
-        longest_lead_s: The longest call of those that are not timed.
-        steps_back: Calls that took no time, or less, by the clock.
+        unsettled: Of each arm whose warm-up did not settle before its cap, the seconds that it took.
+        longest_untimed_s: The longest call of those that are not timed.
+        backward_steps: Calls that took no time, or less, by the clock.
         slowed: Why the machine was slower than it can be, or an empty string.
         machine: What `runners.measuring.energy.device_state` showed right after the last block.
         deviation: How much longer the baseline took than the shortest time known of it.
-        minimum: The baseline's time in this run; empty where that was not asked for or cannot be trusted.
+        baseline_minima: The baseline's time in this run by machine; empty where that was not asked for or cannot be
+            trusted.
     """
 
     warm_up_s: float = 0.0
     unsettled: Mapping[str, float] = field(default_factory=dict)
-    longest_lead_s: float = 0.0
-    steps_back: int = 0
+    longest_untimed_s: float = 0.0
+    backward_steps: int = 0
     slowed: str = ""
     machine: Mapping[str, Any] = field(default_factory=dict)
     deviation: Deviation = field(default_factory=Deviation)
-    minimum: BaselineMinimum = field(default_factory=BaselineMinimum)
+    baseline_minima: BaselineMinima = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class PairedTiming:
     """What the stopwatch says of one candidate.
 
     Attributes:
-        speedup: Baseline time / candidate time, each the fast end of its calls.
+        speedup: Baseline time / candidate time, by the estimator.
         speedup_ci95: Its 95 % interval.
         latency_p50_ms: Median time of one call of the candidate.
         latency_p90_ms: 90th percentile of the same.
@@ -63,7 +66,8 @@ class PairedTiming:
         unstable: Why not to trust it, or an empty string.
         machine: Clocks, throttling and load right after the last block, as far as they can be known; and, where a
             shorter time of the baseline is known, by how much it took longer, as the share ``baseline_excess``.
-        baseline_minimum: The baseline's time in this run, for those after it; empty where that was not asked for.
+        baseline_minima: The baseline's time in this run by machine, for the runs after it; empty where that was not
+            asked for.
     """
 
     speedup: float
@@ -78,35 +82,41 @@ class PairedTiming:
     warm_up_s: float
     unstable: str
     machine: Mapping[str, Any]
-    baseline_minimum: BaselineMinimum
+    baseline_minima: BaselineMinima = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields in types that JSON has; in place of ``baseline_minimum``, ``baseline_minima`` by machine."""
-        fields = {name: value for name, value in vars(self).items() if name != "baseline_minimum"}
-        return {**fields, "baseline_minima": by_machine(self.baseline_minimum)}
+        """The figures in plain JSON types: all fields but ``baseline_minima``, which later runs need and not people."""
+        figures = {name: value for name, value in vars(self).items() if name != "baseline_minima"}
+        return {**figures, "speedup_ci95": list(self.speedup_ci95)}
+
+    @classmethod
+    def from_json(cls, figures: Mapping[str, Any]) -> "PairedTiming":
+        """The timing that `to_json` wrote; other keys may stand among ``figures``."""
+        own = {entry.name: figures[entry.name] for entry in fields(cls) if entry.name != "baseline_minima"}
+        return cls(**{**own, "speedup_ci95": tuple(own["speedup_ci95"])})
 
 
 def summarise(
-    candidate: list[Floats], baseline: list[Floats], seed: int, met: Circumstances = Circumstances()
+    candidate: list[Floats], baseline: list[Floats], seed: int, conditions: Conditions = Conditions()
 ) -> PairedTiming:
-    """The figures of blocks of call times in seconds, one array per block and side."""
-    speedup = ratio(candidate, baseline, seed, deviation=met.deviation)
-    calls, others = np.concatenate(candidate), np.concatenate(baseline)
-    sides = {CANDIDATE: calls, BASELINE: others}
+    """The figures of call times in seconds, one array per block and arm."""
+    speedup = ratio(candidate, baseline, seed, deviation=conditions.deviation)
+    calls, baseline_calls = np.concatenate(candidate), np.concatenate(baseline)
+    warnings = _warnings({CANDIDATE: calls, BASELINE: baseline_calls}, speedup, conditions)
     return PairedTiming(
         speedup=speedup.value,
         speedup_ci95=(speedup.low, speedup.high),
         latency_p50_ms=float(np.median(calls) * 1e3),
         latency_p90_ms=float(np.quantile(calls, 0.9) * 1e3),
         latency_p99_ms=float(np.quantile(calls, 0.99) * 1e3) if len(calls) >= CALLS_FOR_P99 else None,
-        baseline_p50_ms=float(np.median(others) * 1e3),
+        baseline_p50_ms=float(np.median(baseline_calls) * 1e3),
         blocks=len(candidate),
         outliers=count_outliers(calls),
-        baseline_outliers=count_outliers(others),
-        warm_up_s=met.warm_up_s,
-        unstable=joined(_doubts(sides, speedup, met)),
-        machine={**met.machine, **_baseline_excess(met.deviation)},
-        baseline_minimum=met.minimum,
+        baseline_outliers=count_outliers(baseline_calls),
+        warm_up_s=conditions.warm_up_s,
+        unstable=joined(warnings),
+        machine={**conditions.machine, **_baseline_excess(conditions.deviation)},
+        baseline_minima=conditions.baseline_minima,
     )
 
 
@@ -115,15 +125,15 @@ def _baseline_excess(deviation: Deviation) -> dict[str, float]:
 
 
 def count_outliers(calls: Floats) -> int:
-    """How many of ``calls`` lie beyond the median by five standard deviations, judged by the median deviation."""
+    """How many of ``calls`` are above the median by five standard deviations, estimated from the median deviation."""
     median = np.median(calls)
     deviation = 1.4826 * np.median(np.abs(calls - median))
     return int(np.sum(calls > median + max(5 * deviation, 0.01 * median)))
 
 
-def joined(doubts: Iterable[str]) -> str:
-    """All doubts in one line, each once; empty ones are left out."""
-    return "; ".join(dict.fromkeys(part for doubt in doubts for part in doubt.split("; ") if part))
+def joined(reasons: Iterable[str]) -> str:
+    """All reasons in one line, each once; empty ones are left out."""
+    return "; ".join(dict.fromkeys(part for reason in reasons for part in reason.split("; ") if part))
 
 
 def wide(half_width: float) -> str:
@@ -131,26 +141,29 @@ def wide(half_width: float) -> str:
     return f"the 95 % interval is +/-{half_width:.0%} wide" if half_width > WIDE_INTERVAL else ""
 
 
-def _doubts(sides: dict[str, Floats], speedup: Ratio, met: Circumstances) -> Iterator[str]:
+def _warnings(arms: Mapping[str, Floats], speedup: Ratio, conditions: Conditions) -> Iterator[str]:
     """Reasons not to trust a timing, the gravest first; empty strings among them."""
-    yield f"the clock stepped back {met.steps_back} times" if met.steps_back else ""
-    yield _pause(sides, met.longest_lead_s)
-    yield from (_busy(calls, which) for which, calls in sides.items())
+    yield f"the clock stepped back {conditions.backward_steps} times" if conditions.backward_steps else ""
+    yield _pause(arms, conditions.longest_untimed_s)
+    yield from (_busy(calls, arm) for arm, calls in arms.items())
     yield wide(speedup.half_width)
-    yield from (f"the warm-up of the {which} did not settle in {s:.2g} s" for which, s in met.unsettled.items())
-    yield met.slowed
+    for arm, seconds in conditions.unsettled.items():
+        yield f"the warm-up of the {arm} did not settle in {seconds:.2g} s"
+    yield conditions.slowed
 
 
-def _pause(sides: Mapping[str, Floats], longest_lead_s: float) -> str:
+def _pause(arms: Mapping[str, Floats], longest_untimed_s: float) -> str:
     """Words where a single call took so long that the process must have stood still, or the clock jumped."""
-    longest = max(longest_lead_s, *(float(calls.max()) for calls in sides.values()))
-    usual = max(float(np.median(calls)) for calls in sides.values())
+    longest = max(longest_untimed_s, *(float(calls.max()) for calls in arms.values()))
+    usual = max(float(np.median(calls)) for calls in arms.values())
     if longest < usual + PAUSE_S or longest < PAUSE_TIMES * usual:
         return ""
     return f"the process was paused for {longest:.2g} s in the middle of a block, or the clock stepped forward"
 
 
-def _busy(calls: Floats, which: str) -> str:
-    """Words where half of the calls took far longer than the fast tenth, as when others use the cores."""
+def _busy(calls: Floats, arm: str) -> str:
+    """Words where the median call took far longer than the 10th percentile, as when others use the cores."""
     typical = float(np.median(calls) / np.quantile(calls, 0.1))
-    return f"the machine was busy: the {which} took {typical:.1f} times its fast tenth" if typical > BUSY else ""
+    if typical <= BUSY:
+        return ""
+    return f"the machine was busy: the median call of the {arm} took {typical:.1f} times its 10th percentile"

@@ -1,8 +1,9 @@
-"""The quality of a predictor on one split, with its interval."""
+"""The quality of a predictor on the splits of a workload, with its interval."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,49 @@ ROUNDS = 200
 """Samples that a bootstrap draws."""
 
 
-def predict(predictor: Predictor, split: Split, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Outputs ``(n, ...)`` and targets ``(n, ...)`` over the whole split.
+@dataclass(frozen=True)
+class Accuracies:
+    """The workload's metric of an artifact on each split; the fields are those of `Measurement`."""
+
+    accuracy: float
+    accuracy_ci95: tuple[float, float]
+    accuracy_test: float | None = None
+    accuracy_test_ci95: tuple[float, float] | None = None
+    accuracy_train: float | None = None
+
+
+def evaluate(predictor: Predictor, workload: Workload, splits: Iterable[str]) -> Accuracies:
+    """The metric on ``splits``: ``validation``, and of ``test`` and ``train`` those that are asked for.
+
+    Of the training split, as many examples are taken as the validation split has: enough to see how well it is known.
+
+    Raises:
+        StageFailed: An output is not finite, or the metric is no number.
+    """
+    most = len(workload.splits["validation"])
+    found = {}
+    for name in splits:
+        split = workload.splits[name]
+        chosen = _spaced(len(split), most) if name == "train" else None
+        found[name] = quality(workload, *predict(predictor, split, EVALUATION_BATCH, chosen))
+    test, test_ci95 = found.get("test", (None, None))
+    train, _ = found.get("train", (None, None))
+    return Accuracies(*found["validation"], test, test_ci95, train)
+
+
+def predict(
+    predictor: Predictor, split: Split, batch: int, chosen: NDArray[np.int64] | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Outputs ``(n, ...)`` and targets ``(n, ...)`` over the whole split, or over the ``chosen`` examples.
 
     Raises:
         StageFailed: An output is NaN or infinite, or there is not one output for each input.
     """
-    outputs, targets = zip(*_batches(predictor, split, batch), strict=True)
+    indices = np.arange(len(split)) if chosen is None else chosen
+    outputs, targets = zip(*_batches(predictor, split, batch, indices), strict=True)
     joined = np.concatenate(outputs)
-    if len(joined) != len(split):
-        raise StageFailed(f"the artifact gave {len(joined)} outputs for {len(split)} inputs")
+    if len(joined) != len(indices):
+        raise StageFailed(f"the artifact gave {len(joined)} outputs for {len(indices)} inputs")
     if not np.isfinite(joined).all():
         raise StageFailed("the artifact gives NaN or infinite outputs")
     return joined, np.concatenate(targets)
@@ -84,8 +118,15 @@ def _resampled(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any])
         report_progress()
 
 
-def _batches(predictor: Predictor, split: Split, batch: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    for first in range(0, len(split), batch):
-        inputs, targets = split.batch(np.arange(first, min(first + batch, len(split))))
+def _batches(
+    predictor: Predictor, split: Split, batch: int, indices: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    for first in range(0, len(indices), batch):
+        inputs, targets = split.batch(indices[first : first + batch])
         yield predictor(inputs), targets
         report_progress()
+
+
+def _spaced(count: int, most: int) -> NDArray[np.int64]:
+    """Evenly spaced indices below ``count``, at most so many."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))

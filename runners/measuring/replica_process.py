@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from runners.backends import find_backend
 from runners.machine.telemetry import silence
+from runners.measuring.opening import Artifact
 from runners.processes.parent_death import die_with_parent_process
 
 
@@ -25,9 +25,8 @@ def main() -> None:
     _pin(order["replica"], order["threads"])
     inputs = np.load(order["inputs"])
     begin = time.perf_counter()
-    predictor = find_backend(order["runtime"]).open(
-        Path(order["artifact"]), threads=order["threads"], batch=len(inputs), build=lambda: _build(order["workload"])
-    )
+    artifact = Artifact(Path(order["folder"]), order["runtime"], order["threads"])
+    predictor = artifact.open(lambda: _build(order["workload"]), len(inputs))
     predictor(inputs)
     print(json.dumps({"load_ms": (time.perf_counter() - begin) * 1e3}), file=answers, flush=True)
     sys.stdin.readline()

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.measuring.energy import EnergyMeter
+from runners.measuring.opening import Artifact
 from runners.processes.fresh_process import HANG_TIMEOUT_S
 from runners.runner import StageFailed
-from spaces.plans import ServingPlan
 
 TIMEOUT_S = HANG_TIMEOUT_S
 """How long loading, the first answer and the serving may take in all."""
@@ -48,19 +48,16 @@ class Serving:
     energy_mj: float | None = None
 
 
-def serve(
-    *, artifact: Path, runtime: str, workload: Any, plan: ServingPlan, inputs: NDArray[Any], seconds: float
-) -> Serving:
-    """Start ``plan.replicas`` processes, let them all load, then let them all run for ``seconds`` at once.
+def serve(artifact: Artifact, workload: Any, replicas: int, inputs: NDArray[Any], seconds: float) -> Serving:
+    """Start ``replicas`` processes, let them all load, then let them all run for ``seconds`` at once.
 
     Each is a new program that imports this one runtime and nothing of the search, so that its memory and its
     start are those of serving.
 
     Args:
-        artifact: Folder of the artifact.
-        runtime: Name of its backend.
+        artifact: What is served.
         workload: Its reference, for an artifact that holds weights alone.
-        plan: Number of replicas, and threads of each.
+        replicas: Their number.
         inputs: One call's inputs, float32 ``(batch, *input_shape)``.
         seconds: How long to serve.
 
@@ -69,18 +66,21 @@ def serve(
     """
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/inputs.npy", inputs)
-        order = {"artifact": str(artifact), "runtime": runtime, "workload": workload, "threads": plan.threads}
-        orders = [
-            {**order, "inputs": f"{folder}/inputs.npy", "seconds": seconds, "replica": replica}
-            for replica in range(plan.replicas)
-        ]
+        order = {
+            **vars(artifact),
+            "folder": str(artifact.folder),
+            "workload": workload,
+            "inputs": f"{folder}/inputs.npy",
+            "seconds": seconds,
+        }
+        orders = [{**order, "replica": replica} for replica in range(replicas)]
         deadline = time.monotonic() + TIMEOUT_S
-        with _replicas(orders, Path(folder)) as replicas:
-            loads = [replica.answer(deadline) for replica in replicas]
+        with _started(orders, Path(folder)) as programs:
+            loads = [program.answer(deadline) for program in programs]
             meter = EnergyMeter.find()
-            for replica in replicas:
-                replica.tell({"go": True})
-            runs = [replica.answer(deadline) for replica in replicas]
+            for program in programs:
+                program.tell({"go": True})
+            runs = [program.answer(deadline) for program in programs]
             energy_mj = _energy_mj(meter, sum(run["calls"] * len(inputs) for run in runs))
     return Serving(
         throughput_per_s=sum(run["calls"] * len(inputs) / run["seconds"] for run in runs),
@@ -100,7 +100,7 @@ def _energy_mj(meter: EnergyMeter | None, served: int) -> float | None:
 
 
 @contextmanager
-def _replicas(orders: list[dict[str, Any]], folder: Path) -> Iterator[list["_Replica"]]:
+def _started(orders: list[dict[str, Any]], folder: Path) -> Iterator[list["_Replica"]]:
     """Programs that have been given their orders; all are gone afterwards, whatever happened."""
     started: list[_Replica] = []
     with ExitStack() as ends:

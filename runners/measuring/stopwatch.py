@@ -1,103 +1,94 @@
-"""The stopwatch: candidates and baseline in one process, in turn, and the ratio between them.
+"""The stopwatch: candidates and baseline are timed in one process, in blocks, and compared by ratios.
 
-Numbers taken at different times are not compared: a shared machine changes its speed by the minute, and what it
-does to one side of a block it does to the others. A block runs all sides in a random order and then in the
-reverse of it (ABBA where there are two), so a drift within a block falls on all alike. What stands for a side, and
-why, is told in `runners.measuring.estimator`.
+Design: every block times all arms (`runners.measuring.blocks`), and a ratio is taken of times from the same blocks.
+A shared machine changes its speed by the minute, so times taken at different times are never compared.
+
+Estimator and interval: `runners.measuring.estimator` and `runners.measuring.interval`.
+
+Stopping rule: blocks are added until all intervals are narrow enough or the budget is spent.
 """
 
 import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-
-import numpy as np
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from runners.machine.accelerator import accelerated
-from runners.measuring.calls import Call, Clock, Turn, time_calls, turn_of, warm_up
-from runners.measuring.deviation import BaselineMinimum, Deviation, reference_computation
+from runners.measuring.blocks import Blocks
+from runners.measuring.calls import Call, Clock, WarmUp, warm_up
+from runners.measuring.deviation import BaselineMinimum, Deviation, by_machine, reference_computation
 from runners.measuring.energy import device_state, slowed
-from runners.measuring.estimator import Floats, fast_end
+from runners.measuring.estimator import Floats, estimate_s
 from runners.measuring.interval import ratio
-from runners.measuring.paired_timing import BASELINE, CANDIDATE, Circumstances, PairedTiming, summarise
+from runners.measuring.paired_timing import BASELINE, CANDIDATE, Conditions, PairedTiming, summarise
 from runners.runner import StageFailed
 
 PRECISION = 0.01
-"""Timing ends early once all intervals' half-widths, as a share, are below this but for their floor."""
-MINIMUM_BLOCKS = 12
-FEWEST_BLOCKS = 3
-MINIMUM_S = 0.3
-LOOKS = 1.5
-"""Between two looks at the intervals the time spent grows by this factor: looking often stops at lucky moments."""
-SPRINT_S = 1.0
-OVERTIME = 10.0
-"""How many times the budget slow calls may take to reach the minimum of blocks."""
-FAULTY_BLOCKS = 100
-"""After so many blocks in which the clock stepped back, no more are tried."""
+"""Timing ends early once the half-widths of all intervals, as a share and without their floor, are below this."""
+MIN_BLOCKS = 12
+MIN_SLOW_BLOCKS = 3
+"""The least number of blocks where `MIN_BLOCKS` would take longer than `MAX_OVERRUN` budgets."""
+MAX_OVERRUN = 10.0
+FIRST_CHECK_S = 0.3
+CHECK_GROWTH = 1.5
+"""From one check of the intervals to the next the time spent grows by this factor. Each check is a chance to stop at
+an interval that is narrow by accident."""
+REST_EVERY_S = 1.0
+MAX_DISCARDED = 100
+"""No more blocks are tried after so many in which the clock stepped back."""
+SYSTEM_CLOCK = Clock()
+
+
+@dataclass(frozen=True)
+class TimingSettings:
+    """How long and how precisely to time.
+
+    Attributes:
+        budget_s: Seconds of timing for each candidate.
+        seed: Of the orders within blocks and of the bootstrap.
+        precision: Half-width, as a share of the speedup, at which an interval is narrow enough to end before the
+            budget is spent; None spends it.
+        least_calls: So many calls of each candidate are timed however long that takes, as a high percentile needs.
+        rest_s: Seconds of rest after every `REST_EVERY_S` of timing, so that the same calls see more of the machine's
+            regimes. Of a trace of 240 s, the results of 12 s of timing in a row spread by 2.5 % (10th to 90th
+            percentile), and by 1.2 % where they were a fifth of 60 s.
+    """
+
+    budget_s: float
+    seed: int
+    precision: float | None = PRECISION
+    least_calls: int = 0
+    rest_s: float = 0.0
 
 
 def time_pair(
     candidate: Call,
     baseline: Call,
-    *,
-    budget_s: float,
-    seed: int,
-    precision: float | None = PRECISION,
-    least_calls: int = 0,
-    rest_s: float = 0.0,
+    settings: TimingSettings,
     known: BaselineMinimum | None = None,
-    clock: Clock = time.perf_counter,
-    sleep: Callable[[float], None] = time.sleep,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> PairedTiming:
-    """Time one candidate against the baseline; see `time_interleaved`."""
-    return time_interleaved(
-        baseline,
-        [candidate],
-        budget_s=budget_s,
-        seed=seed,
-        precision=precision,
-        least_calls=least_calls,
-        rest_s=rest_s,
-        known=known,
-        clock=clock,
-        sleep=sleep,
-    )[0]
+    """Time one candidate against the baseline; the arguments are those of `time_interleaved`."""
+    return time_interleaved(baseline, [candidate], settings, known, clock)[0]
 
 
 def time_interleaved(
     baseline: Call,
     candidates: Sequence[Call],
-    *,
-    budget_s: float,
-    seed: int,
-    precision: float | None = PRECISION,
-    least_calls: int = 0,
-    rest_s: float = 0.0,
+    settings: TimingSettings,
     known: BaselineMinimum | None = None,
-    clock: Clock = time.perf_counter,
-    sleep: Callable[[float], None] = time.sleep,
+    clock: Clock = SYSTEM_CLOCK,
     reference: Call = reference_computation,
 ) -> list[PairedTiming]:
-    """Time every candidate against the baseline, all in turn.
-
-    It goes on to `MINIMUM_BLOCKS` blocks, but not beyond `OVERTIME` budgets, and makes `FEWEST_BLOCKS` at least.
+    """Time every candidate against the baseline, all in the same blocks.
 
     Args:
         baseline: What all are compared with.
         candidates: What to time, one at least.
-        budget_s: Seconds for each candidate.
-        seed: Seed of the orders and of the bootstrap.
-        precision: Half-width, as a share of the speedup, at which all intervals are narrow enough to end before
-            the budget is spent; None spends it.
-        least_calls: So many calls of each candidate are timed, however long that takes, as a high percentile needs.
-        rest_s: Seconds of rest after every `SPRINT_S` of timing: the same calls, spread over more of what the machine
-            does. Of a trace of 240 s, 12 s of timing in a row spread by 2.5 % (10th to 90th percentile), and by 1.2 %
-            in a fifth of 60 s.
-        known: The shortest time known of the baseline, which corrects ratios and narrows intervals; None where nothing
-            is to be made of that.
-        clock: Seconds, rising.
-        sleep: Lets so many seconds pass.
-        reference: The computation that the baseline is compared with, where ``known`` is given.
+        settings: How long and how precisely.
+        known: The shortest time known of the baseline, by which ratios are corrected and intervals narrowed; None
+            corrects nothing.
+        clock: Where time comes from.
+        reference: The computation that the baseline's time is a multiple of, timed where ``known`` is given.
 
     Returns:
         One timing for each candidate, in their order.
@@ -105,114 +96,82 @@ def time_interleaved(
     Raises:
         StageFailed: The clock gave too few usable blocks.
     """
-    calls = [baseline, *candidates]
-    warm = [warm_up(call, budget_s / 8, clock) for call in calls]
-    timed = calls if known is None else [*calls, reference]
-    record = _Record([turn_of(call, clock) for call in timed])
-    random, budget = np.random.default_rng(seed), budget_s * len(candidates)
-    next_look = min(MINIMUM_S * len(candidates), budget)
-    next_rest = SPRINT_S if rest_s else math.inf
-    needed = max(math.ceil(least_calls / 2 / turn.timed) for turn in record.turns[1 : len(calls)])
-    while record.faulty < FAULTY_BLOCKS and (record.blocks < needed or _more(record, budget)):
-        record.add(timed, random, clock)
-        if precision is not None and record.spent_s >= next_look and record.blocks >= max(needed, MINIMUM_BLOCKS):
-            if _narrow(record, len(candidates), precision, seed, known):
+    arms = [baseline, *candidates]
+    warm_ups = [warm_up(arm, settings.budget_s / 8, clock) for arm in arms]
+    run = _Run(Blocks(arms if known is None else [*arms, reference], settings.seed, clock), len(candidates), known)
+    _add_blocks(run, settings, clock)
+    if run.blocks.count < MIN_SLOW_BLOCKS:
+        steps, count = run.blocks.backward_steps, run.blocks.count
+        raise StageFailed(f"the clock stepped back {steps} times and left {count} usable blocks")
+    baseline_times, *candidate_times = run.blocks.times[: len(arms)]
+    return [
+        summarise(times, baseline_times, settings.seed, conditions)
+        for times, conditions in zip(candidate_times, run.conditions(warm_ups), strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The blocks of a run: of the baseline, the candidates and, where a minimum is ``known``, the reference."""
+
+    blocks: Blocks
+    candidates: int
+    known: BaselineMinimum | None
+
+    def deviation(self, candidate: list[Floats]) -> Deviation:
+        """How much longer the baseline took than is known of it, at the quantile level it shares with a candidate."""
+        return Deviation() if self.known is None else self.known.deviation_of(self.minimum(candidate))
+
+    def minimum(self, candidate: list[Floats] | None = None) -> BaselineMinimum:
+        """The baseline's time in this run."""
+        seconds = estimate_s(self.blocks.times[0], candidate)
+        return BaselineMinimum(seconds / estimate_s(self.blocks.times[-1]), 1e3 * seconds, self.blocks.spent_s)
+
+    def is_precise(self, precision: float, seed: int) -> bool:
+        """Whether all intervals are narrow enough."""
+        baseline, *candidates = self.blocks.times[: 1 + self.candidates]
+        ratios = (ratio(times, baseline, seed, floor=0.0, deviation=self.deviation(times)) for times in candidates)
+        return all(found.half_width <= precision for found in ratios)
+
+    def conditions(self, warm_ups: list[WarmUp]) -> Iterator[Conditions]:
+        """What each candidate was timed under."""
+        blocks, machine = self.blocks, device_state()
+        is_told = self.known is not None and not blocks.backward_steps
+        minima = by_machine(self.minimum()) if is_told else {}
+        for candidate, times in zip(warm_ups[1:], blocks.times[1 : len(warm_ups)], strict=True):
+            warm = {CANDIDATE: candidate, BASELINE: warm_ups[0]}
+            yield Conditions(
+                warm_up_s=candidate.spent_s,
+                unsettled={name: each.spent_s for name, each in warm.items() if not each.settled},
+                longest_untimed_s=blocks.longest_untimed_s,
+                backward_steps=blocks.backward_steps,
+                slowed=slowed(machine) if accelerated() else "",
+                machine=machine,
+                deviation=self.deviation(times),
+                baseline_minima=minima,
+            )
+
+
+def _add_blocks(run: _Run, settings: TimingSettings, clock: Clock) -> None:
+    """The stopping rule, with rests in between."""
+    blocks, budget_s = run.blocks, settings.budget_s * run.candidates
+    fewest_calls = min(blocks.timed_calls[1 : 1 + run.candidates])
+    needed = math.ceil(settings.least_calls / fewest_calls)
+    next_check_s = min(FIRST_CHECK_S * run.candidates, budget_s)
+    next_rest_s = REST_EVERY_S if settings.rest_s else math.inf
+    while blocks.discarded < MAX_DISCARDED and (blocks.count < needed or _is_within(budget_s, blocks)):
+        blocks.add()
+        is_due = blocks.spent_s >= next_check_s and blocks.count >= max(needed, MIN_BLOCKS)
+        if settings.precision is not None and is_due:
+            if run.is_precise(settings.precision, settings.seed):
                 break
-            next_look = LOOKS * record.spent_s
-        if record.spent_s >= next_rest:
-            sleep(rest_s)
-            next_rest = record.spent_s + SPRINT_S
-    if record.blocks < FEWEST_BLOCKS:
-        raise StageFailed(f"the clock stepped back {record.steps_back} times and left {record.blocks} usable blocks")
-    machine = device_state()
-    seen = BaselineMinimum() if known is None or record.steps_back else _seen(record)
-    throttled = slowed(machine) if accelerated() else ""
-
-    def met(side: int) -> Circumstances:
-        return Circumstances(
-            warm_up_s=warm[side].spent_s,
-            unsettled={name: warm[i].spent_s for i, name in ((side, CANDIDATE), (0, BASELINE)) if not warm[i].settled},
-            longest_lead_s=record.longest_lead_s,
-            steps_back=record.steps_back,
-            slowed=throttled,
-            machine=machine,
-            deviation=_deviation(record, side, known),
-            minimum=seen,
-        )
-
-    return [summarise(record.sides[i], record.sides[0], seed, met(i)) for i in range(1, len(calls))]
+            next_check_s = CHECK_GROWTH * blocks.spent_s
+        if blocks.spent_s >= next_rest_s:
+            clock.sleep(settings.rest_s)
+            next_rest_s = blocks.spent_s + REST_EVERY_S
 
 
-@dataclass
-class _Record:
-    """The usable blocks so far: for each side one array of call times in seconds per block."""
-
-    turns: list[Turn]
-    spent_s: float = 0.0
-    steps_back: int = 0
-    faulty: int = 0
-    longest_lead_s: float = 0.0
-    _longest_s: float = field(default=math.inf)
-
-    def __post_init__(self) -> None:
-        self.sides: list[list[Floats]] = [[] for _ in self.turns]
-
-    @property
-    def blocks(self) -> int:
-        return len(self.sides[0])
-
-    def add(self, calls: list[Call], random: np.random.Generator, clock: Clock) -> None:
-        """Run one block. One in which the clock stepped back counts as faulty and is left out on all sides."""
-        begin = clock()
-        times, leads = self._run_block(calls, random, clock)
-        passed_s = clock() - begin
-        back = sum(not 0 < seconds < math.inf for side in [*times, leads] for seconds in side)
-        if not back and passed_s < sum(map(sum, times)):
-            back = 1  # between two calls
-        self.steps_back += back
-        if back:
-            self.faulty += 1
-            return
-        # Of a pause no more than ten blocks' time counts: it is no reason to end early.
-        self.spent_s += min(passed_s, self._longest_s)
-        self._longest_s = min(self._longest_s, 10 * passed_s)
-        for side, block in zip(self.sides, times, strict=True):
-            side.append(np.array(block))
-        self.longest_lead_s = max(self.longest_lead_s, *leads)
-
-    def _run_block(
-        self, calls: list[Call], random: np.random.Generator, clock: Clock
-    ) -> tuple[list[list[float]], list[float]]:
-        """The timed calls of each side, and the others of all sides."""
-        times: list[list[float]] = [[] for _ in calls]
-        leads: list[float] = []
-        order = random.permutation(len(calls)).tolist()
-        for side in order + order[::-1]:
-            leads += time_calls(calls[side], self.turns[side].leads, clock)
-            times[side] += time_calls(calls[side], self.turns[side].timed, clock)
-        return times, leads
-
-
-def _more(record: _Record, budget_s: float) -> bool:
-    if record.spent_s < budget_s:
+def _is_within(budget_s: float, blocks: Blocks) -> bool:
+    if blocks.spent_s < budget_s:
         return True
-    return record.blocks < (MINIMUM_BLOCKS if record.spent_s < OVERTIME * budget_s else FEWEST_BLOCKS)
-
-
-def _seen(record: _Record, beside: list[Floats] | None = None) -> BaselineMinimum:
-    """The baseline's time in the run so far; the last side is the reference computation."""
-    seconds = fast_end(record.sides[0], beside)
-    return BaselineMinimum(seconds / fast_end(record.sides[-1]), 1e3 * seconds, record.spent_s)
-
-
-def _deviation(record: _Record, side: int, known: BaselineMinimum | None) -> Deviation:
-    """How that was against what is known, with the calls that stand for the baseline ``beside`` this side."""
-    return Deviation() if known is None else known.deviation_of(_seen(record, record.sides[side]))
-
-
-def _narrow(record: _Record, candidates: int, precision: float, seed: int, known: BaselineMinimum | None) -> bool:
-    ratios = (
-        ratio(record.sides[side], record.sides[0], seed, floor=0.0, deviation=_deviation(record, side, known))
-        for side in range(1, 1 + candidates)
-    )
-    return all(found.half_width <= precision for found in ratios)
+    return blocks.count < (MIN_BLOCKS if blocks.spent_s < MAX_OVERRUN * budget_s else MIN_SLOW_BLOCKS)

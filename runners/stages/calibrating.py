@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from runners.measuring.deviation import merged_minima
-from runners.measuring.group import timing_resolution
+from runners.measuring.group import combine, timing_resolution
 from runners.measuring.paired_timing import joined
-from runners.stages.comparing import time_members
+from runners.stages.comparing import baseline_of, time_members
 from runners.stages.job import StageJob
 
 
@@ -15,12 +14,11 @@ def run(job: StageJob) -> dict[str, Any]:
 
     Each of the runs is a fresh process in which the baseline is opened twice; there is no true difference.
     """
-    itself = {"artifact": None, "threads": job.task.settings["baseline_threads"]}
-    runs = [timings[0] for timings in time_members(job, [itself], what="calibrating")]
+    runs = [timings[0] for timings in time_members(job, baseline_of(job))]
     return {
         "resolution": timing_resolution(runs),
-        "speedups": [run["speedup"] for run in runs],
-        "intervals": [list(run["speedup_ci95"]) for run in runs],
-        "unstable": joined(run["unstable"] for run in runs),
-        "baseline_minima": merged_minima(*(run["baseline_minima"] for run in runs)),
+        "speedups": [run.speedup for run in runs],
+        "intervals": [list(run.speedup_ci95) for run in runs],
+        "unstable": joined(run.unstable for run in runs),
+        "baseline_minima": combine(runs).baseline_minima,
     }

@@ -33,9 +33,9 @@ from timed_networks import (
 from runners.artifacts.verification import THOROUGH
 from runners.machine.lease import device_lease
 from runners.measuring.calls import Call
-from runners.measuring.deviation import BaselineMinimum
+from runners.measuring.deviation import BaselineMinima, merged_minima, minimum_here
 from runners.measuring.paired_timing import PairedTiming
-from runners.measuring.stopwatch import PRECISION, time_pair
+from runners.measuring.stopwatch import PRECISION, TimingSettings, time_pair
 from runners.stages.chain import SEARCHING_S
 
 Timings = list[PairedTiming]
@@ -73,19 +73,19 @@ class Study:
     """Times as a study does: each timing knows the shortest time of the baseline in those before it."""
 
     def __init__(self) -> None:
-        self.known = BaselineMinimum()
+        self._known: BaselineMinima = {}
 
-    def time(self, candidate: Call, baseline: Call, **how: Any) -> PairedTiming:
-        """See `time_pair`, which takes ``how``."""
-        timing = time_pair(candidate, baseline, known=self.known, **how)
-        self.known = self.known.joined(timing.baseline_minimum)
+    def time(self, candidate: Call, baseline: Call, settings: TimingSettings) -> PairedTiming:
+        """As `time_pair`, with what is known."""
+        timing = time_pair(candidate, baseline, settings, minimum_here(self._known))
+        self._known = merged_minima(self._known, timing.baseline_minima)
         return timing
 
 
 def false_rate(study: Study, counts: Counts) -> float:
     """Share of A/A runs, each of two newly built teachers, whose interval leaves 1 out."""
     intervals = [
-        study.time(teacher(), teacher(), budget_s=counts.budget_s, seed=seed).speedup_ci95
+        study.time(teacher(), teacher(), TimingSettings(counts.budget_s, seed)).speedup_ci95
         for seed in range(counts.aa_runs)
     ]
     return float(np.mean([not low <= 1 <= high for low, high in intervals]))
@@ -93,7 +93,7 @@ def false_rate(study: Study, counts: Counts) -> float:
 
 def trace(study: Study, candidate: Call, baseline: Call, seconds: Sequence[float]) -> dict[float, float]:
     """Half-width as a share of the speedup by seconds spent, each run anew and to its end."""
-    timings = {s: study.time(candidate, baseline, budget_s=s, seed=0, precision=None) for s in seconds}
+    timings = {s: study.time(candidate, baseline, TimingSettings(s, 0, precision=None)) for s in seconds}
     return {s: half_width(timing) for s, timing in timings.items()}
 
 
@@ -113,7 +113,7 @@ def quiet_and_busy(
         for busy in random.permutation(2).tolist():
             beside.be(busy=bool(busy))
             for seed in range(first, min(first + counts.runs_in_a_row, counts.busy_runs)):
-                timings[busy].append(study.time(candidate, baseline, budget_s=counts.budget_s, seed=seed))
+                timings[busy].append(study.time(candidate, baseline, TimingSettings(counts.budget_s, seed)))
     beside.be(busy=False)
     return timings
 
@@ -128,10 +128,11 @@ def repeated(
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Each protocol's speedups, one of each in random order per repeat; the neighbour comes and goes in between."""
     random = np.random.default_rng(1)
+    thorough = TimingSettings(counts.repeated_s, seed=0, rest_s=counts.rest_s)
     protocols: dict[str, Callable[[Call, Call], float]] = {
-        "ours": lambda a, b: study.time(a, b, budget_s=counts.repeated_s, rest_s=counts.rest_s, seed=0).speedup,
-        "ours_in_search": lambda a, b: study.time(a, b, budget_s=counts.budget_s, seed=0).speedup,
-        "ours_no_study": lambda a, b: time_pair(a, b, budget_s=counts.repeated_s, rest_s=counts.rest_s, seed=0).speedup,
+        "ours": lambda a, b: study.time(a, b, thorough).speedup,
+        "ours_in_search": lambda a, b: study.time(a, b, TimingSettings(counts.budget_s, seed=0)).speedup,
+        "ours_no_study": lambda a, b: time_pair(a, b, thorough).speedup,
         "mean_of_20": speedup_by(mean_of_20),
         "torch_benchmark": speedup_by(torch_benchmark),
         "best_of_50": speedup_by(best_of_50),
@@ -160,7 +161,7 @@ def measure(counts: Counts, say: Callable[[str], None]) -> dict[str, Any]:
     say(f"A/A: {aa:.1%} of {counts.aa_runs} runs call a network different from itself")
     widths = trace(study, candidate, baseline, counts.trace_s)
     say("half-width by seconds: " + ", ".join(f"{s:g} s {width:.2%}" for s, width in widths.items()))
-    alone = time_pair(candidate, baseline, budget_s=max(counts.trace_s), seed=1, precision=None)
+    alone = time_pair(candidate, baseline, TimingSettings(max(counts.trace_s), 1, precision=None))
     with neighbour(core) as beside:
         quiet, busy = quiet_and_busy(study, candidate, baseline, beside, counts)
         reference = float(np.median([timing.speedup for timing in quiet]))

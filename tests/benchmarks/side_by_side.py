@@ -19,7 +19,7 @@ from runners.backends import find_backend
 from runners.lowering.torch_predictor import torch_predictor
 from runners.machine.lease import device_lease
 from runners.machine.telemetry import silence
-from runners.measuring.stopwatch import time_interleaved
+from runners.measuring.stopwatch import TimingSettings, time_interleaved
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
 
@@ -78,9 +78,8 @@ def _judge(request: Mapping[str, Any]) -> list[dict[str, Any]]:
             calls[number] = _call(predictor, example)
     if not calls:
         return [figures for figures, _ in found]
-    timings = time_interleaved(
-        _call(baseline, example), list(calls.values()), budget_s=request["budget_s"], seed=request["seed"]
-    )
+    settings = TimingSettings(request["budget_s"], request["seed"])
+    timings = time_interleaved(_call(baseline, example), list(calls.values()), settings)
     for number, timing in zip(calls, timings, strict=True):
         found[number][0]["speedup"] = timing.speedup
     return [figures for figures, _ in found]

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from runners.measuring import deviation as module
+from runners.measuring.calls import Clock
 from runners.measuring.deviation import BaselineMinimum, Deviation, by_machine, machine_id, merged_minima, minimum_here
 from runners.measuring.paired_timing import PairedTiming
-from runners.measuring.regimes import shares
-from runners.measuring.stopwatch import time_interleaved
+from runners.measuring.regimes import shared_excess
+from runners.measuring.stopwatch import TimingSettings, time_interleaved
 
 REFERENCE_S, BASELINE_S, CANDIDATE_S = 0.00001, 0.008, 0.001
 KNOWN = BaselineMinimum(BASELINE_S / REFERENCE_S, 1e3 * BASELINE_S, seconds=60.0)
@@ -46,8 +47,15 @@ def timed(
     machine: Machine, candidate: Callable[[], None], known: BaselineMinimum | None = KNOWN, **how: Any
 ) -> PairedTiming:
     baseline, reference = machine.in_memory(BASELINE_S), machine.in_cache(REFERENCE_S)
-    how = {"budget_s": 1.2, "seed": 0, "clock": machine.clock, "precision": None, **how}
-    return time_interleaved(baseline, [candidate], known=known, reference=reference, **how)[0]
+    settings = TimingSettings(**{"budget_s": 1.2, "seed": 0, "precision": None, **how})
+    return time_interleaved(baseline, [candidate], settings, known, Clock(machine.clock), reference)[0]
+
+
+def minimum(timing: PairedTiming) -> BaselineMinimum:
+    """What the run learnt of this machine."""
+    found = minimum_here(timing.baseline_minima)
+    assert found is not None
+    return found
 
 
 def test_a_candidate_that_is_not_disturbed_has_the_speedup_of_the_shortest_time_known() -> None:
@@ -99,16 +107,16 @@ def test_a_run_with_what_is_known_ends_early_where_one_without_spends_its_budget
 def test_a_run_tells_the_time_of_its_baseline() -> None:
     machine = Machine(disturbed=1.2)
     first = timed(machine, machine.in_cache(CANDIDATE_S), BaselineMinimum())
-    assert first.baseline_minimum.relative == pytest.approx(880, rel=0.02)
-    assert 1.2 <= first.baseline_minimum.seconds < 1.4
+    assert minimum(first).relative == pytest.approx(880, rel=0.02)
+    assert 1.2 <= minimum(first).seconds < 1.4
     assert "baseline_excess" not in first.machine, "nothing was known before it"
-    assert timed(machine, machine.in_cache(CANDIDATE_S), known=None).baseline_minimum == BaselineMinimum()
+    assert timed(machine, machine.in_cache(CANDIDATE_S), known=None).baseline_minima == {}
 
 
 def test_a_reference_computation_that_was_slow_once_does_not_spoil_what_is_known() -> None:
     """At a lower clock a call that waits for memory takes more seconds and a smaller multiple of the reference."""
     slow = Machine(hot=1.4, hot_memory=1.15)
-    seen = timed(slow, slow.in_cache(CANDIDATE_S), KNOWN).baseline_minimum
+    seen = minimum(timed(slow, slow.in_cache(CANDIDATE_S), KNOWN))
     assert seen.relative < 0.85 * KNOWN.relative
     later = Machine()
     timing = timed(later, later.in_cache(CANDIDATE_S), KNOWN.joined(seen))
@@ -125,7 +133,7 @@ def test_a_run_whose_clock_stepped_back_teaches_nothing() -> None:
 
     timing = timed(machine, stepping)
     assert "stepped back" in timing.unstable
-    assert timing.baseline_minimum == BaselineMinimum()
+    assert timing.baseline_minima == {}
 
 
 def test_how_much_excess_is_told_and_what_is_known_then_counts() -> None:
@@ -173,10 +181,10 @@ def disturbed(mean: float, seconds: float = 1.0, calls: int = 576) -> list[Any]:
 
 
 def test_what_slows_a_network_within_a_run_tells_what_it_shares_with_the_baseline() -> None:
-    likely, most = shares(disturbed(0.1, 3.0), disturbed(0.1), excess=0.1)
+    likely, most = shared_excess(disturbed(0.1, 3.0), disturbed(0.1), log_excess=0.1)
     assert likely > 0.9
     assert most == 1.0
-    likely, most = shares(disturbed(0.01, 3.0), disturbed(0.1), excess=0.03)
+    likely, most = shared_excess(disturbed(0.01, 3.0), disturbed(0.1), log_excess=0.03)
     assert likely < 0.1
     assert 0.2 < most < 0.8
 
@@ -191,4 +199,4 @@ def test_what_slows_a_network_within_a_run_tells_what_it_shares_with_the_baselin
     ids=["few calls", "steady calls", "disturbances below the excess by far"],
 )
 def test_a_run_that_says_little_leaves_room_for_all(candidate: list[Any], baseline: list[Any], excess: float) -> None:
-    assert shares(candidate, baseline, excess)[1] > 0.9
+    assert shared_excess(candidate, baseline, excess)[1] > 0.9

@@ -8,7 +8,7 @@ import time
 
 TIMED = """
 import json, sys, time
-from runners.measuring.stopwatch import time_pair
+from runners.measuring.stopwatch import TimingSettings, time_pair
 
 def call():
     end = time.perf_counter() + 0.001
@@ -16,7 +16,7 @@ def call():
         pass
 
 print("begun", flush=True)
-timing = time_pair(call, call, budget_s=2.0, seed=0, precision=None)
+timing = time_pair(call, call, TimingSettings(budget_s=2.0, seed=0, precision=None))
 print(json.dumps(timing.to_json()))
 """
 

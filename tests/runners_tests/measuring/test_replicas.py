@@ -13,16 +13,15 @@ from runners_tests.process_ends import ends_within
 from runners_tests.trapped import CHATTY, FORK, HANG, RAISE, lower
 
 from runners.measuring import replicas
+from runners.measuring.opening import Artifact
 from runners.measuring.replicas import Serving, serve
 from runners.runner import StageFailed
 from runners.workload_loading.reference import resolve
-from spaces.plans import ServingPlan
 
 
 def served(reference: str, folder: Path, count: int = 1) -> Serving:
     inputs = np.zeros((8, 1, 8, 8), np.float32)
-    plan = ServingPlan(replicas=count, threads=1)
-    return serve(artifact=folder, runtime="eager", workload=reference, plan=plan, inputs=inputs, seconds=0.2)
+    return serve(Artifact(folder, "eager", threads=1), reference, count, inputs, seconds=0.2)
 
 
 def test_every_replica_is_a_program_that_loads_and_serves(trapped: str, tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""The networks of a timing: the lowered artifact of a candidate, and the baseline; and how a process opens them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runners.backend import Predictor
+from runners.backends import find_backend
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A lowered artifact.
+
+    Attributes:
+        folder: Where its files are.
+        runtime: Name of its backend.
+        threads: Threads of one call.
+    """
+
+    folder: Path
+    runtime: str
+    threads: int
+
+    def open(self, build: Callable[[], Any], batch: int = 1) -> Predictor:
+        """A predictor for calls of ``batch`` inputs; ``build`` makes the network where the files hold weights alone."""
+        return find_backend(self.runtime).open(self.folder, threads=self.threads, batch=batch, build=build)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The teacher in eager fp32.
+
+    Attributes:
+        folder: Where its weights are; None for new ones, which take the same time.
+        threads: Threads of one call.
+    """
+
+    folder: Path | None
+    threads: int
+
+    def open(self, build: Callable[[], Any]) -> Predictor:
+        """A predictor; ``build`` makes the network with new weights."""
+        from runners.lowering.torch_predictor import torch_predictor
+        from runners.lowering.weights import load_network
+
+        network = load_network(build, self.folder) if self.folder else build()
+        return torch_predictor(network.eval(), self.threads)

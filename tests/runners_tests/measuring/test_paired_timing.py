@@ -1,0 +1,42 @@
+"""The figures of a timing, and the reasons not to trust them."""
+
+import numpy as np
+
+from runners.measuring.paired_timing import Conditions, count_outliers, summarise
+
+
+def test_a_wide_interval_is_called_unstable() -> None:
+    random = np.random.default_rng(0)
+    blocks = [random.lognormal(0, 0.4, 6) for _ in range(12)]
+    assert "interval" in summarise(blocks, [np.ones(6)] * 12, seed=0).unstable
+    assert summarise([np.ones(6)] * 12, [np.ones(6)] * 12, seed=0).unstable == ""
+    unsettled = Conditions(warm_up_s=0.1, unsettled={"baseline": 0.5})
+    told = summarise([np.ones(6)] * 12, [np.ones(6)] * 12, 0, unsettled).unstable
+    assert told == "the warm-up of the baseline did not settle in 0.5 s"
+
+
+def test_every_reason_not_to_trust_it_is_told() -> None:
+    random = np.random.default_rng(0)
+    conditions = Conditions(
+        backward_steps=2, unsettled={"candidate": 0.5}, slowed="an accelerator was slowed down: heat"
+    )
+    told = summarise([random.lognormal(0, 0.4, 6) for _ in range(12)], [np.ones(6)] * 12, 0, conditions).unstable
+    assert [word in told for word in ("stepped back 2 times", "interval", "did not settle", "heat")] == [True] * 4
+
+
+def test_outliers_are_counted_and_not_dropped() -> None:
+    calls = np.random.default_rng(0).normal(1.0, 0.01, 1000)
+    calls[:7] = 2.0
+    assert count_outliers(calls) == 7
+    assert count_outliers(np.ones(10)) == 0
+    blocks = list(calls.reshape(100, 10))
+    timing = summarise(blocks, list(np.ones((100, 10))), 0)
+    assert (timing.outliers, timing.baseline_outliers) == (7, 0)
+    assert timing.latency_p99_ms is not None
+    assert timing.latency_p99_ms > 1000
+
+
+def test_the_99th_percentile_needs_a_thousand_calls() -> None:
+    few, many = [np.ones(10)] * 99, [np.ones(10)] * 100
+    assert summarise(few, few, 0).latency_p99_ms is None
+    assert summarise(many, many, 0).latency_p99_ms == 1000.0

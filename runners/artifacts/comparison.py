@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.artifacts.input_shape import common_shape, in_words
+from runners.artifacts.input_shape import common_shape, shape_text
 from runners.artifacts.model_file import open_model, require_readable
 from runners.backend import Predictor
 from runners.machine.lease import device_lease
@@ -172,7 +172,7 @@ def _one_round(request: ComparisonRequest, order: str, progress: Path) -> _Round
     calls, before = {}, {}
     for side, path in paths.items():
         tell(f"running {path}")
-        calls[side], before[side] = _first_call(path, partial(models[side].ready, shape), example)
+        calls[side], before[side] = _first_call(path, partial(models[side].make_predictor, shape), example)
     unsteady = {side for side in calls if not _same(before[side], calls[side](example))}
     tell(f"timing {' and '.join(map(str, paths.values()))}")
     settings = TimingSettings(request.budget_s / len(ORDERS), request.seed)
@@ -205,7 +205,7 @@ def _first_call(
     except RequestError:
         raise
     except Exception as error:
-        said = f"{path} fails on an input of {in_words(example.shape)} ({in_one_line(error)})"
+        said = f"{path} fails on an input of {shape_text(example.shape)} ({in_one_line(error)})"
         raise StageFailed(said) from error
     if not np.isfinite(outputs).all():
         raise StageFailed(f"{path} gives NaN or infinite outputs")

@@ -33,12 +33,12 @@ class ModelFile:
 
     Attributes:
         shape: The input shape that it tells, or None where it tells none.
-        ready: Makes the predictor for inputs of one whole shape; where the model has several outputs it computes
+        make_predictor: Makes the predictor for inputs of one whole shape; where the model has several outputs it computes
             all and gives the first.
     """
 
     shape: Shape | None
-    ready: Callable[[tuple[int, ...]], Predictor]
+    make_predictor: Callable[[tuple[int, ...]], Predictor]
 
 
 def require_readable(path: Path) -> None:
@@ -136,7 +136,7 @@ def _read_openvino(path: Path, threads: int) -> ModelFile:
     partial = model.input(0).get_partial_shape()
     settings = compile_settings(threads, "fp32")  # as its file says, and not bf16 wherever the CPU has it
 
-    def ready(shape: tuple[int, ...]) -> Predictor:
+    def make_predictor(shape: tuple[int, ...]) -> Predictor:
         model.reshape(list(shape))
         request = core.compile_model(model, "CPU", settings).create_infer_request()
         # A copy, because the next call writes into the same memory.
@@ -144,7 +144,7 @@ def _read_openvino(path: Path, threads: int) -> ModelFile:
 
     known = not partial.rank.is_dynamic
     sizes = tuple(size.get_length() if size.is_static else None for size in partial) if known else None
-    return ModelFile(sizes, ready)
+    return ModelFile(sizes, make_predictor)
 
 
 READERS: dict[str, Callable[[Path, int], ModelFile]] = {

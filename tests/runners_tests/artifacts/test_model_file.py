@@ -109,7 +109,7 @@ def test_each_kind_tells_its_shape_and_answers_as_the_network_does(name: str, fo
     assert model.shape == TOLD[name]
     with torch.no_grad():
         expected = network(torch.from_numpy(EXAMPLE)).numpy()
-    predict = model.ready(EXAMPLE.shape)
+    predict = model.make_predictor(EXAMPLE.shape)
     outputs = predict(EXAMPLE)
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
     predict(EXAMPLE * 2)
@@ -121,7 +121,7 @@ def test_every_suffix_is_tried_here() -> None:
 
 
 def test_the_first_of_several_outputs_is_given_and_a_default_is_no_input(folder: Path) -> None:
-    outputs = open_model(folder / "doubled.pt", threads=1).ready(EXAMPLE.shape)(EXAMPLE)
+    outputs = open_model(folder / "doubled.pt", threads=1).make_predictor(EXAMPLE.shape)(EXAMPLE)
     np.testing.assert_array_equal(outputs, EXAMPLE * 2)
 
 

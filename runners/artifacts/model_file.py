@@ -33,8 +33,8 @@ class ModelFile:
 
     Attributes:
         shape: The input shape that it tells, or None where it tells none.
-        make_predictor: Makes the predictor for inputs of one whole shape; where the model has several outputs it computes
-            all and gives the first.
+        make_predictor: Makes the predictor for inputs of one whole shape; of several outputs it computes all and gives
+            the first.
     """
 
     shape: Shape | None

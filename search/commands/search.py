@@ -42,7 +42,7 @@ from search.request.space_file import space_document
 from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
 from search.study.study import StudySettings, make_study, open_storage, records
-from search.study.study_lock import study_held
+from search.study.study_lock import lock_study
 from spaces.errors import WorkFailed
 from spaces.space_document import make_space
 
@@ -208,7 +208,7 @@ def _exclusive(study: str, locations: Locations, store: StageStore) -> Iterator[
         interrupted_by("SIGTERM"),
         redirect_stdout(io.StringIO()),  # Ray prints messages on stdout, which is for the result alone
         locations.home.lock(study),
-        study_held(locations.storage, study),
+        lock_study(locations.storage, study),
         store.in_use(f"study {study}"),
     ):
         yield

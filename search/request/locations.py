@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from search.study.study_lock import file_held
+from search.study.study_lock import lock_file
 from spaces.errors import RequestError
 
 DEFAULT = "frontrunner-home"
@@ -74,7 +74,7 @@ class Home:
         Raises:
             RequestError: On entering: another process runs the study.
         """
-        return file_held(self.path / "locks" / f"{study}.lock", study)
+        return lock_file(self.path / "locks" / f"{study}.lock", study)
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,16 @@
-"""Where studies are kept: any database of Optuna's, opened so that driving a large study costs little."""
+"""Where studies are kept: any database that Optuna can use, opened by Optuna itself."""
 
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
+from sqlalchemy import make_url
 
-from search.study.database_error import said
-from search.study.study_storage import DIALECTS, StudyStorage
-from search.study.trial_tables import REVISION
 from spaces.credentials import without_credentials
 from spaces.errors import RequestError
 
-LOCKED_S = 30.0
+SQLITE_TIMEOUT_S = 30.0
 """How long a process waits for another one to let go of an SQLite file."""
 
 
@@ -26,17 +22,18 @@ def quiet_optuna() -> None:
 
 
 def open_storage(url: str) -> BaseStorage:
-    """The storage at ``url``: a `StudyStorage` where the database is one for it, else as Optuna opens it.
+    """The storage at ``url``, with Optuna's cache of finished trials in front of it.
+
+    When `optuna.Study.tell` returns, the result is on the disk, and so is all that was set on the trial before.
 
     Raises:
         RequestError: It cannot be reached or opened.
     """
     quiet_optuna()
-    settings = {"connect_args": {"timeout": LOCKED_S}} if url.startswith("sqlite") else None
+    settings = {"connect_args": {"timeout": SQLITE_TIMEOUT_S}} if url.startswith("sqlite") else None
     try:
-        plain = RDBStorage(url, engine_kwargs=settings)
-        known = plain.engine.dialect.name in DIALECTS and plain.get_current_version() == REVISION
-        return StudyStorage(plain) if known else optuna.storages.get_storage(plain)
+        _check_password(url)
+        return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=settings))
     except ImportError as error:
         raise RequestError(
             f"--storage {without_credentials(url)}: the driver of this database is not installed; for PostgreSQL "
@@ -44,19 +41,18 @@ def open_storage(url: str) -> BaseStorage:
         ) from error
     except Exception as error:
         raise RequestError(
-            f"--storage {without_credentials(url)}: cannot be opened ({said(error)}); give a database URL such as "
-            "sqlite:///studies.db or postgresql+psycopg://user@host/name"
+            f"--storage {without_credentials(url)}: cannot be opened ({database_message(error)}); give a database URL "
+            "such as sqlite:///studies.db or postgresql+psycopg://user@host/name"
         ) from error
 
 
-@contextmanager
-def together(storage: BaseStorage) -> Iterator[None]:
-    """Write what this thread sets on running trials in the block at its end, or with a trial's result, in one go.
+def _check_password(url: str) -> None:
+    """Raise `ValueError` where a password would end too early, and its rest be taken for a host and shown as one."""
+    read = make_url(url)
+    if read.password is not None and "@" in f"{read.host}{read.database}":
+        raise ValueError("an @ in a password has to be written as %40")
 
-    A storage that is not a `StudyStorage` writes each at once, as always.
-    """
-    if isinstance(storage, StudyStorage):
-        with storage.together():
-            yield
-    else:
-        yield
+
+def database_message(error: Exception) -> str:
+    """What the database's own driver says of ``error``, else the error itself; one line of at most 200 characters."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())[:200]

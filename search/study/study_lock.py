@@ -1,8 +1,8 @@
-"""One driver for a study, told by the database that keeps it: whoever reaches the records sees the lock.
+"""One driver for a study: whoever drives it holds a lock in the database that keeps it.
 
-SQLite has a lock file beside its file, PostgreSQL an advisory lock of a session, MySQL and MariaDB a named one. All are
-given up by a process that dies. Other databases, and those in memory, know no lock. A pooler before a database
-must keep a session to one connection.
+For SQLite it is a lock file beside the database file, for PostgreSQL an advisory lock of the session, for MySQL and
+MariaDB a named lock. Each is given up when the process dies. Other databases, and those in memory, are not locked.
+Behind a connection pooler the lock holds only where a session keeps its connection.
 """
 
 import hashlib
@@ -13,53 +13,52 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from search.study.database_error import said
 from spaces.errors import RequestError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
 
-_STAY = """
+_POSTGRESQL_SESSION = """
 SELECT set_config(name, CASE name WHEN 'idle_session_timeout' THEN '0' ELSE '30' END, false) FROM pg_settings
 WHERE name IN ('idle_session_timeout', 'tcp_keepalives_idle', 'tcp_keepalives_interval')
 """
-"""Makes PostgreSQL keep a session that asks nothing for hours, and end that of a machine that is gone in minutes.
+"""Lets an idle session live for hours, and ends that of a machine that is gone within minutes.
 
-The oldest servers do not know all of these settings; those are left out.
+The oldest servers do not have all of these settings; those are left out.
 """
 
-_STAY_IN_MYSQL = "SET SESSION wait_timeout = 2000000"
-"""23 days, near the most that every server takes; the usual eight hours are less than a search may last."""
+_MYSQL_SESSION = "SET SESSION wait_timeout = 2000000"
+"""23 days, near the most that every server takes; the default of eight hours is less than a search may last."""
 
 
-def study_held(storage: str, study: str) -> AbstractContextManager[None]:
-    """Hold ``study`` of the database at the URL ``storage`` for this process alone.
+def lock_study(storage: str, study: str) -> AbstractContextManager[None]:
+    """A context in which no other process can lock ``study`` of the database at the URL ``storage``.
 
-    Where the connection that holds a lock is lost in the middle, so is the lock, and another process can then drive the
-    study as well; nothing is raised and the search goes on all the same.
+    Where the connection that holds the lock is lost inside the context, so is the lock, and another process can then
+    drive the study as well; nothing is raised and the search goes on.
 
     Raises:
-        RequestError: On entering: another process holds it, or the database cannot be reached.
+        RequestError: On entering: another process holds the lock, or the database cannot be reached.
     """
     from sqlalchemy import make_url
 
     url = make_url(storage)
-    hold = _LOCKS.get(url.get_backend_name())
-    return hold(url, study) if hold else nullcontext()
+    lock = _LOCKS.get(url.get_backend_name())
+    return lock(url, study) if lock else nullcontext()
 
 
 @contextmanager
-def file_held(path: Path, study: str, mode: int = 0o644) -> Iterator[None]:
-    """Hold the lock file ``path``, made with the permissions ``mode``, for this process alone.
+def lock_file(path: Path, study: str, mode: int = 0o644) -> Iterator[None]:
+    """A context in which no other process can lock the file ``path``, made with the permissions ``mode``.
 
     Raises:
-        RequestError: Another process holds it, or it cannot be made.
+        RequestError: Another process holds the lock, or the file cannot be made.
     """
     lock = FileLock(path, mode=mode)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise _taken(study) from None
+        raise _locked_error(study) from None
     except OSError as error:
         raise RequestError(f"{path} cannot be locked ({error.strerror}); make it and its folder writable") from error
     try:
@@ -68,46 +67,51 @@ def file_held(path: Path, study: str, mode: int = 0o644) -> Iterator[None]:
         lock.release()
 
 
-def _beside(url: "URL", study: str) -> AbstractContextManager[None]:
-    """The same file by another path has the same lock, which whoever may write the file can take."""
+def _sqlite_lock(url: "URL", study: str) -> AbstractContextManager[None]:
+    """A lock file with the permissions of the database; paths to one database, as by a link, lead to one lock."""
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         return nullcontext()
     database = Path(url.database).resolve()
     mode = database.stat().st_mode & 0o666 if database.exists() else 0o644
-    return file_held(database.with_name(f".{database.name}.{study}.lock"), study, mode)
+    return lock_file(database.with_name(f".{database.name}.{study}.lock"), study, mode)
 
 
-def _advisory(url: "URL", study: str) -> AbstractContextManager[None]:
+def _postgresql_lock(url: "URL", study: str) -> AbstractContextManager[None]:
+    """An advisory lock of a session, whose key is a number of 64 bits."""
     key = int.from_bytes(_digest(study)[:8], signed=True)
-    return _session_held(url, study, _STAY, f"SELECT pg_try_advisory_lock({key})")
+    return _session_lock(url, study, _POSTGRESQL_SESSION, f"SELECT pg_try_advisory_lock({key})")
 
 
-def _named(url: "URL", study: str) -> AbstractContextManager[None]:
-    # These names belong to the whole server and have at most 64 characters, so a digest tells the database too.
+def _mysql_lock(url: "URL", study: str) -> AbstractContextManager[None]:
+    """A named lock of a session. Names are the server's and of at most 64 characters: this one is of the database."""
     name = f"SHA2(CONCAT(DATABASE(), '/', '{_digest(study).hex()}'), 224)"
-    return _session_held(url, study, _STAY_IN_MYSQL, f"SELECT GET_LOCK({name}, 0)")
+    return _session_lock(url, study, _MYSQL_SESSION, f"SELECT GET_LOCK({name}, 0)")
 
 
 @contextmanager
-def _session_held(url: "URL", study: str, settings: str, question: str) -> Iterator[None]:
-    """Hold what ``question`` asks the database for, as long as one connection of its own is open."""
+def _session_lock(url: "URL", study: str, settings: str, acquire: str) -> Iterator[None]:
+    """A context with a connection of its own that holds the lock which the query ``acquire`` asks for."""
     from sqlalchemy import text
     from sqlalchemy.exc import SQLAlchemyError
 
-    with ExitStack() as until_the_end:
+    from search.study.storage import database_message
+
+    with ExitStack() as stack:
         try:
-            connection = until_the_end.enter_context(_connected(url))
+            connection = stack.enter_context(_connection(url))
             connection.execute(text(settings))
-            got = connection.execute(text(question)).scalar()
+            acquired = connection.execute(text(acquire)).scalar()
         except SQLAlchemyError as error:
-            raise RequestError(f"--storage: the study {study!r} cannot be locked there ({said(error)})") from error
-        if not got:
-            raise _taken(study)
+            reason = database_message(error)
+            raise RequestError(f"--storage: the study {study!r} cannot be locked there ({reason})") from error
+        if not acquired:
+            raise _locked_error(study)
         yield
 
 
 @contextmanager
-def _connected(url: "URL") -> Iterator["Connection"]:
+def _connection(url: "URL") -> Iterator["Connection"]:
+    """A connection that no pool keeps, without transactions."""
     from sqlalchemy import NullPool, create_engine
 
     connection = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
@@ -122,13 +126,14 @@ def _digest(study: str) -> bytes:
     return hashlib.sha256(f"frontrunner study {study}".encode()).digest()
 
 
-def _taken(study: str) -> RequestError:
+def _locked_error(study: str) -> RequestError:
     return RequestError(f"study {study!r} is being run by another process; wait for it, or give another --study")
 
 
 _LOCKS: dict[str, Callable[["URL", str], AbstractContextManager[None]]] = {
-    "sqlite": _beside,
-    "postgresql": _advisory,
-    "mysql": _named,
-    "mariadb": _named,
+    "sqlite": _sqlite_lock,
+    "postgresql": _postgresql_lock,
+    "mysql": _mysql_lock,
+    "mariadb": _mysql_lock,
 }
+"""How each kind of database locks a study."""

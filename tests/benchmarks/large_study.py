@@ -3,15 +3,12 @@
 import json
 import random
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import CategoricalDistribution, distribution_to_json
-from optuna.trial import TrialState
-from sqlalchemy import create_engine, insert
+from optuna.trial import FrozenTrial, create_trial
 
 from runners.measuring.measurement import Measurement
 from runners.runner import Runner, WorkloadFacts
@@ -23,8 +20,8 @@ from search.objectives.trial_targets import TrialTargets
 from search.request.locations import Home
 from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
+from search.samplers.recorded_draws import RecordedDraws
 from search.study.study import StudySettings, make_study, open_storage
-from search.study.trial_tables import PARAMETERS, TRIALS, USER, VALUES
 from spaces.configuration import Configuration
 from spaces.environment import BackendFacts, Environment
 from spaces.space_document import make_space
@@ -94,58 +91,32 @@ def open_study(home: Home) -> optuna.Study:
 
 
 def fill(home: Home, chains: Chains, trials: int) -> None:
-    """Write the rows that a driver leaves of ``trials`` trials: the baseline, then distinct ones in random order."""
+    """Add what a driver leaves of ``trials`` trials: the baseline, then distinct ones in random order."""
     study = open_study(home)
     study.set_user_attr("timing_resolution", {"resolution": 0.01, "unstable": ""})
     everything = list(islice(chains.space.configurations(), 200_000))
     assert len(everything) > 20_000, len(everything)
     baseline = chains.space.baseline()
     others = [one for one in random.Random(1).sample(everything, trials + 1) if one != baseline]
-    engine = create_engine(home.storage)
-    with engine.begin() as connection:
-        rows = [_rows(study, chains, number, one) for number, one in enumerate([baseline, *others][:trials])]
-        for kind in (TRIALS, PARAMETERS, USER, VALUES):
-            connection.execute(insert(kind), [row for trial in rows for row in trial[kind.name]])
-    engine.dispose()
+    for configuration in [baseline, *others][:trials]:
+        study.add_trial(_complete_trial(chains, configuration))
 
 
-def _rows(study: optuna.Study, chains: Chains, number: int, configuration: Configuration) -> dict[str, list[Any]]:
-    """The rows of one trial, by table."""
-    own = {"trial_id": number + 1}
-    now = datetime.now(UTC).replace(tzinfo=None)
+def _complete_trial(chains: Chains, configuration: Configuration) -> FrozenTrial:
+    """A trial as a driver leaves it."""
     figures = table(configuration)
-    attributes = {
-        "configuration": configuration.canonical(),
-        "measurement": figures,
-        "stages": {task.stage: task.key for task in chains.chain(configuration)},
-    }
-    when = {"datetime_start": now, "datetime_complete": now}
-    drawn = _Drawn(chains.space.trial_parameters(configuration))
-    chains.space.draw(drawn)
-    return {
-        TRIALS.name: [own | {"number": number, "study_id": study._study_id, "state": TrialState.COMPLETE, **when}],
-        PARAMETERS.name: [own | row for row in drawn.rows],
-        USER.name: [own | {"key": key, "value_json": json.dumps(value)} for key, value in attributes.items()],
-        VALUES.name: [
-            own | {"objective": place, "value": figures[objective.name], "value_type": "FINITE"}
-            for place, objective in enumerate(OBJECTIVES)
-        ],
-    }
-
-
-class _Drawn:
-    """Answers a space as a trial does, and keeps the rows of the answers."""
-
-    def __init__(self, answers: Mapping[str, Any]) -> None:
-        self._answers = answers
-        self.rows: list[dict[str, Any]] = []
-
-    def suggest_categorical(self, name: str, choices: tuple[Any, ...], /) -> Any:
-        distribution = CategoricalDistribution(choices)
-        value = distribution.to_internal_repr(self._answers[name])
-        text = distribution_to_json(distribution)
-        self.rows.append({"param_name": name, "param_value": value, "distribution_json": text})
-        return self._answers[name]
+    drawn = RecordedDraws.replayed(chains.space, configuration)
+    return create_trial(
+        params=drawn.values,
+        distributions=drawn.distributions,
+        values=[figures[objective.name] for objective in OBJECTIVES],
+        user_attrs={
+            "configuration": configuration.canonical(),
+            "measurement": figures,
+            "stages": {task.stage: task.key for task in chains.chain(configuration)},
+            "seconds": {},
+        },
+    )
 
 
 def driver_of(

@@ -1,33 +1,25 @@
-"""The storage of studies: Optuna's own contract, what others see of it, and that nothing told is lost."""
+"""The storage of studies: what was told is in the database and outlives the driver, and no message shows a password."""
 
-import gc
 import itertools
-import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import optuna
 import pytest
-from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
-from optuna.testing.pytest_storages import StorageTestCase
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from search_tests.simulation import drive, make_chains, make_runner, open_table_study, table
-from sqlalchemy import Connection
+from search_tests.simulation import OBJECTIVES, drive, make_chains, make_runner, open_table_study, table
 
-import search.study.sqlite_log
-import search.study.storage
-import search.study.transactions
 from search.driver.stage_costs import StageCosts
-from search.study.storage import open_storage, together
-from search.study.study import records
-from search.study.study_storage import StudyStorage
+from search.study.storage import database_message, open_storage
+from search.study.study import find_study, records
+from spaces.errors import RequestError
 
 
 @pytest.fixture
@@ -35,214 +27,78 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/studies.db"
 
 
-@pytest.fixture
-def storage(url: str) -> BaseStorage:
-    opened = open_storage(url)
-    assert isinstance(opened, StudyStorage)
-    return opened
+def test_it_is_optunas_own_storage_with_its_cache(url: str) -> None:
+    assert type(open_storage(url)) is type(optuna.storages.get_storage(url))
+    assert optuna.create_study(storage=(storage := open_storage(url)))._storage is storage
 
 
-class TestOptunasContract(StorageTestCase):
-    """Every test that Optuna has for its own storages."""
-
-
-def everything(storage: BaseStorage, study: str = "one") -> list[FrozenTrial]:
-    return optuna.load_study(study_name=study, storage=storage, sampler=optuna.samplers.RandomSampler()).trials
-
-
-def one(storage: BaseStorage) -> optuna.Study:
-    return optuna.create_study(
-        storage=storage,
-        study_name="one",
-        directions=["minimize", "maximize"],
-        load_if_exists=True,
-        sampler=optuna.samplers.RandomSampler(seed=0),
-    )
-
-
-def mixed(study: optuna.Study) -> None:
-    """Trials of every kind."""
-    for number in range(4):
-        trial = study.ask()
-        with together(study._storage):
-            trial.suggest_categorical("kind", ["a", "b", 1, None])
-            trial.suggest_float("share", 0.0, 1.0)
-            trial.set_user_attr("text", {"nested": [1, (2, 3)]})
-            trial.set_user_attr("text", {"nested": [number, (2, 3)]})
-            trial.set_constraint("bound", -1.0)
-            study.tell(trial, [float("inf") if number == 2 else number / 3, -1e-300])
-    failed, running = study.ask(), study.ask()
-    failed.set_user_attr("failure", "it broke")
-    study.tell(failed, state=TrialState.FAIL)
-    running.suggest_int("count", 1, 9)
-    study.enqueue_trial({"share": 0.25})
-    study.add_trial(optuna.trial.create_trial(values=[1.0, 2.0], user_attrs={"from": "elsewhere"}))
-
-
-def test_optuna_reads_exactly_what_was_written(storage: BaseStorage, url: str) -> None:
-    mixed(one(storage))
-    kept = everything(storage)
-    assert [trial.state.name for trial in kept] == ["COMPLETE"] * 4 + ["FAIL", "RUNNING", "WAITING", "COMPLETE"]
-    assert kept == everything(RDBStorage(url))
-    assert kept == everything(open_storage(url))
-
-
-def test_every_storage_gives_the_same_trials(storage: BaseStorage) -> None:
-    mixed(one(storage))
-    mixed(one(in_memory := InMemoryStorage()))
-    for ours, theirs in zip(everything(storage), everything(in_memory), strict=True):
-        assert (ours.number, ours.state, ours.params, ours.distributions) == (
-            (theirs.number, theirs.state, theirs.params, theirs.distributions)
-        )
-        assert ours.values == theirs.values
-        assert json.dumps(ours.user_attrs) == json.dumps(theirs.user_attrs)
-        assert ours.system_attrs == theirs.system_attrs
-
-
-def test_a_block_is_written_at_its_end_whatever_ends_it(storage: BaseStorage, url: str) -> None:
-    trial = one(storage).ask()
-
-    def block() -> None:
-        with together(storage):
-            trial.set_user_attr("first", 1)
-            assert storage.get_trial(trial._trial_id).user_attrs == {"first": 1}
-            assert everything(RDBStorage(url))[0].user_attrs == {}
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        block()
-    assert everything(RDBStorage(url))[0].user_attrs == {"first": 1}
-
-
-def test_a_block_of_one_thread_does_not_hold_another_ones_writes_back(storage: BaseStorage, url: str) -> None:
-    study = one(storage)
-    mine, others = study.ask(), study.ask()
-    with together(storage):
-        mine.set_user_attr("mine", 1)
-        writer = threading.Thread(target=others.set_user_attr, args=("others", 2))
-        writer.start()
-        writer.join()
-        assert [trial.user_attrs for trial in everything(RDBStorage(url))] == [{}, {"others": 2}]
-
-
-def test_a_block_changes_nothing_for_a_storage_of_another_kind() -> None:
-    study = one(InMemoryStorage())
+def test_a_result_is_in_the_file_with_all_of_its_attributes_when_tell_returns(tmp_path: Path, url: str) -> None:
+    study = optuna.create_study(storage=open_storage(url), study_name="one", directions=["minimize", "maximize"])
     trial = study.ask()
-    with together(study._storage):
-        trial.set_user_attr("first", 1)
-        assert study.trials[0].user_attrs == {"first": 1}
-
-
-def test_what_other_processes_do_is_seen(storage: BaseStorage, url: str) -> None:
-    here, there = one(storage), one(open_storage(url))
-    numbers = [study.ask().number for study in (here, there, there, here, there, here)]
-    assert numbers == list(range(6))
-    there.tell(1, [1.0, 2.0])
-    there.trials  # noqa: B018 - it reads
-    there._storage.set_trial_user_attr(here.trials[2]._trial_id, "note", "seen")
-    assert [trial.state.name for trial in here.trials] == ["RUNNING", "COMPLETE"] + ["RUNNING"] * 4
-    assert here.trials[2].user_attrs == {"note": "seen"}
-    here.tell(0, [1.0, 2.0])
-    assert here.trials == there.trials == everything(RDBStorage(url))
-
-
-def test_a_trial_begun_after_those_of_others_leaves_none_of_them_out(storage: BaseStorage, url: str) -> None:
-    here, there = one(storage), one(open_storage(url))
-    assert here.trials == []
-    there.ask()
-    there.ask()
-    storage.create_new_trial(here._study_id)
-    assert [trial.number for trial in here.trials] == [0, 1, 2]
-
-
-def test_a_result_waits_for_the_disk_and_nothing_else_does(
-    storage: BaseStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flushed: list[bool] = []
-
-    def noting(connection: Connection, *, flush: bool) -> None:
-        search.study.sqlite_log.flush_at_commit(connection, flush=flush)
-        flushed.append(flush)
-
-    monkeypatch.setattr(search.study.transactions, "flush_at_commit", noting)
-    study = one(storage)
-    trial = study.ask()
-    trial.set_user_attr("first", 1)
+    trial.suggest_categorical("kind", ["a", "b"])
+    trial.set_user_attr("measurement", {"accuracy": 0.9})
     study.tell(trial, [1.0, 2.0])
-    study.set_user_attr("status", "finished")
-    assert flushed == [False, False, True, False]
+    with closing(sqlite3.connect(tmp_path / "studies.db")) as file:
+        assert file.execute("SELECT state FROM trials").fetchall() == [("COMPLETE",)]
+        assert file.execute("SELECT value FROM trial_values ORDER BY objective").fetchall() == [(1.0,), (2.0,)]
+        assert file.execute("SELECT value_json FROM trial_user_attributes").fetchall() == [('{"accuracy": 0.9}',)]
+    assert optuna.load_study(study_name="one", storage=RDBStorage(url)).trials == study.trials
+    assert [file.name for file in tmp_path.iterdir()] == ["studies.db"], "the database is one file, which can be copied"
 
 
-def test_a_trial_that_another_process_finished_first_keeps_its_result(storage: BaseStorage, url: str) -> None:
-    study = one(storage)
-    trial = study.ask()
-    one(open_storage(url)).tell(0, [1.0, 2.0])
-    with together(storage):
-        trial.set_user_attr("late", True)
-        with pytest.raises(UpdateFinishedTrialError):
-            study.tell(trial, [3.0, 4.0])
-    assert study.trials == everything(RDBStorage(url))
-    assert (study.trials[0].values, study.trials[0].user_attrs) == ([1.0, 2.0], {})
+def test_what_another_process_has_told_is_seen(url: str) -> None:
+    here = optuna.create_study(storage=open_storage(url), study_name="one")
+    there = optuna.load_study(study_name="one", storage=open_storage(url))
+    assert [study.ask().number for study in (here, there, there, here)] == [0, 1, 2, 3]
+    there.tell(1, 1.0)
+    assert [trial.state.name for trial in here.trials] == ["RUNNING", "COMPLETE", "RUNNING", "RUNNING"]
 
 
-def test_a_trial_that_was_left_running_can_be_gone_on_with(storage: BaseStorage, url: str) -> None:
-    one(storage).ask().suggest_float("share", 0, 1)
-    again = one(open_storage(url))
-    trial = optuna.trial.Trial(again, again.trials[0]._trial_id)
-    with together(again._storage):
-        trial.set_user_attr("configuration", "{}")
-        trial.set_constraint("bound", 1.0)
-        again.tell(trial, [1.0, 2.0])
-    (kept,) = again.trials
-    assert (kept.values, kept.user_attrs, list(kept.params)) == ([1.0, 2.0], {"configuration": "{}"}, ["share"])
-    assert again.trials == everything(RDBStorage(url))
+@pytest.mark.skipif(find_spec("psycopg") is None, reason="needs psycopg")
+@pytest.mark.parametrize("secret", ["secret", "se%40cret", "se/cret", "se:cret"])
+@pytest.mark.parametrize("end", ["@127.0.0.1:1/db", "@127.0.0.1:port/db", "@127.0.0.1:1/db?sslpassword=cret"])
+def test_a_database_that_cannot_be_opened_is_refused_without_the_password(secret: str, end: str) -> None:
+    with pytest.raises(RequestError, match=r"--storage postgresql.*cannot be opened") as refused:
+        open_storage(f"postgresql+psycopg://me:{secret}{end}")
+    assert "cret" not in str(refused.value)
 
 
-def test_a_database_that_refuses_leaves_no_trace_in_memory(
-    storage: StudyStorage, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("secret", ["se@cret", "se@c/re:t@cret"])
+def test_a_password_that_has_to_be_escaped_is_refused_with_advice_and_without_it(secret: str) -> None:
+    with pytest.raises(RequestError, match=r"postgresql://me:\*\*\*@host/db: .*an @ .* %40") as refused:
+        open_storage(f"postgresql://me:{secret}@host/db")
+    assert "cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["oracle+nothing", "nothing", "mysql+mysqlconnector"])
+def test_a_database_without_a_driver_is_refused_without_the_password(scheme: str) -> None:
+    with pytest.raises(RequestError, match="--storage") as refused:
+        open_storage(f"{scheme}://me:secret@127.0.0.1:1/db")
+    assert "secret" not in str(refused.value)
+
+
+def test_a_study_opened_with_a_password_never_prints_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    study = one(storage)
-    trial = study.ask()
-    monkeypatch.setattr(storage, "_set_user", storage._set_value)
-    with pytest.raises(optuna.exceptions.StorageInternalError):
-        trial.set_user_attr("first", 1)
-    assert study.trials[0].user_attrs == {}
+    caplog.set_level("DEBUG")
+    storage = open_storage(f"sqlite:///file:{tmp_path}/studies.db?uri=true&password=secret")
+    study = optuna.create_study(storage=storage, study_name="one", directions=["maximize"] * len(OBJECTIVES))
+    study.tell(study.ask(), [1.0] * len(OBJECTIVES))
+    with pytest.raises(RequestError) as missing:
+        find_study(storage, "two")
+    with pytest.raises(optuna.exceptions.DuplicatedStudyError) as duplicate:
+        optuna.create_study(storage=storage, study_name="one")
+    shown = [*capfd.readouterr(), caplog.text, str(missing.value), str(duplicate.value), repr(study), repr(storage)]
+    assert not [text for text in shown if "secret" in text]
 
 
-def test_tables_of_another_version_are_left_to_optuna(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search.study.storage, "REVISION", "v9.9.9.z")
-    opened = open_storage(url)
-    assert not isinstance(opened, StudyStorage)
-    mixed(one(opened))
-    assert len(everything(opened)) == 8
+def test_a_message_of_the_database_is_one_short_line() -> None:
+    class Wrapped(Exception):
+        orig = ValueError("connection\n  refused " + "x" * 300)
 
-
-def journal_mode(folder: Path) -> str:
-    with closing(sqlite3.connect(folder / "studies.db")) as connection:
-        return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
-
-
-def test_a_file_has_a_log_while_it_is_driven_and_is_one_piece_afterwards(tmp_path: Path, url: str) -> None:
-    mixed(one(driving := open_storage(url)))
-    kept = everything(driving)
-    assert journal_mode(tmp_path) == "wal"
-    del driving
-    gc.collect()
-    assert journal_mode(tmp_path) == "delete"
-    assert [file.name for file in tmp_path.iterdir()] == ["studies.db"]
-    assert everything(open_storage(url)) == kept
-    assert journal_mode(tmp_path) == "delete", "who only reads changes nothing"
-
-
-def test_a_file_that_other_machines_may_write_to_has_no_log(
-    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert search.study.sqlite_log.on_this_machine(tmp_path)
-    monkeypatch.setattr(search.study.sqlite_log, "LOCAL", set())
-    assert not search.study.sqlite_log.on_this_machine(tmp_path)
-    mixed(one(storage := open_storage(url)))
-    assert journal_mode(tmp_path) == "delete"
-    assert everything(storage) == everything(RDBStorage(url))
+    assert database_message(Wrapped("outer")).startswith("connection refused xxx")
+    assert len(database_message(Wrapped("outer"))) == 200
+    assert database_message(ValueError("plain")) == "plain"
 
 
 DRIVING = """\

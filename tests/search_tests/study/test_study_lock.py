@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from search.study.study_lock import study_held
+from search.study.study_lock import lock_study
 from spaces.errors import RequestError
 
 ROOT = Path(__file__).resolve().parents[3]
 HOLDER = """
 import sys
-from search.study.study_lock import study_held
-with study_held(sys.argv[1], sys.argv[2]):
+from search.study.study_lock import lock_study
+with lock_study(sys.argv[1], sys.argv[2]):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -48,13 +48,13 @@ def require_one_driver(storage: str, other_spelling: str) -> None:
     first = holder(storage, "study")
     try:
         with pytest.raises(RequestError, match="study 'study' is being run by another process"):
-            study_held(other_spelling, "study").__enter__()
-        with study_held(storage, "another study"):
+            lock_study(other_spelling, "study").__enter__()
+        with lock_study(storage, "another study"):
             pass
     finally:
         first.send_signal(signal.SIGKILL)
         first.communicate()
-    with study_held(other_spelling, "study"):
+    with lock_study(other_spelling, "study"):
         pass
     second = holder(storage, "study")  # it was given up at the end of the block
     second.communicate("end\n")
@@ -71,25 +71,25 @@ def test_whoever_may_write_an_sqlite_file_may_take_its_lock(tmp_path: Path) -> N
     database = tmp_path / "studies.db"
     database.touch()
     database.chmod(0o660)
-    with study_held(f"sqlite:///{database}", "study"):
+    with lock_study(f"sqlite:///{database}", "study"):
         (lock,) = tmp_path.glob(".studies.db.study.lock")
         assert lock.stat().st_mode & 0o777 == 0o660
 
 
 def test_two_databases_may_each_have_a_study_of_one_name(tmp_path: Path) -> None:
-    with study_held(f"sqlite:///{tmp_path}/a.db", "study"), study_held(f"sqlite:///{tmp_path}/b.db", "study"):
+    with lock_study(f"sqlite:///{tmp_path}/a.db", "study"), lock_study(f"sqlite:///{tmp_path}/b.db", "study"):
         pass
 
 
 def test_a_database_in_memory_needs_no_lock() -> None:
-    with study_held("sqlite://", "study"), study_held("sqlite:///:memory:", "study"):
+    with lock_study("sqlite://", "study"), lock_study("sqlite:///:memory:", "study"):
         pass
 
 
 def test_a_database_that_cannot_be_reached_is_refused_in_a_sentence() -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(RequestError, match="cannot be locked there"):
-        study_held("postgresql+psycopg://me@127.0.0.1:1/studies", "study").__enter__()
+        lock_study("postgresql+psycopg://me@127.0.0.1:1/studies", "study").__enter__()
 
 
 @pytest.fixture
@@ -121,14 +121,14 @@ def test_a_lock_outlives_the_time_after_which_idle_sessions_are_ended(postgres: 
     from sqlalchemy.exc import OperationalError
 
     hasty = f"{postgres}&options=-c%20idle_session_timeout%3D100"
-    with study_held(hasty, "study"), create_engine(make_url(hasty)).connect() as other:
+    with lock_study(hasty, "study"), create_engine(make_url(hasty)).connect() as other:
         other.execute(text("SELECT 1"))
         other.commit()
         time.sleep(1)
         with pytest.raises(OperationalError):  # so much for a session that lets it be
             other.execute(text("SELECT 1"))
         with pytest.raises(RequestError, match="is being run by another process"):
-            study_held(postgres, "study").__enter__()
+            lock_study(postgres, "study").__enter__()
 
 
 @needs_postgres
@@ -136,9 +136,9 @@ def test_a_lost_connection_frees_the_study_and_stops_nothing(postgres: str) -> N
     from sqlalchemy import create_engine, make_url, text
 
     others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
-    with study_held(postgres, "study"):
+    with lock_study(postgres, "study"):
         with create_engine(make_url(postgres)).connect() as connection:
             ended = connection.execute(text(others + "backend_type = 'client backend'")).scalars().all()
         assert ended == [True]
-        with study_held(postgres, "study"):
+        with lock_study(postgres, "study"):
             pass

@@ -17,7 +17,7 @@ from runners.artifacts.integrity import read_document
 from runners.backend import Predictor
 from runners.backends.onnxruntime import open_session
 from runners.backends.openvino import compile_settings
-from runners.machine.telemetry import silence
+from runners.machine.telemetry import disable_telemetry
 from spaces.errors import RequestError, in_one_line
 
 Shape = tuple[int | None, ...]
@@ -125,7 +125,7 @@ def _read_program(path: Path, threads: int) -> ModelFile:
 
 
 def _read_openvino(path: Path, threads: int) -> ModelFile:
-    silence()
+    disable_telemetry()
     import openvino
 
     if b"<net" not in path.read_bytes()[:4096]:

@@ -25,7 +25,7 @@ class OpenVino(Backend):
     packages = ("openvino", "onnx")
 
     def lower(self, trained: Trained, folder: Path) -> None:
-        telemetry.silence()
+        telemetry.disable_telemetry()
         import openvino
 
         model = openvino.Core().read_model(trained.onnx())
@@ -33,7 +33,7 @@ class OpenVino(Backend):
         (folder / SETTINGS).write_text(json.dumps({"precision": trained.precision}), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
-        telemetry.silence()
+        telemetry.disable_telemetry()
         import openvino
 
         core = openvino.Core()

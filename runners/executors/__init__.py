@@ -1,1 +1,1 @@
-"""Where stages run: in this process, on Ray, or in simulation."""
+"""Runners: they carry out stages in this process, on Ray, or in simulation."""

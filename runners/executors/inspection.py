@@ -1,4 +1,4 @@
-"""What a search must know before its first candidate: the machine, and what the workload is and stands."""
+"""What a search must know before its first candidate: the machine, the workload, and which techniques fail on it."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -11,12 +11,16 @@ from runners.workload_loading.check import check_contract
 from runners.workload_loading.fingerprint import fingerprint
 from runners.workload_loading.reference import resolve
 from spaces.environment import Environment
+from spaces.errors import in_one_line
 from spaces.space_document import all_techniques
 from spaces.technique import CHANGES_THE_MODEL, ModelContext, Technique
 
 
 def inspect_on_this_machine(workload: Any) -> tuple[Environment, WorkloadFacts]:
-    """Describe this machine, and the workload after checking its contract.
+    """The description of this machine, and the facts of ``workload``, whose contract is checked.
+
+    Args:
+        workload: A reference, as `runners.workload_loading.reference.resolve` takes it.
 
     Raises:
         RequestError: The workload cannot be found or breaks its contract.
@@ -37,7 +41,7 @@ def inspect_on_this_machine(workload: Any) -> tuple[Environment, WorkloadFacts]:
 
 
 def _model_limits(workload: Workload, environment: Environment) -> dict[str, str]:
-    """Techniques that fail on this very network, tried once in the middle of their range."""
+    """Why each technique that fails on this network does, by its name; each is tried with a moderate value."""
     tried = {
         technique.name: _trial_run(technique, workload)
         for technique in all_techniques()
@@ -59,5 +63,5 @@ def _trial_run(technique: Technique, workload: Workload) -> str | None:
             changed = technique.apply(network, {parameter.name: moderate[len(moderate) // 2]}, ModelContext(example, 0))
             after = changed.eval()(example).shape
     except Exception as error:
-        return f"it fails on this network ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        return f"it fails on this network ({in_one_line(error, limit=200)})"
     return None if after == shape else f"it changes this network's output from {tuple(shape)} to {tuple(after)}"

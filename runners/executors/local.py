@@ -1,4 +1,4 @@
-"""Stages in this process, one after the other: for tests, and for looking into a stage with a debugger."""
+"""A runner that carries out stages in this process, one after the other: for tests and for a debugger."""
 
 from collections import deque
 from pathlib import Path
@@ -18,7 +18,7 @@ class LocalRunner(Runner):
         store: The stage store, a folder or a URL.
 
     Raises:
-        RequestError: The store cannot be had.
+        RequestError: The store cannot be reached or written.
     """
 
     def __init__(self, store: str | Path) -> None:

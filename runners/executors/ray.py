@@ -1,4 +1,4 @@
-"""Stages as Ray tasks: on a local instance of this search's own, or on a cluster."""
+"""A runner that carries out stages as Ray tasks, on a Ray instance of its own or on a cluster."""
 
 import logging
 import os
@@ -20,10 +20,10 @@ from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskErr
 
 from runners.executors.workload_folder import pack, unpack
 from runners.machine.device import usable_cores
-from runners.machine.telemetry import silence
+from runners.machine.telemetry import disable_telemetry
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
 from spaces.environment import Environment
-from spaces.errors import RequestError, WorkFailed
+from spaces.errors import RequestError, WorkFailed, in_one_line
 
 OBJECT_STORE_BYTES = 128 * 2**20
 """Only tasks and figures travel through Ray; weights and artifacts go through the stage store."""
@@ -90,7 +90,7 @@ class RayRunner(Runner):
 
 
 def _connect(address: str | None) -> None:
-    silence()
+    disable_telemetry()
     # Ray's own advice on accelerators is for clusters; on a machine without one it only puzzles.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     # By default Ray's workers step back for every other process, and so would the measurements in them.
@@ -112,7 +112,7 @@ def _connect(address: str | None) -> None:
             ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = "a local Ray instance could not be started" if address is None else f"no Ray cluster at {address}"
-        raise RequestError(f"--address: {where} ({_first_line(error)}); give HOST:PORT of a running one") from error
+        raise RequestError(f"--address: {where} ({in_one_line(error)}); give HOST:PORT of a running one") from error
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def _without_proxies() -> Iterator[None]:
 
 def _enter_worker(proxies: dict[str, str]) -> None:
     """Give the workload's code in a worker the driver's ``proxies``, in place of what `_without_proxies` left there."""
-    silence()
+    disable_telemetry()
     for name in PROXIES:
         if os.environ.get(name) == UNREACHABLE_PROXY:
             os.environ.pop(name)
@@ -154,7 +154,7 @@ def _require_listener(address: str) -> None:
         socket.create_connection((written[1], int(written[2])), timeout=CONNECT_TIMEOUT_S).close()
     except (OSError, OverflowError) as error:
         raise RequestError(
-            f"--address: no Ray cluster at {address} ({_first_line(error)}); give HOST:PORT of a running one"
+            f"--address: no Ray cluster at {address} ({in_one_line(error)}); give HOST:PORT of a running one"
         ) from error
 
 
@@ -196,9 +196,5 @@ def _reason(error: RayError) -> str:
     if isinstance(error, NodeDiedError):
         return "its node died before it answered"
     if isinstance(error, RayTaskError):
-        return f"its process failed: {_first_line(error.cause or error)}"
-    return f"Ray gave it up: {_first_line(error)}"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        return f"its process failed: {in_one_line(error.cause or error)}"
+    return f"Ray gave it up: {in_one_line(error)}"

@@ -1,4 +1,4 @@
-"""The same contract without the work: measurements come out of a table, and time is a number that is counted up."""
+"""A runner that carries nothing out: its measurements come from a table, and its time is counted, not waited for."""
 
 import heapq
 from collections.abc import Callable, Mapping
@@ -15,19 +15,23 @@ Table = Callable[[Configuration], Mapping[str, Any]]
 Curve = Callable[[Configuration, int], float]
 """The accuracy of a configuration's network after so many epochs."""
 
-NO_FIGURES: Mapping[str, Mapping[str, Any]] = {
+WITHOUT_NOISE: Mapping[str, Mapping[str, Any]] = {
     "calibrating": {"resolution": 0.0, "unstable": ""},
     "comparing": {"timings": {}},
 }
-"""A table is exact: nothing to calibrate, and timing its entries beside each other would change nothing."""
+"""Results of the stages that only measure noise: a table has none."""
 
 
 class SimulatedRunner(Runner):
-    """Runs a search over a problem whose front is known, in as many workers as wanted, in no time.
+    """Gives each stage the result that a table has for it, for searches whose true front is known.
+
+    Attributes:
+        clock_s: The simulated time, in seconds since the start.
+        worked_s: Simulated seconds that all workers spent on stages.
 
     Args:
-        environment: The machine to pretend.
-        facts: The workload to pretend.
+        environment: The machine that is simulated.
+        facts: The workload that is simulated.
         table: Gives the figures of each configuration.
         seconds: How long each stage takes in simulated time; stages already done take none.
         workers: How many stages run side by side.
@@ -47,7 +51,7 @@ class SimulatedRunner(Runner):
         self.slots = workers
         self.clock_s = 0.0
         self.worked_s = 0.0
-        self._about = (environment, facts)
+        self._inspected = (environment, facts)
         self._table = table
         self._seconds = seconds
         self._curve = curve
@@ -57,13 +61,13 @@ class SimulatedRunner(Runner):
         self._order = 0
 
     def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
-        return self._about
+        return self._inspected
 
     def submit(self, task: StageTask) -> None:
         if task.key in self._done:
             outcome, takes = StageOutcome(self._done[task.key], from_store=True), 0.0
         else:
-            outcome, takes = self._carry_out(task)
+            outcome, takes = self._simulate(task)
         begin = max(self.clock_s, heapq.heappop(self._free_at))
         heapq.heappush(self._free_at, begin + takes)
         self.worked_s += takes
@@ -84,7 +88,7 @@ class SimulatedRunner(Runner):
     def close(self) -> None:
         self.cancel()
 
-    def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
+    def _simulate(self, task: StageTask) -> tuple[StageOutcome, float]:
         takes = self._seconds(task)
         try:
             return StageOutcome(self._figures(task), takes), takes
@@ -98,7 +102,7 @@ class SimulatedRunner(Runner):
             return figures if task.settings.get("splits", True) else without_accuracy(figures)
         if task.stage == "training":
             return self._level(configuration, int(task.settings["to_epoch"]))
-        return NO_FIGURES.get(task.stage, {})
+        return WITHOUT_NOISE.get(task.stage, {})
 
     def _level(self, configuration: Configuration, epochs: int) -> Mapping[str, Any]:
         if self._curve:
@@ -107,5 +111,5 @@ class SimulatedRunner(Runner):
             try:
                 accuracy = self._table(configuration)["accuracy"]
             except Exception:
-                return {"epochs": epochs}  # refused is what becomes of the network, such as its lowering
+                return {"epochs": epochs}  # only a later stage fails, such as lowering
         return {"epochs": epochs, "accuracy": accuracy, "accuracy_ci95": [accuracy, accuracy]}

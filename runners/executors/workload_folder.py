@@ -1,4 +1,4 @@
-"""A person's workload file travels, with the folder that it lies in, to the nodes of a cluster that lack it."""
+"""The folder of a workload file, sent to the nodes of a cluster that do not have it."""
 
 import hashlib
 import io
@@ -11,12 +11,14 @@ from typing import Any
 from spaces.errors import RequestError
 
 LARGEST_BYTES = 50 * 2**20
+NOT_SENT = ("__pycache__", "frontrunner-home")
+"""Folders that are left out, as hidden files are."""
 
 
 def pack(workload: Any) -> bytes | None:
     """The folder of a workload's file as a ZIP archive; None where the reference names no file.
 
-    Hidden files, caches and Frontrunner's own homes stay behind.
+    Hidden files and folders, and those named in `NOT_SENT`, are left out.
 
     Raises:
         RequestError: The folder holds more than `LARGEST_BYTES`.
@@ -24,7 +26,7 @@ def pack(workload: Any) -> bytes | None:
     file = _file_of(workload)
     if file is None or not file.exists():
         return None
-    members = [path for path in sorted(file.parent.rglob("*")) if path.is_file() and _travels(path, file.parent)]
+    members = [path for path in sorted(file.parent.rglob("*")) if path.is_file() and _is_sent(path, file.parent)]
     if sum(path.stat().st_size for path in members) > LARGEST_BYTES:
         raise RequestError(
             f"--workload {file}: its folder holds more than {LARGEST_BYTES // 2**20} MiB, too much to send to a "
@@ -38,7 +40,7 @@ def pack(workload: Any) -> bytes | None:
 
 
 def unpack(workload: Any, packed: bytes | None) -> Any:
-    """The reference to use on this node: the same where the file is here, else to a copy made from ``packed``."""
+    """The reference to use on this node: the same where its file exists here, else to a copy made from ``packed``."""
     file = _file_of(workload)
     if file is None or packed is None or file.exists():
         return workload
@@ -61,6 +63,6 @@ def _file_of(workload: Any) -> Path | None:
     return Path(place) if place.endswith(".py") else None
 
 
-def _travels(path: Path, root: Path) -> bool:
+def _is_sent(path: Path, root: Path) -> bool:
     parts = path.relative_to(root).parts
-    return not any(part.startswith(".") or part in ("__pycache__", "frontrunner-home") for part in parts)
+    return not any(part.startswith(".") or part in NOT_SENT for part in parts)

@@ -28,7 +28,7 @@ def quantise_int8(onnx_path: Path, calibration: NDArray[Any], output_path: Path)
     Raises:
         StageFailed: The network cannot be quantised, or has no operation to quantise.
     """
-    telemetry.silence()
+    telemetry.disable_telemetry()
     # NNCF imports a module of torch that warns where a CUDA compiler is found without a GPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     import nncf

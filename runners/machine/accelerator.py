@@ -1,7 +1,7 @@
-"""Where torch trains and serves here: on an accelerator where it finds one, on the processor otherwise.
+"""The device on which torch trains and serves: an accelerator where it finds one, else the processor.
 
-To be asked in the process that does the work alone: who has asked must not fork any more, and later changes of
-``CUDA_VISIBLE_DEVICES`` and the like go unseen.
+Call these only in the process that uses the device: once torch has looked for accelerators a process must not fork, and
+later changes of ``CUDA_VISIBLE_DEVICES`` and the like have no effect in it.
 """
 
 from typing import TYPE_CHECKING
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def torch_device(worker: int = 0) -> "torch.device":
-    """The device that training and the torch backends use here.
+    """The device that training and the torch backends use.
 
     Args:
-        worker: Number of this process among those that work together: each has an accelerator of its own where
-            there are enough of them.
+        worker: The number of this process among those that train together, from 0. Each has an accelerator of its own
+            where there are enough of them.
     """
     import torch
 
@@ -24,12 +24,12 @@ def torch_device(worker: int = 0) -> "torch.device":
 
 
 def accelerated() -> bool:
-    """Whether that is an accelerator."""
+    """Whether `torch_device` is an accelerator."""
     return torch_device().type != "cpu"
 
 
 def wait_for(device: "torch.device") -> None:
-    """Return when ``device`` has done all that it was given, which on the processor is at once."""
+    """Wait until ``device`` has done all that it was given; the processor always has."""
     import torch
 
     if device.type != "cpu":
@@ -37,9 +37,9 @@ def wait_for(device: "torch.device") -> None:
 
 
 def process_group_backend(device: "torch.device", workers: int) -> str:
-    """How ``workers`` processes, the one at hand on ``device``, exchange gradients: as torch does on such devices.
+    """The backend of ``torch.distributed`` for ``workers`` processes, of which this one uses ``device``.
 
-    Where several must share an accelerator it is gloo, since NCCL refuses that.
+    It is torch's default for such devices, but gloo where several processes share an accelerator, which NCCL refuses.
     """
     import torch
     from torch import distributed

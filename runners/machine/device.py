@@ -28,7 +28,7 @@ OPTIONAL = {"torch_pruning": "torch-pruning", "nncf": "nncf", "onnx": "onnx"}
 
 
 def describe(backends: Mapping[str, Backend]) -> Environment:
-    """The environment of this process: only what it may use itself, such as its share of the cores.
+    """The description of this machine, as far as this process may use it, such as its share of the cores.
 
     Args:
         backends: The inference runtimes that are known, by name, as `runners.backends.all_backends` gives them.
@@ -51,7 +51,7 @@ def describe(backends: Mapping[str, Backend]) -> Environment:
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Cores that this process may use: its affinity, and the quota of its control group where that is lower."""
+    """How many cores this process may use: its affinity, or the quota of its control group where that is lower."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quotas = [int(limit) for folder in _control_groups(root, "cpu") if (limit := _quota(folder)) is not None]
     return max(1, min([available, *quotas]))

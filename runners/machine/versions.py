@@ -8,7 +8,7 @@ LIBRARIES = ("torch", "torchvision", "torch-pruning", "numpy", "onnx", "onnxrunt
 
 @cache
 def library_versions() -> dict[str, str]:
-    """Version by name; an absent library is absent."""
+    """The version of each of `LIBRARIES` that is installed, by its name."""
     found = {}
     for library in LIBRARIES:
         try:

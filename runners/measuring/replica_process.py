@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from runners.machine.telemetry import silence
+from runners.machine.telemetry import disable_telemetry
 from runners.measuring.opening import Artifact
 from runners.processes.parent_death import die_with_parent_process
 
@@ -20,7 +20,7 @@ def main() -> None:
     die_with_parent_process()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # a runtime that prints must not garble the answers
-    silence()
+    disable_telemetry()
     order = json.loads(sys.stdin.readline())
     _pin(order["replica"], order["threads"])
     inputs = np.load(order["inputs"])

@@ -12,7 +12,7 @@ from fsspec.registry import known_implementations
 
 from runners.store.capacity import FileInfo
 from spaces.credentials import without_credentials
-from spaces.errors import RequestError, WorkFailed
+from spaces.errors import RequestError, WorkFailed, in_one_line
 
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """How long to wait before each further try of what failed."""
@@ -49,7 +49,7 @@ class RemoteFiles:
         except ImportError as error:
             raise RequestError(_what_to_install(url, error)) from error
         except Exception as error:  # each kind of URL has errors of its own
-            raise RequestError(f"--stage-store {without_credentials(url)}: {_sentence(error)}") from error
+            raise RequestError(f"--stage-store {without_credentials(url)}: {in_one_line(error)}") from error
         self._root = root.rstrip("/")
 
     def read(self, path: str) -> bytes | None:
@@ -144,7 +144,7 @@ class RemoteFiles:
             except Exception as error:  # each file system has errors of its own
                 if isinstance(error, PermissionError | NotADirectoryError) or not left:
                     shown = without_credentials(self.url)
-                    raise Unreachable(f"the stage store {shown} does not answer: {_sentence(error)}") from error
+                    raise Unreachable(f"the stage store {shown} does not answer: {in_one_line(error)}") from error
                 time.sleep(left.pop(0))
 
 
@@ -157,8 +157,3 @@ def _what_to_install(url: str, error: ImportError) -> str:
         f"--stage-store {without_credentials(url)}: {scheme}:// needs a package that is not installed; run "
         f"`pip install {package}` on every machine that works for the search, or name a folder"
     )
-
-
-def _sentence(error: Exception) -> str:
-    text = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column
 
-from runners.machine.telemetry import silence
+from runners.machine.telemetry import disable_telemetry
 from search.commands.terminal import plain_table
 from spaces.environment import Environment
 from spaces.space_document import all_techniques, make_space
@@ -22,7 +22,7 @@ def examine(workload: str | None, *, as_json: bool) -> None:
     Raises:
         RequestError: The workload cannot be found or breaks its contract.
     """
-    silence()
+    disable_telemetry()
     document = diagnosis(_environment(workload))
     if as_json:
         print(json.dumps(document))

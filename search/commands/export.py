@@ -15,7 +15,7 @@ from rich.console import Console
 from dashboards.front_document import headline, instability, percent, times
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.verification import require_claims
-from runners.machine.telemetry import silence
+from runners.machine.telemetry import disable_telemetry
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
@@ -60,7 +60,7 @@ def export_trial(options: ExportOptions, locations: LocationOptions, *, as_json:
         RequestError: No such study or trial, no trial satisfies the bounds, or the folder exists.
         WorkFailed: The artifact is lost, or a claim does not hold; nothing is left behind.
     """
-    silence()
+    disable_telemetry()
     to, bounds = options.to, [parse_option("--within", text, Constraint.parse) for text in options.within]
     _require_new_folder(to)
     study, home = open_study(options.study, locations)

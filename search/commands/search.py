@@ -14,7 +14,7 @@ import optuna
 from dashboards.progress import Progress
 from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
-from runners.machine.telemetry import silence
+from runners.machine.telemetry import disable_telemetry
 from runners.measuring.paired_timing import CALLS_FOR_P99
 from runners.processes.interrupts import interrupted_by
 from runners.runner import Runner
@@ -64,7 +64,7 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
         KeyboardInterrupt: The search was interrupted; `resume_search` continues it.
     """
     started = time.monotonic()
-    silence()
+    disable_telemetry()
     locations = Locations.of(request.location_options)
     check_workload_reference(request.workload)
     choices = space_document(request.space, request.quantities)
@@ -100,7 +100,7 @@ def resume_search(
         RequestError: There is no such study, or the machine or the workload has changed.
         WorkFailed: No trial satisfies the constraints, or the baseline failed; all trials are kept.
     """
-    silence()
+    disable_telemetry()
     study, _ = open_study(name, options)
     settings, budgets, known = (study.user_attrs[key] for key in ("settings", "budgets", "places"))
     made = {key: settings[key] for key in ("workload", "space", "objectives", "constraints", "seed")}

@@ -10,7 +10,7 @@ from dashboards.front_document import interval_text, times
 from runners.artifacts.comparison import Comparison, ComparisonRequest, compare_files
 from runners.backends import all_backends
 from runners.machine.device import describe, usable_cores
-from runners.machine.telemetry import silence
+from runners.machine.telemetry import disable_telemetry
 from search.commands.options import parse_option
 from search.commands.terminal import report_waiting
 from search.request.units import parse_duration
@@ -43,7 +43,7 @@ def time_files(a: Path, b: Path, options: TimeOptions, *, as_json: bool) -> None
         RequestError: An option or a model cannot be used.
         WorkFailed: A model crashes, hangs, or gives outputs that are not finite.
     """
-    silence()
+    disable_telemetry()
     cores = usable_cores()
     if options.threads > cores:
         raise RequestError(f"--threads {options.threads}: this machine has {cores} usable cores; give fewer threads")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from runners.artifacts.verification import Finding, verify
-from runners.machine.telemetry import silence
+from runners.machine.telemetry import disable_telemetry
 from search.commands.terminal import plain_table, report_waiting
 from spaces.errors import WorkFailed
 
@@ -20,7 +20,7 @@ def verify_folder(folder: Path, *, as_json: bool) -> None:
         RequestError: It is not an exported folder, or a file in it was changed.
         WorkFailed: A claim does not hold, or the model cannot be loaded.
     """
-    silence()
+    disable_telemetry()
     announcement = f"loading, evaluating and timing {folder}; this takes up to a minute"
     findings = verify(folder, waiting=report_waiting, begun=lambda: print(announcement, file=sys.stderr))
     broken = [finding.name for finding in findings if finding.holds is False]

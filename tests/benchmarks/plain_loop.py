@@ -30,7 +30,7 @@ import torch_pruning
 from torch import nn
 from torch.nn import functional
 
-from runners.machine.telemetry import silence
+from runners.machine.telemetry import disable_telemetry
 from runners.workload_loading.reference import resolve
 
 CHOICES: dict[str, list[Any]] = {
@@ -104,7 +104,7 @@ def train(network: nn.Module, workload: Any, seed: int, teacher: nn.Module | Non
 
 def build(reference: Any, folder: Path, config: dict[str, Any], seed: int) -> float:
     """Make the network, train it, quantise and lower it into ``folder``; gives the seconds of training."""
-    silence()
+    disable_telemetry()
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     workload, seconds = resolve(reference), 0.0
@@ -188,7 +188,7 @@ def load(folder: Path, config: dict[str, Any], batch: int) -> Any:
 
 def measure(reference: Any, folder: Path, config: dict[str, Any]) -> tuple[float, float]:
     """Accuracy on the validation split, and the median milliseconds of 50 calls after 10 warm-ups."""
-    silence()
+    disable_telemetry()
     workload = resolve(reference)
     split, example = workload.splits["validation"], workload.example()
     predict = load(folder, config, -1)
@@ -266,7 +266,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of results.json and the artifacts")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    silence()
+    disable_telemetry()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     mapping = given.workload.startswith("{")
     search(json.loads(given.workload) if mapping else given.workload, given.trials, given.seed, given.out.absolute())

@@ -18,7 +18,7 @@ from plain_loop import load
 from runners.backends import find_backend
 from runners.lowering.torch_predictor import torch_predictor
 from runners.machine.lease import device_lease
-from runners.machine.telemetry import silence
+from runners.machine.telemetry import disable_telemetry
 from runners.measuring.stopwatch import TimingSettings, time_interleaved
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
@@ -116,5 +116,5 @@ def _call(predictor: Callable[[Any], Any], example: Any) -> Callable[[], object]
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    silence()
+    disable_telemetry()
     print(json.dumps(_judge(json.load(sys.stdin))))

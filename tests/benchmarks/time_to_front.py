@@ -32,7 +32,7 @@ import optuna
 from side_by_side import SPLITS, combine, judge
 from two_sides import Side, SideFailed, Trial, run_ours, run_plain
 
-from runners.machine.telemetry import silence
+from runners.machine.telemetry import disable_telemetry
 from search.objectives.loss_table import losses
 from search.objectives.objective import find_objectives
 from search.objectives.pareto_front import hypervolume, nondominated
@@ -263,7 +263,7 @@ def _reference(parser: argparse.ArgumentParser, options: argparse.Namespace) -> 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, or with ``--json`` the document; 0 done, 1 a side failed, 2 a flag is wrong."""
-    silence()
+    disable_telemetry()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options, reference = read_options(parser, sys.argv[1:] if arguments is None else arguments)

@@ -20,7 +20,7 @@ from search.objectives.trial_targets import TrialTargets
 from search.request.locations import Home
 from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
-from search.samplers.recorded_draws import RecordedDraws
+from search.samplers.recorded_draws import distributions_of
 from search.study.study import StudySettings, make_study, open_storage
 from spaces.configuration import Configuration
 from spaces.environment import BackendFacts, Environment
@@ -105,10 +105,9 @@ def fill(home: Home, chains: Chains, trials: int) -> None:
 def _complete_trial(chains: Chains, configuration: Configuration) -> FrozenTrial:
     """A trial as a driver leaves it."""
     figures = table(configuration)
-    drawn = RecordedDraws.replayed(chains.space, configuration)
     return create_trial(
-        params=drawn.values,
-        distributions=drawn.distributions,
+        params=chains.space.trial_parameters(configuration),
+        distributions=distributions_of(chains.space, configuration),
         values=[figures[objective.name] for objective in OBJECTIVES],
         user_attrs={
             "configuration": configuration.canonical(),

@@ -1,16 +1,15 @@
-"""The front as a picture: `front_points` is the table that it shows, `draw` the drawing of it."""
+"""The figure of the front: `draw` makes it from the table of `dashboards.front_points`."""
 
+import html
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dashboards.front_points import Axis, FrontPoints, Point, front_points
+from dashboards.front_points import Axis, FrontPoints, Point
 
 if TYPE_CHECKING:  # plotly takes a moment to import, and only `draw` needs it
     from plotly.graph_objects import Figure, Scatter
-
-__all__ = ["draw", "figure_html", "front_points"]
 
 _GREY, _BLUE, _RED, _INK = "#9aa1ab", "#1f5fbf", "#c8452f", "#23272e"
 _TITLE_LINE_PX = 27
@@ -21,8 +20,7 @@ _NEAR = 0.06
 def draw(points: FrontPoints) -> "Figure":
     """The figure: trials as open circles, the front as numbered dots on a line in steps, the baseline as a diamond.
 
-    The line bounds what the search can reach: everything on its worse side is dominated. An axis in a unit other
-    than a fraction is logarithmic, as equal steps of a speedup are ratios.
+    Everything on the worse side of the line is dominated. An axis with a unit other than a fraction is logarithmic.
     """
     import plotly.graph_objects as go
 
@@ -54,14 +52,14 @@ def draw(points: FrontPoints) -> "Figure":
 
 
 def figure_html(points: FrontPoints) -> str:
-    """`draw` as one HTML page that fills its window and needs no network; about 5 MB, nearly all of it Plotly."""
+    """`draw` as one HTML page that fills its window and needs no network; about 5 MB, mostly Plotly itself."""
     config = {"displaylogo": False, "responsive": True}
     page: str = draw(points).to_html(include_plotlyjs=True, default_height="96vh", config=config)
     return page
 
 
 def _heading(points: FrontPoints) -> str:
-    """The title and the headline below it, in lines that are not cut off in a narrow frame."""
+    """The title and the headline below it, in lines that fit into a narrow frame."""
     sentences = points.subtitle.replace(": ", ":\n", 1).split("\n")
     lines = [line for sentence in sentences for line in textwrap.wrap(sentence, 80)]
     small = (f'<br><span style="font-size:13px">{safe(line)}</span>' for line in lines)
@@ -89,22 +87,21 @@ def _dots(points: FrontPoints, kind: str, marker: Mapping[str, Any], *, bars: bo
 
 
 def _sides(shown: Sequence[Point], points: FrontPoints) -> list[str]:
-    """On which side of its dot each number is: away from what the front dominates, elsewhere where one is near."""
+    """The side of its dot on which each number is printed: the better side, another one where a number is near."""
     vertical = ("top", "bottom") if points.y.better > 0 else ("bottom", "top")
     across = ("right", "left") if points.x.better > 0 else ("left", "right")
     corners = [f"{v} {a}" for v, a in zip((*vertical, *vertical), (*across, *reversed(across)), strict=True)]
-    places = _places(points.points)
-    near = [[other for other in shown[:i] if _apart(places, shown[i], other) < _NEAR] for i in range(len(shown))]
+    positions = _positions(points.points)
+    near = [[other for other in shown[:i] if _apart(positions, shown[i], other) < _NEAR] for i in range(len(shown))]
     return [corners[len(others) % len(corners)] for others in near]
 
 
-def _places(points: Sequence[Point]) -> dict[int, tuple[float, float]]:
-    """Where each trial is in the picture, about: both axes from 0 to 1."""
+def _positions(points: Sequence[Point]) -> dict[int, tuple[float, float]]:
+    """The approximate position of each trial in the figure, both axes from 0 to 1."""
     logarithmic = all(point.x > 0 for point in points)
-    across = [math.log(point.x) if logarithmic else point.x for point in points]
-    upright = [point.y for point in points]
-    scaled = zip(_from_0_to_1(across), _from_0_to_1(upright), strict=True)
-    return {point.trial: place for point, place in zip(points, scaled, strict=True)}
+    x = [math.log(point.x) if logarithmic else point.x for point in points]
+    scaled = zip(_from_0_to_1(x), _from_0_to_1([point.y for point in points]), strict=True)
+    return {point.trial: position for point, position in zip(points, scaled, strict=True)}
 
 
 def _from_0_to_1(values: Sequence[float]) -> list[float]:
@@ -112,8 +109,8 @@ def _from_0_to_1(values: Sequence[float]) -> list[float]:
     return [(value - low) / spread for value in values]
 
 
-def _apart(places: Mapping[int, tuple[float, float]], one: Point, other: Point) -> float:
-    return math.dist(places[one.trial], places[other.trial])
+def _apart(positions: Mapping[int, tuple[float, float]], one: Point, other: Point) -> float:
+    return math.dist(positions[one.trial], positions[other.trial])
 
 
 def _line(line: Sequence[Point], x: Axis) -> "Scatter":
@@ -160,7 +157,7 @@ def _title(axis: Axis) -> str:
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times the powers of ten from ``low`` to ``high``; over more than three decades, the powers alone."""
+    """1, 2 and 5 times the powers of ten from ``low`` to ``high``; over more than three decades, only the powers."""
     steps = (1, 2, 5) if high / low <= 1000 else (1,)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = (step * 10.0**decade for decade in decades for step in steps)
@@ -178,7 +175,7 @@ def _hover(point: Point, points: FrontPoints) -> str:
         _value(points.y, point.y, point.y_low, point.y_high),
     ]
     lines += [safe(choice) for choice in point.text.split(" ")] if "=" in point.text else [safe(point.text)]
-    lines += [f"<i>not to be trusted: {safe(point.doubt)}</i>"] if point.doubt else []
+    lines += [f"<i>unstable: {safe(point.unstable)}</i>"] if point.unstable else []
     return "<br>".join(lines)
 
 
@@ -189,5 +186,5 @@ def _value(axis: Axis, value: float, low: float, high: float) -> str:
 
 
 def safe(text: str) -> str:
-    """Text that Plotly does not take for markup."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """The text with the characters escaped that Plotly reads as markup."""
+    return html.escape(text, quote=False)

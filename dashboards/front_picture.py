@@ -93,7 +93,7 @@ def write_picture(points: FrontPoints, to: Path) -> None:
 
 
 def _line(point: Point) -> str:
-    return f"{point.trial}: {safe(point.text)}{' (not to be trusted)' if point.doubt else ''}"
+    return f"{point.trial}: {safe(point.text)}{' (unstable)' if point.unstable else ''}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

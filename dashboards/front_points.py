@@ -1,10 +1,12 @@
-"""The table behind the figure of the front: every complete trial as a point, with its place in the picture."""
+"""The table behind the figure of the front: one point for each complete trial."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from dashboards.front_document import Document, configuration_text, headline, instability
+from dashboards.formatting import configuration_text
+from dashboards.front_rows import Document, Member, instability, interval_of
+from dashboards.headline import headline
 
 Kind = Literal["trial", "front", "baseline"]
 _DEFAULTS = (
@@ -15,12 +17,12 @@ _DEFAULTS = (
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: an objective.
+    """One axis of the figure, which is an objective.
 
     Attributes:
-        name: The objective's name.
+        name: Name of the objective.
         direction: ``maximize`` or ``minimize``.
-        unit: Its unit; a ``fraction`` is written in percent.
+        unit: Unit of the objective; a ``fraction`` is shown in percent.
     """
 
     name: str
@@ -35,14 +37,21 @@ class Axis:
 
 @dataclass(frozen=True)
 class Point:
-    """One candidate in the picture; ``low`` and ``high`` are the ends of a 95 % interval, or the value itself.
+    """One trial in the figure.
 
     Attributes:
-        kind: Whether it is drawn as any trial, as a member of the front or as the baseline.
-        line: Whether the front's line passes through it: nothing in the picture is better on both axes. A member may
-            be off the line, as it can owe its place to a third objective or to the intervals.
+        trial: Its number.
+        kind: Whether it is the baseline, a member of the front, or another trial.
+        x: Its value on the x axis.
+        x_low: Lower end of the 95 % interval of ``x``, or ``x`` where there is no interval.
+        x_high: Upper end of the 95 % interval of ``x``, or ``x`` where there is no interval.
+        y: Its value on the y axis.
+        y_low: As ``x_low``.
+        y_high: As ``x_high``.
+        line: Whether the front's line passes through it: no member of the front dominates it on these two axes. A
+            member can be off the line because of a third objective or because of the intervals.
         text: What differs from the baseline's configuration.
-        doubt: Why its figures are not to be trusted, or nothing.
+        unstable: Why its timing is unstable, or empty.
     """
 
     trial: int
@@ -55,12 +64,12 @@ class Point:
     y_high: float
     line: bool
     text: str
-    doubt: str = ""
+    unstable: str = ""
 
 
 @dataclass(frozen=True)
 class FrontPoints:
-    """Everything that the figure shows; `to_json` and `from_json` are each other's inverse."""
+    """Everything that the figure shows."""
 
     title: str
     subtitle: str
@@ -70,7 +79,7 @@ class FrontPoints:
 
     def to_json(self) -> dict[str, Any]:
         """The table as plain JSON types."""
-        return asdict(self) | {"points": [asdict(point) for point in self.points]}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "FrontPoints":
@@ -80,10 +89,10 @@ class FrontPoints:
 
 
 def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> FrontPoints:
-    """The table that the figure shows: every complete trial once, by number, where its place on both axes is known.
+    """The table that the figure shows: each complete trial once, by number, where it has a value on both axes.
 
     Args:
-        document: The front document. Its figures are preferred to those of ``trials``, as they may be final ones.
+        document: The front document. Its measurements replace those of ``trials``, because they can be final ones.
         trials: The complete trials, in the form of the front's members; the front and the baseline may be among them.
     """
     y, x = _axes(document["objectives"])
@@ -94,18 +103,20 @@ def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> Fro
     if baseline:
         kinds[baseline["trial"]] = "baseline"
         shown[baseline["trial"]] = baseline
-    shown = {number: trial for number, trial in shown.items() if _has_place(trial, x, y)}
-    on_line = _staircase([shown[number] for number in kinds if number in shown], x, y)
+    shown = {number: trial for number, trial in shown.items() if _has_values(trial, x, y)}
+    on_line = _nondominated([shown[number] for number in kinds if number in shown], x, y)
     plain = baseline["configuration"] if baseline else {}
     points = tuple(
         Point(
             number,
             kinds.get(number, "trial"),
-            *_estimate(shown[number], x),
-            *_estimate(shown[number], y),
+            *_value_and_interval(shown[number], x),
+            *_value_and_interval(shown[number], y),
             line=number in on_line,
-            text="baseline" if kinds.get(number) == "baseline" else _text(shown[number], plain),
-            doubt=instability(shown[number]),
+            text="baseline"
+            if kinds.get(number) == "baseline"
+            else configuration_text(shown[number]["configuration"], plain),
+            unstable=instability(shown[number]),
         )
         for number in sorted(shown)
     )
@@ -114,28 +125,26 @@ def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> Fro
 
 
 def _axes(objectives: Sequence[Mapping[str, Any]]) -> tuple[Axis, Axis]:
-    """The first two objectives as (y, x); a lone one is completed, and a fraction stands upright."""
+    """The first two objectives as (y, x), with a default beside a single one; a fraction goes on the y axis."""
     missing = [axis for axis in _DEFAULTS if axis["name"] not in {objective["name"] for objective in objectives}]
     first, second = (Axis(o["name"], o["direction"], o.get("unit", "")) for o in [*objectives, *missing][:2])
     swap = second.unit == "fraction" and first.unit != "fraction"
     return (second, first) if swap else (first, second)
 
 
-def _has_place(trial: Mapping[str, Any], *axes: Axis) -> bool:
+def _has_values(trial: Member, *axes: Axis) -> bool:
     return all(trial["measurement"].get(axis.name) is not None for axis in axes)
 
 
-def _estimate(member: Mapping[str, Any], axis: Axis) -> tuple[float, float, float]:
-    measured = member["measurement"]
-    value = measured[axis.name]
-    low, high = measured.get(f"{axis.name}_ci95") or (value, value)
-    return value, low, high
+def _value_and_interval(trial: Member, axis: Axis) -> tuple[float, float, float]:
+    value = trial["measurement"][axis.name]
+    return (value, *(interval_of(trial, axis.name) or (value, value)))
 
 
-def _staircase(shown: Sequence[Mapping[str, Any]], x: Axis, y: Axis) -> set[int]:
-    """The trials that no other of ``shown`` beats on one axis without losing on the other."""
+def _nondominated(shown: Sequence[Member], x: Axis, y: Axis) -> set[int]:
+    """The trials that no other of ``shown`` dominates on these two axes."""
 
-    def losses(member: Mapping[str, Any]) -> tuple[float, float]:
+    def losses(member: Member) -> tuple[float, float]:
         return -x.better * member["measurement"][x.name], -y.better * member["measurement"][y.name]
 
     kept: set[int] = set()
@@ -145,7 +154,3 @@ def _staircase(shown: Sequence[Mapping[str, Any]], x: Axis, y: Axis) -> set[int]
             lowest = losses(member)[1]
             kept.add(member["trial"])
     return kept
-
-
-def _text(trial: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
-    return configuration_text(trial["configuration"], plain)

@@ -1,24 +1,15 @@
-"""The front as a table for a terminal, whatever its width."""
+"""The front as a table for a terminal of any width."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dashboards.front_document import (
-    Document,
-    Row,
-    fastest_within,
-    front_rows,
-    interval_text,
-    objective_columns,
-    percent,
-    resolution,
-    times,
-)
+from dashboards.formatting import interval_text, percent, times
+from dashboards.front_rows import Document, Row, front_rows, objective_columns, resolution
+from dashboards.headline import fastest_within
 
 
 @dataclass(frozen=True)
@@ -28,9 +19,9 @@ class Column:
     Attributes:
         title: Its heading.
         cell: The text that it shows of a row.
-        rank: How dear it is; where the terminal is narrow, the highest rank goes first.
-        optional: Whether it is left out where it has nothing to show.
-        below: What it is called in a line below the table, where there is no room for it; without a name it just goes.
+        rank: How soon it is left out where the terminal is narrow: the highest rank first, 0 never.
+        optional: Whether it is left out where all its cells are empty.
+        below: Its name in a line below the table, which replaces it where there is no room; empty for none.
     """
 
     title: str
@@ -44,86 +35,87 @@ def _number(name: str, digits: int) -> Callable[[Row], str]:
     return lambda row: "" if row[name] is None else f"{row[name]:,.{digits}f}"
 
 
-def _percents(row: Row) -> str:
+def _accuracy_interval(row: Row) -> str:
     low, high = row["accuracy_low"], row["accuracy_high"]
     return "" if low is None or high is None else f"{100 * low:.1f}-{100 * high:.1f}"
 
 
 def _ties(row: Row) -> str:
-    """``= 8, 12``; of many, the first ones and how many more."""
+    """``= 8, 12``; of many ties the first ones and how many more there are."""
     numbers = row["ties"].split()
-    more = f" +{len(numbers) - _TIES}" if len(numbers) > _TIES else ""
-    return f"= {', '.join(numbers[:_TIES])}{more}" if numbers else ""
+    more = f" +{len(numbers) - _SHOWN_TIES}" if len(numbers) > _SHOWN_TIES else ""
+    return f"= {', '.join(numbers[:_SHOWN_TIES])}{more}" if numbers else ""
 
 
 def _searched(row: Row) -> str:
     return "" if row["speedup_searched"] is None else f"{times(row['speedup_searched'])}x"
 
 
-def _trained(row: Row) -> str:
-    return percent(row["accuracy_train"])
-
-
-_TIES = 2
-FIGURES = (
+_SHOWN_TIES = 2
+COLUMNS = (
     Column("trial", lambda row: f"{'! ' if row['unstable'] else ''}{row['trial']}", 0),
     Column("ties", _ties, 2, optional=True),
     Column("speedup", lambda row: f"{times(row['speedup'])}x", 0),
     Column("95 %", lambda row: interval_text(row["speedup_low"], row["speedup_high"]), 3),
     Column("in search", _searched, 8, optional=True, below="speedup in the search (of trial)"),
-    Column("train", _trained, 9, optional=True, below="accuracy on training data (of trial)"),
+    Column(
+        "train",
+        lambda row: percent(row["accuracy_train"]),
+        9,
+        optional=True,
+        below="accuracy on training data (of trial)",
+    ),
     Column("accuracy", lambda row: percent(row["accuracy"]), 0),
-    Column("95 %", _percents, 7),
+    Column("95 %", _accuracy_interval, 7),
     Column("test", lambda row: percent(row["accuracy_test"]), 4),
     Column("p50 ms", _number("latency_p50_ms", 2), 5),
     Column("MiB", _number("size_mib", 2), 10),
     Column("per s", _number("throughput_per_s", 0), 11),
 )
-CHOICES = Column("configuration", lambda row: row["configuration"], 1)
+CONFIGURATION = Column("configuration", lambda row: row["configuration"], 1)
 _OBJECTIVE_RANK = 6
-_COMFORT_RANK = 6  # from this rank on, a column is worth less than two choices beside each other
-_COMFORT_WIDTH = 42
+_WIDE_RANK = 6
+_WIDE = 42
+"""Columns of `_WIDE_RANK` and above are left out before the configuration gets fewer characters than this."""
 _GAP = 2
 
 
-def render(document: Document, width: int | None = None) -> Table:
-    """The front as a table: the baseline first, then the fastest first.
+def render(document: Document, width: int) -> Table:
+    """The front as a table of at most ``width`` characters: the baseline first, then the fastest first.
 
-    Args:
-        document: The front document.
-        width: Room for it in characters; the terminal's where it is not given. Where it is too narrow for all
-            columns, the lesser ones are left out. Only the choices may take several lines, one choice never does.
-
-    The fastest within one accuracy point of the baseline stands out.
+    Where not all columns fit, those of the highest rank are left out. Only configurations can take several lines, and
+    one choice is never broken. The fastest member within one accuracy point of the baseline is printed in bold.
     """
     rows = front_rows(document)
-    room = Console(stderr=False).width if width is None else width
-    return _table(document, rows, columns_for(document, rows, room))
+    return _table(document, rows, _fitting_columns(document, rows, width))
 
 
-def columns_for(document: Document, rows: list[Row], room: int) -> list[Column]:
-    """The columns that fit into ``room`` characters, the dearest at least."""
+def _fitting_columns(document: Document, rows: list[Row], width: int) -> list[Column]:
+    """The columns that fit into ``width`` characters; those of rank 0 in any case."""
     objectives = [
         Column(name, lambda row, name=name: _quantity(row[name]), _OBJECTIVE_RANK)  # type: ignore[misc]
         for name in objective_columns(document)
     ]
-    figures = [column for column in FIGURES if not column.optional or any(map(column.cell, rows))]
-    columns = [*figures, *objectives, CHOICES]
-    for rank in sorted({column.rank for column in columns}, reverse=True):
-        comfort = _COMFORT_WIDTH if rank >= _COMFORT_RANK else 0
-        if rank == 0 or sum(_room(column, rows, comfort) for column in columns) - _GAP <= room:
+    filled = [column for column in COLUMNS if not column.optional or any(map(column.cell, rows))]
+    columns = [*filled, *objectives, CONFIGURATION]
+    for rank in sorted({column.rank for column in columns} - {0}, reverse=True):
+        wanted = _WIDE if rank >= _WIDE_RANK else 0
+        if sum(_width(column, rows, wanted) for column in columns) - _GAP <= width:
             break
         columns = [column for column in columns if column.rank < rank]
     return columns
 
 
-def _room(column: Column, rows: list[Row], comfort: int) -> int:
-    """What a column takes with the gap after it: its longest cell, or of the choices the longest one."""
-    cells = [column.cell(row) for row in rows]
-    longest = max(map(len, [column.title, *cells]))
-    if column is CHOICES:
-        words = max(len(word) for cell in [column.title, *cells] for word in cell.split())
-        longest = max(words, min(longest, comfort))
+def _width(column: Column, rows: list[Row], wanted: int) -> int:
+    """The characters that a column needs with the gap after it.
+
+    The configuration needs only its longest choice, and ``wanted`` characters where it has as many.
+    """
+    cells = [column.title, *map(column.cell, rows)]
+    longest = max(map(len, cells))
+    if column is CONFIGURATION:
+        choice = max(len(word) for cell in cells for word in cell.split())
+        longest = max(choice, min(longest, wanted))
     return longest + _GAP
 
 
@@ -135,15 +127,15 @@ def _table(document: Document, rows: list[Row], columns: list[Column]) -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),
         title=escape(title),
-        caption=escape("\n".join([*_left_out(rows, columns), *_doubts(document, rows)])) or None,
+        caption=escape("\n".join([*_left_out(rows, columns), *_notes(document, rows)])) or None,
         title_justify="left",
         caption_justify="left",
         title_style="bold",
         caption_style="",
     )
     for column in columns:
-        right = column is not CHOICES
-        table.add_column(escape(column.title), justify="right" if right else "left", no_wrap=right)
+        is_number = column is not CONFIGURATION
+        table.add_column(escape(column.title), justify="right" if is_number else "left", no_wrap=is_number)
     best = fastest_within(document)
     for row in rows:
         style = "dim" if row["configuration"] == "baseline" else ""
@@ -153,33 +145,33 @@ def _table(document: Document, rows: list[Row], columns: list[Column]) -> Table:
 
 
 def _trials(document: Document) -> str:
-    """How many trials there were, and how many of them came to nothing."""
-    vain = {"stopped early": "stopped", "failed": "failed", "measured and infeasible": "infeasible"}
-    parts = [f"{document[name]} {words}" for words, name in vain.items() if document.get(name)]
+    """The number of trials, and how many of them were stopped, failed or are infeasible."""
+    counts = {"stopped early": "stopped", "failed": "failed", "measured and infeasible": "infeasible"}
+    parts = [f"{document[name]} {words}" for words, name in counts.items() if document.get(name)]
     return f"{document['trials']} trials" + (f" ({', '.join(parts)})" if parts else "")
 
 
 def _left_out(rows: list[Row], columns: list[Column]) -> Iterator[str]:
-    """The lines that stand for columns without room: whoever judges a front must see how it looked elsewhere."""
-    for column in FIGURES:
-        figures = [f"{cell} ({row['trial']})" for row in rows if (cell := column.cell(row))]
-        if column.below and column not in columns and figures:
-            yield f"{column.below}: {', '.join(figures)}"
+    """The lines below the table that replace columns without room."""
+    for column in COLUMNS:
+        cells = [f"{cell} ({row['trial']})" for row in rows if (cell := column.cell(row))]
+        if column.below and column not in columns and cells:
+            yield f"{column.below}: {', '.join(cells)}"
 
 
-def _doubts(document: Document, rows: list[Row]) -> Iterator[str]:
-    """The lines below the table: whom not to trust, what was not measured, and what differences not to believe."""
-    yield from (f"! trial {r['trial']} is not to be trusted: {r['unstable']}" for r in rows if r["unstable"])
+def _notes(document: Document, rows: list[Row]) -> Iterator[str]:
+    """The lines below the table on unstable trials, a missing final measurement, and the resolution of speeds."""
+    yield from (f"! trial {row['trial']} is unstable: {row['unstable']}" for row in rows if row["unstable"])
     finished, doubt = document.get("status") == "finished", document.get("resolution_doubt")
     if finished and document["front"] and not any(member.get("searched") for member in document["front"]):
-        yield f"the figures are those of the search; `frontrunner resume {document['study']}` measures the front anew"
+        yield f"measured during the search only; `frontrunner resume {document['study']}` measures the front again"
     share = 100 * resolution(document)
     if share > 0:
         smallest = f"{share:.1f}" if share >= 0.1 else f"{share:.1g}"
-        reasons = "; ".join(filter(None, ("the baseline against itself", doubt)))
-        yield f"differences in speed below {smallest} % are not believed ({reasons})"
+        reasons = "; ".join(filter(None, ("the baseline timed against itself", doubt)))
+        yield f"differences in speed below {smallest} % are not significant ({reasons})"
     elif finished and document.get("resolution") is None:
-        unknown = "how small a difference may be believed is not known: the baseline could not be timed against itself"
+        unknown = "the smallest significant difference in speed is unknown: the baseline was not timed against itself"
         yield f"{unknown} ({doubt})" if doubt else unknown
 
 

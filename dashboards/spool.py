@@ -1,4 +1,4 @@
-"""Records that survive a crash: written here first, sent from here later, in order and once."""
+"""Records on disk that wait to be sent: a crash loses none, and each is sent in order."""
 
 import json
 import os
@@ -15,12 +15,12 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sent:
-    """What has been sent of a spool.
+    """How far the records of a spool were sent.
 
     Attributes:
-        address: Where to; what was sent to one address says nothing about another.
-        offset: Bytes of the records' file that are done with.
-        runs: Run id of every trial sent so far.
+        address: The address that they were sent to.
+        offset: Bytes of the file of records that were sent or refused.
+        runs: Run id of each trial that was sent.
     """
 
     address: str = ""
@@ -29,14 +29,14 @@ class Sent:
 
 
 class Spool:
-    """A folder with records that one process appends to and one thread of it sends.
+    """A folder of records to which one process appends, and which one thread of it sends.
 
-    ``records.jsonl`` holds one record a line; a record is on disk when `append` returns. ``sent.json`` says how far
-    sending got. ``refused.jsonl`` keeps what the receiver would not take.
+    ``records.jsonl`` holds one record a line; a record is on disk when `append` returns. ``sent.json`` is a `Sent`.
+    ``refused.jsonl`` holds the records that the receiver refused.
 
     Args:
-        folder: Made where it is missing.
-        address: Where records are sent to. If ``sent.json`` is of another address, sending begins anew.
+        folder: Created where it is missing.
+        address: Where records are sent. If ``sent.json`` names another address, all records are sent again.
     """
 
     def __init__(self, folder: Path, address: str) -> None:
@@ -45,20 +45,20 @@ class Spool:
         self._lock = threading.Lock()
         self._path = folder / "records.jsonl"
         self._records = self._path.open("ab", buffering=0)
-        self._end = _end_the_torn_line(self._path, self._records)
+        self._end = _end_last_line(self._path, self._records)
         sent = read_sent(folder)
         self._sent = sent if sent.address == address and sent.offset <= self._end else Sent(address)
 
     @property
     def sent(self) -> Sent:
-        """What has been sent."""
+        """How far the records were sent."""
         return self._sent
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Put a record on disk; what is not JSON becomes text.
+        """Write a record to disk; values that are not JSON become text.
 
         Raises:
-            OSError: The disk is full or gone.
+            OSError: The record cannot be written.
         """
         line = json.dumps(record, separators=(",", ":"), default=str).encode() + b"\n"
         with self._lock:
@@ -72,11 +72,11 @@ class Spool:
             self._end += len(line)
 
     def pending(self) -> bool:
-        """Whether there is anything left to send."""
+        """Whether there are records to send."""
         return self._sent.offset < self._end
 
     def unsent(self) -> list[tuple[Record, int]]:
-        """The records left to send, each with the offset after it; of a line that is no record, an empty one."""
+        """The records to send, each with the offset after it; a line that cannot be read is an empty record."""
         with self._lock:
             size = self._end - self._sent.offset
         with self._path.open("rb") as file:
@@ -86,15 +86,15 @@ class Spool:
         return [(_parsed(line), end) for line, end in zip(lines, islice(ends, 1, None), strict=True)]
 
     def sent_until(self, offset: int, runs: Mapping[int, str]) -> None:
-        """Remember on disk that all before ``offset`` is done with, and the runs known by now."""
-        self._remember(replace(self._sent, offset=offset, runs=dict(runs)))
+        """Store on disk that all records before ``offset`` were sent, and the runs known by now."""
+        self._store(replace(self._sent, offset=offset, runs=dict(runs)))
 
-    def send_anew(self) -> None:
-        """Forget what has been sent: the receiver has lost it."""
-        self._remember(Sent(self._sent.address))
+    def send_again(self) -> None:
+        """Send all records again, because the receiver has lost them."""
+        self._store(Sent(self._sent.address))
 
     def refuse(self, record: Record, reason: str) -> None:
-        """Keep a record that the receiver will never take, with the reason."""
+        """Write a record that the receiver refused to its own file, with the reason."""
         with (self.folder / "refused.jsonl").open("a") as file:
             file.write(json.dumps({"reason": reason, "record": record}) + "\n")
 
@@ -102,7 +102,7 @@ class Spool:
         """Close the file; may be called twice."""
         self._records.close()
 
-    def _remember(self, sent: Sent) -> None:
+    def _store(self, sent: Sent) -> None:
         temporary = self.folder / "sent.json.new"
         with temporary.open("w") as file:
             json.dump(asdict(sent), file)
@@ -113,23 +113,21 @@ class Spool:
 
 
 def read_sent(folder: Path) -> Sent:
-    """What has been sent of the spool in ``folder``: nothing where there is no spool. Any process may ask."""
+    """How far the records in ``folder`` were sent: nothing where there is no spool. Any process may ask."""
     try:
         found = json.loads((folder / "sent.json").read_text())
         return Sent(found["address"], found["offset"], {int(trial): run for trial, run in found["runs"].items()})
-    except FileNotFoundError:
-        return Sent()
-    except (ValueError, KeyError, TypeError, AttributeError):  # damaged: sending again does no harm
-        return Sent()
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return Sent()  # where the file is damaged all records are sent again, which changes nothing
 
 
 def read_run_ids(spool_folder: Path) -> dict[int, str]:
-    """MLflow's run id of every trial sent so far, by trial; empty where there is no spool."""
+    """MLflow's run id of each trial that was sent, by trial; empty where there is no spool."""
     return dict(read_sent(spool_folder).runs)
 
 
-def _end_the_torn_line(path: Path, records: FileIO) -> int:
-    """End the line that a crash may have left open, so that the next record begins its own; gives the file's size."""
+def _end_last_line(path: Path, records: FileIO) -> int:
+    """End a line that a crash left incomplete, so that the next record starts a new one; gives the file's size."""
     size = path.stat().st_size
     if not size:
         return 0
@@ -140,7 +138,7 @@ def _end_the_torn_line(path: Path, records: FileIO) -> int:
 
 
 def _parsed(line: bytes) -> Record:
-    """The record of a line; an empty one for what a crash left of one."""
+    """The record of a line; an empty one where the line cannot be read."""
     try:
         record = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The thread that sends what is in a spool, in order, for as long as it takes."""
+"""The thread that sends the records of a spool, in order, and tries again until the receiver answers."""
 
 import logging
 import textwrap
@@ -14,34 +14,34 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _URGENT_PAUSE_S = 0.5, 30.0, 1.0
 
 
 class Refused(Exception):
-    """The receiver is there and will not take this record; trying again later would not help."""
+    """The receiver answers and rejects this record; sending it again later would not help."""
 
 
 class Receiver(Protocol):
-    """Who takes the records. Taking one twice is the same as taking it once."""
+    """Takes the records; taking a record twice is the same as taking it once."""
 
     @property
     def runs(self) -> Mapping[int, str]:
-        """The run of every trial taken so far."""
+        """The run of each trial that was taken."""
 
     def take(self, record: Record, superseded: bool) -> None:
-        """Take one record; ``superseded`` where a later one of its kind is waiting already.
+        """Take one record; ``superseded`` where a later one of the same kind is already waiting.
 
         Raises:
             Refused: It will never take this one.
-            Exception: Anything else is taken for a receiver that is away.
+            Exception: Anything else means that it cannot be reached.
         """
 
 
 class SpoolWriter:
     """Sends a spool's records in a daemon thread.
 
-    A receiver that is away is tried again, at growing intervals; after any failure it is connected to anew, since
-    the answer to something that was done may have been lost. A record that it refuses twice is kept aside.
+    A receiver that cannot be reached is tried again, at growing intervals. After any failure a new connection is made,
+    because the answer to a record that was taken can be lost. A record that is refused twice goes to `Spool.refuse`.
 
     Args:
-        spool: Where the records are.
-        connect: Gives a receiver, or raises where it is away; called in the thread.
+        spool: The records.
+        connect: Gives a receiver, or raises where it cannot be reached; called in the thread.
     """
 
     def __init__(self, spool: Spool, connect: Callable[[], Receiver]) -> None:
@@ -56,12 +56,12 @@ class SpoolWriter:
         self._thread.start()
 
     def wake(self) -> None:
-        """Say that there is something to send."""
+        """Let the thread send new records."""
         with self._changed:
             self._changed.notify_all()
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all is sent; whether it is, within the time."""
+        """Wait up to ``timeout_s`` until all records are sent; whether they are."""
         with self._changed:
             self._urgent = True
             self._changed.notify_all()
@@ -70,7 +70,7 @@ class SpoolWriter:
         return done and not self._spool.pending()
 
     def close(self, timeout_s: float) -> bool:
-        """Send what can be sent within the time, then stop; whether all is sent. What is not stays in the spool."""
+        """Send records for up to ``timeout_s``, then stop; whether all are sent. The others stay in the spool."""
         end = time.monotonic() + timeout_s
         done = self.flush(timeout_s)
         with self._changed:
@@ -85,9 +85,9 @@ class SpoolWriter:
             try:
                 self._send()
                 pause = _FIRST_PAUSE_S
-            except Exception as error:  # whatever it is, the records wait and the search goes on
+            except Exception as error:  # no error of a database or server may end the search; the records wait
                 self._receiver = None
-                self._complain(error, first=pause == _FIRST_PAUSE_S)
+                self._warn(error, first=pause == _FIRST_PAUSE_S)
                 self._rest(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
 
@@ -97,7 +97,7 @@ class SpoolWriter:
             return not self._closed
 
     def _send(self) -> None:
-        receiver = self._receiver = self._receiver or self._connect()  # which may have had the spool sent anew
+        receiver = self._receiver = self._receiver or self._connect()  # connecting can call `Spool.send_again`
         waiting = self._spool.unsent()
         last = {record.get("kind"): number for number, (record, _) in enumerate(waiting)}
         for number, (record, end) in enumerate(waiting):
@@ -109,24 +109,25 @@ class SpoolWriter:
             self.wake()
 
     def _taken(self, receiver: Receiver, record: Record, superseded: bool, end: int) -> bool:
-        """Whether a record is done with; if not, it is to be tried once more on a fresh connection."""
+        """Whether the receiver took or finally refused a record; if not, it is sent again on a new connection."""
         try:
             receiver.take(record, superseded)
         except Refused as refusal:
             if self._refused_at != end:
                 self._refused_at, self._receiver = end, None
                 return False
-            _log.warning("tracking refused a record, which is kept in the spool: %s", refusal)
+            _log.warning("MLflow refused a record, which is kept in the spool: %s", refusal)
             self._spool.refuse(record, str(refusal))
         return True
 
-    def _complain(self, error: Exception, first: bool) -> None:
-        """Say it once for as long as the receiver is away."""
+    def _warn(self, error: Exception, first: bool) -> None:
+        """Warn once until the receiver answers again."""
         text = textwrap.shorten(str(error) or type(error).__name__, 120, placeholder="...")
-        _log.log(logging.WARNING if first else logging.DEBUG, "tracking is away, records wait in the spool: %s", text)
+        level = logging.WARNING if first else logging.DEBUG
+        _log.log(level, "MLflow cannot be reached, records wait in the spool: %s", text)
 
     def _rest(self, pause: float) -> None:
-        """Wait, for a shorter time where somebody waits for the records, and not at all on closing."""
+        """Wait for ``pause`` seconds; shorter where `flush` waits for the records, and not at all when closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._urgent, pause)
             if self._urgent:

@@ -1,17 +1,19 @@
-"""The runs of one study in MLflow: one for the study, one below it for each trial."""
+"""The runs of one study in MLflow: one for the study, and a nested run for each trial."""
 
 import getpass
 import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from dashboards.front_document import front_csv, front_rows, headline
 from dashboards.front_figure import figure_html
 from dashboards.front_points import FrontPoints
+from dashboards.front_rows import front_csv, front_rows
+from dashboards.headline import headline
 from dashboards.spool import Record
 from dashboards.spool_writer import Refused
 
@@ -19,8 +21,25 @@ _STATUS = {"finished": "FINISHED", "failed": "FAILED"}
 _LONGEST_TAG = 5000  # MLflow takes 8000, older servers 5000
 
 
+@dataclass(frozen=True)
+class RunLocation:
+    """The place of a study's runs in MLflow.
+
+    Attributes:
+        study: Name of the study, which is also the name of its run.
+        experiment: Name of the experiment; it is created where it is missing.
+        tracking_uri: MLflow's tracking URI; see `dashboards.tracking_address.check_tracking_uri`.
+        artifact_root: Folder or URI in which a new experiment keeps its artifacts; None leaves it to the server.
+    """
+
+    study: str
+    experiment: str
+    tracking_uri: str
+    artifact_root: str | None = None
+
+
 def metrics_of(measurement: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """The finite numbers of a measurement by metric name; of an interval ``NAME_ci95``, its ends."""
+    """The finite numbers of a measurement by metric name; ``NAME_ci95`` becomes ``NAME_low`` and ``NAME_high``."""
     found: dict[str, Any] = {}
     for name, value in measurement.items():
         if name.endswith("_ci95") and value:
@@ -31,26 +50,24 @@ def metrics_of(measurement: Mapping[str, Any], prefix: str = "") -> dict[str, fl
 
 
 class StudyRuns:
-    """The runs of one study, as they are in MLflow at the moment; takes records, each any number of times.
+    """Writes the records of a study into its runs; writing a record again changes nothing.
 
-    Runs are found by their tags, not remembered, so that what was sent before a crash is not made twice.
+    Runs are found in MLflow by their tags, so that a run that was created before a crash is not created again.
 
     Args:
-        mlflow: The module, which is not imported here.
-        study: The study's name.
-        experiment: The experiment's name; made where it is missing.
-        tracking_uri: Where MLflow tracks to.
-        artifact_root: Where a new experiment keeps its artifacts, or None for where the server wants them.
+        mlflow: The module ``mlflow``, which is not imported here.
+        location: Where the runs are.
 
     Raises:
         Exception: MLflow cannot be reached.
     """
 
-    def __init__(self, mlflow: Any, study: str, experiment: str, tracking_uri: str, artifact_root: str | None) -> None:
+    def __init__(self, mlflow: Any, location: RunLocation) -> None:
         self._mlflow = mlflow
-        self._client = self._mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        uri, study = location.tracking_uri, location.study
+        self._client = self._mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._study = study
-        self._experiment_id = self._find_experiment(experiment, artifact_root)
+        self._experiment_id = self._find_experiment(location)
         studies = self._search("frontrunner.kind", "study")  # a query cannot hold every name, so the name is not in it
         found = [run.info.run_id for run in studies if run.data.tags["frontrunner.study"] == study]
         self.parent: str | None = found[0] if found else None
@@ -60,10 +77,10 @@ class StudyRuns:
         self._on_front = {trial for trial, run in tagged if run.data.tags.get("pareto") == "true"}
 
     def take(self, record: Record, superseded: bool) -> None:
-        """Bring MLflow up to date with one record.
+        """Write one record into its runs.
 
         Raises:
-            Refused: MLflow is there and rejects it.
+            Refused: MLflow answers and rejects the record.
         """
         try:
             if record["kind"] == "started":
@@ -112,7 +129,7 @@ class StudyRuns:
         for member in [document["baseline"], *document["front"]]:
             if member and member["measurement"].get("accuracy_test") is not None:
                 self._final(record, member["trial"], member["measurement"])
-        if superseded:  # a later front is waiting: the page of this one would be overwritten at once
+        if superseded:  # the page of this front would be overwritten at once
             return
         for trial in sorted(self._on_front | set(members)):
             if trial in self.runs:
@@ -121,14 +138,14 @@ class StudyRuns:
         self._log_front(self._study_run(record), document, FrontPoints.from_json(record["points"]))
 
     def _final(self, record: Record, trial: int, measurement: Mapping[str, Any]) -> None:
-        """What was measured after the search, beside what the search went by."""
+        """Add the final measurement to a trial's run."""
         if trial in self.runs:
             again = {name: value for name, value in measurement.items() if name != "accuracy_test"}
             final = {"accuracy_test": measurement["accuracy_test"], **metrics_of(again, "final_")}
             self._log(self.runs[trial], record, final)
 
     def _log_front(self, run_id: str, document: Mapping[str, Any], points: FrontPoints) -> None:
-        """The front as tag, table, JSON and page. `log_table` would append to the last front's table."""
+        """Write the front as description, table, JSON and page; ``log_table`` would append to the previous table."""
         rows = front_rows(document)
         table = {"columns": list(rows[0]) if rows else [], "data": [list(row.values()) for row in rows]}
         self._client.log_dict(run_id, dict(document), "front.json")
@@ -154,7 +171,7 @@ class StudyRuns:
         return self.runs[number]
 
     def _create(self, name: str, start_ms: int, tags: Mapping[str, str]) -> str:
-        """Make a run; it is its tags that find it again."""
+        """Create a run with the tags by which it is found again."""
         source = {"mlflow.source.name": "frontrunner", "mlflow.source.type": "LOCAL", "mlflow.user": _user()}
         tags = {"frontrunner.study": self._study, **source, **tags}
         return str(self._client.create_run(self._experiment_id, start_ms, tags, name).info.run_id)
@@ -168,7 +185,7 @@ class StudyRuns:
         tags: Mapping[str, str] | None = None,
         step: int = 0,
     ) -> None:
-        """Log at the record's own time, so that the same again is no second point of a metric."""
+        """Log at the record's own time, so that a record that is written again adds no second point to a metric."""
         entities = self._mlflow.entities
         self._client.log_batch(
             run_id,
@@ -177,16 +194,17 @@ class StudyRuns:
             [entities.RunTag(name, text[:_LONGEST_TAG]) for name, text in (tags or {}).items()],
         )
 
-    def _find_experiment(self, name: str, artifact_root: str | None) -> str:
+    def _find_experiment(self, location: RunLocation) -> str:
+        name = location.experiment
         experiment = self._client.get_experiment_by_name(name)
         if experiment is None:
-            return str(self._client.create_experiment(name, _artifact_location(name, artifact_root)))
+            return str(self._client.create_experiment(name, _artifact_location(name, location.artifact_root)))
         if experiment.lifecycle_stage != "active":
             self._client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)
 
     def _search(self, tag: str, value: str) -> list[Any]:
-        """The experiment's runs that are not deleted and bear this tag, the oldest first."""
+        """The experiment's runs that have this tag and are not deleted, the oldest first."""
         query, order = f"tags.`{tag}` = '{value}'", ["attributes.start_time ASC"]
         found: list[Any] = []
         token: str | None = None

@@ -1,4 +1,4 @@
-"""Whether records can be sent to an address at all, without importing what would send them."""
+"""Checks a tracking URI before a search starts, without importing MLflow."""
 
 import os
 import ssl
@@ -12,15 +12,15 @@ from spaces.errors import RequestError
 _TIMEOUT_S = 3.0
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _OTHERS = ("databricks", "databricks-uc", "uc")
-_QUESTIONS = ("health", "api/2.0/mlflow/experiments/search?max_results=1")  # not every host of MLflow has the first
+_PATHS = ("health", "api/2.0/mlflow/experiments/search?max_results=1")  # not every MLflow server has the first
 _ALLOWED = "give sqlite:///PATH/mlflow.db, another database's URI, or the http(s) address of an MLflow server"
 
 
 def check_tracking_uri(uri: str) -> None:
-    """Return where MLflow can track to ``uri``; a server is asked, for up to some 3 s.
+    """Check that MLflow can track to ``uri``; a server gets a request and has 3 s to answer.
 
     Raises:
-        RequestError: No server answers there, or MLflow cannot track to such an address.
+        RequestError: No server answers, or MLflow cannot track to such an address.
     """
     parts = _split(uri)
     scheme = parts.scheme.split("+")[0]
@@ -39,12 +39,12 @@ def _split(uri: str) -> SplitResult:
         parts = urlsplit(uri)
         _ = parts.port
     except ValueError as error:
-        raise RequestError(f"tracking URI {without_credentials(uri)!r} is no address; {_ALLOWED}") from error
+        raise RequestError(f"tracking URI {without_credentials(uri)!r} is not an address; {_ALLOWED}") from error
     return parts
 
 
 def _check_folder(uri: str) -> None:
-    """MLflow 3 keeps no runs in plain folders, unless it is told to by a variable of its own."""
+    """MLflow 3 keeps runs in plain folders only where its own environment variable allows that."""
     if os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
         raise RequestError(f"MLflow 3 cannot track to a folder such as {without_credentials(uri)!r}; {_ALLOWED}")
 
@@ -55,13 +55,15 @@ def _ask(uri: str, parts: SplitResult) -> None:
         raise RequestError(f"tracking URI {shown!r} names no host; {_ALLOWED}")
     server = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     answers = []
-    for question in _QUESTIONS:
-        answers.append(_status(f"{server.rstrip('/')}/{question}", shown))
-        if answers[-1] < 400 or answers[-1] in (401, 403):  # a server that wants a password is there
+    for path in _PATHS:
+        answers.append(_status(f"{server.rstrip('/')}/{path}", shown))
+        if answers[-1] < 400 or answers[-1] in (401, 403):  # a server that asks for a password answers too
             return
     if answers[0] >= 500:
-        raise RequestError(f"the tracking server at {shown} answers with status {answers[0]}; see whether it runs")
-    raise RequestError(f"what answers at {shown} is no MLflow server (status {answers[0]}); check host, port and path")
+        raise RequestError(f"the tracking server at {shown} answers with status {answers[0]}; check that it runs")
+    raise RequestError(
+        f"the server at {shown} is not an MLflow server (status {answers[0]}); check host, port and path"
+    )
 
 
 def _status(url: str, shown: str) -> int:
@@ -79,7 +81,7 @@ def _status(url: str, shown: str) -> int:
     except OSError as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLCertVerificationError):
-            return 200  # somebody answers; whether to trust the certificate is for MLflow to decide
+            return 200  # a server answers; whether to trust its certificate is left to MLflow
         raise RequestError(
             f"no tracking server can be reached at {shown} ({reason}); start it, or leave --tracking-uri out"
         ) from error

@@ -1,4 +1,4 @@
-"""MLflow's own pages on what a home holds, served to this machine alone."""
+"""MLflow's UI for a home folder, on this machine only."""
 
 import os
 import signal
@@ -8,14 +8,13 @@ import sys
 import tempfile
 import time
 import urllib.request
-import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
+from runners.processes.interrupts import interrupted_by
 from spaces.errors import RequestError, WorkFailed
 
+HOST = "127.0.0.1"
+"""MLflow's UI has no password: whoever reaches it can read and change everything."""
 _START_S, _STOP_S, _LOOK_S = 120.0, 10.0, 0.3
 _PORTS_TRIED = 50
 _SETTINGS = {
@@ -27,75 +26,73 @@ _SETTINGS = {
 }
 
 
-def serve(home: Path, port: int = 5000, host: str = "127.0.0.1", open_browser: bool = False) -> None:
-    """Serve MLflow's UI on ``home`` until it is interrupted.
+def serve(home: Path, port: int) -> None:
+    """Serve MLflow's UI on ``home`` until Ctrl-C, or until a signal ends this process.
 
     Args:
-        home: The home of searches, with its ``mlflow.db`` and ``mlartifacts``.
-        port: Where it listens; the next free one is taken if another program has it.
-        host: The interface; whoever reaches it can read and change everything, as there is no password.
-        open_browser: Whether to open the page in a browser.
+        home: A home folder, with its ``mlflow.db`` and ``mlartifacts``.
+        port: Port on which it listens; the next free one is used if another program has it.
 
     Raises:
-        RequestError: There is nothing to show at ``home``, or no port is free.
+        RequestError: ``home`` has no ``mlflow.db``, or no port is free.
         WorkFailed: The server does not start, or ends by itself.
     """
     if not (home / "mlflow.db").is_file():
         raise RequestError(f"there is no mlflow.db in {home}; run a search first, or give its folder with --home")
-    free = free_port(host, port)
+    free = free_port(port)
     if free != port:
-        print(f"port {port} is taken, so it is port {free}", file=sys.stderr)
-    with _interrupted_like_ctrl_c(), tempfile.TemporaryFile() as said:
-        server = subprocess.Popen(command(home, free, host), env={**os.environ, **_SETTINGS}, stdout=said, stderr=said)
+        print(f"port {port} is taken, so port {free} is used", file=sys.stderr)
+    with interrupted_by("SIGTERM", "SIGHUP"), tempfile.TemporaryFile() as output:
+        environment = {**os.environ, **_SETTINGS}
+        server = subprocess.Popen(command(home, free), env=environment, stdout=output, stderr=output)
         try:
-            _announce(server, f"http://{host}:{free}", open_browser)
+            _announce(server, f"http://{HOST}:{free}")
             server.wait()
         except KeyboardInterrupt:
             print("", file=sys.stderr)
             return
         finally:
             _stop(server)
-        said.seek(0)
-        last = said.read().decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-        raise WorkFailed(f"MLflow's server ended by itself; its last words: {last[0]}")
+        output.seek(0)
+        lines = output.read().decode(errors="replace").strip().splitlines() or ["it printed nothing"]
+        raise WorkFailed(f"MLflow's server ended by itself; its last line: {lines[-1]}")
 
 
-def command(home: Path, port: int, host: str) -> list[str]:
-    """The command that serves ``home``."""
+def command(home: Path, port: int) -> list[str]:
+    """The command line of the server for ``home``."""
     home = home.resolve()
     store = ["--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"]
     artifacts = ["--artifacts-destination", (home / "mlartifacts").as_uri()]
-    where = ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    where = ["--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     return [sys.executable, "-m", "mlflow", "server", *store, *artifacts, *where]
 
 
-def free_port(host: str, wanted: int) -> int:
-    """``wanted`` or the first free port after it.
+def free_port(first: int) -> int:
+    """The first free port from ``first`` on.
 
     Raises:
-        RequestError: None of the next fifty is free, or ``host`` is not this machine's.
+        RequestError: None of fifty ports is free.
     """
-    reason = "none is"
-    for port in range(wanted, min(wanted + _PORTS_TRIED, 65536)):
-        try:
-            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host, port))
-                return port
-        except OSError as error:
-            reason = error.strerror or str(error)
-    raise RequestError(f"no port from {wanted} on can be listened to at {host} ({reason}); give another with --port")
+    reason = "the last port is 65535"
+    for port in range(first, min(first + _PORTS_TRIED, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                reason = str(error)
+                continue
+            return port
+    raise RequestError(f"no port from {first} on is free on {HOST} ({reason}); give another with --port")
 
 
-def _announce(server: subprocess.Popen[bytes], address: str, open_browser: bool) -> None:
-    """Say where it is as soon as it answers."""
+def _announce(server: subprocess.Popen[bytes], address: str) -> None:
+    """Print the address as soon as the server answers."""
     end = time.monotonic() + _START_S
     while server.poll() is None and time.monotonic() < end:
         if _answers(address):
             print(f"MLflow's UI is at {address}  (Ctrl-C ends it)", file=sys.stderr)
             print("studies are under 'Model training', the switch at its top left", file=sys.stderr, flush=True)
-            if open_browser:
-                webbrowser.open(address)
             return
         time.sleep(_LOOK_S)
     if server.poll() is None:
@@ -103,7 +100,7 @@ def _announce(server: subprocess.Popen[bytes], address: str, open_browser: bool)
 
 
 def _answers(address: str) -> bool:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows nothing of this machine
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy cannot reach this machine
     try:
         with direct.open(f"{address}/health", timeout=2) as answer:
             return bool(answer.status == 200)
@@ -112,7 +109,7 @@ def _answers(address: str) -> bool:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """End the server, which ends its own worker; a second Ctrl-C meanwhile changes nothing."""
+    """End the server, which ends its own worker; a second Ctrl-C meanwhile is ignored."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         if server.poll() is None:
@@ -123,19 +120,3 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
         server.wait()
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _interrupted_like_ctrl_c() -> Iterator[None]:
-    """Let a request to end, or a terminal that closes, end this process the way Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    names = ("SIGTERM", "SIGHUP")  # the second is unknown to some systems
-    before = {number: signal.signal(number, interrupt) for name in names if (number := getattr(signal, name, None))}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

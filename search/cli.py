@@ -206,7 +206,9 @@ def time_models(
 @app.command()
 def ui(
     home: HomeOption = None,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1. If it is taken, the next free one is used.")] = 5000,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1. If it is taken, the next free one is used.")
+    ] = 5000,
 ) -> None:
     """Serve MLflow's UI for a home folder on 127.0.0.1."""
     from dashboards.ui import serve

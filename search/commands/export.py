@@ -12,7 +12,9 @@ import numpy as np
 import optuna
 from rich.console import Console
 
-from dashboards.front_document import headline, instability, percent, times
+from dashboards.formatting import percent, times
+from dashboards.front_rows import instability
+from dashboards.headline import headline
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.verification import require_claims
 from runners.machine.telemetry import disable_telemetry
@@ -121,7 +123,7 @@ def warnings_of(trial: Trial) -> list[str]:
     """Why the measured values of a trial may be wrong, a line each."""
     unstable = instability(trial)
     return [
-        *([f"not to be trusted: {unstable}"] if unstable else []),
+        *([f"unstable: {unstable}"] if unstable else []),
         *(["measured during the search only, not again at its end"] if trial["searched"] is None else []),
     ]
 

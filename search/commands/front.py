@@ -7,7 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from dashboards.front_document import configuration_text, front_csv, interval_text, percent, times
+from dashboards.formatting import configuration_text, interval_text, percent, times
+from dashboards.front_rows import front_csv
 from dashboards.spool import read_run_ids
 from search.commands.studies import open_study
 from search.commands.terminal import number_column, plain_table, print_front

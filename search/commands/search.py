@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 
 from dashboards.progress import Progress
+from dashboards.study_runs import RunLocation
 from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
 from runners.machine.telemetry import disable_telemetry
@@ -170,7 +171,8 @@ def _make_driver(request: StudyRequest, search: SearchContext, earlier: EarlierS
 def _open_tracker(prepared: _Prepared, locations: Locations) -> Tracker:
     home, name = locations.home, prepared.study.study_name
     artifact_root = str(home.artifacts) if locations.tracking == home.tracking else None
-    return Tracker(name, prepared.chains.facts.name, locations.tracking, artifact_root, home.spool(name))
+    location = RunLocation(name, prepared.chains.facts.name, locations.tracking, artifact_root)
+    return Tracker(location, home.spool(name))
 
 
 @contextmanager

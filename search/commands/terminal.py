@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from dashboards.front_document import headline
 from dashboards.front_table import render
+from dashboards.headline import headline
 
 
 def print_front(document: Mapping[str, Any], next_commands: Sequence[str] = ()) -> None:

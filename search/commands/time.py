@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dashboards.front_document import interval_text, times
+from dashboards.formatting import interval_text, times
 from runners.artifacts.comparison import Comparison, ComparisonRequest, compare_files
 from runners.backends import all_backends
 from runners.machine.device import describe, usable_cores
@@ -102,7 +102,7 @@ class TimeResult:
         unstable, unsteady = self.compared.unstable, self.compared.unsteady
         difference = difference_sentence(self.compared)
         return [
-            *([f"do not trust the speedup: {unstable}"] if unstable else []),
+            *([f"the speedup is unstable: {unstable}"] if unstable else []),
             *(f"{names[side]} gives different outputs for the same input" for side in unsteady),
             *([f"the models are not equivalent: {difference}"] if self.compared.difference is None else []),
         ]

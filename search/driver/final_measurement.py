@@ -5,7 +5,7 @@ from typing import Any
 
 import optuna
 
-from dashboards.front_document import times
+from dashboards.formatting import times
 from runners.measuring.measurement import figures_of
 from runners.measuring.paired_timing import joined
 from runners.runner import StageOutcome, StageTask

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from dashboards.front_document import configuration_text, percent, times
+from dashboards.formatting import configuration_text, percent, times
 from dashboards.progress import Progress
-from dashboards.tracking import Tracker
+from dashboards.tracking import Tracker, TrialResult
 from search.study.study import TrialRecord
 from spaces.configuration import Configuration
 
@@ -34,15 +34,16 @@ class Observers:
     def trial_ended(self, trial: TrialRecord, front: Sequence[TrialRecord], hypervolume: float, seconds: float) -> None:
         """For both: one line on the screen, one child run in MLflow."""
         stopped = trial.state == "stopped"
-        self._tracker.trial_finished(
+        result = TrialResult(
             trial.number,
             dict(trial.configuration or {}),
             trial.measurement,
-            hypervolume=hypervolume,
-            seconds=seconds,
             failure=None if stopped else trial.failure,
             stopped=trial.failure if stopped else None,
+            hypervolume=hypervolume,
+            seconds=seconds,
         )
+        self._tracker.trial_finished(result)
         self._progress.trial_ended(trial.number, self._line(trial))
         self._progress.front_is(hypervolume, len(front), self._line(front[0]) if front else "")
 

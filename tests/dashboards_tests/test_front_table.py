@@ -63,7 +63,7 @@ def test_an_unstable_trial_is_marked_and_explained(document, member):
     document["front"].append(member(6, 0.985, 20.0, unstable="the interval stayed wide"))
     text = _shown(document, 100)
     assert "! 6" in text
-    assert "! trial 6 is not to be trusted: the interval stayed wide" in text
+    assert "! trial 6 is unstable: the interval stayed wide" in text
 
 
 def test_ties_are_shown_where_there_are_any_and_go_late(document):
@@ -98,17 +98,19 @@ def test_training_validation_and_test_stand_side_by_side(document):
 
 
 def test_the_table_says_what_differences_are_not_believed(document):
-    assert "not believed" not in _shown({**document, "resolution": None}, 100)
-    sentence = "differences in speed below {} % are not believed (the baseline against itself)"
+    assert "not significant" not in _shown({**document, "resolution": None}, 100)
+    sentence = "differences in speed below {} % are not significant (the baseline timed against itself)"
     assert sentence.format("1.3") in _shown({**document, "resolution": 0.013}, 100)
     assert sentence.format("0.04") in _shown({**document, "resolution": 0.0004}, 100)
     doubted = {**document, "resolution": 0.083, "resolution_doubt": "the machine was busy"}
-    told = "differences in speed below 8.3 % are not believed (the baseline against itself; the machine was busy)"
+    told = (
+        "differences in speed below 8.3 % are not significant (the baseline timed against itself; the machine was busy)"
+    )
     assert told in _told(doubted, 120)
 
 
 def test_a_table_whose_machine_was_never_timed_against_itself_says_so(document):
-    unknown = "how small a difference may be believed is not known: the baseline could not be timed against itself"
+    unknown = "the smallest significant difference in speed is unknown: the baseline was not timed against itself"
     failed = {**document, "resolution": None, "resolution_doubt": "calibrating: was killed"}
     assert f"{unknown} (calibrating: was killed)" in _told(failed, 150)
     assert _told({**document, "resolution": None, "resolution_doubt": ""}, 150).endswith(unknown)
@@ -117,7 +119,7 @@ def test_a_table_whose_machine_was_never_timed_against_itself_says_so(document):
 
 
 def test_a_front_that_was_not_measured_once_more_is_shown_as_such(document):
-    line = "the figures are those of the search; `frontrunner resume digits-1` measures the front anew"
+    line = "measured during the search only; `frontrunner resume digits-1` measures the front again"
     assert line in _told(document, 150)
     assert line not in _told({**document, "status": "running"}, 150)
     for measured in document["front"]:

@@ -56,7 +56,7 @@ def test_an_outage_is_told_once_and_nothing_is_lost(tmp_path, caplog):
         assert not writer.flush(2.5)
         assert ledger.connected > 1
         assert [record.getMessage() for record in caplog.records] == (
-            ["tracking is away, records wait in the spool: nobody is there"]
+            ["MLflow cannot be reached, records wait in the spool: nobody is there"]
         )
         ledger.away = False
         assert writer.close(10)

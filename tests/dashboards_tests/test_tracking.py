@@ -8,23 +8,26 @@ from copy import deepcopy
 
 import pytest
 
-from dashboards.tracking import Tracker, read_run_ids
+from dashboards.spool import read_run_ids
+from dashboards.study_runs import RunLocation
+from dashboards.tracking import Tracker, TrialResult
 
 SETTINGS = {"trials": 6, "seed": 0, "constraints": ["latency_p90_ms<=5"]}
 
 
 def _tracker(home, study="digits-1"):
-    return Tracker(
-        study, "digits", f"sqlite:///{home / 'mlflow.db'}", str(home / "mlartifacts"), home / "spool" / study
-    )
+    location = RunLocation(study, "digits", f"sqlite:///{home / 'mlflow.db'}", str(home / "mlartifacts"))
+    return Tracker(location, home / "spool" / study)
 
 
 def _tell_all(tracker, document, trials):
     tracker.study_started(SETTINGS)
     for number, trial in enumerate(trials):
-        tracker.trial_finished(trial["trial"], trial["configuration"], trial["measurement"], None, 0.1 * number, 2.5)
-    tracker.trial_finished(20, {"runtime": "openvino"}, None, "the artifact could not be lowered", None, 1.0)
-    tracker.trial_finished(21, {"runtime": "eager"}, None, None, None, 1.0)
+        found = trial["trial"], trial["configuration"], trial["measurement"]
+        tracker.trial_finished(TrialResult(*found, hypervolume=0.1 * number, seconds=2.5))
+    failure = "the artifact could not be lowered"
+    tracker.trial_finished(TrialResult(20, {"runtime": "openvino"}, failure=failure, seconds=1.0))
+    tracker.trial_finished(TrialResult(21, {"runtime": "eager"}, seconds=1.0))
     tracker.front_changed(document, trials)
     tracker.study_ended("finished")
 
@@ -166,7 +169,7 @@ def test_a_database_that_was_lost_is_filled_again(home, document, trials, empty_
 def test_studies_of_one_experiment_are_kept_apart_whatever_their_names(home, document, trials, client):
     for study in ("plain", 'o\'brien "x"'):
         tracker = _tracker(home, study)
-        tracker.trial_finished(1, {}, None, None, None, 0.0)
+        tracker.trial_finished(TrialResult(1, {}))
         assert tracker.close(60)
         (home / "spool" / study / "sent.json").unlink()
         assert _tracker(home, study).close(60)
@@ -176,8 +179,8 @@ def test_studies_of_one_experiment_are_kept_apart_whatever_their_names(home, doc
 
 def test_a_record_that_mlflow_rejects_does_not_hold_up_the_rest(home, runs):
     tracker = _tracker(home)
-    tracker.trial_finished(1, {"not/a//name": "x"}, None, None, None, 0.0)
-    tracker.trial_finished(2, {"runtime": "eager"}, None, None, None, 0.0)
+    tracker.trial_finished(TrialResult(1, {"not/a//name": "x"}))
+    tracker.trial_finished(TrialResult(2, {"runtime": "eager"}))
     assert tracker.close(60)
     assert runs()["trial 2"].data.params == {"runtime": "eager"}
     assert "not/a//name" in (home / "spool" / "digits-1" / "refused.jsonl").read_text()
@@ -187,8 +190,9 @@ def test_a_server_that_is_away_does_not_keep_the_search_or_the_exit_waiting(tmp_
     program = """
 import sys
 from pathlib import Path
+from dashboards.study_runs import RunLocation
 from dashboards.tracking import Tracker
-tracker = Tracker("s", "e", "http://127.0.0.1:9", None, Path(sys.argv[1]))
+tracker = Tracker(RunLocation("s", "e", "http://127.0.0.1:9"), Path(sys.argv[1]))
 tracker.study_started({"trials": 3})
 assert "mlflow" not in sys.modules or not tracker.flush(0)
 print(tracker.close(0.1), tracker.run_ids())
@@ -210,10 +214,12 @@ def test_making_a_database_prints_nothing_and_reports_nothing_home(tmp_path):
     program = """
 import os, sys
 from pathlib import Path
-from dashboards.tracking import Tracker
+from dashboards.study_runs import RunLocation
+from dashboards.tracking import Tracker, TrialResult
 home = Path(sys.argv[1])
-tracker = Tracker("s", "e", f"sqlite:///{home / 'mlflow.db'}", str(home / "mlartifacts"), home / "spool")
-tracker.trial_finished(1, {"runtime": "eager"}, None, None, None, 0.0)
+location = RunLocation("s", "e", f"sqlite:///{home / 'mlflow.db'}", str(home / "mlartifacts"))
+tracker = Tracker(location, home / "spool")
+tracker.trial_finished(TrialResult(1, {"runtime": "eager"}))
 assert tracker.close(100)
 assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 """

@@ -76,7 +76,7 @@ def test_a_host_of_mlflow_without_a_health_page_is_there(answer):
 
 
 def test_something_else_that_answers_is_refused(answer):
-    with pytest.raises(RequestError, match="is no MLflow server"):
+    with pytest.raises(RequestError, match="is not an MLflow server"):
         check_tracking_uri(_address(answer))
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.tracking import Tracker, check_tracking_uri
+from dashboards.study_runs import RunLocation
+from dashboards.tracking import Tracker, TrialResult
+from dashboards.tracking_address import check_tracking_uri
 from dashboards.ui import command, free_port, serve
 from spaces.errors import RequestError
 
@@ -50,23 +52,25 @@ def _ask(address, path, **body):
 
 def test_a_folder_without_a_database_is_refused(tmp_path):
     with pytest.raises(RequestError, match=r"no mlflow\.db"):
-        serve(tmp_path)
+        serve(tmp_path, 5000)
 
 
 def test_another_port_is_found_only_where_the_wanted_one_is_taken():
     held, port = _taken_port()
     with held:
-        assert port < free_port("127.0.0.1", port) < port + 50
-    assert free_port("127.0.0.1", port) == port
+        assert port < free_port(port) < port + 50
+    assert free_port(port) == port
 
 
-def test_an_interface_of_another_machine_is_refused():
-    with pytest.raises(RequestError, match="--port"):
-        free_port("192.0.2.1", 5000)
+def test_no_free_port_is_one_sentence(monkeypatch):
+    monkeypatch.setattr("dashboards.ui._PORTS_TRIED", 1)
+    held, port = _taken_port()
+    with held, pytest.raises(RequestError, match=f"no port from {port} on is free .*--port"):
+        free_port(port)
 
 
 def test_the_command_names_this_machine_alone_and_the_home(tmp_path):
-    words = command(tmp_path, 5001, "127.0.0.1")
+    words = command(tmp_path, 5001)
     assert words[words.index("--host") + 1] == "127.0.0.1"
     assert words[words.index("--backend-store-uri") + 1] == f"sqlite:///{tmp_path.resolve() / 'mlflow.db'}"
     assert words[words.index("--artifacts-destination") + 1] == (tmp_path.resolve() / "mlartifacts").as_uri()
@@ -74,13 +78,14 @@ def test_the_command_names_this_machine_alone_and_the_home(tmp_path):
 
 def test_a_server_that_was_away_gets_everything_shows_it_and_ends_cleanly(home, tmp_path, document, trials):
     held, taken = _taken_port()
-    port = free_port("127.0.0.1", taken)
+    port = free_port(taken)
     uri = f"http://127.0.0.1:{port}"
     with pytest.raises(RequestError):
         check_tracking_uri(uri)
-    tracker = Tracker("digits-1", "digits", uri, None, tmp_path / "spool")
+    tracker = Tracker(RunLocation("digits-1", "digits", uri), tmp_path / "spool")
     for trial in trials:
-        tracker.trial_finished(trial["trial"], trial["configuration"], trial["measurement"], None, 0.5, 1.0)
+        result = TrialResult(trial["trial"], trial["configuration"], trial["measurement"], hypervolume=0.5, seconds=1.0)
+        tracker.trial_finished(result)
     tracker.front_changed(document, trials)
     assert not tracker.flush(1.5)
     server = _start(home, taken)

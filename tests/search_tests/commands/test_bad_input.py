@@ -23,6 +23,7 @@ WRONG = {
     "unknown quantity in a bound": (["search", "--constraint", "latency<=5"], ["--constraint", "latency_p90_ms"]),
     "no trials": (["search", "--trials", "0"], ["--trials", "1 or more"]),
     "trials that are no number": (["search", "--trials", "many"], ["--trials", "integer"]),
+    "port that there is not": (["ui", "--port", "70000"], ["--port", "65535"]),
     "unknown flag": (["search", "--trails", "5"], ["--trails"]),
     "unknown command": (["serach"], ["serach"]),
     "time that is none": (["search", "--timeout", "soon"], ["--timeout", "soon", "30m"]),

@@ -86,7 +86,7 @@ def export(home: Path, to: Path, pick: int, *within: str) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize(("pick", "doubts"), [(1, [f"not to be trusted: {UNSTABLE['unstable']}"]), (3, [SEARCHED])])
+@pytest.mark.parametrize(("pick", "doubts"), [(1, [f"unstable: {UNSTABLE['unstable']}"]), (3, [SEARCHED])])
 def test_the_doubt_about_figures_goes_with_them(
     pick: int, doubts: list[str], home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,7 +102,7 @@ def test_figures_that_were_measured_at_the_end_and_are_stable_carry_no_doubt(
 ) -> None:
     assert export(home, tmp_path / "out", 2)["measured"]["doubts"] == []
     assert json.loads(capfd.readouterr().out)["doubts"] == []
-    assert "trust" not in (tmp_path / "out" / "README.md").read_text()
+    assert "unstable" not in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_a_bound_on_a_figure_that_is_not_known_is_not_kept(home: Path, tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_the_sentence_calls_a_model_faster_or_slower_only_where_the_interval_lea
 
 def test_an_unstable_timing_is_a_warning_with_its_reason() -> None:
     busy = TimeResult("A", "B", 1, "", _found(2, 1, 3, "the machine was busy"))
-    assert busy.warnings() == ["do not trust the speedup: the machine was busy"]
+    assert busy.warnings() == ["the speedup is unstable: the machine was busy"]
     assert TimeResult("A", "B", 1, "", _found(2, 1, 3)).warnings() == []
 
 

@@ -1,0 +1,70 @@
+"""The front of a study in one sentence."""
+
+from dashboards.formatting import interval_text, percent, times
+from dashboards.front_rows import Document, Member, instability, interval_of, members, resolution
+
+_ROUNDING = 1e-9  # 0.52 - 0.05 is a little more than 0.47 in binary
+
+
+def headline(document: Document, within: float = 0.01) -> str:
+    """One sentence that names the fastest member of the front that is nearly as accurate as the baseline.
+
+    A member that is not significantly faster than the baseline is not called fast. A member whose timing is unstable
+    is named only where there is no other, and the sentence says that it is unstable. Members that tie with the
+    fastest are named too.
+
+    Args:
+        document: The front document.
+        within: How much accuracy may be lost, as a fraction: 0.01 is one accuracy point.
+    """
+    baseline = document.get("baseline")
+    margin = f"within {_points(within)} of the baseline"
+    if baseline is None:
+        return "the baseline is not measured yet"
+    others = members(document)
+    if not document["front"] and document.get("constraints"):
+        return f"no trial satisfies every constraint ({', '.join(document['constraints'])})"
+    if not others:
+        return f"only the baseline is on the front so far, at {percent(baseline['measurement']['accuracy'])}"
+    best = fastest_within(document, within)
+    if best is None:
+        closest = max(others, key=lambda member: member["measurement"]["accuracy"])
+        return f"no faster trial is {margin}; the closest is {_summary(closest, baseline)}"
+    lowest_speedup, _ = interval_of(best, "speedup") or (best["measurement"]["speedup"], None)
+    if lowest_speedup <= 1 + resolution(document):
+        return f"no trial {margin} is significantly faster; the fastest is {_summary(best, baseline)}"
+    unstable = f"; unstable: {instability(best)}" if instability(best) else ""
+    return f"fastest {margin}: {_summary(best, baseline)}{_ties(best, baseline)}{unstable}"
+
+
+def fastest_within(document: Document, within: float = 0.01) -> Member | None:
+    """The fastest member of the front, other than the baseline, that loses at most ``within`` accuracy, or None.
+
+    A member whose timing is unstable is given only where there is no other.
+    """
+    baseline = document.get("baseline")
+    if baseline is None:
+        return None
+    lowest = baseline["measurement"]["accuracy"] - within - _ROUNDING
+    near = [member for member in members(document) if member["measurement"]["accuracy"] >= lowest]
+    return next((member for member in near if not instability(member)), near[0] if near else None)
+
+
+def _summary(member: Member, baseline: Member) -> str:
+    measurement = member["measurement"]
+    interval = interval_text(*(interval_of(member, "speedup") or (None, None)))
+    speed = f"{times(measurement['speedup'])}x" + (f" (95 % {interval})" if interval else "")
+    accuracies = f"{percent(measurement['accuracy'])} against {percent(baseline['measurement']['accuracy'])}"
+    return f"trial {member['trial']}, {speed}, {accuracies}"
+
+
+def _ties(member: Member, baseline: Member) -> str:
+    numbers = [str(number) for number in member.get("ties", ()) if number != baseline["trial"]]
+    if not numbers:
+        return ""
+    *first, last = numbers
+    return f"; tied with trials {', '.join(first)} and {last}" if first else f"; tied with trial {last}"
+
+
+def _points(within: float) -> str:
+    return "one accuracy point" if abs(within - 0.01) < _ROUNDING else f"{100 * within:g} accuracy points"

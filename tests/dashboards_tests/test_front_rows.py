@@ -1,0 +1,57 @@
+"""The rows that are shown of a front, and the same as comma-separated values."""
+
+import csv
+import io
+
+from dashboards.front_rows import front_csv, front_rows
+
+
+def test_the_table_has_the_baseline_first_and_then_the_fastest_first(document):
+    rows = front_rows(document)
+    assert [row["trial"] for row in rows] == [0, 9, 17, 4]
+    assert rows[2] == {
+        "trial": 17,
+        "ties": "",
+        "speedup": 14.2,
+        "speedup_low": 14.2 - 0.4,
+        "speedup_high": 14.2 + 0.5,
+        "accuracy": 0.981,
+        "accuracy_low": 0.981 - 0.01,
+        "accuracy_high": 0.981 + 0.01,
+        "speedup_searched": None,
+        "accuracy_train": None,
+        "accuracy_test": 0.978,
+        "latency_p50_ms": 8 / 14.2,
+        "size_mib": 4.0 / 14.2,
+        "throughput_per_s": 1420.0,
+        "unstable": "",
+        "configuration": "int8, openvino",
+    }
+
+
+def test_a_baseline_that_is_on_the_front_is_shown_once(document):
+    document["front"].append(document["baseline"])
+    assert [row["trial"] for row in front_rows(document)] == [0, 9, 17, 4]
+
+
+def test_an_objective_that_has_no_column_gets_one(document):
+    document["objectives"].append({"name": "peak_memory_mib", "direction": "minimize", "unit": "MiB"})
+    assert front_rows(document)[1]["peak_memory_mib"] == 200.0
+
+
+def test_the_csv_reads_back_as_the_table(document):
+    rows = list(csv.DictReader(io.StringIO(front_csv(document))))
+    assert [int(row["trial"]) for row in rows] == [0, 9, 17, 4]
+    assert [float(row["speedup"]) for row in rows] == [1.0, 32.0, 14.2, 4.0]
+    assert rows[2]["configuration"] == "int8, openvino"
+
+
+def test_the_csv_has_the_ties_the_figure_of_the_search_and_the_accuracy_in_training(document):
+    slowest, fast, _ = document["front"]
+    fast |= {"ties": [4, 12], "searched": {**fast["measurement"], "speedup": 15.5}}
+    fast["measurement"]["accuracy_train"] = 0.999
+    slowest["searched"] = None
+    rows = {row["trial"]: row for row in csv.DictReader(io.StringIO(front_csv(document)))}
+    shown = ("ties", "speedup_searched", "accuracy_train")
+    assert [rows["17"][name] for name in shown] == ["4 12", "15.5", "0.999"]
+    assert [rows["4"][name] for name in shown] == ["", "", ""]

@@ -35,7 +35,7 @@ class Driver:
 
     Args:
         search: The study and what it needs; its sampler is a `DistinctSampler`.
-        targets: Turns figures into what the sampler learns from. The sampler reads it too.
+        targets: Turns measurements into losses and constraint violations, for the sampler too.
         trials: How many trials the study shall have.
         timeout_s: After how long no further trial begins, or None.
         time_budget_s: How long the whole search may take; trials under way at its end are left. Or None.
@@ -60,7 +60,7 @@ class Driver:
         self._limits = TimeLimits(timeout_s, time_budget_s)
         self._earlier = earlier or EarlierStudy()
         known = search.study.get_trials(deepcopy=False)
-        ended = [trial for trial in known if trial.state.is_finished()]  # what others have noted will be noted again
+        ended = [trial for trial in known if trial.state.is_finished()]  # others are carried out again and count then
         self._asked = len(known)
         targets.add_trials(ended)
         self._costs = StageCosts()
@@ -206,13 +206,13 @@ class Driver:
         self._observer.trial_ended(trial, self._front.members, self._front.hypervolume, run.age_s)
 
     def _learn_speed(self, configuration: Configuration, figures: Mapping[str, Any]) -> None:
-        """The sampler goes by the speed even where it is in doubt, which must leave a constraint open all the same."""
+        """Let the sampler learn the figures of a screening: of an unstable one the losses, but no violations."""
         targets, violations = self._targets.of_measurement(figures), slice(len(self._targets.objectives), None)
         targets[violations] = self._targets.of_measurement(without_unstable_timings(figures))[violations]
         self._sampler.learn(configuration, targets)
 
     def _leave_all(self) -> None:
-        """Leave what is under way, because the time is up; a driver that goes on takes it up."""
+        """Leave what is under way, because the time is up; a later driver goes on with it."""
         trials = sum(isinstance(run, TrialRun) for run in self._stages.cancel())
         self._observer.note(f"the time is up, with {trials} trials under way; `frontrunner resume` takes them up")
         self._max_trials = self._asked

@@ -1,4 +1,4 @@
-"""What the trials that an earlier driver has told mean to the one that goes on with their study."""
+"""What a driver that goes on with a study takes over from its finished trials."""
 
 from collections.abc import Iterator, Sequence
 

@@ -48,7 +48,7 @@ class EarlyStopping:
 
     Args:
         targets: Turn figures into losses.
-        ended: The trials that an earlier driver has told, which still compete.
+        ended: The trials that an earlier driver has finished; their losses still count at the rungs.
         trained: Keys of the levels that are trained already.
     """
 

@@ -10,11 +10,11 @@ from runners.runner import StageOutcome, StageTask
 ATTRIBUTE = "baseline_minima"
 """What they are called in the results of stages, and the attribute of the study that keeps them."""
 INFORMED_STAGES = ("measuring", "comparing")
-"""The stages that are told of them. The one that times the baseline against itself is not: it judges single pairs."""
+"""The stages that make use of them. Timing the baseline against itself does not: it compares single pairs."""
 
 
 class MachineBaselines:
-    """The shortest baseline times known so far: learnt from measurements, told to those after them.
+    """The shortest baseline times known so far: learnt from measurements, and passed on to those after them.
 
     Args:
         study: Keeps them, so that a study that goes on need not find out again.

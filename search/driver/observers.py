@@ -1,4 +1,4 @@
-"""What a driver tells of itself, passed on to the progress display and the tracking."""
+"""The observer of a search: the progress display and the tracking."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from spaces.configuration import Configuration
 
 
 class Observers:
-    """The driver's `Observer`: passes what it is told on to a progress display and a tracker.
+    """The `Observer` that passes everything on to a progress display and a tracker.
 
     Args:
         progress: What a person sees.

@@ -29,7 +29,8 @@ class Screening:
     Args:
         study: Keeps the figures, so that a study that goes on need not time again.
         costs: What training and screening take; screenings are added to them.
-        always: Screen at least the candidate that is to be trained next, as where speed alone can decide a constraint.
+        always: Screen at least the candidate that is to be trained next, as where a constraint can be checked before
+            training.
     """
 
     def __init__(self, study: optuna.Study, costs: StageCosts, *, always: bool = False) -> None:

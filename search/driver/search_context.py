@@ -1,4 +1,4 @@
-"""What a search consists of, and who is told what happens in it."""
+"""What a search consists of, and the observer of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

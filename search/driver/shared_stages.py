@@ -8,7 +8,7 @@ from search.driver.runs import Run
 from search.driver.search_context import WAIT_S, SearchContext
 
 LONG_WAIT_S = 5.0
-"""A stage that has waited longer than this for its machine is worth a note to the person who waits."""
+"""The first stage that has waited longer than this for its machine is worth a note."""
 RUNS_PER_WORKER = 2
 """Runs under way for each worker, at most: a run that waits for a stage of another one keeps no worker busy."""
 
@@ -17,13 +17,13 @@ class SharedStages:
     """Sends the current stages of runs to the runner, and gives each run the outcome of its own.
 
     Args:
-        search: The runner, who is told of its stages, and what is known of its machines.
+        search: Its runner carries out the stages, and its observer is told of them.
     """
 
     def __init__(self, search: SearchContext) -> None:
         self._runner, self._observer, self._baselines = search.runner, search.observer, search.baselines
         self._waiting: dict[str, list[Run]] = {}
-        self._told_of_waiting = False
+        self._noted_a_long_wait = False
 
     @property
     def under_way(self) -> bool:
@@ -54,7 +54,7 @@ class SharedStages:
         for task, outcome in self._runner.wait(WAIT_S):
             self._baselines.learn(outcome)
             for run in self._waiting.pop(task.key):
-                self._tell(run, outcome)
+                self._observe(run, outcome)
                 yield run, outcome
                 outcome = replace(outcome, from_store=True)
 
@@ -66,9 +66,9 @@ class SharedStages:
             self._observer.stage_ended(run.number, run.task.stage, 0.0, from_store=True)
         return left
 
-    def _tell(self, run: Run, outcome: StageOutcome) -> None:
+    def _observe(self, run: Run, outcome: StageOutcome) -> None:
         stage = run.task.stage
         self._observer.stage_ended(run.number, stage, outcome.seconds, outcome.from_store)
-        if outcome.waited_s > LONG_WAIT_S and not self._told_of_waiting:
-            self._told_of_waiting = True
+        if outcome.waited_s > LONG_WAIT_S and not self._noted_a_long_wait:
+            self._noted_a_long_wait = True
             self._observer.note(f"{stage} waited {outcome.waited_s:.0f} s for others on its machine")

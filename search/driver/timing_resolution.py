@@ -1,4 +1,7 @@
-"""How small a difference in speed may be believed in a study, found by timing its baseline against itself."""
+"""The timing resolution of a study: the smallest relative difference in speed that is significant on its machine.
+
+It is found by timing the baseline against itself.
+"""
 
 from search.driver.search_context import SearchContext
 from search.study.study import TIMING_RESOLUTION

@@ -1,4 +1,4 @@
-"""What an earlier study knows that a new one can use: the same workload, on this machine or another."""
+"""Warm start: what a new study can use of an earlier one of the same workload, on this machine or another."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,11 +17,11 @@ from spaces.search_space import SearchSpace
 
 @dataclass(frozen=True)
 class EarlierStudy:
-    """Knowledge of an earlier study.
+    """What is known from an earlier study.
 
     Attributes:
         front: The configurations of its front, fastest first: what a new study tries first.
-        figures: What is known of each of its candidates; where the machine is another, the accuracies alone.
+        figures: The measurements of its candidates; from another machine only what holds on any.
         baseline_minima: The shortest time of its baseline on each machine.
     """
 

@@ -8,9 +8,9 @@ from spaces.technique import Stage
 def starting_points(space: SearchSpace) -> list[Configuration]:
     """The baseline, then all that changes the network and how it is lowered at once, then each technique alone.
 
-    Each takes the last value listed, and the rest is as the teacher has it. Where the rest cannot stay (int8 needs a
-    runtime that runs it), the first value that can run is taken. How it is lowered has no order, and costs no
-    training: there each value has its turn.
+    A technique takes the last value listed, and the others are neutral. Where another cannot be neutral (int8 needs a
+    runtime that runs it), it takes its first value that can run. Values of how a network is lowered have no order, and
+    need no training: of these each one is tried.
     """
     baseline = space.baseline()
     points: list[Configuration | None] = [baseline]

@@ -1,4 +1,4 @@
-"""Screening in a search: where training is dear, candidates are timed untrained, and few of them are trained."""
+"""Screening in a search: where training is expensive, candidates are timed untrained, and few of them are trained."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +39,7 @@ LARGE = {
 }
 
 
-def dear(training_s: float) -> Any:
+def training_takes(training_s: float) -> Any:
     """Seconds of a stage where each but the training takes a tenth of one."""
     return lambda task: training_s if task.stage == "training" else 0.1
 
@@ -69,9 +69,9 @@ def timed_before_each_trial(log: Log) -> list[int]:
     return counts[:-1]
 
 
-def test_where_training_is_dear_candidates_are_timed_untrained_for_a_share_of_its_time() -> None:
+def test_where_training_is_expensive_candidates_are_timed_untrained_for_a_share_of_its_time() -> None:
     chains = make_chains(LARGE)
-    runner = recording(dear(10.0))
+    runner = recording(training_takes(10.0))
     study = open_table_study(None, chains.space)
     log = drive(study, runner, chains, 30)
     assert len(log.ended) == 30
@@ -85,7 +85,7 @@ def test_where_training_is_dear_candidates_are_timed_untrained_for_a_share_of_it
 
 def test_at_most_so_many_are_timed_for_one_that_is_trained() -> None:
     chains = make_chains(LARGE)
-    log = drive(open_table_study(None, chains.space), recording(dear(1e6)), chains, 8)
+    log = drive(open_table_study(None, chains.space), recording(training_takes(1e6)), chains, 8)
     counts = timed_before_each_trial(log)
     assert max(counts) <= MAX_PER_TRIAL
     assert sum(counts) > MAX_PER_TRIAL / 2, "nearly every candidate of the space was timed"
@@ -93,7 +93,7 @@ def test_at_most_so_many_are_timed_for_one_that_is_trained() -> None:
 
 def test_where_training_is_cheap_nothing_is_timed_untrained() -> None:
     chains = make_chains()
-    log = drive(open_table_study(None, chains.space), recording(dear(0.1)), chains, 25)
+    log = drive(open_table_study(None, chains.space), recording(training_takes(0.1)), chains, 25)
     assert None not in {trial for trial, _ in log.stages}
     assert "settling" not in {stage for _, stage in log.stages}
 
@@ -136,7 +136,7 @@ def test_the_cost_in_the_middle_counts_and_not_that_of_one_slow_machine_minute()
 def test_what_was_timed_is_kept_with_the_study_and_never_timed_again(tmp_path: Path) -> None:
     chains = make_chains()
     study = open_table_study(tmp_path, chains.space)
-    drive(study, recording(dear(5.0)), chains, 10)
+    drive(study, recording(training_takes(5.0)), chains, 10)
     before = kept(study)
     assert before
     for text, document in before.items():
@@ -144,7 +144,7 @@ def test_what_was_timed_is_kept_with_the_study_and_never_timed_again(tmp_path: P
         assert document["figures"]["speedup"] == pytest.approx(speedup)
         assert not any(name.startswith("accuracy") for name in document["figures"])
     again = open_table_study(tmp_path, chains.space)
-    log = drive(again, recording(dear(5.0)), chains, 14)
+    log = drive(again, recording(training_takes(5.0)), chains, 14)
     after = kept(again)
     assert {text: after[text] for text in before} == before
     assert sum(timed_before_each_trial(log)) == len(after) - len(before)
@@ -153,7 +153,7 @@ def test_what_was_timed_is_kept_with_the_study_and_never_timed_again(tmp_path: P
 def test_an_opened_study_knows_at_once_what_training_and_timing_cost(tmp_path: Path) -> None:
     chains = make_chains()
     study = open_table_study(tmp_path, chains.space)
-    drive(study, recording(dear(100.0)), chains, 8)
+    drive(study, recording(training_takes(100.0)), chains, 8)
     costs = StageCosts()
     costs.recall(study.get_trials(deepcopy=False))
     again = Screening(open_table_study(tmp_path, chains.space), costs)
@@ -169,7 +169,7 @@ def test_a_candidate_that_cannot_be_timed_is_left_alone_and_counts_as_no_trial()
 
     chains = make_chains()
     study = open_table_study(None, chains.space)
-    log = drive(study, recording(dear(20.0), refuses), chains, 20)
+    log = drive(study, recording(training_takes(20.0), refuses), chains, 20)
     refused = [note for note in log.notes if "left alone" in note]
     assert refused
     assert all(note.endswith("measuring: an operator is missing") for note in refused)
@@ -183,7 +183,7 @@ def test_what_misses_a_bound_that_speed_or_size_decide_is_not_trained(bound: str
         return {**table(configuration), "size_mib": 10.0 * float(configuration["student_width"])}
 
     chains, constraint = make_chains(), Constraint.parse(bound)
-    runner, study = recording(dear(0.1), sized), open_table_study(None, chains.space)
+    runner, study = recording(training_takes(0.1), sized), open_table_study(None, chains.space)
     drive(study, runner, chains, 30, [constraint])
     assert runner.trained()
     assert all(constraint.violation(sized(configuration)) <= 0 for configuration in runner.trained())
@@ -207,7 +207,7 @@ class Busy(Recording):
 
 def test_a_bound_on_speed_is_not_settled_by_a_screening_that_is_not_to_be_without_unstable_timings() -> None:
     chains, constraint = make_chains(), Constraint.parse("speedup>=3")
-    runner, study = Busy(MACHINE, FACTS, table, seconds=dear(0.1)), open_table_study(None, chains.space)
+    runner, study = Busy(MACHINE, FACTS, table, seconds=training_takes(0.1)), open_table_study(None, chains.space)
     log = drive(study, runner, chains, 15, [constraint])
     assert {trial.state for trial in records(study)} == {"complete"}
     assert any("before its training: the machine was busy" in note for note in log.notes)
@@ -219,7 +219,7 @@ def test_a_bound_on_speed_is_not_settled_by_a_screening_that_is_not_to_be_withou
 
 def test_the_sampler_goes_on_to_propose_what_seemed_slow_on_a_busy_machine() -> None:
     chains, constraint = make_chains(), Constraint.parse("speedup>=3")
-    runner, study = Busy(MACHINE, FACTS, table, seconds=dear(2.0)), open_table_study(None, chains.space)
+    runner, study = Busy(MACHINE, FACTS, table, seconds=training_takes(2.0)), open_table_study(None, chains.space)
     drive(study, runner, chains, 12, [constraint])
     assert isinstance(study.sampler, DistinctSampler)
     assert isinstance(study.sampler._inner, EHVISampler)
@@ -235,7 +235,7 @@ def test_a_size_is_certain_on_a_busy_machine() -> None:
         return {**table(configuration), "size_mib": 10.0 * float(configuration["student_width"])}
 
     chains, constraint = make_chains(), Constraint.parse("size_mib<=4")
-    runner, study = Busy(MACHINE, FACTS, sized, seconds=dear(0.1)), open_table_study(None, chains.space)
+    runner, study = Busy(MACHINE, FACTS, sized, seconds=training_takes(0.1)), open_table_study(None, chains.space)
     drive(study, runner, chains, 15, [constraint])
     assert any(trial.state == "stopped" for trial in records(study))
     assert all(constraint.is_satisfied(sized(configuration)) for configuration in runner.trained())
@@ -244,7 +244,7 @@ def test_a_size_is_certain_on_a_busy_machine() -> None:
 def test_a_bound_on_accuracy_alone_does_not_make_anything_be_timed() -> None:
     chains = make_chains()
     study = open_table_study(None, chains.space)
-    log = drive(study, recording(dear(0.1)), chains, 15, [Constraint.parse("accuracy>=0.97")])
+    log = drive(study, recording(training_takes(0.1)), chains, 15, [Constraint.parse("accuracy>=0.97")])
     assert None not in {trial for trial, _ in log.stages}
     assert {trial.state for trial in log.ended} == {"complete"}
 
@@ -282,7 +282,7 @@ def test_a_candidate_whose_speed_depends_on_trained_weights_is_not_timed_untrain
         return {**known, "speedup": known["speedup"] * (1 + int(configuration["exits"]))}
 
     study = open_table_study(None, space)
-    runner = recording(dear(100.0), figures)
+    runner = recording(training_takes(100.0), figures)
     drive(study, runner, chains, 12)
     assert kept(study), "those without an exit are timed"
 

@@ -49,7 +49,7 @@ def test_a_trial_that_nothing_dominates_is_never_stopped(seed, objectives, steps
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_trial_that_dominates_all_others_goes_on_even_where_its_outlook_is_poor(seed):
+def test_a_trial_that_dominates_all_others_goes_on_even_where_its_projected_losses_are_poor(seed):
     rungs = Rungs((1, 2, 3), reduction=4)
     for trial, row in enumerate(1 + curves(seed)[:, 0]):
         rungs.report(trial, 0, (row + 5).tolist())

@@ -3,12 +3,13 @@
     python tests/benchmarks/scheduling.py --workers 64 --trials 1000           seconds to minutes, a table
     python tests/benchmarks/scheduling.py --workers 64 --trials 1000 --json    one JSON document on stdout
 
-Each worker is a machine with a single device and carries out one stage at a time, so that what measures has its device
+Each worker is a machine with a single device and carries out one stage at a time, so that a measurement has its device
 to itself as in a real search. What a stage takes is drawn from a log-normal distribution of that stage's mean, by a
 seed and the stage's key: the slowest training of a thousand takes about ten times as long as the one in the middle.
 The work is the sum of what the stages took, each counted once. The makespan runs from the first stage to the last: the
 baseline and the calibration, for which the other workers wait, and the drain at the end, when nothing is left to begin,
-count in full. So does the driver's own time, as it passes on this machine: the clock goes on while it thinks.
+count in full. So does the driver's own time, as it passes on this machine: the simulated clock runs on while the driver
+computes.
 ``efficiency_until_the_drain`` leaves out what comes after the last trial has begun.
 """
 
@@ -45,38 +46,38 @@ SIGMA = 0.4
 
 
 class Workers(SimulatedRunner):
-    """Workers whose clock goes on while the driver thinks.
+    """Simulated workers whose clock runs on while the driver computes.
 
     Attributes:
         busy: When each stage began and ended, in simulated seconds.
-        own_s: How long the driver thought.
+        own_s: Seconds that the driver computed.
     """
 
     def __init__(self, workers: int, seed: int) -> None:
         super().__init__(MACHINE, FACTS, table, seconds=lambda task: seconds_of(task, seed), workers=workers)
         self.busy: list[tuple[float, float]] = []
         self.own_s = 0.0
-        self._left = time.perf_counter()
+        self._returned = time.perf_counter()
 
     def submit(self, task: StageTask) -> None:
-        self._think()
+        self._add_own_time()
         worked, begin = self.worked_s, max(self.clock_s, self._free_at[0])
         super().submit(task)
         self.busy.append((begin, begin + self.worked_s - worked))
-        self._left = time.perf_counter()
+        self._returned = time.perf_counter()
 
     def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
-        self._think()
+        self._add_own_time()
         now = self.clock_s
         ended = super().wait(timeout_s)
         self.clock_s = max(now, self.clock_s)
-        self._left = time.perf_counter()
+        self._returned = time.perf_counter()
         return ended
 
-    def _think(self) -> None:
-        thought = time.perf_counter() - self._left
-        self.own_s += thought
-        self.clock_s += thought
+    def _add_own_time(self) -> None:
+        passed = time.perf_counter() - self._returned
+        self.own_s += passed
+        self.clock_s += passed
 
     def work_until(self, moment_s: float) -> float:
         """Seconds of work that were done by then."""
@@ -91,7 +92,7 @@ def seconds_of(task: StageTask, seed: int) -> float:
 
 
 class LastBegun:
-    """A watcher that notes when a trial begins for the last time."""
+    """An observer that notes when the last trial began."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers

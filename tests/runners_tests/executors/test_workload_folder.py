@@ -1,11 +1,11 @@
-"""A workload's folder on its way to a node that lacks it."""
+"""The folder of a workload file, sent to a node that does not have it."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from runners.executors import workload_folder as travelling_folder
+from runners.executors import workload_folder
 from runners.executors.workload_folder import pack, unpack
 from spaces.errors import RequestError
 
@@ -27,7 +27,7 @@ def test_where_the_file_is_here_the_reference_stays(workload: str) -> None:
     assert unpack(workload, pack(workload)) == workload
 
 
-def test_where_it_is_not_the_whole_folder_comes_along(workload: str) -> None:
+def test_where_it_is_not_the_whole_folder_is_sent(workload: str) -> None:
     packed = pack(workload)
     file = Path(workload.rpartition(":")[0])
     shutil.rmtree(file.parent)
@@ -45,12 +45,12 @@ def test_where_it_is_not_the_whole_folder_comes_along(workload: str) -> None:
 
 
 @pytest.mark.parametrize("reference", ["digits", "package.module:NAME", {"model": "torchvision:resnet18"}])
-def test_a_reference_to_no_file_does_not_travel(reference: object) -> None:
+def test_a_reference_to_no_file_sends_nothing(reference: object) -> None:
     assert pack(reference) is None
     assert unpack(reference, None) == reference
 
 
 def test_a_folder_that_is_too_large_is_refused(workload: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(travelling_folder, "LARGEST_BYTES", 10)
+    monkeypatch.setattr(workload_folder, "LARGEST_BYTES", 10)
     with pytest.raises(RequestError, match="too much to send"):
         pack(workload)

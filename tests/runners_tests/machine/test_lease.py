@@ -41,7 +41,7 @@ if forks:
     sys.stdin.readline()
 """
 
-COME_AND_GO = """
+HOLD_REPEATEDLY = """
 import os, sys, time
 from runners.machine.lease import device_lease
 kind, name, log, times = sys.argv[1:]
@@ -101,16 +101,16 @@ def has_it(process: "subprocess.Popen[str]") -> bool:
     return any(line == "holds\n" for line in process.stdout)
 
 
-def let_go(process: "subprocess.Popen[str]") -> None:
+def release(process: "subprocess.Popen[str]") -> None:
     assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.flush()
 
 
-def come_and_go(start: Start, log: Path, *kinds: str, times: int = 8) -> list[str]:
+def hold_repeatedly(start: Start, log: Path, *kinds: str, times: int = 8) -> list[str]:
     """What was logged while one process of each kind took the lease again and again."""
     log.touch()
-    processes = [start(COME_AND_GO, kind, number, log, times) for number, kind in enumerate(kinds)]
+    processes = [start(HOLD_REPEATEDLY, kind, number, log, times) for number, kind in enumerate(kinds)]
     assert [process.wait() for process in processes] == [0] * len(kinds)
     lines = log.read_text().splitlines()
     assert len(lines) == 2 * times * len(kinds)
@@ -130,11 +130,11 @@ def beside_a_measurement(lines: list[str]) -> list[str]:
 
 
 def test_measurements_of_several_processes_never_overlap(start: Start, tmp_path: Path) -> None:
-    assert beside_a_measurement(come_and_go(start, tmp_path / "log", *["measuring"] * 3)) == []
+    assert beside_a_measurement(hold_repeatedly(start, tmp_path / "log", *["measuring"] * 3)) == []
 
 
 def test_nothing_trains_beside_a_measurement(start: Start, tmp_path: Path) -> None:
-    lines = come_and_go(start, tmp_path / "log", "training", "training", "measuring", "measuring")
+    lines = hold_repeatedly(start, tmp_path / "log", "training", "training", "measuring", "measuring")
     assert beside_a_measurement(lines) == []
     assert {line.split()[0] for line in lines} == {"training", "measuring"}
 
@@ -150,7 +150,7 @@ def test_a_training_waits_for_a_measurement_and_says_so(start: Start) -> None:
     assert has_it(measuring)
     training = start(HOLD, "training")
     assert said(training) == "waits"
-    let_go(measuring)
+    release(measuring)
     assert has_it(training)
 
 
@@ -161,9 +161,9 @@ def test_no_training_overtakes_a_measurement_that_waits(start: Start) -> None:
     assert said(measuring) == "waits"
     late = start(HOLD, "training")
     assert said(late) == "waits"
-    let_go(early)
+    release(early)
     assert has_it(measuring)
-    let_go(measuring)
+    release(measuring)
     assert has_it(late)
 
 
@@ -177,7 +177,7 @@ def test_a_process_that_is_killed_gives_its_lease_up_though_a_child_of_it_lives(
     assert has_it(waiter)
 
 
-def test_a_killed_waiter_leaves_the_way_free(start: Start) -> None:
+def test_a_killed_waiter_holds_nobody_up(start: Start) -> None:
     holder = start(HOLD, "training")
     assert has_it(holder)
     waiter = start(HOLD, "measuring")
@@ -190,7 +190,7 @@ def test_a_killed_waiter_leaves_the_way_free(start: Start) -> None:
 def test_a_lease_given_up_does_not_stay_with_a_child(start: Start) -> None:
     holder = start(HOLD, "measuring", "forks")
     assert has_it(holder)
-    let_go(holder)
+    release(holder)
     assert said(holder) == "gave it up"
     assert has_it(start(HOLD, "measuring"))
 
@@ -207,15 +207,15 @@ def test_a_lease_whose_file_was_removed_while_it_was_waited_for_is_held_by_one_a
         (leases / "cpu.lock").unlink()
     else:
         shutil.rmtree(leases)
-    let_go(holder)
+    release(holder)
     assert has_it(early)
     late = start(HOLD, "measuring")
     assert said(late) == "waits"
-    let_go(early)
+    release(early)
     assert has_it(late)
 
 
-def test_taking_a_lease_keeps_its_files_young_for_whatever_removes_old_ones(leases: Path) -> None:
+def test_taking_a_lease_renews_its_files_for_whatever_removes_old_ones(leases: Path) -> None:
     with device_lease(exclusive=True):
         pass
     for file in leases.iterdir():
@@ -242,14 +242,14 @@ def test_searches_with_other_folders_for_temporary_files_wait_for_each_other(
             file.unlink()
 
 
-def test_devices_are_apart(start: Start) -> None:
+def test_leases_of_two_devices_are_independent(start: Start) -> None:
     holder = start(HOLD, "measuring")
     assert has_it(holder)
     with device_lease("cuda:0", exclusive=True):
         assert holder.poll() is None
 
 
-def test_other_users_can_take_part_whatever_the_umask(leases: Path) -> None:
+def test_other_accounts_can_take_leases_whatever_the_umask(leases: Path) -> None:
     before = os.umask(0o077)
     try:
         with device_lease(exclusive=True):

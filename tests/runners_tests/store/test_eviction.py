@@ -1,4 +1,4 @@
-"""A stage store with a limit: what was not used for longest goes, what anybody needs stays."""
+"""A stage store with a limit: what was not used for longest is evicted, and nothing that is in use."""
 
 import errno
 import fcntl
@@ -58,12 +58,12 @@ ENTRIES = [StoreEntry("a", 10, 1.0), StoreEntry("b", 10, 2.0), StoreEntry("c", 1
         ({"most_bytes": 30, "used_before": 3.0}, "ab"),
     ],
 )
-def test_the_least_recently_used_goes_first(asked: dict[str, object], gone: str) -> None:
+def test_the_least_recently_used_is_evicted_first(asked: dict[str, object], gone: str) -> None:
     chosen = to_evict(ENTRIES, **{"in_use_since": 9.0, **asked})  # type: ignore[arg-type]
     assert "".join(entry.key for entry in chosen) == gone
 
 
-def test_a_store_over_its_limit_lets_go_of_what_was_not_used_for_longest(store: FolderStore) -> None:
+def test_a_store_over_its_limit_evicts_what_was_not_used_for_longest(store: FolderStore) -> None:
     size = sum(entry.size for entry in store.capacity.entries())
     store.capacity.set_limit(size - 500)  # a manifest is a few bytes longer or shorter, as its clock readings are
     store.get(KEYS[0])
@@ -78,7 +78,7 @@ def test_a_store_without_a_limit_keeps_everything(store: FolderStore) -> None:
     assert len(kept(store)) == 7
 
 
-def test_nothing_goes_that_was_read_or_written_since_the_oldest_open_study_began(store: FolderStore) -> None:
+def test_nothing_is_evicted_that_was_read_or_written_since_the_oldest_open_study_began(store: FolderStore) -> None:
     with store.in_use("old study"):
         store.get(KEYS[0])
         with store.in_use("young study"):
@@ -116,7 +116,7 @@ def test_a_study_whose_process_was_killed_protects_nothing_though_its_children_l
     assert list((store.root / "users").iterdir()) == []
 
 
-def test_on_a_file_system_without_locks_everyone_is_let_in_and_counts_as_alive(
+def test_on_a_file_system_without_locks_everyone_may_use_the_store_and_counts_as_alive(
     store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*arguments: object) -> None:
@@ -131,7 +131,7 @@ def test_on_a_file_system_without_locks_everyone_is_let_in_and_counts_as_alive(
     assert list((store.root / "users").iterdir()) == []
 
 
-def test_what_the_front_of_a_finished_study_needs_goes_last(store: FolderStore) -> None:
+def test_what_the_front_of_a_finished_study_needs_is_evicted_last(store: FolderStore) -> None:
     store.capacity.pin("study", [KEYS[0], KEYS[1]])
     store.capacity.evict(used_before=2e9)
     assert kept(store) == ["a", "b"]

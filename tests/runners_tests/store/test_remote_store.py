@@ -47,7 +47,7 @@ def flaky(quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 @pytest.fixture(params=["file", "flaky"])
 def machines(request: pytest.FixtureRequest, flaky: Machines, tmp_path: Path) -> Machines:
     if request.param == "file":
-        flaky.url = f"file://{tmp_path}/far away/stages"
+        flaky.url = f"file://{tmp_path}/at a distance/stages"
     return flaky
 
 
@@ -63,7 +63,7 @@ def text_of(store: RemoteStore, key: str = KEY) -> str | None:
     return None if entry is None else (entry.folder / "deeper" / "weights.bin").read_text()
 
 
-def far_paths(part: str) -> list[str]:
+def remote_paths(part: str) -> list[str]:
     return sorted(path for path in FlakyFiles.store if part in path)
 
 
@@ -120,7 +120,9 @@ def test_what_fails_now_and_then_is_tried_again(flaky: Machines) -> None:
         assert text_of(flaky.open(f"two-{operation}")) == "weights"
 
 
-def test_while_the_store_is_away_what_is_here_is_used_and_the_rest_is_not_taken_for_missing(flaky: Machines) -> None:
+def test_without_an_answer_what_is_here_is_used_and_the_rest_is_not_taken_for_missing(
+    flaky: Machines,
+) -> None:
     here = flaky.open("one")
     put(here)
     FlakyFiles.fault = lambda operation, path: TimeoutError()
@@ -133,9 +135,9 @@ def test_while_the_store_is_away_what_is_here_is_used_and_the_rest_is_not_taken_
 
 @pytest.mark.parametrize("what", ["weights.bin", "manifest.json"])
 @pytest.mark.parametrize("how", ["flipped", "cut", "gone"])
-def test_an_entry_that_went_bad_over_there_is_set_aside_and_made_again(what: str, how: str, flaky: Machines) -> None:
+def test_an_entry_that_went_bad_there_is_set_aside_and_made_again(what: str, how: str, flaky: Machines) -> None:
     put(flaky.open("one"))
-    (path,) = far_paths(what)
+    (path,) = remote_paths(what)
     content = FlakyFiles.store[path].getvalue()
     if how == "gone":
         del FlakyFiles.store[path]
@@ -144,7 +146,7 @@ def test_an_entry_that_went_bad_over_there_is_set_aside_and_made_again(what: str
         FlakyFiles(skip_instance_cache=True).pipe_file(path, spoilt)
     other = flaky.open("two")
     assert text_of(other) is None
-    assert far_paths("manifest.json") == []
+    assert remote_paths("manifest.json") == []
     put(other, text="again")
     assert text_of(flaky.open("three")) == "again"
     assert list((other.root / "quarantine").iterdir()) == []
@@ -163,7 +165,7 @@ def test_a_transfer_that_spoils_a_file_once_is_repeated(flaky: Machines, monkeyp
     monkeypatch.setattr(RemoteFiles, "download", download)
     assert text_of(flaky.open("two")) == "weights"
     assert spoilt
-    assert far_paths("quarantine") == []
+    assert remote_paths("quarantine") == []
 
 
 def test_of_two_that_send_one_key_at_once_the_last_stays_whole(flaky: Machines) -> None:
@@ -184,7 +186,7 @@ def test_of_two_that_send_one_key_at_once_the_last_stays_whole(flaky: Machines) 
 
 def test_a_foreign_entry_under_a_key_is_no_hit(flaky: Machines) -> None:
     put(flaky.open("one"))
-    for path in far_paths("entries"):
+    for path in remote_paths("entries"):
         FlakyFiles.store[path.replace(KEY, OTHER).replace("/ab/", "/cd/")] = FlakyFiles.store.pop(path)
     assert flaky.open("two").get(OTHER) is None
 
@@ -216,7 +218,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(
     tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    here = Machines(f"file://{tmp_path}/file/far", tmp_path, monkeypatch).open("one")
+    here = Machines(f"file://{tmp_path}/file/remote", tmp_path, monkeypatch).open("one")
     with pytest.raises(RequestError, match="does not answer"), here.in_use("study"):
         pass
 
@@ -230,12 +232,12 @@ def test_what_a_study_on_this_machine_used_stays_there_and_here(flaky: Machines)
         assert [entry.key for entry in here.capacity.evict(most_bytes=0)] == [OTHER]
         assert text_of(here) == "weights"
     here.capacity.evict(most_bytes=0)
-    assert far_paths("entries") == []
+    assert remote_paths("entries") == []
     assert list((here.root / "entries").glob("*/*")) == [], "the copy here goes too"
-    assert far_paths("uses") == []
+    assert remote_paths("uses") == []
 
 
-def test_the_front_of_a_finished_study_goes_last_over_there_too(flaky: Machines) -> None:
+def test_the_front_of_a_finished_study_is_evicted_last_there_too(flaky: Machines) -> None:
     here = flaky.open("one")
     for key in (KEY, OTHER):
         put(here, key)
@@ -256,7 +258,7 @@ def test_a_limit_holds_there_and_for_the_copies(flaky: Machines, monkeypatch: py
     assert not (here.root / "entries" / "cd" / OTHER).exists()
 
 
-def test_a_limit_lets_what_another_machine_used_today_stay(flaky: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_leaves_what_another_machine_used_today(flaky: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote_capacity, "CHECK_EVERY_S", 0.0)
     here = flaky.open("one")
     put(flaky.open("two"), OTHER)
@@ -295,6 +297,6 @@ def test_a_kind_of_url_that_cannot_be_had_is_one_sentence_with_what_to_do(url: s
 
 def test_the_working_copy_lies_in_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    store = open_store(f"file://{tmp_path}/far")
+    store = open_store(f"file://{tmp_path}/remote")
     assert store.root.is_relative_to(tmp_path / "cache" / "frontrunner")
-    assert not os.path.exists(tmp_path / "far")
+    assert not os.path.exists(tmp_path / "remote")

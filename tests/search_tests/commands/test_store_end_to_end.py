@@ -32,7 +32,7 @@ class Searched:
 
     def cache(self, *arguments: object) -> Any:
         """Its document about the remote store."""
-        return document(self.run("cache", *arguments, "--stage-store", f"file://{self.folder}/far", "--json"))
+        return document(self.run("cache", *arguments, "--stage-store", f"file://{self.folder}/remote", "--json"))
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +40,12 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     folder = tmp_path_factory.mktemp("search")
     (folder / "study.yaml").write_text(STUDY)
     made = Searched(folder, {})
-    store = f"file://{folder}/far"
+    store = f"file://{folder}/remote"
     done = made.run("search", "study.yaml", "--home", "home", "--stage-store", store, "--json")
     return Searched(folder, document(done))
 
 
-def test_a_search_keeps_its_results_at_the_url_and_gives_up_its_use(searched: Searched) -> None:
+def test_a_search_keeps_its_results_at_the_url_and_is_no_user_of_them_any_more(searched: Searched) -> None:
     found = searched.cache()
     assert {"teacher", "training", "lowering", "measuring"} <= set(found["stages"])
     assert found["in_use_by"] == []
@@ -53,7 +53,7 @@ def test_a_search_keeps_its_results_at_the_url_and_gives_up_its_use(searched: Se
     assert not any((searched.folder / "home" / "stages").rglob("*.json"))
 
 
-def test_a_front_is_exported_by_a_machine_that_has_nothing_yet_and_last_evicted(searched: Searched) -> None:
+def test_a_front_is_exported_by_a_machine_that_has_nothing_yet_and_evicted_last(searched: Searched) -> None:
     entries = {entry["key"]: entry for entry in searched.cache("list")["entries"]}
     removed = searched.cache("prune", "--to", "32KiB")["removed"]
     left = set(entries) - set(removed)

@@ -42,7 +42,8 @@ from search.request.read_request import merge
 from search.request.space_file import space_document
 from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
-from search.study.study import StudySettings, make_study, open_storage, records
+from search.study.storage import open_storage
+from search.study.study import StudySettings, make_study, records
 from search.study.study_lock import lock_study
 from spaces.errors import WorkFailed
 from spaces.space_document import make_space

@@ -11,7 +11,8 @@ from dashboards.spool import read_run_ids
 from search.commands.terminal import number_column, plain_table
 from search.front.front_document import front_document
 from search.request.locations import Home, LocationOptions, Locations
-from search.study.study import find_study, open_storage
+from search.study.storage import open_storage
+from search.study.study import find_study
 
 
 def list_studies(options: LocationOptions, *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ It is found by timing the baseline against itself.
 """
 
 from search.driver.search_context import SearchContext
-from search.study.study import TIMING_RESOLUTION
+from search.study.attributes import TIMING_RESOLUTION
 
 
 def measure_timing_resolution(search: SearchContext) -> bool:

@@ -9,7 +9,8 @@ from optuna.trial import TrialState
 from search.front.front import MeasurementsByTrial, find_ties, front_numbers
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.objective import find_objectives
-from search.study.study import TIMING_RESOLUTION, TrialRecord, record, records, resolution_of
+from search.study.attributes import TIMING_RESOLUTION
+from search.study.study import TrialRecord, record, records, resolution_of
 
 Document = dict[str, Any]
 

@@ -1,1 +1,1 @@
-"""What lies in Optuna's storage, and who may write it."""
+"""Optuna's storage of studies, what is kept in a study, and the lock of the process that drives it."""

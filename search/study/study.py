@@ -1,4 +1,4 @@
-"""A study in Optuna's storage: made or found again, with what is ours in its attributes."""
+"""A study in Optuna's storage: made or loaded, and read as records."""
 
 import json
 from collections.abc import Mapping
@@ -6,32 +6,24 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import optuna
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from runners.runner import WorkloadFacts
 from search.objectives.objective import Objective
-from search.study.storage import open_storage
+from search.study.attributes import (
+    CONFIGURATION,
+    ENVIRONMENT,
+    FACTS,
+    FAILURE,
+    MEASUREMENT,
+    SETTINGS,
+    STOPPED,
+    TIMING_RESOLUTION,
+)
 from spaces.configuration import Configuration
 from spaces.environment import Environment
 from spaces.errors import RequestError
-
-__all__ = [
-    "TIMING_RESOLUTION",
-    "StudySettings",
-    "TrialRecord",
-    "find_study",
-    "make_study",
-    "open_storage",
-    "record",
-    "records",
-    "refuse_other_settings",
-    "resolution_of",
-    "stored_facts",
-    "timing_resolution",
-]
-
-TIMING_RESOLUTION = "timing_resolution"
-"""The attribute of a study with the ``resolution``, and ``unstable``: why it should not be trusted, or empty."""
 
 _STATES = {
     TrialState.COMPLETE: "complete",
@@ -44,13 +36,13 @@ _STATES = {
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial as Optuna keeps it, in our words.
+    """A trial of a study.
 
     Attributes:
         number: Its number in the study.
         state: ``complete``, ``failed``, ``stopped`` or ``running``.
-        configuration: Its choices, or None where the driver died before they were drawn.
-        measurement: Figures as JSON, or None.
+        configuration: Its choices, or None where the driver died before they were recorded.
+        measurement: The fields of its `runners.measuring.measurement.Measurement`, or None.
         failure: Why it failed or was stopped, or None.
     """
 
@@ -63,16 +55,16 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class StudySettings:
-    """What makes a study the study it is; kept with it, so that its name is enough to go on.
+    """What has to be the same for a study to be continued; kept with it, so that its name is enough to continue it.
 
     Attributes:
-        workload: The workload's reference.
-        space: ``{parameter: [values]}``.
+        workload: The name of the workload, or what defines it.
+        space: The values of each technique, by its name.
         objectives: Names of measured quantities.
-        constraints: Bounds as text.
-        seed: Of everything random.
-        device: The machine that measures.
-        fingerprint: Of the workload's data and code.
+        constraints: Bounds as text, such as ``latency_p90_ms<=5``.
+        seed: The seed of everything random.
+        device: The name of the machine that measures.
+        fingerprint: A hash of the workload's data and code.
     """
 
     workload: Any
@@ -84,12 +76,12 @@ class StudySettings:
     fingerprint: str
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """The settings in JSON's own types."""
         document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return document
 
 
-def find_study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
+def find_study(storage: BaseStorage, name: str) -> optuna.Study:
     """The study called ``name``.
 
     Raises:
@@ -103,17 +95,25 @@ def find_study(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study:
 
 
 def make_study(
-    storage: optuna.storages.BaseStorage,
+    storage: BaseStorage,
     name: str,
     objectives: tuple[Objective, ...],
     settings: StudySettings,
     environment: Environment,
     facts: WorkloadFacts,
 ) -> optuna.Study:
-    """The study called ``name``: a new one, or the existing one when its settings are the same.
+    """The study called ``name``: the existing one where its settings are the same, or a new one.
+
+    Args:
+        storage: The storage that keeps it.
+        name: Its name in the storage.
+        objectives: What is optimised; they give the directions of a new study.
+        settings: What has to be the same where the study exists.
+        environment: The machine that measures; kept with a new study.
+        facts: What is known of the workload; kept with a new study.
 
     Raises:
-        RequestError: It exists with other settings; the message says which.
+        RequestError: The study exists with other settings, which the message names.
     """
     if name in optuna.get_all_study_names(storage):
         study = optuna.load_study(study_name=name, storage=storage)
@@ -122,15 +122,15 @@ def make_study(
     study = optuna.create_study(
         study_name=name, storage=storage, directions=[objective.direction for objective in objectives]
     )
-    study.set_user_attr("environment", environment.to_json())
-    study.set_user_attr("facts", asdict(facts))
-    study.set_user_attr("settings", settings.to_json())
+    study.set_user_attr(ENVIRONMENT, environment.to_json())
+    study.set_user_attr(FACTS, asdict(facts))
+    study.set_user_attr(SETTINGS, settings.to_json())
     return study
 
 
 def refuse_other_settings(study: optuna.Study, settings: StudySettings) -> None:
-    """Raise `RequestError` where ``study`` was made with other settings than these."""
-    old, new = study.user_attrs.get("settings"), settings.to_json()
+    """Raise `RequestError` where ``study`` was made with settings other than ``settings``, or not by frontrunner."""
+    old, new = study.user_attrs.get(SETTINGS), settings.to_json()
     if old is None:
         raise RequestError(f"study {study.study_name!r} was not made by frontrunner; give another name with --study")
     different = [_difference(name, old.get(name), new[name]) for name in new if old.get(name) != new[name]]
@@ -146,33 +146,33 @@ def _difference(name: str, old: Any, new: Any) -> str:
 
 
 def records(study: optuna.Study) -> list[TrialRecord]:
-    """All trials of ``study`` in the order of their numbers."""
+    """The records of all trials of ``study``, in the order of their numbers."""
     return [record(trial) for trial in study.get_trials(deepcopy=False)]
 
 
 def record(trial: FrozenTrial) -> TrialRecord:
-    """One trial in our words."""
-    text = trial.user_attrs.get("configuration")
+    """The record of one trial."""
+    text = trial.user_attrs.get(CONFIGURATION)
     return TrialRecord(
         number=trial.number,
         state=_STATES[trial.state],
         configuration=Configuration.from_json(text) if text else None,
-        measurement=trial.user_attrs.get("measurement"),
-        failure=trial.user_attrs.get("failure") or trial.user_attrs.get("stopped"),
+        measurement=trial.user_attrs.get(MEASUREMENT),
+        failure=trial.user_attrs.get(FAILURE) or trial.user_attrs.get(STOPPED),
     )
 
 
 def timing_resolution(study: optuna.Study) -> float:
-    """The smallest relative difference in speed that the machine of ``study`` lets be believed; 0 where unknown."""
+    """The smallest relative difference in speed that can be measured in ``study``; 0 where it is not known."""
     return resolution_of(study.user_attrs)
 
 
 def resolution_of(attributes: Mapping[str, Any]) -> float:
-    """`timing_resolution` of the study that has these attributes."""
+    """The `timing_resolution` of the study whose user attributes are ``attributes``."""
     return float(attributes.get(TIMING_RESOLUTION, {}).get("resolution", 0.0))
 
 
 def stored_facts(study: optuna.Study) -> WorkloadFacts:
-    """What was found out about the workload when the study was made."""
-    document = dict(study.user_attrs["facts"])
+    """What was known of the workload when ``study`` was made."""
+    document = dict(study.user_attrs[FACTS])
     return WorkloadFacts(**{**document, "input_shape": tuple(document["input_shape"])})

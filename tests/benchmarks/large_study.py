@@ -21,7 +21,8 @@ from search.request.locations import Home
 from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
 from search.samplers.recorded_draws import distributions_of
-from search.study.study import StudySettings, make_study, open_storage
+from search.study.storage import open_storage
+from search.study.study import StudySettings, make_study
 from spaces.configuration import Configuration
 from spaces.environment import BackendFacts, Environment
 from spaces.space_document import make_space

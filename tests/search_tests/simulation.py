@@ -19,7 +19,8 @@ from search.samplers.distinct_sampler import DistinctSampler
 from search.samplers.ehvi_sampler import EHVISampler
 from search.samplers.factory import make_sampler
 from search.samplers.starting_points import starting_points
-from search.study.study import StudySettings, TrialRecord, make_study, open_storage, records
+from search.study.storage import open_storage
+from search.study.study import StudySettings, TrialRecord, make_study, records
 from spaces.configuration import Configuration
 from spaces.environment import BackendFacts, Environment
 from spaces.search_space import SearchSpace

@@ -12,7 +12,8 @@ from search.request.locations import Home, LocationOptions, Locations
 from search.request.read_request import BUDGET_CONSTRAINTS, BUDGET_OBJECTIVES, from_yaml, merge
 from search.request.space_file import space_document
 from search.request.study_request import StudyRequest
-from search.study.study import StudySettings, make_study, open_storage
+from search.study.storage import open_storage
+from search.study.study import StudySettings, make_study
 from spaces.errors import RequestError
 
 

@@ -1,0 +1,56 @@
+"""The names of the user attributes in which frontrunner keeps what it knows of a study and of its trials.
+
+Optuna stores the attributes as JSON beside the parameters and values: `optuna.Study.user_attrs` and
+`optuna.trial.FrozenTrial.user_attrs` read them. How far a trial violates each constraint is kept by Optuna itself.
+"""
+
+# Attributes of a study, written when it is made.
+SETTINGS = "settings"
+"""`search.study.study.StudySettings`: what has to be the same for the study to be continued."""
+FACTS = "facts"
+"""`runners.runner.WorkloadFacts`: name, metric, fingerprint and input of the workload."""
+ENVIRONMENT = "environment"
+"""`spaces.environment.Environment`: the machine that measures, with its backends."""
+
+# Attributes of a study, written again by every search that continues it.
+BUDGETS = "budgets"
+"""How many trials, how long, which sampler, from which earlier study."""
+PLACES = "places"
+"""Where the home, the stage store and the tracking are."""
+STATUS = "status"
+"""``running``, ``finished``, ``interrupted`` or ``failed``."""
+TIMING_RESOLUTION = "timing_resolution"
+"""The smallest relative difference in speed that can be measured: ``resolution``; why it is not trusted: ``unstable``;
+and the number of the measurement: ``occasion``."""
+BASELINE_MINIMA = "baseline_minima"
+"""The shortest time of the baseline on each machine."""
+SCREENED = "screened"
+"""``screened:0``, ``screened:1`` and so on: configurations that were timed untrained, with figures and seconds."""
+FINAL = "final"
+"""Figures of the final measurement by trial number, the baseline's as ``0``."""
+FINAL_TRIALS = "final_trials"
+"""The number of trials when the final measurement was made."""
+FINAL_OCCASION = "final_occasion"
+"""The number of final measurements so far."""
+
+# Attributes of a trial, written before anything runs for it.
+CONFIGURATION = "configuration"
+"""All choices of the trial, as canonical JSON; parameters that were not drawn are missing in `Trial.params` alone."""
+
+# Attributes of a trial, written just before Optuna is told its result.
+SECONDS = "seconds"
+"""How long each stage took, by its name; stages that came out of the store are missing."""
+RUNGS = "rungs"
+"""Accuracy on the validation split by the number of epochs trained."""
+COMPETED = "competed"
+"""The levels of its training in epochs: ``levels``; its losses at each rung where it competed: ``losses``."""
+MEASUREMENT = "measurement"
+"""Of a complete trial: `runners.measuring.measurement.Measurement` as JSON."""
+STAGES = "stages"
+"""Of a complete trial: the key of each stage by its name, under which the stage store has the result."""
+SPEED = "speed"
+"""Of a trial that was stopped: the figures of its screening, or nothing."""
+STOPPED = "stopped"
+"""Of a trial that was stopped: why."""
+FAILURE = "failure"
+"""Of a trial that failed: why."""

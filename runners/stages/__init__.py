@@ -1,1 +1,7 @@
-"""One file each: a step of building a candidate, and how steps are chained and named."""
+"""How a candidate is built: one file for each stage, and how stages are chained, named and run.
+
+`chain` puts the stages of a configuration together, `keys` names their results, and `run` runs one of them and keeps
+its result. In their order they are `teacher`, `transforming` for each change of the network, `training` for each level,
+`quantising`, `lowering` and `measuring`. Where only the speed is asked for, `settling` stands in for the training.
+`comparing` times a whole front, and `calibrating` the baseline against itself.
+"""

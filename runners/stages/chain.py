@@ -92,7 +92,7 @@ class Chains:
         Args:
             configuration: A candidate whose chain is done.
             trials: Number of trials that the study had.
-            occasion: How often its front was measured before; both together keep an old figure from being a new one.
+            occasion: How often its front was measured before; with ``trials`` it gives every measurement its own key.
         """
         searched = self.chain(configuration)[-1]
         settings = {

@@ -5,7 +5,7 @@ import pkgutil
 from types import ModuleType
 from typing import Any
 
-from spaces.errors import RequestError
+from spaces.errors import RequestError, in_one_line
 
 
 def walk(package: ModuleType, attribute: str) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def _declared(dotted: str, attribute: str) -> Any:
     try:
         module = importlib.import_module(dotted)
     except Exception as error:
-        raise RequestError(f"{dotted} fails to import ({type(error).__name__}: {error}); mend or remove it") from error
+        raise RequestError(f"{dotted} fails to import ({in_one_line(error)}); mend or remove it") from error
     if not hasattr(module, attribute):
         raise RequestError(f"{dotted} defines no {attribute}; every file in this folder declares one")
     declared = getattr(module, attribute)

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from spaces.errors import WorkFailed
+from spaces.errors import WorkFailed, in_one_line
 
 FEWEST_CHANNELS = 4
 
@@ -39,7 +39,7 @@ def slim(model: Any, example: Any, *, keep: float, criterion: Literal["magnitude
         with torch.no_grad():
             slimmed = model(example).shape
     except Exception as error:
-        raise WorkFailed(f"channels cannot be removed from this network ({type(error).__name__}: {error})") from error
+        raise WorkFailed(f"channels cannot be removed from this network ({in_one_line(error)})") from error
     if slimmed != shape:
         raise WorkFailed(f"removing channels changed the outputs from {tuple(shape)} to {tuple(slimmed)}")
     if _size(model) == before:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search.objectives.arrays import Floats
 from search.objectives.objective import Objective
-
-Floats = NDArray[np.float64]
 
 TOLERATED_DROP = 0.10
 """An accuracy this far below the baseline's, as a fraction, adds nothing to the hypervolume."""

@@ -2,12 +2,11 @@
 
 import moocore
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from search.objectives.arrays import Floats, Mask
 
 
-def dominates(points: Floats, upper: Floats, others: Floats, others_lower: Floats) -> NDArray[np.bool_]:
+def dominates(points: Floats, upper: Floats, others: Floats, others_lower: Floats) -> Mask:
     """Whether one point dominates another beyond the intervals of both.
 
     It does where it is at least as good in every objective by the estimates, and in some objective the upper end of
@@ -19,12 +18,12 @@ def dominates(points: Floats, upper: Floats, others: Floats, others_lower: Float
         others: Estimates of the other point or points; rows are broadcast against the rows of ``points``.
         others_lower: The lower ends of their intervals.
     """
-    at_least_as_good: NDArray[np.bool_] = np.all(points <= others, axis=-1)
-    certainly_better: NDArray[np.bool_] = np.any(upper < others_lower, axis=-1)
+    at_least_as_good: Mask = np.all(points <= others, axis=-1)
+    certainly_better: Mask = np.any(upper < others_lower, axis=-1)
     return at_least_as_good & certainly_better
 
 
-def nondominated(points: Floats, lower: Floats | None = None, upper: Floats | None = None) -> NDArray[np.bool_]:
+def nondominated(points: Floats, lower: Floats | None = None, upper: Floats | None = None) -> Mask:
     """Which rows of ``points`` ``(n_points, n_objectives)`` no other row dominates, shape ``(n_points,)``.
 
     Equal rows do not dominate each other: all of them are kept. With intervals a row must be dominated beyond them

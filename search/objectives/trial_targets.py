@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
+from search.objectives.arrays import Floats
 from search.objectives.constraint import Constraint
 from search.objectives.loss_table import compared_quantity, losses
 from search.objectives.objective import Objective
@@ -40,14 +40,14 @@ class TrialTargets:
         self._improvements: dict[int, list[float]] = {}
         """By epochs of training, how much accuracy each complete trial still gained."""
 
-    def of_measurement(self, measurement: Mapping[str, Any]) -> NDArray[np.float64]:
+    def of_measurement(self, measurement: Mapping[str, Any]) -> Floats:
         """The targets of a measurement, perhaps a partial one, shape ``(n_objectives + n_constraints,)``."""
         known = losses(self.objectives, measurement, self.baseline)
         missing = [measurement.get(compared_quantity(objective.name)) is None for objective in self.objectives]
         violations = [self._violation(constraint, measurement) for constraint in self.constraints]
         return np.array([*np.where(missing, np.nan, known), *violations], dtype=float)
 
-    def of_trial(self, trial: FrozenTrial) -> NDArray[np.float64] | None:
+    def of_trial(self, trial: FrozenTrial) -> Floats | None:
         """The targets of a complete trial, or of one that was stopped early; None for any other."""
         attributes = trial.user_attrs
         if "measurement" in attributes:

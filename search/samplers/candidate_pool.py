@@ -1,79 +1,99 @@
-"""What is known of each candidate: where it lies, which trial has it, what was measured."""
+"""The pool of candidates that a sampler chooses from, with what is known of each."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from search.samplers.candidate_space import Candidates, key_of, neighbours
-from search.samplers.encoding import Encoding, Floats
-from spaces.configuration import Scalar
+from search.objectives.arrays import Floats, Indices, Mask
+from search.samplers.candidate_space import Candidate, CandidateSpace, candidate_key, neighbours
+from search.samplers.encoding import Encoding
 
-Rows = NDArray[np.intp]
-
-ENUMERATED = 20_000
-"""A space of so many candidates is listed; of a larger one this many are kept in view."""
+MAX_ENUMERATED = 20_000
+"""A space of so many candidates is in the pool as a whole; of a larger one, about this many candidates are."""
 
 
 class CandidatePool:
-    """Candidates as rows of arrays; a row never changes its number.
+    """Candidates and what is known of them, as arrays; a candidate keeps its index.
+
+    Args:
+        space: The space of the candidates.
+        n_targets: Number of targets.
+        rng: Draws the candidates of a space that is too large for the pool.
 
     Attributes:
-        features: The candidates.
-        rows: Their coordinates, ``(n, n_coordinates)``.
-        values: Their columns, ``(n, n_columns)``, NaN where unknown.
-        taken: Whether a trial has them, ``(n,)``.
-        pending: Whether that trial is under way, ``(n,)``.
-        done: Whether that trial is complete, ``(n,)``.
-        screened: Whether they were looked up, ``(n,)``.
-        listed: Whether they were looked up or listed for it, ``(n,)``.
+        candidates: The candidates, ``n`` of them.
+        features: Their encoding, ``(n, n_features)``.
+        targets: Their observed targets to minimise, ``(n, n_targets)``, NaN where unknown.
+        is_excluded: Whether a candidate must not be proposed: it has a trial or was left out, ``(n,)``.
+        is_pending: Whether a candidate has an unfinished trial, ``(n,)``.
+        is_complete: Whether a candidate has a complete trial, ``(n,)``.
+        is_screened: Whether cheap targets of a candidate were observed without a trial, ``(n,)``.
+        is_shortlisted: Whether they were, or a shortlist asked for it, ``(n,)``.
     """
 
-    def __init__(self, candidates: Candidates, columns: int, random: np.random.Generator) -> None:
-        self._candidates = candidates
-        self._random = random
-        self.encoding = Encoding(candidates.scales)
-        self.features: list[Mapping[str, Scalar]] = []
-        self._numbers: dict[Hashable, int] = {}
-        self.rows: Floats = self.encoding.rows([])
-        self.values: Floats = np.zeros((0, columns))
-        self.taken = self.pending = self.done = self.screened = self.listed = np.zeros(0, dtype=bool)
-        self.add(candidates.every(ENUMERATED))
-        self.complete = len(self.features) > 0
-        """Whether the whole space is in view."""
-        self.widen(())
+    def __init__(self, space: CandidateSpace, n_targets: int, rng: np.random.Generator) -> None:
+        self._space = space
+        self._rng = rng
+        self.encoding = Encoding(space.parameter_values)
+        self.candidates: list[Candidate] = []
+        self._index_of: dict[Hashable, int] = {}
+        self.features: Floats = self.encoding.encode([])
+        self.targets: Floats = np.zeros((0, n_targets))
+        self.is_excluded: Mask = np.zeros(0, dtype=bool)
+        self.is_pending: Mask = np.zeros(0, dtype=bool)
+        self.is_complete: Mask = np.zeros(0, dtype=bool)
+        self.is_screened: Mask = np.zeros(0, dtype=bool)
+        self.is_shortlisted: Mask = np.zeros(0, dtype=bool)
+        self.add(space.enumerate(MAX_ENUMERATED))
+        self._holds_the_whole_space = len(self.candidates) > 0
+        self.expand(())
 
     def __len__(self) -> int:
-        return len(self.features)
+        return len(self.candidates)
 
-    def add(self, found: Sequence[Mapping[str, Scalar]]) -> Rows:
-        """The rows of these candidates, new ones at the end."""
-        before = len(self.features)
-        numbers = [self._number(candidate) for candidate in found]
-        fresh = len(self.features) - before
-        if fresh:
-            self.rows = np.vstack([self.rows, self.encoding.rows(self.features[before:])])
-            self.values = np.vstack([self.values, np.full((fresh, self.values.shape[1]), np.nan)])
-            for flags in ("taken", "pending", "done", "screened", "listed"):
-                setattr(self, flags, np.append(getattr(self, flags), np.zeros(fresh, dtype=bool)))
-        return np.array(numbers, dtype=np.intp)
+    @property
+    def is_observed(self) -> Mask:
+        """Whether all targets of a candidate are known from a complete trial, ``(n,)``."""
+        is_known: Mask = np.all(np.isfinite(self.targets), axis=1)
+        return is_known & self.is_complete
 
-    def widen(self, around: Sequence[int]) -> None:
-        """Take more of a large space into view: what is next to the rows ``around``, and others at random."""
-        if self.complete or len(self.features) > 2 * ENUMERATED:
+    def add(self, candidates: Sequence[Candidate]) -> Indices:
+        """The indices of ``candidates``; those that are not in the pool yet are added at its end."""
+        before = len(self)
+        indices = [self._index(candidate) for candidate in candidates]
+        n_new = len(self) - before
+        if n_new:
+            self.features = np.vstack([self.features, self.encoding.encode(self.candidates[before:])])
+            self.targets = np.vstack([self.targets, np.full((n_new, self.targets.shape[1]), np.nan)])
+            self.is_excluded = np.pad(self.is_excluded, (0, n_new))
+            self.is_pending = np.pad(self.is_pending, (0, n_new))
+            self.is_complete = np.pad(self.is_complete, (0, n_new))
+            self.is_screened = np.pad(self.is_screened, (0, n_new))
+            self.is_shortlisted = np.pad(self.is_shortlisted, (0, n_new))
+        return np.array(indices, dtype=np.intp)
+
+    def expand(self, around: Iterable[int]) -> None:
+        """Add candidates of a space that is too large: neighbours of those with the indices ``around``, and others.
+
+        A pool that holds the whole space, or is twice as large as it needs to be, stays as it is.
+        """
+        if self._holds_the_whole_space or len(self) > 2 * MAX_ENUMERATED:
             return
-        found = [near for row in around for near in neighbours(self._candidates, self.features[row], self._random)]
-        missing = max(0, ENUMERATED // 2 - len(self.features))
-        self.add([*found, *(self._candidates.draw({}, self._random) for _ in range(missing))])
+        found: list[Candidate] = []
+        for index in around:
+            found.extend(neighbours(self._space, self.candidates[index], self._rng))
+        for _ in range(MAX_ENUMERATED // 2 - len(self)):
+            found.append(self._space.sample({}, self._rng))
+        self.add(found)
 
-    def learn(self, row: int, vector: Floats) -> None:
-        """Keep what is finite in ``vector`` ``(n_columns,)``."""
-        finite = np.isfinite(vector)
-        self.values[row, finite] = vector[finite]
+    def observe(self, index: int, targets: Floats) -> None:
+        """Keep the finite ones among ``targets`` ``(n_targets,)`` of one candidate."""
+        is_known = np.isfinite(targets)
+        self.targets[index, is_known] = targets[is_known]
 
-    def _number(self, candidate: Mapping[str, Scalar]) -> int:
-        key = key_of(candidate)
-        if key not in self._numbers:
-            self._numbers[key] = len(self.features)
-            self.features.append(candidate)
-        return self._numbers[key]
+    def _index(self, candidate: Candidate) -> int:
+        key = candidate_key(candidate)
+        if key not in self._index_of:
+            self._index_of[key] = len(self.candidates)
+            self.candidates.append(candidate)
+        return self._index_of[key]

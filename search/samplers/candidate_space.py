@@ -1,5 +1,6 @@
-"""The candidates that a sampler chooses among: all of a small space, a sample of a large one."""
+"""The candidates that a sampler chooses among: a discrete space of Optuna distributions or of configurations."""
 
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,157 +8,208 @@ from itertools import islice, product
 from typing import Protocol
 
 import numpy as np
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
-from search.samplers.distribution_values import levels, size_of, value_at
-from search.samplers.encoding import Scale
 from search.samplers.recorded_draws import distributions_of
 from spaces.configuration import Configuration, Scalar
 from spaces.search_space import SearchSpace
 
-_STEPS = 12
-"""Values of one feature that are tried around a candidate."""
+Candidate = Mapping[str, Scalar]
+"""One point of the space: a value for each parameter that it has."""
+
+_MAX_NEIGHBOURS = 12
+"""Other values of one parameter that are tried around a candidate."""
+
+_MAX_LEVELS = 1_000
+"""Values of a numeric parameter that are listed; those of a longer range are listed with gaps."""
 
 
-def key_of(features: Mapping[str, Scalar]) -> Hashable:
-    """What two candidates share exactly when they are the same."""
-    return frozenset(features.items())
-
-
-class Candidates(Protocol):
-    """A discrete space; a candidate is the mapping of its features."""
+class CandidateSpace(Protocol):
+    """A discrete space of candidates."""
 
     @property
-    def scales(self) -> Mapping[str, Scale]:
-        """The values of each feature."""
+    def parameter_values(self) -> Mapping[str, tuple[Scalar, ...]]:
+        """The values of each parameter, those of a long numeric range with gaps."""
 
-    def every(self, limit: int) -> list[Mapping[str, Scalar]]:
+    def enumerate(self, limit: int) -> list[Candidate]:
         """All candidates; an empty list where there are more than ``limit``."""
 
-    def draw(self, wanted: Mapping[str, Scalar], random: np.random.Generator) -> Mapping[str, Scalar]:
-        """A random candidate that has the ``wanted`` features wherever it can."""
+    def sample(self, fixed: Candidate, rng: np.random.Generator) -> Candidate:
+        """A random candidate that has the ``fixed`` values wherever it can."""
 
-    def features(self, trial: FrozenTrial) -> Mapping[str, Scalar] | None:
-        """The candidate that ``trial`` runs or ran; None where the trial does not say."""
+    def candidate_of(self, trial: FrozenTrial) -> Candidate | None:
+        """The candidate that ``trial`` evaluates; None where the trial does not say."""
 
-    def parameters(self, candidate: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """What a trial of this candidate is told for the parameters it asks for."""
+    def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
+        """The values that a trial of this candidate suggests, by Optuna's parameter names."""
 
-    def distributions(self, candidate: Mapping[str, Scalar]) -> dict[str, BaseDistribution]:
+    def distributions(self, candidate: Candidate) -> dict[str, BaseDistribution]:
         """The distributions of these parameters."""
 
 
 @dataclass(frozen=True)
-class DistributionCandidates:
+class DistributionSpace:
     """Every combination of the values of Optuna distributions.
 
+    Attributes:
+        search_space: Distributions by parameter; floats need a step.
+
     Raises:
-        ValueError: A float has no step, so that its values cannot be listed.
+        ValueError: A float distribution has no step, so that it is not discrete.
     """
 
-    space: Mapping[str, BaseDistribution]
+    search_space: Mapping[str, BaseDistribution]
 
     def __post_init__(self) -> None:
-        for distribution in self.space.values():
-            size_of(distribution)
+        for distribution in self.search_space.values():
+            _size(distribution)
 
     @cached_property
-    def scales(self) -> Mapping[str, Scale]:
-        """The values of each parameter; of a long range a thousand of them."""
-        return {name: Scale(levels(distribution)) for name, distribution in self.space.items()}
+    def parameter_values(self) -> Mapping[str, tuple[Scalar, ...]]:
+        """The values of each parameter, at most a thousand of a numeric one."""
+        return {name: _listed_values(distribution) for name, distribution in self.search_space.items()}
 
-    def every(self, limit: int) -> list[Mapping[str, Scalar]]:
-        """The product of all values, or nothing where it is larger than ``limit``."""
-        sizes = [size_of(distribution) for distribution in self.space.values()]
-        if np.prod([float(size) for size in sizes]) > limit:
+    def enumerate(self, limit: int) -> list[Candidate]:
+        """The product of all values; an empty list where it has more than ``limit``."""
+        if math.prod(_size(distribution) for distribution in self.search_space.values()) > limit:
             return []
-        values = [[value_at(d, i) for i in range(size)] for d, size in zip(self.space.values(), sizes, strict=True)]
-        return [dict(zip(self.space, combination, strict=True)) for combination in product(*values)]
+        values = [[_value(d, index) for index in range(_size(d))] for d in self.search_space.values()]
+        return [dict(zip(self.search_space, combination, strict=True)) for combination in product(*values)]
 
-    def draw(self, wanted: Mapping[str, Scalar], random: np.random.Generator) -> Mapping[str, Scalar]:
-        """Each parameter as wanted, or uniformly among its values."""
-        return {
-            name: wanted[name] if name in wanted else value_at(d, int(random.integers(size_of(d))))
-            for name, d in self.space.items()
-        }
+    def sample(self, fixed: Candidate, rng: np.random.Generator) -> Candidate:
+        """A candidate with the ``fixed`` values, the others drawn uniformly."""
+        candidate: dict[str, Scalar] = {}
+        for name, distribution in self.search_space.items():
+            if name in fixed:
+                candidate[name] = fixed[name]
+            else:
+                candidate[name] = _value(distribution, int(rng.integers(_size(distribution))))
+        return candidate
 
-    def features(self, trial: FrozenTrial) -> Mapping[str, Scalar] | None:
+    def candidate_of(self, trial: FrozenTrial) -> Candidate | None:
         """The trial's parameters, where it has all of them."""
-        known = trial.params or trial.system_attrs.get("fixed_params", {})  # one that was enqueued has the latter
-        return {name: known[name] for name in self.space} if all(name in known for name in self.space) else None
+        enqueued = trial.system_attrs.get("fixed_params", {})
+        parameters = trial.params or enqueued
+        if not all(name in parameters for name in self.search_space):
+            return None
+        return {name: parameters[name] for name in self.search_space}
 
-    def parameters(self, candidate: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
         """The candidate itself."""
         return dict(candidate)
 
-    def distributions(self, candidate: Mapping[str, Scalar]) -> dict[str, BaseDistribution]:
-        """The space as it was given."""
-        return dict(self.space)
+    def distributions(self, candidate: Candidate) -> dict[str, BaseDistribution]:
+        """The distributions as they were given."""
+        return dict(self.search_space)
 
 
 @dataclass(frozen=True)
-class SpaceCandidates:
-    """The configurations of a search space; their choices are the features."""
+class ConfigurationSpace:
+    """The configurations of a `SearchSpace`, which depend on what can run together.
+
+    Attributes:
+        space: The search space.
+    """
 
     space: SearchSpace
 
     @cached_property
-    def scales(self) -> Mapping[str, Scale]:
-        """The offered values of each axis, and the one that leaves the teacher as it is."""
-        neutral = self.space.baseline()
-        offered = {axis.name: dict.fromkeys(axis.values) for axis in self.space.axes}
-        return {
-            name: Scale(tuple(values | ({neutral[name]: None} if name in neutral else {})))
-            for name, values in offered.items()
-        }
+    def parameter_values(self) -> Mapping[str, tuple[Scalar, ...]]:
+        """The offered values of each axis, and the baseline's."""
+        baseline = self.space.baseline()
+        values = {}
+        for axis in self.space.axes:
+            listed = dict.fromkeys(axis.values)
+            if axis.name in baseline:
+                listed[baseline[axis.name]] = None
+            values[axis.name] = tuple(listed)
+        return values
 
-    def every(self, limit: int) -> list[Mapping[str, Scalar]]:
-        """Every configuration, or nothing where there are more than ``limit``."""
-        listed: list[Mapping[str, Scalar]] = list(islice(self.space.configurations(), limit + 1))
+    def enumerate(self, limit: int) -> list[Candidate]:
+        """Every configuration; an empty list where there are more than ``limit``."""
+        listed: list[Candidate] = list(islice(self.space.configurations(), limit + 1))
         return listed if len(listed) <= limit else []
 
-    def draw(self, wanted: Mapping[str, Scalar], random: np.random.Generator) -> Mapping[str, Scalar]:
-        """One value after another: the wanted one where it can run, another that can where not."""
+    def sample(self, fixed: Candidate, rng: np.random.Generator) -> Candidate:
+        """A configuration drawn axis by axis: the fixed value where it is supported, a random one where not."""
         chosen: dict[str, Scalar] = {}
         for index, axis in enumerate(self.space.axes):
             options = self.space.options(index, chosen)
-            if options:
-                value = wanted.get(axis.name)
-                if value is None or value not in options:
-                    value = options[int(random.integers(len(options)))]
-                chosen[axis.name] = value
+            if not options:
+                continue
+            if axis.name in fixed and fixed[axis.name] in options:
+                chosen[axis.name] = fixed[axis.name]
+            else:
+                chosen[axis.name] = options[int(rng.integers(len(options)))]
         return Configuration(chosen)
 
-    def features(self, trial: FrozenTrial) -> Mapping[str, Scalar] | None:
-        """The configuration that the driver wrote down for the trial."""
+    def candidate_of(self, trial: FrozenTrial) -> Candidate | None:
+        """The configuration that the driver keeps in the trial's attribute ``configuration``; None without it."""
         text = trial.user_attrs.get("configuration")
         return Configuration.from_json(text) if text else None
 
-    def parameters(self, candidate: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """The names and values with which the space draws this configuration."""
+    def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
+        """The names and values with which the search space draws this configuration."""
         return self.space.trial_parameters(candidate)
 
-    def distributions(self, candidate: Mapping[str, Scalar]) -> dict[str, BaseDistribution]:
-        """The choices that the trial is offered at each of them."""
+    def distributions(self, candidate: Candidate) -> dict[str, BaseDistribution]:
+        """The choices that the search space offers a trial of this configuration."""
         return dict(distributions_of(self.space, candidate))
 
 
-def neighbours(
-    candidates: Candidates, candidate: Mapping[str, Scalar], random: np.random.Generator
-) -> Iterator[Mapping[str, Scalar]]:
-    """Candidates that differ from one in one feature, and in what must change with it; ordered ones by one step too."""
-    for name, scale in candidates.scales.items():
-        if name in candidate:
-            values = [value for value in scale.values if value != candidate[name]]
-            if len(values) > _STEPS:
-                values = [values[int(i)] for i in random.choice(len(values), _STEPS, replace=False)]
-            for value in values:
-                yield candidates.draw({**candidate, name: value}, random)
-
-
-def as_candidates(space: "Candidates | SearchSpace | Mapping[str, BaseDistribution]") -> Candidates:
-    """What a sampler needs, made from whatever describes the space."""
+def as_candidate_space(space: CandidateSpace | SearchSpace | Mapping[str, BaseDistribution]) -> CandidateSpace:
+    """``space`` as a `CandidateSpace`."""
     if isinstance(space, SearchSpace):
-        return SpaceCandidates(space)
-    return DistributionCandidates(space) if isinstance(space, Mapping) else space
+        return ConfigurationSpace(space)
+    return DistributionSpace(space) if isinstance(space, Mapping) else space
+
+
+def candidate_key(candidate: Candidate) -> Hashable:
+    """A key that is equal for equal candidates, in whatever order they list their parameters."""
+    return frozenset(candidate.items())
+
+
+def neighbours(space: CandidateSpace, candidate: Candidate, rng: np.random.Generator) -> Iterator[Candidate]:
+    """Candidates with another value of one parameter of ``candidate``; others change only where they must with it."""
+    for name, listed in space.parameter_values.items():
+        if name not in candidate:
+            continue
+        values = [value for value in listed if value != candidate[name]]
+        if len(values) > _MAX_NEIGHBOURS:
+            values = [values[int(index)] for index in rng.choice(len(values), _MAX_NEIGHBOURS, replace=False)]
+        for value in values:
+            yield space.sample({**candidate, name: value}, rng)
+
+
+def _size(distribution: BaseDistribution) -> int:
+    """How many values a distribution has.
+
+    Raises:
+        ValueError: The distribution is continuous.
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    assert isinstance(distribution, (IntDistribution, FloatDistribution))
+    if distribution.step is None:
+        raise ValueError(f"{distribution} has no step; give it one, or list its values as categories")
+    return round((distribution.high - distribution.low) / distribution.step) + 1
+
+
+def _value(distribution: BaseDistribution, index: int) -> Scalar:
+    """The value at a position from 0 to `_size` - 1."""
+    if isinstance(distribution, CategoricalDistribution):
+        choice: Scalar = distribution.choices[index]  # type: ignore[assignment]
+        return choice
+    assert isinstance(distribution, (IntDistribution, FloatDistribution))
+    return distribution.low + index * (distribution.step or 1)
+
+
+def _listed_values(distribution: BaseDistribution) -> tuple[Scalar, ...]:
+    """All values in their order; some of a long range, equally spaced on the distribution's linear or log scale."""
+    size = _size(distribution)
+    if size <= _MAX_LEVELS or isinstance(distribution, CategoricalDistribution):
+        return tuple(_value(distribution, index) for index in range(size))
+    assert isinstance(distribution, (IntDistribution, FloatDistribution))
+    spaced = np.geomspace(1, size, _MAX_LEVELS) - 1 if distribution.log else np.linspace(0, size - 1, _MAX_LEVELS)
+    return tuple(_value(distribution, int(index)) for index in np.unique(spaced.astype(int)))

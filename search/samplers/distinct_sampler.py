@@ -86,18 +86,18 @@ class DistinctSampler(BaseSampler):
             looked_up: Whether it was timed in this study, or else is known from an earlier one.
         """
         if isinstance(self._inner, EHVISampler):
-            self._inner.learn(configuration, targets, looked_up=looked_up)
+            self._inner.observe(configuration, targets, is_cheap=looked_up)
 
     def leave_out(self, configuration: Configuration) -> None:
         """Never propose ``configuration``."""
         self._tried.add(configuration.canonical())
         if isinstance(self._inner, EHVISampler):
-            self._inner.leave_out(configuration)
+            self._inner.exclude(configuration)
 
     def set_cost_ratio(self, cost_ratio: float) -> None:
         """Set what training a candidate costs, in units of what timing it does. Only an `EHVISampler` uses it."""
-        if isinstance(self._inner, EHVISampler) and self._inner.work:
-            self._inner.work.cost_ratio = cost_ratio
+        if isinstance(self._inner, EHVISampler) and self._inner.cost_model:
+            self._inner.cost_model.cost_ratio = cost_ratio
 
     def exhausted(self) -> bool:
         """Whether every configuration of the space was proposed; False for a space of `MAX_LISTED` or more."""

@@ -1,8 +1,4 @@
-"""An Optuna sampler that proposes the candidate with the largest expected gain of hypervolume.
-
-It knows that some columns are cheap (how fast a network is, how large) and can be looked up before a trial, and
-that others (how accurate it is) are known only after training it.
-"""
+"""A sampler for Optuna that proposes the candidate with the largest expected hypervolume improvement."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,176 +9,203 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from search.samplers.acquisition import Acquisition
+from search.objectives.arrays import Floats, Mask
+from search.samplers.acquisition import AcquisitionOptimizer
 from search.samplers.candidate_pool import CandidatePool
-from search.samplers.candidate_space import Candidates, as_candidates
-from search.samplers.encoding import Floats
+from search.samplers.candidate_space import Candidate, CandidateSpace, as_candidate_space
 from search.samplers.target_layout import TargetLayout, Values
 from search.samplers.training_cost import TrainingCost
 from spaces.configuration import Scalar
 from spaces.search_space import SearchSpace
 
-LookUp = Callable[[list[dict[str, Scalar]]], Sequence[Values] | Floats]
+CheapTargets = Callable[[list[dict[str, Scalar]]], Sequence[Values] | Floats]
+"""Gives the targets of candidates that are cheap to compute, a row for each candidate, and NaN for the others."""
 
 
 class EHVISampler(BaseSampler):
-    """Proposes what no trial has, by the expected gain of hypervolume.
+    """Multi-objective Bayesian optimisation over a discrete space, some of whose targets may be cheap.
 
-    What is known is read from the study: a study that was left goes on, trials under way count as they are believed
-    to end, and failed ones are not proposed again. What was looked up for candidates without a trial is kept in
-    memory only. Once everything has been tried, parameters are drawn at random.
+    After an initial design, every target has a Gaussian process, and the candidate with the largest constrained
+    expected hypervolume improvement is proposed; `AcquisitionOptimizer` names the papers. Observations are read from
+    the study, so that a study that is left can go on. No candidate that has a trial is proposed again, whatever the
+    trial's state. Once all candidates have one, parameters are drawn at random. Pending trials count as expected.
+
+    A cheap target can be observed without a trial, as the latency of a network that is not trained. Such observations
+    come from ``cheap_targets`` before each proposal, or from whoever calls `shortlist` and `observe`. They are kept in
+    memory only.
+
+    Example:
+        Two objectives to minimise, of which the second is cheap:
+
+        >>> import optuna
+        >>> from optuna.distributions import CategoricalDistribution, IntDistribution
+        >>> from search.samplers.ehvi_sampler import EHVISampler
+        >>> space = {"layers": IntDistribution(1, 20), "kernel": CategoricalDistribution([1, 3, 5])}
+        >>> def error_and_size(trial):
+        ...     layers, kernel = trial.suggest_int("layers", 1, 20), trial.suggest_categorical("kernel", [1, 3, 5])
+        ...     return 1 / (layers * kernel), layers * kernel**2
+        >>> def only_size(candidates):
+        ...     return [[float("nan"), c["layers"] * c["kernel"] ** 2] for c in candidates]
+        >>> sampler = EHVISampler(space, 2, cheap_targets=only_size, seed=0)
+        >>> study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
+        >>> study.optimize(error_and_size, n_trials=15)
+        >>> len({tuple(trial.params.values()) for trial in study.trials})
+        15
 
     Args:
-        candidates: A `SearchSpace`, or Optuna distributions by name (floats with a step), or other `Candidates`.
-        columns: What trials and look-ups are judged by; a number is that many of the study's own values.
-        look_up: Gives for a list of parameters one row each: the columns that can be known without a trial, as
-            trials have them, and NaN for the rest.
-        look_ups: For how many candidates that is asked before each proposal.
-        start: How many trials are spread over the space before the model is asked.
-        seed: Of everything random.
-        work: What candidates cost, where some share work that is dear; then the gain for the cost decides.
+        space: Optuna distributions by parameter (floats with a step), a `SearchSpace`, or another `CandidateSpace`.
+        targets: The targets of trials; a number is that many of the study's own objectives.
+        cheap_targets: Computes the cheap targets of candidates.
+        n_cheap_evaluations: For at most how many candidates they are computed before each proposal.
+        n_startup_trials: Number of trials of the initial design.
+        seed: Of all random choices.
+        cost_model: The costs of candidates, where they differ; then the improvement per cost is maximised.
+
+    Attributes:
+        cost_model: The same.
 
     Raises:
         ValueError: A float distribution has no step.
-
-    Attributes:
-        work: The same; whoever has measured it sets its `TrainingCost.cost_ratio`.
     """
 
     def __init__(
         self,
-        candidates: Candidates | SearchSpace | Mapping[str, BaseDistribution],
-        columns: TargetLayout | int,
+        space: CandidateSpace | SearchSpace | Mapping[str, BaseDistribution],
+        targets: TargetLayout | int,
         *,
-        look_up: LookUp | None = None,
-        look_ups: int = 200,
-        start: int = 6,
+        cheap_targets: CheapTargets | None = None,
+        n_cheap_evaluations: int = 200,
+        n_startup_trials: int = 6,
         seed: int = 0,
-        work: TrainingCost | None = None,
+        cost_model: TrainingCost | None = None,
     ) -> None:
-        self._candidates = as_candidates(candidates)
-        self._columns = TargetLayout(columns) if isinstance(columns, int) else columns
-        self._look_up = look_up
-        self._look_ups = look_ups
-        random = np.random.default_rng(seed)
-        self._independent = RandomSampler(seed=seed)
-        self._pool = CandidatePool(self._candidates, self._columns.count, random)
-        self._ranking = Acquisition(self._pool, self._columns, start, random, work)
-        self.work = work
+        self._space = as_candidate_space(space)
+        self._layout = TargetLayout(targets) if isinstance(targets, int) else targets
+        self._cheap_targets = cheap_targets
+        self._n_cheap_evaluations = n_cheap_evaluations
+        self.cost_model = cost_model
+        rng = np.random.default_rng(seed)
+        self._random_sampler = RandomSampler(seed=seed)
+        self._pool = CandidatePool(self._space, self._layout.n_targets, rng)
+        self._optimizer = AcquisitionOptimizer(self._pool, self._layout, n_startup_trials, rng, cost_model)
         self._proposed: dict[int, list[int]] = {}
+        """Indices of the candidates proposed for each unfinished trial, by its number."""
         self._unfinished: set[int] = set()
-        self._read = 0
+        self._n_read = 0
 
-    def learn(
-        self, candidate: Mapping[str, Scalar], values: Values, study: Study | None = None, *, looked_up: bool = True
+    def observe(
+        self, candidate: Candidate, targets: Values, study: Study | None = None, *, is_cheap: bool = True
     ) -> None:
-        """Take in what was found out about a candidate without a trial, NaN where nothing was.
+        """Add observed targets of a candidate that has no trial.
 
         Args:
-            candidate: Its parameters, or its configuration.
-            values: One for each column, as trials have them.
-            study: Whose directions the values have; needed where `TargetLayout.losses` is off.
-            looked_up: Whether all candidates could be looked up like this; otherwise it is what another study found.
+            candidate: Its value of each parameter.
+            targets: One for each target, as trials have them; NaN where unknown.
+            study: Its directions are those of the objectives; not needed for losses.
+            is_cheap: Whether these targets of any candidate could be observed without a trial. Otherwise they come
+                from elsewhere, as from an earlier study.
         """
-        vector = self._columns.vector(values, study)
-        if looked_up:
-            self._learn([candidate], [vector])
+        to_minimise = self._layout.to_minimise(targets, study)
+        if is_cheap:
+            self._observe_cheap([candidate], [to_minimise])
             return
-        rows = self._pool.add([candidate])
-        self._pool.learn(int(rows[0]), vector)
-        self._pool.listed[rows] = np.isfinite(vector).all()
-        self._ranking.changed(rows)
+        indices = self._pool.add([candidate])
+        self._pool.observe(int(indices[0]), to_minimise)
+        self._pool.is_shortlisted[indices] = np.isfinite(to_minimise).all()
+        self._optimizer.invalidate(indices)
 
-    def leave_out(self, candidate: Mapping[str, Scalar]) -> None:
-        """Never propose nor shortlist a candidate, as where looking it up has failed."""
-        self._pool.taken[self._pool.add([candidate])] = True
+    def exclude(self, candidate: Candidate) -> None:
+        """Never propose nor shortlist a candidate, as where the evaluation of its cheap targets failed."""
+        self._pool.is_excluded[self._pool.add([candidate])] = True
 
-    def shortlist(self, study: Study, count: int) -> list[Mapping[str, Scalar]]:
-        """Up to ``count`` candidates that are most worth looking up, the best first.
+    def shortlist(self, study: Study, count: int) -> list[Candidate]:
+        """Up to ``count`` candidates whose cheap targets should be observed next, the best first.
 
-        No trial has them, nothing was learnt of them, and no earlier list of this sampler had them.
+        None of them has a trial, an observation or a place on an earlier shortlist.
         """
-        self._catch_up(study, None)
-        return [self._pool.features[row] for row in self._list(count)]
+        self._read_trials(study, None)
+        return [self._pool.candidates[index] for index in self._optimizer.shortlist(count)]
 
-    def predict(self, candidate: Mapping[str, Scalar]) -> Floats | None:
-        """What is known or else expected of a candidate, shape ``(n_columns,)``, to minimise; None without a model."""
-        return self._ranking.expected(self._pool.add([candidate]))
+    def predict(self, candidate: Candidate) -> Floats | None:
+        """Observed targets and posterior medians of the others, to minimise, ``(n_targets,)``; None without a model."""
+        predicted = self._optimizer.predict(self._pool.add([candidate]))
+        return None if predicted is None else predicted[0]
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The parameters of the candidate proposed for ``trial``, which is chosen here.
+        """The distributions of the candidate proposed for ``trial``, which is chosen here; empty where none is left.
 
-        Asked again for the same trial, it gives another one: whoever asks did not want the first.
+        When called again for the same trial, it proposes another candidate: the first was rejected.
         """
-        self._catch_up(study, trial.number)
-        if self._look_up is not None:
-            self._look(study, self._look_up)
-        earlier = self._proposed.setdefault(trial.number, [])
-        row = self._ranking.best(earlier)
-        if row is None:
+        self._read_trials(study, trial.number)
+        if self._cheap_targets is not None:
+            self._evaluate_cheap_targets(study, self._cheap_targets)
+        rejected = self._proposed.setdefault(trial.number, [])
+        index = self._optimizer.next_candidate(rejected)
+        if index is None:
             return {}
-        earlier.append(row)
-        return self._candidates.distributions(self._pool.features[row])
+        rejected.append(index)
+        return self._space.distributions(self._pool.candidates[index])
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The values of the candidate that was chosen."""
-        rows = self._proposed.get(trial.number)
-        return dict(self._candidates.parameters(self._pool.features[rows[-1]])) if rows and search_space else {}
+        """The parameters of the candidate proposed for ``trial``."""
+        proposed = self._proposed.get(trial.number)
+        if not proposed or not search_space:
+            return {}
+        return dict(self._space.parameters(self._pool.candidates[proposed[-1]]))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Any value, for a parameter that is not among the candidates'."""
-        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+        """A random value, for a parameter that the space does not have."""
+        return self._random_sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def reseed_rng(self) -> None:
-        """Draw other numbers from now on where parameters are drawn at random; proposals follow the study."""
-        self._independent.reseed_rng()
+        """Reseed the random values of parameters outside the space; proposals depend on the study alone."""
+        self._random_sampler.reseed_rng()
 
-    def _list(self, count: int) -> list[int]:
-        rows = self._ranking.unscreened(count)
-        self._pool.listed[rows] = True
-        return rows
+    def _evaluate_cheap_targets(self, study: Study, cheap_targets: CheapTargets) -> None:
+        candidates = [self._pool.candidates[index] for index in self._optimizer.shortlist(self._n_cheap_evaluations)]
+        if candidates:
+            rows = cheap_targets([self._space.parameters(candidate) for candidate in candidates])
+            self._observe_cheap(candidates, [self._layout.to_minimise(row, study) for row in rows])
 
-    def _look(self, study: Study, look_up: LookUp) -> None:
-        found = [self._pool.features[row] for row in self._list(self._look_ups)]
-        if found:
-            answers = look_up([self._candidates.parameters(candidate) for candidate in found])
-            self._learn(found, [self._columns.vector(answer, study) for answer in answers])
+    def _observe_cheap(self, candidates: Sequence[Candidate], targets: Sequence[Floats]) -> None:
+        indices = self._pool.add(candidates)
+        for index, row in zip(indices.tolist(), targets, strict=True):
+            self._pool.observe(index, row)
+        self._pool.is_screened[indices] = True
+        self._pool.is_shortlisted[indices] = True
+        is_observed: Mask = np.any(np.isfinite(targets), axis=0)
+        self._optimizer.observe_without_trial(indices, is_observed)
 
-    def _learn(self, found: Sequence[Mapping[str, Scalar]], vectors: Sequence[Floats]) -> None:
-        rows = self._pool.add(found)
-        for row, vector in zip(rows.tolist(), vectors, strict=True):
-            self._pool.learn(row, vector)
-        self._pool.screened[rows] = self._pool.listed[rows] = True
-        self._ranking.looked_up(rows, vectors)
-
-    def _catch_up(self, study: Study, current: int | None) -> None:
-        """Read the trials that are new or were not finished when they were last read."""
+    def _read_trials(self, study: Study, current: int | None) -> None:
+        """Read the trials that are new or were unfinished when they were last read, but for the ``current`` one."""
         trials = study.get_trials(deepcopy=False)
-        numbers = [*sorted(self._unfinished), *range(self._read, len(trials))]
-        self._read = len(trials)
+        numbers = [*sorted(self._unfinished), *range(self._n_read, len(trials))]
+        self._n_read = len(trials)
         self._unfinished = {number for number in numbers if not trials[number].state.is_finished()}
         for number in numbers:
             if number != current:
-                self._take(study, trials[number])
-        if self.work:
-            self.work.under_way(self._pool.features[row] for row in np.flatnonzero(self._pool.pending))
+                self._read_trial(study, trials[number])
+        if self.cost_model:
+            pending = np.flatnonzero(self._pool.is_pending)
+            self.cost_model.set_in_training(self._pool.candidates[index] for index in pending)
 
-    def _take(self, study: Study, trial: FrozenTrial) -> None:
-        """Note what a trial has and what is known of it."""
-        finished = trial.state.is_finished()
-        features = self._candidates.features(trial)
+    def _read_trial(self, study: Study, trial: FrozenTrial) -> None:
+        is_finished = trial.state.is_finished()
+        candidate = self._space.candidate_of(trial)
         proposed = self._proposed.get(trial.number, [])
-        if features is None and not proposed:
+        if candidate is None and not proposed:
             return
-        row = proposed[-1] if features is None else int(self._pool.add([features])[0])
-        if finished and self._proposed.pop(trial.number, []):
-            self._pool.pending[proposed] = False
-        self._pool.learn(row, self._columns.vector(self._columns.of(trial), study))
-        self._pool.taken[row], self._pool.pending[row] = True, not finished
-        self._pool.done[row] |= trial.state == TrialState.COMPLETE
-        if self.work and trial.state == TrialState.COMPLETE:
-            self.work.note(self._pool.features[row])
+        index = proposed[-1] if candidate is None else int(self._pool.add([candidate])[0])
+        if is_finished and self._proposed.pop(trial.number, []):
+            self._pool.is_pending[proposed] = False
+        self._pool.observe(index, self._layout.to_minimise(self._layout.trial_values(trial), study))
+        self._pool.is_excluded[index] = True
+        self._pool.is_pending[index] = not is_finished
+        if trial.state == TrialState.COMPLETE:
+            self._pool.is_complete[index] = True
+            if self.cost_model:
+                self.cost_model.mark_trained(self._pool.candidates[index])

@@ -1,91 +1,98 @@
-"""Where a candidate lies among the others, so that a short distance says that two are alike."""
+"""Encoding of candidates as vectors whose squared distances a kernel can use."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search.objectives.arrays import Floats, Indices
 from spaces.configuration import Scalar
 
-Floats = NDArray[np.float64]
-
-ACROSS = 3.0
-"""Squared distance between the ends of an ordered parameter; between two unordered choices it is 1."""
+NUMERIC_SPAN = 3.0
+"""Squared distance between the smallest and the largest value of a numeric parameter; of two categories it is 1."""
 
 
 @dataclass(frozen=True)
-class Scale:
-    """The values of one parameter: ordered where all are numbers, each as far from each other where not.
+class ParameterEncoding:
+    """The encoding of one parameter: numeric where all its values are numbers, one-hot otherwise.
+
+    The values of a numeric parameter are equally spaced in their order. A value between two of them is interpolated.
 
     Attributes:
-        values: What the parameter may be; for numbers between these, the position between them counts.
+        values: What the parameter may be.
     """
 
     values: tuple[Scalar, ...]
 
     @cached_property
-    def ordered(self) -> bool:
-        """Whether the values have positions."""
+    def is_numeric(self) -> bool:
+        """Whether all values are numbers; truth values are categories."""
         return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in self.values)
 
     @property
     def width(self) -> int:
-        """Columns of `rows`."""
-        return 2 if self.ordered else len(self.values) + 1
+        """Number of features."""
+        return 2 if self.is_numeric else len(self.values) + 1
 
-    def rows(self, values: Sequence[Scalar | None]) -> Floats:
-        """Coordinates ``(n, width)`` of ``values``; None, a parameter that was not drawn, is as far away as can be.
+    def encode(self, values: Sequence[Scalar | None]) -> Floats:
+        """The features ``(n, width)`` of ``values``.
 
-        A choice that is not among the values is halfway to every one of them.
+        None stands for a parameter that a candidate does not have; it is at least as far from every value as two
+        categories are from each other. A category that is not among the values is at half that squared distance from
+        each of them.
         """
-        return self._positions(values) if self.ordered else self._indicators(values)
+        return self._numeric(values) if self.is_numeric else self._one_hot(values)
 
-    def _positions(self, values: Sequence[Scalar | None]) -> Floats:
-        levels = np.array(sorted({float(value) for value in self.values}))
-        absent = np.array([not isinstance(value, (int, float)) for value in values])
-        numbers = np.array([0.0 if off else float(value or 0) for value, off in zip(values, absent, strict=True)])
-        places = (
-            np.interp(numbers, levels, np.linspace(0, 1, len(levels))) if len(levels) > 1 else np.zeros(len(values))
-        )
-        return np.column_stack([np.where(absent, 0.5, places) * np.sqrt(ACROSS), absent])
+    def _numeric(self, values: Sequence[Scalar | None]) -> Floats:
+        levels = np.unique(np.array(self.values, dtype=float))
+        numbers = np.array([float(value) if isinstance(value, (int, float)) else np.nan for value in values])
+        is_absent = np.isnan(numbers)
+        positions = np.interp(numbers, levels, np.linspace(0, 1, len(levels)))
+        return np.column_stack([np.where(is_absent, 0.5, positions) * np.sqrt(NUMERIC_SPAN), is_absent])
 
-    def _indicators(self, values: Sequence[Scalar | None]) -> Floats:
+    def _one_hot(self, values: Sequence[Scalar | None]) -> Floats:
         columns = {value: column for column, value in enumerate((*self.values, None))}
-        rows = np.zeros((len(values), self.width))
+        features = np.zeros((len(values), self.width))
         for row, value in enumerate(values):
             if value in columns:
-                rows[row, columns[value]] = np.sqrt(0.5)
-        return rows
+                features[row, columns[value]] = np.sqrt(0.5)
+        return features
 
 
-@dataclass(frozen=True)
 class Encoding:
-    """Turns features into coordinates whose squared distances add up over the parameters.
+    """Encodes candidates; their squared distances are sums over the parameters.
+
+    Args:
+        parameter_values: What each parameter may be.
 
     Attributes:
-        scales: The values of each parameter, by its name.
+        groups: For each feature the index of its parameter, ``(n_features,)``.
+        n_parameters: How many parameters there are.
     """
 
-    scales: Mapping[str, Scale]
+    def __init__(self, parameter_values: Mapping[str, tuple[Scalar, ...]]) -> None:
+        self._parameters = {name: ParameterEncoding(values) for name, values in parameter_values.items()}
+        self.n_parameters = len(self._parameters)
+        widths = [parameter.width for parameter in self._parameters.values()]
+        self.groups: Indices = np.repeat(np.arange(self.n_parameters, dtype=np.intp), widths)
 
-    @cached_property
-    def groups(self) -> NDArray[np.intp]:
-        """For each coordinate the number of its parameter, shape ``(n_coordinates,)``."""
-        widths = [scale.width for scale in self.scales.values()]
-        return np.repeat(np.arange(len(widths)), widths)
-
-    def rows(self, features: Sequence[Mapping[str, Scalar]]) -> Floats:
-        """Coordinates ``(n, n_coordinates)``; a parameter that is absent from some features was not drawn there."""
-        parts = [scale.rows([one.get(name) for one in features]) for name, scale in self.scales.items()]
-        return np.hstack(parts) if parts else np.zeros((len(features), 0))
+    def encode(self, candidates: Sequence[Mapping[str, Scalar]]) -> Floats:
+        """The features ``(n, n_features)`` of ``candidates``, some of which may lack some of the parameters."""
+        blocks = [np.zeros((len(candidates), 0))]
+        for name, parameter in self._parameters.items():
+            blocks.append(parameter.encode([candidate.get(name) for candidate in candidates]))
+        return np.hstack(blocks)
 
 
-def ranks(values: Floats, among: Floats) -> Floats:
-    """Where each of ``values`` stands among others, from 0 to 1: a coordinate without tails or units."""
-    order = np.unique(among[np.isfinite(among)])
-    if len(order) < 2:
+def normalised_ranks(values: Floats, observed: Floats) -> Floats:
+    """The ranks of ``values`` ``(n,)`` among the ``observed`` ones, interpolated, from 0 (smallest) to 1.
+
+    NaN among ``observed`` is ignored, and stays NaN among ``values``. With fewer than two different observed values,
+    all ranks are 0.
+    """
+    levels = np.unique(observed[np.isfinite(observed)])
+    if len(levels) < 2:
         return np.zeros(len(values))
-    places: Floats = np.interp(values, order, np.linspace(0, 1, len(order)))
-    return places
+    ranks: Floats = np.interp(values, levels, np.linspace(0, 1, len(levels)))
+    return ranks

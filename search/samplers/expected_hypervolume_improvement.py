@@ -1,155 +1,124 @@
-"""How much hypervolume a candidate is expected to add, exactly, from beliefs about each of its losses."""
+"""The expected hypervolume improvement (EHVI), exactly, from independent posteriors of the objectives.
+
+Emmerich, Giannakoglou and Naujoks (2006) introduced it; the computation over a box decomposition is that of Yang,
+Emmerich, Deutz and Bäck (2019, Efficient computation of expected hypervolume improvement using box decomposition
+algorithms, arXiv 1904.12672).
+"""
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search.objectives.arrays import Floats
 from search.objectives.pareto_front import nondominated
-from search.samplers.output_transform import Floats, ShiftedLog
+from search.samplers.posterior import Posterior
+
+Box = tuple[tuple[float, ...], tuple[float, ...]]
+"""Lower and upper corner, each ``(n_objectives,)``."""
 
 
-@dataclass(frozen=True)
-class Posterior:
-    """About one column of ``n`` candidates: known where ``known`` is not NaN, otherwise Gaussian on ``scale``.
+def expected_hypervolume_improvement(posteriors: Sequence[Posterior], lower: Floats, upper: Floats) -> Floats:
+    """By how much each of ``n`` candidates is expected to increase the hypervolume, shape ``(n,)``.
 
-    Attributes:
-        scale: Where the belief is Gaussian.
-        known: Values ``(n,)``, NaN where unknown.
-        mean: On the scale, ``(n,)``.
-        sd: On the scale, ``(n,)``.
-    """
-
-    scale: ShiftedLog
-    known: Floats
-    mean: Floats
-    sd: Floats
-
-    def of(self, rows: NDArray[np.intp]) -> "Posterior":
-        """The belief about some of the candidates."""
-        return Posterior(self.scale, self.known[rows], self.mean[rows], self.sd[rows])
-
-    def expected(self) -> Floats:
-        """One value for each candidate, shape ``(n,)``: the known one or else the median."""
-        return np.where(np.isnan(self.known), self.scale.median(self.mean), self.known)
-
-    def below(self, bound: float) -> Floats:
-        """Probability of a value of at most ``bound``, shape ``(n,)``."""
-        sure = (self.known <= bound).astype(float)
-        unknown = np.isnan(self.known)
-        if unknown.any():
-            sure[unknown] = self.scale.below(bound, self.mean[unknown], self.sd[unknown])
-        return sure
-
-    def shortfall(self, bound: float) -> Floats:
-        """Expectation of ``max(bound - y, 0)``, shape ``(n,)``."""
-        gap = np.maximum(bound - self.known, 0.0)
-        unknown = np.isnan(gap)
-        if unknown.any():
-            gap[unknown] = self.scale.shortfall(bound, self.mean[unknown], self.sd[unknown])
-        return gap
-
-
-def expected_improvement(posteriors: Sequence[Posterior], lower: Floats, upper: Floats) -> Floats:
-    """Expected growth of the hypervolume by each of ``n`` candidates, shape ``(n,)``.
-
-    The room that nothing dominates yet is cut into boxes. What a point adds is the part of each box that it
-    dominates, a product over the objectives; with independent beliefs the expectation is a product too.
+    A point increases it by the part of each box that it dominates, a product over the objectives. With independent
+    posteriors the expectation of the product is the product of the expectations.
 
     Args:
-        beliefs: About each objective.
-        lower: Corners ``(n_boxes, n_objectives)`` of `free_boxes`.
-        upper: The opposite corners.
+        posteriors: Of each objective.
+        lower: Lower corners ``(n_boxes, n_objectives)`` of `nondominated_boxes`.
+        upper: Upper corners.
     """
-    gaps = [
-        {bound: posterior.shortfall(bound) for bound in _bounds(lower, upper, j)}
-        for j, posterior in enumerate(posteriors)
-    ]
-    total = np.zeros(len(posteriors[0].known))
-    for low, high in zip(lower.tolist(), upper.tolist(), strict=True):
+    improvements = []
+    for objective, posterior in enumerate(posteriors):
+        bounds = np.unique(np.concatenate([lower[:, objective], upper[:, objective]]))
+        finite = bounds[np.isfinite(bounds)].tolist()
+        improvements.append({bound: posterior.expected_improvement(bound) for bound in finite})
+    total = np.zeros(len(posteriors[0].observed))
+    for lower_corner, upper_corner in zip(lower.tolist(), upper.tolist(), strict=True):
         part = np.ones(len(total))
-        for gap, start, end in zip(gaps, low, high, strict=True):
-            part *= gap[end] - gap[start] if start > -np.inf else gap[end]
+        for improvement, start, end in zip(improvements, lower_corner, upper_corner, strict=True):
+            part *= improvement[end] - improvement[start] if start > -np.inf else improvement[end]
         total += part
     return total
 
 
-def _bounds(lower: Floats, upper: Floats, objective: int) -> list[float]:
-    ends = np.unique(np.concatenate([lower[:, objective], upper[:, objective]]))
-    finite: list[float] = ends[np.isfinite(ends)].tolist()
-    return finite
+def nondominated_boxes(points: Floats, reference_point: Floats) -> tuple[Floats, Floats]:
+    """A box decomposition of the region that ``points`` ``(n, n_objectives)`` do not dominate.
 
+    The region ends at ``reference_point`` ``(n_objectives,)`` and has no lower end. Points that are dominated or not
+    better than the reference point in every objective are ignored. For two objectives there are at most ``n + 1``
+    boxes, for three at most ``2 n + 1``; for more their number and the time grow quickly.
 
-def free_boxes(points: Floats, reference: Floats) -> tuple[Floats, Floats]:
-    """Boxes that fill what ``points`` ``(n, n_objectives)`` do not dominate below ``reference`` ``(n_objectives,)``.
-
-    Gives the lower corners, -inf where there is no end, and the upper ones, each ``(n_boxes, n_objectives)``.
-    Up to three objectives it is fast: the boxes are about as many as the points.
+    Returns:
+        The lower corners, perhaps minus infinity, and the upper corners, each ``(n_boxes, n_objectives)``.
     """
-    inside = points[(points < reference).all(axis=1)]
+    inside = points[(points < reference_point).all(axis=1)]
     front = np.unique(inside[nondominated(inside)], axis=0) if len(inside) else inside
-    lower, upper = _fill(front, reference.tolist())
+    boxes = _decompose(front, reference_point.tolist())
+    lower, upper = zip(*boxes, strict=True)
     return np.array(lower, dtype=float), np.array(upper, dtype=float)
 
 
-Corners = list[tuple[float, ...]]
+def _decompose(front: Floats, reference: list[float]) -> list[Box]:
+    """The boxes for a front of nondominated points."""
+    n_objectives = front.shape[1]
+    if n_objectives == 1:
+        return [((-np.inf,), (float(front.min(initial=reference[0])),))]
+    if n_objectives == 2:
+        return _stripes(front, reference)
+    in_order = front[np.argsort(front[:, -1], kind="stable")]
+    return _slices_in_3d(in_order, reference) if n_objectives == 3 else _slices(in_order, reference)
 
 
-def _fill(front: Floats, reference: list[float]) -> tuple[Corners, Corners]:
-    if front.shape[1] == 1:
-        return [(-np.inf,)], [(float(front.min(initial=reference[0])),)]
-    if front.shape[1] == 2:
-        return _stairs(front, reference)
-    front = front[np.argsort(front[:, -1], kind="stable")]
-    return _sweep_over_stairs(front, reference) if front.shape[1] == 3 else _sweep(front, reference)
-
-
-def _stairs(front: Floats, reference: list[float]) -> tuple[Corners, Corners]:
+def _stripes(front: Floats, reference: list[float]) -> list[Box]:
+    """Two objectives: a stripe between every two neighbouring points, up to the second objective of the left one."""
     steps = front[np.argsort(front[:, 0])].tolist()
     edges = [-np.inf, *(x for x, _ in steps), reference[0]]
     tops = [reference[1], *(y for _, y in steps)]
-    return [(x, -np.inf) for x in edges[:-1]], list(zip(edges[1:], tops, strict=True))
+    return [((edges[i], -np.inf), (edges[i + 1], tops[i])) for i in range(len(tops))]
 
 
-def _sweep_over_stairs(front: Floats, reference: list[float]) -> tuple[Corners, Corners]:
-    """Three objectives: each point, in the order of the last, cuts a few neighbouring boxes of the first two."""
-    boxes = [(-np.inf, reference[0], reference[1], -np.inf)]  # from and to in the first, top in the second, begun
-    ended: list[tuple[tuple[float, float, float, float], float]] = []
+def _slices_in_3d(front: Floats, reference: list[float]) -> list[Box]:
+    """Three objectives: a sweep along the third, in which each point changes a few neighbouring stripes of the others.
+
+    An open stripe is its left and right edge in the first objective, its top in the second, and the level in the third
+    from which on it is as it is.
+    """
+    stripes = [(-np.inf, reference[0], reference[1], -np.inf)]
+    closed: list[tuple[tuple[float, float, float, float], float]] = []
     for x, y, level in front.tolist():
-        first = last = bisect_right(boxes, x, key=itemgetter(1))
-        while last < len(boxes) and boxes[last][2] > y:
-            ended.append((boxes[last], level))
+        first = last = bisect_right(stripes, x, key=itemgetter(1))
+        while last < len(stripes) and stripes[last][2] > y:
+            closed.append((stripes[last], level))
             last += 1
         if last > first:
-            left, end = boxes[first], boxes[last - 1][1]
-            beside = [(left[0], x, left[2], level)] if left[0] < x else []
-            boxes[first:last] = [*beside, (x, end, y, level)]
-    ended.extend((box, reference[2]) for box in boxes)
-    solid = [(box, level) for box, level in ended if box[3] < level]
-    return [(box[0], -np.inf, box[3]) for box, _ in solid], [(box[1], box[2], level) for box, level in solid]
+            left_edge, _, left_top, _ = stripes[first]
+            right_edge = stripes[last - 1][1]
+            changed = [(x, right_edge, y, level)]
+            if left_edge < x:
+                changed.insert(0, (left_edge, x, left_top, level))
+            stripes[first:last] = changed
+    closed.extend((stripe, reference[2]) for stripe in stripes)
+    boxes: list[Box] = []
+    for (left, right, top, begin), end in closed:
+        if begin < end:
+            boxes.append(((left, -np.inf, begin), (right, top, end)))
+    return boxes
 
 
-def _sweep(front: Floats, reference: list[float]) -> tuple[Corners, Corners]:
-    """Any number of objectives, slowly: a box of all but the last goes on for as long as no point cuts into it."""
-    opened = dict.fromkeys(_pairs(front[:0, :-1], reference[:-1]), -np.inf)
-    lower: Corners = []
-    upper: Corners = []
+def _slices(front: Floats, reference: list[float]) -> list[Box]:
+    """Any number of objectives: a sweep along the last; a box of the others stays open until a point cuts it."""
+    opened = dict.fromkeys(_decompose(front[:0, :-1], reference[:-1]), -np.inf)  # box: where it begins
+    boxes: list[Box] = []
     for count, level in enumerate(front[:, -1].tolist(), start=1):
-        before = front[:count, :-1]
-        still = _pairs(before[nondominated(before)], reference[:-1])
-        for box in [box for box in opened if box not in still]:
-            begun = opened.pop(box)
-            if begun < level:
-                lower.append((*box[0], begun))
-                upper.append((*box[1], level))
-        opened = {**dict.fromkeys(still, level), **opened}
-    lower.extend((*box[0], begun) for box, begun in opened.items())
-    upper.extend((*box[1], reference[-1]) for box in opened)
-    return lower, upper
-
-
-def _pairs(front: Floats, reference: list[float]) -> set[tuple[tuple[float, ...], tuple[float, ...]]]:
-    return set(zip(*_fill(front, reference), strict=True))
+        so_far = front[:count, :-1]
+        remaining = set(_decompose(so_far[nondominated(so_far)], reference[:-1]))
+        for box in [box for box in opened if box not in remaining]:
+            begin = opened.pop(box)
+            if begin < level:
+                boxes.append(((*box[0], begin), (*box[1], level)))
+        opened = {**dict.fromkeys(remaining, level), **opened}
+    boxes.extend(((*lower, begin), (*upper, reference[-1])) for (lower, upper), begin in opened.items())
+    return boxes

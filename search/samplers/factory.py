@@ -6,43 +6,43 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from search.objectives.trial_targets import TrialTargets
-from search.samplers.candidate_space import SpaceCandidates
+from search.samplers.candidate_space import Candidate, ConfigurationSpace
 from search.samplers.distinct_sampler import DistinctSampler
 from search.samplers.ehvi_sampler import EHVISampler
 from search.samplers.starting_points import starting_points
 from search.samplers.target_layout import TargetLayout
 from search.samplers.training_cost import TrainingCost
 from search.study.study import records
-from spaces.configuration import Configuration, Scalar
+from spaces.configuration import Configuration
 from spaces.search_space import SearchSpace
 from spaces.technique import CHANGES_THE_MODEL, Stage
 
-STARTUP = 12
-"""Trials before a sampler of Optuna's own begins to model."""
+_N_STARTUP_TRIALS = 12
+"""Trials before a sampler of Optuna's own has a model."""
 
 
-def _gain(space: SearchSpace, targets: TrialTargets, seed: int) -> BaseSampler:
-    columns = TargetLayout(len(targets.objectives), len(targets.constraints), targets.of_trial, losses=True)
-    work = TrainingCost(lambda candidate: trained_part(space, candidate))
-    return EHVISampler(SpaceCandidates(space), columns, seed=seed, work=work)
+def _ehvi_sampler(space: SearchSpace, targets: TrialTargets, seed: int) -> BaseSampler:
+    layout = TargetLayout(len(targets.objectives), len(targets.constraints), targets.of_trial, are_losses=True)
+    cost_model = TrainingCost(lambda candidate: training_key(space, candidate))
+    return EHVISampler(ConfigurationSpace(space), layout, seed=seed, cost_model=cost_model)
 
 
-def trained_part(space: SearchSpace, candidate: Mapping[str, Scalar]) -> Hashable:
-    """What decides the trained network of a candidate, which others may share; None where nothing is trained."""
-    chosen = {technique: space.settings_of(technique, candidate) for technique in space.techniques}
-    if not any(settings for technique, settings in chosen.items() if technique.stage in CHANGES_THE_MODEL):
+def training_key(space: SearchSpace, candidate: Candidate) -> Hashable:
+    """A key that is equal for candidates that share a trained network; None where a candidate needs no training."""
+    settings = {technique: space.settings_of(technique, candidate) for technique in space.techniques}
+    if not any(settings[technique] for technique in space.techniques if technique.stage in CHANGES_THE_MODEL):
         return None
-    early = (settings for technique, settings in chosen.items() if technique.stage <= Stage.TRAIN)
-    return tuple(item for settings in early for item in settings.items())
+    before_lowering = [settings[technique] for technique in space.techniques if technique.stage <= Stage.TRAIN]
+    return tuple(item for chosen in before_lowering for item in chosen.items())
 
 
 SAMPLERS: Mapping[str, Callable[[SearchSpace, TrialTargets, int], BaseSampler]] = {
-    "gain": _gain,
+    "gain": _ehvi_sampler,
     "tpe": lambda space, targets, seed: optuna.samplers.TPESampler(
-        seed=seed, n_startup_trials=STARTUP, constant_liar=True
+        seed=seed, n_startup_trials=_N_STARTUP_TRIALS, constant_liar=True
     ),
     "nsga2": lambda space, targets, seed: optuna.samplers.NSGAIISampler(seed=seed),
-    "gp": lambda space, targets, seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP),
+    "gp": lambda space, targets, seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=_N_STARTUP_TRIALS),
     "random": lambda space, targets, seed: optuna.samplers.RandomSampler(seed=seed),
 }
 
@@ -63,7 +63,7 @@ def make_sampler(
         name: One of `SAMPLERS`.
         study: Its trials are never proposed again.
         space: What may be chosen.
-        lessons: What is learnt of candidates.
+        targets: Gives the targets of trials.
         seed: The study's seed.
         first: Configurations to begin with, after the baseline and before the other `starting_points`.
     """

@@ -1,154 +1,190 @@
-"""A Gaussian process over encoded candidates that learns which parameters matter.
+"""A Gaussian process over encoded candidates with one kernel weight for each parameter.
 
-The covariance of two candidates is ``exp(-sum_g w_g d_g)``, where ``d_g`` is their squared distance in parameter
-``g``: for unordered choices the overlap kernel. Weights, amplitude and noise are those of the largest posterior
-density under a log-normal prior.
-
-Compared on NAS-Bench-201 cifar10 (`tests/benchmarks/search_quality.py`), share of the true front's hypervolume after
-50, 100 and 200 trainings, median of 10 seeds with the worst in brackets, 200 latencies looked up for each training:
-
-    this, on the shifted logarithm, cheap columns as features   .990 (.985)   .997 (.986)   .998 (.987)
-    the same without cheap columns as features                  .993 (.984)   .997 (.988)   .999 (.996)
-    20 latencies for each training instead of 200               .986 (.973)   .996 (.976)   .999 (.997)
-    no latency looked up                                        .961 (.926)   .975 (.968)   .984 (.973)
-    bootstrapped ridge with the gain, 200 latencies             .969          .987          .991
-
-In a sketch with 4 seeds a further linear covariance was no better (.982, .994, .998 with it and .984, .996, .998
-without). `shifted_log.SHARE` 0.1, 1 and 5 instead of 0.3 came to .984, .991 and .985 after 50 trainings and to .994,
-.995 and .990 after 100; a third of the prior weight or a tenth of the prior noise, and 4 or 10 trials to begin with
-instead of 6, made less of a difference than the seeds do.
+The covariance of two candidates is ``signal_variance * exp(-sum_p weight_p d_p)``, where ``d_p`` is the squared
+distance of their encodings in parameter ``p``. For numeric parameters that is the squared exponential kernel, for
+categorical ones the weighted Hamming distance kernel of Hutter, Hoos and Leyton-Brown (2011, Sequential model-based
+optimization for general algorithm configuration). The prior mean is a constant with a Gaussian prior. The
+hyperparameters are a maximum a posteriori (MAP) estimate under log-normal priors.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from search.objectives.arrays import Floats, Indices
 
-_PRIOR_WEIGHT, _PRIOR_NOISE = 0.3, 0.01
-_LEVEL_VARIANCE = 1.0
-"""Of the unknown mean; the data are standardised before."""
+_PRIOR_WEIGHT, _PRIOR_SIGNAL_VARIANCE, _PRIOR_NOISE_VARIANCE = 0.3, 1.0, 0.01
+"""Medians of the log-normal priors, whose logarithms have a standard deviation of 1."""
+
+_LOWER_BOUND, _UPPER_BOUND = -7.0, 5.0
+"""Bounds of the logarithms of the hyperparameters, relative to the medians of the priors."""
+
+_MEAN_VARIANCE = 1.0
+"""Prior variance of the constant mean; the observations are standardised."""
+
 _CHUNK = 4_096
+"""Candidates predicted at once, which bounds the memory."""
+
 _JITTER = 1e-7
 
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    """What was learnt from ``(n, n_coordinates)`` rows and their values.
+    """A Gaussian process conditioned on observations; `fit` makes one.
 
     Attributes:
-        parameters: Logarithms of the weights, the amplitude and the noise, where the next fit may begin.
+        log_hyperparameters: Logarithms of the weights, the signal variance and the noise variance, all of standardised
+            observations, ``(n_parameters + 2,)``.
+        groups: For each feature the index of its parameter, ``(n_features,)``.
+        inputs: The features of the observations, ``(n, n_features)``.
+        cholesky: Lower Cholesky factor of their covariance, noise included, ``(n, n)``.
+        alpha: The inverse of the covariance times the standardised observations, ``(n,)``.
+        centre: Mean of the observations.
+        scale: Standard deviation of the observations.
     """
 
-    parameters: Floats
-    _groups: NDArray[np.intp]
-    _rows: Floats
-    _root: Floats
-    _dual: Floats
-    _centre: float
-    _unit: float
+    log_hyperparameters: Floats
+    groups: Indices
+    inputs: Floats
+    cholesky: Floats
+    alpha: Floats
+    centre: float
+    scale: float
 
-    def predict(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the noiseless value at each of ``rows``, both of shape ``(n,)``."""
-        parts = list(self._predict(rows))
-        if not parts:
+    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
+        """Posterior means and standard deviations of the noiseless values, each ``(n,)``.
+
+        Args:
+            inputs: Features ``(n, n_features)``.
+        """
+        chunks = list(self._predict_chunks(inputs))
+        if not chunks:
             return np.zeros(0), np.zeros(0)
-        means, variances = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return self._centre + self._unit * means, self._unit * np.sqrt(np.maximum(variances, 1e-8))
+        means, variances = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+        return self.centre + self.scale * means, self.scale * np.sqrt(np.maximum(variances, 1e-8))
 
-    def _predict(self, rows: Floats) -> Iterator[tuple[Floats, Floats]]:
+    def _predict_chunks(self, inputs: Floats) -> Iterator[tuple[Floats, Floats]]:
+        """Means and variances of standardised values."""
         from scipy.linalg import solve_triangular
 
-        stretch, amplitude = _stretch(self.parameters, self._groups), np.exp(self.parameters[-2])
-        known = self._rows * stretch
-        for start in range(0, len(rows), _CHUNK):
-            here = rows[start : start + _CHUNK] * stretch
-            cross = amplitude * np.exp(-squared_distances(known, here)) + _LEVEL_VARIANCE
-            explained = solve_triangular(self._root, cross, lower=True, check_finite=False)
-            yield self._dual @ cross, amplitude + _LEVEL_VARIANCE - np.einsum("ij,ij->j", explained, explained)
+        feature_scales = _feature_scales(self.log_hyperparameters, self.groups)
+        signal_variance = np.exp(self.log_hyperparameters[-2])
+        observed = self.inputs * feature_scales
+        for start in range(0, len(inputs), _CHUNK):
+            chunk = inputs[start : start + _CHUNK] * feature_scales
+            cross = signal_variance * np.exp(-squared_distances(observed, chunk)) + _MEAN_VARIANCE
+            explained = solve_triangular(self.cholesky, cross, lower=True, check_finite=False)
+            variance = signal_variance + _MEAN_VARIANCE - np.einsum("ij,ij->j", explained, explained)
+            yield self.alpha @ cross, variance
 
 
 def fit(
-    rows: Floats, groups: NDArray[np.intp], values: Floats, start: Floats | None = None, iterations: int = 40
+    inputs: Floats,
+    groups: Indices,
+    observations: Floats,
+    log_hyperparameters: Floats | None = None,
+    max_iterations: int = 40,
 ) -> GaussianProcess:
-    """The process that explains ``values`` ``(n,)`` at ``rows`` ``(n, n_coordinates)``.
+    """The Gaussian process conditioned on ``observations`` ``(n,)`` at ``inputs`` ``(n, n_features)``.
 
     Args:
-        rows: Coordinates as `Encoding.rows` gives them, perhaps with more beside.
-        groups: For each coordinate the number of its parameter; each parameter has one weight.
-        values: What was observed, with noise of unknown size.
-        start: Parameters of an earlier fit to begin at.
-        iterations: Of the search for the parameters; 0 keeps those of ``start``.
+        inputs: Features as `Encoding.encode` gives them, perhaps followed by more.
+        groups: For each feature the index of its parameter; each parameter has one weight.
+        observations: Observed values, with noise of unknown variance.
+        log_hyperparameters: Where the optimisation of the hyperparameters begins; by default at the prior.
+        max_iterations: Of that optimisation; 0 takes ``log_hyperparameters`` as they are.
     """
     from scipy.linalg import cho_solve
 
-    centre, unit = float(values.mean()), float(values.std()) or 1.0
-    standard = (values - centre) / unit
-    prior = _prior(int(groups.max()) + 1 if len(groups) else 0)
-    parameters = prior if start is None else start
-    if iterations:
-        parameters = _most_probable(parameters, prior, _by_group(rows, groups), standard, iterations)
-    stretched = rows * _stretch(parameters, groups)
-    covariance = np.exp(parameters[-2]) * np.exp(-squared_distances(stretched, stretched)) + _LEVEL_VARIANCE
-    root = np.linalg.cholesky(covariance + (np.exp(parameters[-1]) + _JITTER) * np.eye(len(values)))
-    return GaussianProcess(parameters, groups, rows, root, cho_solve((root, True), standard), centre, unit)
+    centre, scale = float(observations.mean()), float(observations.std()) or 1.0
+    standardised = (observations - centre) / scale
+    prior = _log_prior_medians(_count(groups))
+    start = prior if log_hyperparameters is None else log_hyperparameters
+    if max_iterations:
+        start = _map_estimate(start, prior, _distances_by_group(inputs, groups), standardised, max_iterations)
+    scaled = inputs * _feature_scales(start, groups)
+    covariance = np.exp(start[-2]) * np.exp(-squared_distances(scaled, scaled)) + _MEAN_VARIANCE
+    noise = (np.exp(start[-1]) + _JITTER) * np.eye(len(observations))
+    cholesky = np.linalg.cholesky(covariance + noise)
+    alpha = cho_solve((cholesky, True), standardised)
+    return GaussianProcess(start, groups, inputs, cholesky, alpha, centre, scale)
 
 
 def squared_distances(left: Floats, right: Floats) -> Floats:
     """Between every row of ``left`` and every row of ``right``, shape ``(n_left, n_right)``."""
-    cross = -2 * left @ right.T
-    cross += np.einsum("ij,ij->i", left, left)[:, None]
-    cross += np.einsum("ij,ij->i", right, right)
-    return np.maximum(cross, 0.0, out=cross)
+    distances = -2 * left @ right.T
+    distances += np.einsum("ij,ij->i", left, left)[:, None]
+    distances += np.einsum("ij,ij->i", right, right)
+    return np.maximum(distances, 0.0, out=distances)
 
 
-def _stretch(parameters: Floats, groups: NDArray[np.intp]) -> Floats:
-    stretch: Floats = np.exp(parameters[:-2] / 2)[groups]
-    return stretch
+def _count(groups: Indices) -> int:
+    return int(groups.max()) + 1 if len(groups) else 0
 
 
-def _by_group(rows: Floats, groups: NDArray[np.intp]) -> Floats:
-    count = int(groups.max()) + 1 if len(groups) else 0
-    return np.array([squared_distances(rows[:, groups == g], rows[:, groups == g]) for g in range(count)])
+def _feature_scales(log_hyperparameters: Floats, groups: Indices) -> Floats:
+    """Factors for the features after which squared distances are weighted ones, ``(n_features,)``."""
+    scales: Floats = np.exp(log_hyperparameters[:-2] / 2)[groups]
+    return scales
 
 
-def _prior(count: int) -> Floats:
-    prior: Floats = np.log(np.array([_PRIOR_WEIGHT] * count + [1.0, _PRIOR_NOISE]))
-    return prior
+def _distances_by_group(inputs: Floats, groups: Indices) -> Floats:
+    """Squared distances in each parameter, ``(n_parameters, n, n)``."""
+    columns = [inputs[:, groups == group] for group in range(_count(groups))]
+    return np.array([squared_distances(column, column) for column in columns])
 
 
-def _most_probable(start: Floats, prior: Floats, distances: Floats, values: Floats, iterations: int) -> Floats:
+def _log_prior_medians(n_parameters: int) -> Floats:
+    medians = [_PRIOR_WEIGHT] * n_parameters + [_PRIOR_SIGNAL_VARIANCE, _PRIOR_NOISE_VARIANCE]
+    logarithms: Floats = np.log(np.array(medians))
+    return logarithms
+
+
+def _map_estimate(start: Floats, prior: Floats, distances: Floats, values: Floats, max_iterations: int) -> Floats:
+    """The logarithms of the hyperparameters with the largest posterior density."""
     from scipy.optimize import minimize
 
-    bounds = list(zip(prior - 7, prior + 5, strict=True))
+    lower, upper = prior + _LOWER_BOUND, prior + _UPPER_BOUND
     found = minimize(
-        _cost,
-        np.clip(start, prior - 7, prior + 5),
+        _negative_log_posterior,
+        np.clip(start, lower, upper),
         args=(prior, distances, values),
         jac=True,
         method="L-BFGS-B",
-        bounds=bounds,
-        options={"maxiter": iterations},
+        bounds=list(zip(lower, upper, strict=True)),
+        options={"maxiter": max_iterations},
     )
-    best: Floats = found.x
-    return best
+    estimate: Floats = found.x
+    return estimate
 
 
-def _cost(parameters: Floats, prior: Floats, distances: Floats, values: Floats) -> tuple[float, Floats]:
-    """Negative log density of the parameters, up to a constant, and its gradient."""
+def _negative_log_posterior(
+    log_hyperparameters: Floats, prior: Floats, distances: Floats, values: Floats
+) -> tuple[float, Floats]:
+    """Negative log posterior density of the hyperparameters up to a constant, and its gradient.
+
+    It is the negative log marginal likelihood of ``values`` (Rasmussen and Williams, 2006, Gaussian processes for
+    machine learning, 5.4.1) less the log density of the prior.
+    """
     from scipy.linalg import lapack
 
-    weights, amplitude, noise = np.exp(parameters[:-2]), np.exp(parameters[-2]), np.exp(parameters[-1])
-    alike = amplitude * np.exp(-np.tensordot(weights, distances, 1)) if len(weights) else amplitude * np.ones((1, 1))
-    covariance = alike + _LEVEL_VARIANCE + (noise + _JITTER) * np.eye(len(values))
-    root = np.linalg.cholesky(covariance)
-    inverse, _ = lapack.dpotri(root, lower=1)
+    weights = np.exp(log_hyperparameters[:-2])
+    signal_variance, noise_variance = np.exp(log_hyperparameters[-2:])
+    if len(weights):
+        kernel = signal_variance * np.exp(-np.tensordot(weights, distances, 1))
+    else:
+        kernel = signal_variance * np.ones((1, 1))
+    covariance = kernel + _MEAN_VARIANCE + (noise_variance + _JITTER) * np.eye(len(values))
+    cholesky = np.linalg.cholesky(covariance)
+    inverse, _ = lapack.dpotri(cholesky, lower=1)
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    dual = inverse @ values
-    slope = (inverse - np.outer(dual, dual)) / 2
-    pull = slope * alike
-    gradient = np.append(-np.tensordot(distances, pull, 2) * weights, [pull.sum(), np.trace(slope) * noise])
-    away = parameters - prior
-    return float(values @ dual / 2 + np.log(np.diag(root)).sum() + away @ away / 2), gradient + away
+    alpha = inverse @ values
+    # Derivative by each entry of the covariance.
+    slope = (inverse - np.outer(alpha, alpha)) / 2
+    kernel_slope = slope * kernel
+    by_weight = -np.tensordot(distances, kernel_slope, 2) * weights
+    gradient = np.append(by_weight, [kernel_slope.sum(), np.trace(slope) * noise_variance])
+    deviation = log_hyperparameters - prior
+    negative_log_likelihood = values @ alpha / 2 + np.log(np.diag(cholesky)).sum()
+    return float(negative_log_likelihood + deviation @ deviation / 2), gradient + deviation

@@ -1,55 +1,57 @@
-"""The first candidates of a search: the ends of what is cheap to know, then what is unlike everything tried."""
+"""The initial design: the candidates that are tried before there is a model."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from search.samplers.candidate_pool import CandidatePool, Rows
-from search.samplers.encoding import ranks
+from search.objectives.arrays import Floats, Indices, Mask
+from search.samplers.candidate_pool import CandidatePool
+from search.samplers.encoding import normalised_ranks
 
-LOOKED_AT = 5_000
+_MAX_COMPARED = 5_000
 """Candidates compared for one choice, at random where there are more."""
 
-_AN_END = 0.02
-"""Share of the ranks of a cheap column that counts as its better end."""
+_BEST_SHARE = 0.02
+"""Share of the smallest ranks of a cheap target that counts as its best end."""
 
 
-def farthest(
-    pool: CandidatePool, cheap: NDArray[np.bool_], free: NDArray[np.bool_], random: np.random.Generator
-) -> int:
-    """The row of a free candidate that lies where nothing was tried.
+def next_design_point(pool: CandidatePool, is_cheap: Mask, is_free: Mask, rng: np.random.Generator) -> int:
+    """The index of the candidate that extends the initial design.
 
-    Where a trial is at the better end of every cheap column already, it is the one whose nearest trial is farthest
-    away, in the parameters and in the ranks of the cheap columns.
+    While no candidate with a trial is among the best in some cheap target, it is the best one in that target. Then it
+    is the candidate with the largest distance to the nearest one that has a trial, a greedy maximin design (Johnson,
+    Moore and Ylvisaker, 1990, Minimax and maximin distance designs). Distances are those of the encodings and of the
+    ranks of the cheap targets.
 
     Args:
-        pool: With what is known so far.
-        cheap: Which columns can be known without a trial, ``(n_columns,)``.
-        free: Which candidates may be chosen, ``(n,)``; those that were looked up go first.
-        random: Settles ties.
+        pool: The candidates and what is known of them.
+        is_cheap: Which targets can be observed without a trial, ``(n_targets,)``.
+        is_free: Which candidates may be chosen, ``(n,)``, at least one; those with observed cheap targets come first.
+        rng: Settles ties.
     """
-    looked_up = np.flatnonzero(free & pool.screened)
-    rows = random.permutation(looked_up if len(looked_up) else np.flatnonzero(free))[:LOOKED_AT]
-    taken = np.flatnonzero(pool.taken)
-    known = [c for c in np.flatnonzero(cheap).tolist() if np.isfinite(pool.values[rows, c]).all()]
-    for column in known:
-        if _ranks(pool, taken, column).min(initial=1.0) > _AN_END:
-            return int(rows[np.argmin(pool.values[rows, column])])
-    return int(rows[np.argmax(_to_the_nearest(pool, rows, taken, known))])
+    screened = np.flatnonzero(is_free & pool.is_screened)
+    free = screened if len(screened) else np.flatnonzero(is_free)
+    compared = rng.permutation(free)[:_MAX_COMPARED]
+    tried = np.flatnonzero(pool.is_excluded)
+    cheap: list[int] = np.flatnonzero(is_cheap & np.isfinite(pool.targets[compared]).all(axis=0)).tolist()
+    for target in cheap:
+        if _ranks(pool, tried, target).min(initial=1.0) > _BEST_SHARE:
+            return int(compared[np.argmin(pool.targets[compared, target])])
+    return int(compared[np.argmax(_distance_to_nearest(pool, compared, tried, cheap))])
 
 
-def _to_the_nearest(pool: CandidatePool, rows: Rows, taken: Rows, columns: list[int]) -> NDArray[np.float64]:
-    """For each of ``rows`` the distance to the nearest of ``taken``."""
-    parameters = max(1, len(pool.encoding.scales))
-    nearest = np.full(len(rows), np.inf)
-    for row in taken.tolist():
-        apart = ((pool.rows[rows] - pool.rows[row]) ** 2).sum(axis=1) / parameters
-        for column in columns:
-            apart += np.abs(_ranks(pool, rows, column) - _ranks(pool, np.array([row]), column))
-        nearest = np.minimum(nearest, apart)
+def _distance_to_nearest(pool: CandidatePool, compared: Indices, tried: Indices, cheap: list[int]) -> Floats:
+    """For each candidate ``compared``, the distance to the nearest one of those ``tried``."""
+    n_parameters = max(1, pool.encoding.n_parameters)
+    ranks = np.array([_ranks(pool, compared, target) for target in cheap])
+    nearest = np.full(len(compared), np.inf)
+    for index in tried:
+        distances = ((pool.features[compared] - pool.features[index]) ** 2).sum(axis=1) / n_parameters
+        for target, ranks_here in zip(cheap, ranks, strict=True):
+            distances += np.abs(ranks_here - _ranks(pool, np.array([index]), target))
+        nearest = np.minimum(nearest, distances)
     return nearest
 
 
-def _ranks(pool: CandidatePool, rows: Rows, column: int) -> NDArray[np.float64]:
-    """Ranks in a column; the middle where the value is not known."""
-    values = pool.values[:, column]
-    return np.nan_to_num(ranks(values[rows], values), nan=0.5)
+def _ranks(pool: CandidatePool, indices: Indices, target: int) -> Floats:
+    """The ranks of candidates in a target among all observed values; 0.5 where the value is unknown."""
+    values = pool.targets[:, target]
+    return np.nan_to_num(normalised_ranks(values[indices], values), nan=0.5)

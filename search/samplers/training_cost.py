@@ -1,53 +1,51 @@
-"""What a candidate costs when its dear part is done already: candidates that share a training pay for it once."""
+"""The cost model of candidates: those that share a training pay for it once."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spaces.configuration import Scalar
-
-Part = Callable[[Mapping[str, Scalar]], Hashable]
+from search.objectives.arrays import Floats
+from search.samplers.candidate_space import Candidate
 
 
 class TrainingCost:
-    """Costs of candidates, in units of what one costs whose dear part is done.
+    """Costs of candidates, relative to the cost of one that needs no training.
 
     Args:
-        part: Names the dear part of a candidate; candidates with the same name share it. None is no dear part.
+        training_key: Names the training that a candidate needs, equal for candidates that share one; None where it
+            needs none.
 
     Attributes:
-        dearness: What the dear part costs in these units; 0 until somebody has measured it.
+        cost_ratio: What a training costs, relative to the rest of a trial; 0 until somebody has measured it.
     """
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, training_key: Callable[[Candidate], Hashable]) -> None:
         self.cost_ratio = 0.0
-        self._part = part
+        self._training_key = training_key
         self._numbers: dict[Hashable, int] = {None: 0}
-        self._of: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
-        self._done: NDArray[np.bool_] = np.ones(1, dtype=bool)
-        self._busy: set[int] = set()
+        self._number_of_candidate: list[int] = []
+        self._trained = {0}
+        self._in_training: set[int] = set()
 
-    def note(self, candidate: Mapping[str, Scalar]) -> None:
-        """The dear part of ``candidate`` is done."""
-        number = self._number(candidate)
-        self._done[number] = True
+    def mark_trained(self, candidate: Candidate) -> None:
+        """The training of ``candidate`` is done: whoever shares it costs no training any more."""
+        self._trained.add(self._number(candidate))
 
-    def under_way(self, candidates: Iterable[Mapping[str, Scalar]]) -> None:
-        """The dear parts of ``candidates``, and no others, are being done: whoever shares them pays nothing now."""
-        self._busy = {self._number(candidate) for candidate in candidates}
+    def set_in_training(self, candidates: Iterable[Candidate]) -> None:
+        """The trainings of ``candidates``, and no others, are under way: they cost whoever shares them nothing."""
+        self._in_training = {self._number(candidate) for candidate in candidates}
 
-    def costs(self, candidates: Sequence[Mapping[str, Scalar]]) -> NDArray[np.float64]:
-        """What each costs, shape ``(n,)``; earlier calls had the first of these ``candidates``, in the same order."""
-        fresh = [self._number(candidate) for candidate in candidates[len(self._of) :]]
-        self._of = np.append(self._of, np.array(fresh, dtype=np.intp))
-        paid = self._done.copy()
-        paid[list(self._busy)] = True
-        return np.where(paid[self._of], 1.0, 1.0 + self.cost_ratio)
+    def costs(self, candidates: Sequence[Candidate]) -> Floats:
+        """The cost of each of ``candidates``, shape ``(n,)``: 1, or 1 + `cost_ratio` where it needs a training.
 
-    def _number(self, candidate: Mapping[str, Scalar]) -> int:
-        name = self._part(candidate)
-        if name not in self._numbers:
-            self._numbers[name] = len(self._numbers)
-            self._done = np.append(self._done, False)
-        return self._numbers[name]
+        Args:
+            candidates: Those of earlier calls in the same order, perhaps followed by more.
+        """
+        for candidate in candidates[len(self._number_of_candidate) :]:
+            self._number_of_candidate.append(self._number(candidate))
+        costs = np.full(len(self._numbers), 1.0 + self.cost_ratio)
+        costs[list(self._trained | self._in_training)] = 1.0
+        return costs[self._number_of_candidate]
+
+    def _number(self, candidate: Candidate) -> int:
+        return self._numbers.setdefault(self._training_key(candidate), len(self._numbers))

@@ -62,8 +62,8 @@ class Figures:
     front_trials_stopped: int
 
 
-class GaussianProcess:
-    """Learning curves of one task."""
+class CurveSurrogate:
+    """The surrogate of the learning curves of one task."""
 
     def __init__(self, folder: Path, task: str) -> None:
         missing = [name for name in FILES if not (folder / name).is_file()]
@@ -128,7 +128,7 @@ def score(final: NDArray[np.float64], ended: list[int]) -> tuple[float, int]:
     return hypervolume(points[ended]) / hypervolume(points), len(front - set(ended))
 
 
-def measure(surrogate: GaussianProcess, task: str, seeds: int, workers: int) -> Figures:
+def measure(surrogate: CurveSurrogate, task: str, seeds: int, workers: int) -> Figures:
     """The figures over the seeds from 0."""
     kept, shares, stopped = [], [], 0
     for seed in range(seeds):
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     options = parser.parse_args()
     try:
-        figures = measure(GaussianProcess(options.data, options.task), options.task, options.seeds, options.workers)
+        figures = measure(CurveSurrogate(options.data, options.task), options.task, options.seeds, options.workers)
     except Unusable as problem:
         print(problem, file=sys.stderr)
         sys.exit(2)

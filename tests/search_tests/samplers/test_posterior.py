@@ -1,63 +1,54 @@
-"""What is believed of candidates, and when it is learnt anew."""
+"""The posterior of a target and its output transform, against sampling."""
 
 import numpy as np
 import pytest
-from optuna.distributions import IntDistribution
 
-from search.samplers.candidate_pool import CandidatePool, Rows
-from search.samplers.candidate_space import DistributionCandidates
-from search.samplers.posterior import Posteriors
+from search.samplers.posterior import Posterior, ShiftedLog
 
-EVERY = np.arange(36)
-
-
-def make(known: Rows) -> tuple[CandidatePool, Posteriors]:
-    """36 candidates with a slow slope in one column, of which some are known from complete trials."""
-    candidates = DistributionCandidates({"a": IntDistribution(0, 5), "b": IntDistribution(0, 5)})
-    pool = CandidatePool(candidates, 1, np.random.default_rng(0))
-    pool.values[known, 0] = np.array([2.0 + one["a"] + 0.1 * one["b"] for one in pool.features])[known]  # type: ignore[operator]
-    pool.taken[known] = pool.done[known] = True
-    posteriors = Posteriors(pool, 1, np.random.default_rng(0))
-    posteriors.make_room()
-    return pool, posteriors
+TRANSFORM = ShiftedLog(0.05)
+MEAN, STD = np.array([-1.0, 0.3]), np.array([0.5, 0.1])
+UNOBSERVED = Posterior(TRANSFORM, np.full(2, np.nan), MEAN, STD)
 
 
-def refresh(posteriors: Posteriors) -> Rows:
-    return posteriors.refresh(np.array([[2.0]]), lambda: EVERY)
+def samples() -> np.ndarray:
+    return np.exp(MEAN + STD * np.random.default_rng(0).standard_normal((400_000, 2))) - TRANSFORM.shift
 
 
-def test_too_little_is_not_learnt_from() -> None:
-    _, posteriors = make(np.array([0, 20]))
-    assert len(refresh(posteriors)) == 0
-    assert not posteriors.ready()
+@pytest.mark.parametrize("bound", [0.1, 0.5, 1.4])
+def test_the_expected_improvement_is_that_of_samples(bound: float) -> None:
+    brute = np.maximum(bound - samples(), 0).mean(axis=0)
+    assert UNOBSERVED.expected_improvement(bound) == pytest.approx(brute, abs=2e-3)
 
 
-def test_nothing_is_learnt_twice() -> None:
-    _, posteriors = make(np.array([0, 5, 20, 30]))
-    assert len(refresh(posteriors)) == 36
-    assert len(refresh(posteriors)) == 0
+@pytest.mark.parametrize("bound", [0.1, 0.5, 1.4])
+def test_the_probability_below_a_bound_is_that_of_samples(bound: float) -> None:
+    assert UNOBSERVED.probability_below(bound) == pytest.approx((samples() <= bound).mean(axis=0), abs=3e-3)
 
 
-def test_a_trial_under_way_makes_its_surroundings_surer_and_leaves_what_is_expected() -> None:
-    pool, posteriors = make(np.array([0, 5, 20, 30]))
-    refresh(posteriors)
-    means, sds = posteriors.means.copy(), posteriors.sds.copy()
-    pool.taken[14] = pool.pending[14] = True
-    refresh(posteriors)
-    assert posteriors.sds[0, 14] < 0.5 * sds[0, 14]
-    assert posteriors.sds[0, 15] < sds[0, 15]
-    assert np.abs(posteriors.means - means)[0, 14] < 0.2 * sds[0, 14]
+def test_nothing_is_expected_below_the_domain_of_the_transform() -> None:
+    assert UNOBSERVED.expected_improvement(-0.05).tolist() == [0.0, 0.0]
+    assert UNOBSERVED.probability_below(-0.06).tolist() == [0.0, 0.0]
 
 
-def test_what_is_known_is_believed() -> None:
-    pool, posteriors = make(EVERY)
-    refresh(posteriors)
-    assert posteriors.of(0, EVERY).expected().tolist() == pool.values[:, 0].tolist()
+def test_observed_values_are_certain() -> None:
+    posterior = Posterior(ShiftedLog(0.1), np.array([np.nan, -1.0, 1.0]), np.full(3, np.log(0.1)), np.full(3, 0.5))
+    assert posterior.probability_below(0.0) == pytest.approx([0.5, 1.0, 0.0])
+    assert posterior.median() == pytest.approx([0.0, -1.0, 1.0])
+    assert posterior.expected_improvement(0.5)[1:].tolist() == [1.5, 0.0]
 
 
-def test_of_much_the_rows_nearest_to_the_front_are_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.samplers.posterior.LEARNT_FROM", 9)
-    pool, posteriors = make(EVERY)
-    chosen = posteriors._nearest(EVERY, np.array([[2.0]]))
-    assert len(set(chosen.tolist())) == 9
-    assert set(np.argsort(pool.values[:, 0])[:6].tolist()) <= set(chosen.tolist())
+def test_the_inverse_undoes_the_transform() -> None:
+    values = np.array([0.0, 0.4, 2.0])
+    assert TRANSFORM.inverse(TRANSFORM.transform(values)) == pytest.approx(values)
+
+
+def test_the_domain_goes_below_the_best_value_and_to_where_it_must() -> None:
+    values = np.array([2.0, 3.0, 4.0])
+    assert ShiftedLog.fit(values).shift > -2.0
+    assert ShiftedLog.fit(values, lowest=0.0).shift > 0.0
+
+
+@pytest.mark.parametrize("values", [[1.0, 1.0, 1.0], [0.0, 0.0], [5.0, 5.0, 5.0, 9.0]])
+def test_values_without_spread_have_a_transform_too(values: list[float]) -> None:
+    transform = ShiftedLog.fit(np.array(values))
+    assert np.isfinite(transform.transform(np.array(values))).all()

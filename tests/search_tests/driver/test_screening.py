@@ -205,7 +205,7 @@ class Busy(Recording):
         return {**figures, "speedup": 0.01 * figures["speedup"], "unstable": "the machine was busy"}
 
 
-def test_a_bound_on_speed_is_not_settled_by_a_screening_that_is_not_to_be_without_unstable_timings() -> None:
+def test_a_bound_on_speed_is_not_settled_by_a_screening_that_is_not_to_be_trusted() -> None:
     chains, constraint = make_chains(), Constraint.parse("speedup>=3")
     runner, study = Busy(MACHINE, FACTS, table, seconds=training_takes(0.1)), open_table_study(None, chains.space)
     log = drive(study, runner, chains, 15, [constraint])
@@ -224,10 +224,10 @@ def test_the_sampler_goes_on_to_propose_what_seemed_slow_on_a_busy_machine() -> 
     assert isinstance(study.sampler, DistinctSampler)
     assert isinstance(study.sampler._inner, EHVISampler)
     pool = study.sampler._inner._pool
-    untried = pool.screened & ~pool.taken
+    untried = pool.is_screened & ~pool.is_excluded
     assert untried.any()
-    assert np.isfinite(pool.values[untried, 1]).all(), "the speed itself is known"
-    assert np.isnan(pool.values[untried, 2]).all(), "and whether it keeps the bound is not"
+    assert np.isfinite(pool.targets[untried, 1]).all(), "the speed itself is known"
+    assert np.isnan(pool.targets[untried, 2]).all(), "and whether it keeps the bound is not"
 
 
 def test_a_size_is_certain_on_a_busy_machine() -> None:

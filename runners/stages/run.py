@@ -33,10 +33,10 @@ def run_stage(task: StageTask, store: StageStore) -> StageOutcome:
     """
     begin = time.perf_counter()
     try:
+        entry = store.get(task.key)
+        if entry is not None:
+            return StageOutcome(entry.result, time.perf_counter() - begin, from_store=True)
         with store.in_use(task.stage):
-            entry = store.get(task.key)
-            if entry is not None:
-                return StageOutcome(entry.result, time.perf_counter() - begin, from_store=True)
             return _compute(task, store)
     except Exception as error:
         return StageOutcome({}, time.perf_counter() - begin, failure=f"{task.stage}: {_reason(error, store)}")

@@ -48,7 +48,10 @@ class FolderStore:
         return str(self.root)
 
     def get(self, key: str) -> StoredStage | None:
-        """See `StageStore.get`; an entry that can neither be read nor be set aside counts as missing."""
+        """The verified entry of ``key``, or None; a damaged one is set aside first.
+
+        An entry that can neither be read nor be set aside, as in a folder that may only be read, counts as missing.
+        """
         folder = self.root / place_of(key)
         with suppress(OSError):  # no entry, or one that may only be read: then it only looks less used than it is
             os.utime(folder / MANIFEST, follow_symlinks=False)
@@ -63,7 +66,7 @@ class FolderStore:
 
     @contextmanager
     def unfinished(self) -> Iterator[Path]:
-        """See `StageStore.unfinished`."""
+        """An empty folder to write a result into; it is gone afterwards unless `put` took it."""
         self._make()  # somebody may have removed the store since
         with self._users.register("") as user:
             place = self.root / "unfinished" / user
@@ -77,7 +80,12 @@ class FolderStore:
     def put(
         self, key: str, folder: Path, result: Mapping[str, Any], seconds: float, origin: Mapping[str, Any]
     ) -> StoredStage:
-        """See `StageStore.put`."""
+        """Make ``folder`` the entry of ``key`` unless one is there that is whole; what a read gives then.
+
+        Raises:
+            StageFailed: The stage left something that is not kept.
+            OSError: It cannot be written; nothing of it is in the store.
+        """
         content = {"key": key, "result": dict(result), "seconds": seconds, "origin": dict(origin), "made": time.time()}
         write_manifest(folder.parent, content)
         return self.commit(key, folder.parent)
@@ -110,7 +118,11 @@ class FolderStore:
 
     @contextmanager
     def in_use(self, name: str) -> Iterator[None]:
-        """See `StageStore.in_use`."""
+        """Keep what is read or written inside the block, until this process ends at the latest, from being evicted.
+
+        Raises:
+            RequestError: The folder cannot be written, and not because it may only be read.
+        """
         with ExitStack() as stack:
             try:
                 self._remove_leftovers()

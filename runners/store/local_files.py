@@ -15,7 +15,7 @@ from runners.store.entry import DamagedEntry, read_regular
 
 @dataclass(frozen=True)
 class LocalFiles:
-    """Files below ``root``; the counterpart of `runners.store.remote_files.RemoteFiles`."""
+    """Files by their paths relative to the folder ``root``, with ``/`` between the parts."""
 
     root: Path
 

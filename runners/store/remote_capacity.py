@@ -36,7 +36,7 @@ class RemoteCapacity(Capacity):
         self.copy.empty_quarantine()
 
     def pin(self, owner: str, keys: Sequence[str]) -> None:
-        """Let these keys be evicted last, there and here; see `Capacity.pin`."""
+        """Let these keys be evicted last, there and here, in place of those that ``owner`` named before."""
         super().pin(owner, keys)
         self.copy.pin(owner, keys)
 
@@ -48,7 +48,11 @@ class RemoteCapacity(Capacity):
         dry_run: bool = False,
         keep_since: float = math.inf,
     ) -> list[StoreEntry]:
-        """Remove what `Capacity.evict` does, from the remote store and from the copy here."""
+        """Remove what `to_evict` chooses, from the remote store and from the copy here; what is in use here stays.
+
+        Returns:
+            What was removed from the remote store, or would be.
+        """
         self.copy.evict(most_bytes=most_bytes, used_before=used_before, dry_run=dry_run)
         return super().evict(most_bytes=most_bytes, used_before=used_before, dry_run=dry_run, keep_since=keep_since)
 

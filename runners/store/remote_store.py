@@ -50,7 +50,11 @@ class RemoteStore:
         return without_credentials(self._files.url)
 
     def get(self, key: str) -> StoredStage | None:
-        """See `StageStore.get`; the entry is fetched where it is not on this machine yet."""
+        """The verified entry of ``key``, fetched where it is not on this machine yet, or None.
+
+        Raises:
+            Unreachable: It is not on this machine, and the remote store does not answer.
+        """
         here = self._copy.get(key)
         if here is None:
             return self._fetch(key)
@@ -59,13 +63,19 @@ class RemoteStore:
         return here
 
     def unfinished(self) -> AbstractContextManager[Path]:
-        """See `StageStore.unfinished`."""
+        """An empty folder on this machine to write a result into; it is gone afterwards unless `put` took it."""
         return self._copy.unfinished()
 
     def put(
         self, key: str, folder: Path, result: Mapping[str, Any], seconds: float, origin: Mapping[str, Any]
     ) -> StoredStage:
-        """See `StageStore.put`; the entry is kept here too."""
+        """Make ``folder`` the entry of ``key`` here and there unless one is there; what a read gives then.
+
+        Raises:
+            Unreachable: It is kept here but could not be sent; the next to ask for it on this machine sends it.
+            StageFailed: The stage left something that is not kept.
+            OSError: It cannot be written here.
+        """
         entry = self._copy.put(key, folder, result, seconds, origin)
         self._send(key)
         self.capacity.keep_to_limit()
@@ -73,7 +83,11 @@ class RemoteStore:
 
     @contextmanager
     def in_use(self, name: str) -> Iterator[None]:
-        """See `StageStore.in_use`; other machines do not learn of it."""
+        """Keep what is read or written inside the block from being evicted by this machine; others do not learn of it.
+
+        Raises:
+            RequestError: The remote store cannot be written.
+        """
         with self._copy.in_use(name):
             try:
                 self._files.write("last-used-for", name.encode(), REACH_PAUSES_S)

@@ -1,8 +1,5 @@
 """Who uses a stage store now, on the machines that share its folder."""
 
-import json
-import os
-import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,8 +40,7 @@ class Users:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         user = uuid.uuid4().hex
-        about = {"name": name, "host": socket.gethostname(), "process": os.getpid()}
-        with locked_file(self.folder / user, json.dumps(about)):
+        with locked_file(self.folder / user, name):
             yield user
 
     def alive(self, user: str) -> bool:
@@ -55,9 +51,9 @@ class Users:
         """The users whose processes live, the first that began first; the files of the others are removed."""
         found = []
         for path in sorted(self.folder.glob("[!.]*")):
-            with suppress(OSError, ValueError):  # it ended just now, or is another account's
+            with suppress(OSError):  # it ended just now, or is another account's
                 if self.alive(path.name):
-                    found.append(User(path.stat().st_mtime, str(json.loads(path.read_bytes())["name"])))
+                    found.append(User(path.stat().st_mtime, path.read_text()))
                 else:
                     path.unlink()
         return sorted(found, key=lambda user: user.began)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from runners_tests.store.flaky_files import FlakyFiles
 
+from runners.runner import StageTask
+from runners.stages.run import run_stage
 from runners.store import remote_capacity, remote_files, remote_store
 from runners.store.location import open_store
 from runners.store.remote_files import RemoteFiles, Unreachable
@@ -120,13 +122,12 @@ def test_what_fails_now_and_then_is_tried_again(flaky: Machines) -> None:
         assert text_of(flaky.open(f"two-{operation}")) == "weights"
 
 
-def test_without_an_answer_what_is_here_is_used_and_the_rest_is_not_taken_for_missing(
-    flaky: Machines,
-) -> None:
+def test_without_an_answer_what_is_here_is_used_and_the_rest_is_not_taken_for_missing(flaky: Machines) -> None:
     here = flaky.open("one")
     put(here)
     FlakyFiles.fault = lambda operation, path: TimeoutError()
     assert text_of(here) == "weights"
+    assert run_stage(StageTask("training", KEY, {}, {}, "digits", 0), here).from_store
     with pytest.raises(Unreachable, match="does not answer: TimeoutError"):
         flaky.open("two").get(KEY)
     with pytest.raises(RequestError, match="check the address and the credentials"), here.in_use("study"):

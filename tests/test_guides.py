@@ -236,6 +236,12 @@ def test_the_front_page_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 200
 
 
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_guide_names_every_file_and_folder_beside_it(folder: str) -> None:
+    inside = {f"{folder}/{path.name}{'/' * path.is_dir()}" for path in (ROOT / folder).glob("[!_.]*")}
+    assert inside - {f"{folder}/README.md"} <= set(inline_code(guide(folder)))
+
+
 @pytest.mark.parametrize("technique", all_techniques(), ids=lambda technique: technique.name)
 def test_every_technique_has_a_card(technique: Any) -> None:
     (card,) = re.findall(rf"^### {technique.name}\n(.*?)(?=^##)", guide("spaces"), re.MULTILINE | re.DOTALL)

@@ -23,15 +23,15 @@ class Axis:
         return self.parameter.name
 
     def neutral(self, environment: Environment) -> Scalar:
-        """The value that leaves the teacher as it is in ``environment``."""
+        """The value that does not change the teacher in ``environment``."""
         return self.technique.neutral(self.parameter, environment)
 
     def relevant(self, earlier: Earlier) -> bool:
-        """Whether the parameter is drawn at all after these earlier choices."""
+        """Whether the parameter is drawn after these earlier choices."""
         return self.technique.relevant(self.parameter, earlier)
 
     def reason(self, value: Scalar, earlier: Earlier, environment: Environment) -> str | None:
-        """Why ``value`` cannot run, or None where it can; the neutral value needs no package and no willing model."""
+        """Why ``value`` cannot run, or None; the neutral value needs no optional package and suits every network."""
         if value != self.neutral(environment):
             if self.technique.name in environment.model_limits:
                 return environment.model_limits[self.technique.name]
@@ -43,17 +43,17 @@ class Axis:
         return self.technique.unsupported(self.parameter, value, earlier, environment)
 
     def name_among(self, options: tuple[Scalar, ...]) -> str:
-        """What a trial is asked for when these values are left.
+        """The name of the Optuna parameter whose choices are ``options``.
 
-        Optuna keeps one list of choices for a name, so a shorter list is a parameter of its own.
+        Optuna allows one list of choices for a name, so a shorter list gets a name of its own.
         """
         return self.name if options == self.values else f"{self.name} of {', '.join(map(str, options))}"
 
     def offered(self, options: tuple[Scalar, ...], configuration: Mapping[str, Scalar]) -> Scalar:
-        """The one of ``options`` that ``configuration`` has.
+        """The value that ``configuration`` has for this parameter.
 
         Raises:
-            RequestError: It has none of them.
+            RequestError: It has none, or one that is not among ``options``.
         """
         allowed = ", ".join(map(str, options))
         if self.name not in configuration:

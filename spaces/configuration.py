@@ -1,4 +1,4 @@
-"""The frozen record of all the choices of one candidate."""
+"""The frozen record of all choices of one candidate."""
 
 import json
 import math
@@ -13,9 +13,9 @@ Scalar = bool | int | float | str
 
 @dataclass(frozen=True)
 class Configuration(Mapping[str, Scalar]):
-    """All choices of a candidate, by parameter name; a choice that was not drawn is absent.
+    """All choices of a candidate, by parameter name; parameters that were not drawn are absent.
 
-    Two configurations are equal when their canonical forms are, whatever order the choices came in.
+    Two configurations are equal if their canonical forms are equal; the order of the choices does not matter.
 
     Raises:
         RequestError: A choice is not a string, a finite number or a truth value.
@@ -39,7 +39,7 @@ class Configuration(Mapping[str, Scalar]):
         return len(self.choices)
 
     def __reduce__(self) -> tuple[type["Configuration"], tuple[dict[str, Scalar]]]:
-        """Copies and pickles as the plain dictionary: a mapping proxy does neither."""
+        """How to copy and pickle it: as a plain dictionary, because a mapping proxy allows neither."""
         return type(self), (dict(self.choices),)
 
     def __hash__(self) -> int:
@@ -49,7 +49,7 @@ class Configuration(Mapping[str, Scalar]):
         return isinstance(other, Configuration) and self.canonical() == other.canonical()
 
     def canonical(self) -> str:
-        """One line of JSON with sorted keys: equal configurations, equal text. ``1`` and ``1.0`` are one number."""
+        """One line of JSON with sorted keys, equal for equal configurations; ``1.0`` is written as ``1``."""
         plain = {name: _plain(value) for name, value in self.choices.items()}
         return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 
@@ -65,7 +65,7 @@ class Configuration(Mapping[str, Scalar]):
         except json.JSONDecodeError as error:
             raise RequestError(f"configuration {text!r} is not JSON ({error}); give an object of choices") from error
         if not isinstance(choices, dict):
-            raise RequestError(f"configuration {text!r} is no JSON object; give one such as {{}}")
+            raise RequestError(f"configuration {text!r} is not a JSON object; give one such as {{}}")
         return cls(choices)
 
 

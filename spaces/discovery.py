@@ -1,4 +1,4 @@
-"""Folders that are walked: a new technique, backend or workload is one file, and no list names it."""
+"""Finds techniques, backends and workloads: each is one file of a folder, and no list names them."""
 
 import importlib
 import pkgutil
@@ -9,19 +9,18 @@ from spaces.errors import RequestError, in_one_line
 
 
 def walk(package: ModuleType, attribute: str) -> dict[str, Any]:
-    """Import every module of ``package`` and collect what each declares under ``attribute``.
+    """The object that each module of ``package`` defines as ``attribute``, by its name.
 
     Args:
         package: An imported package, such as ``spaces.techniques``.
-        attribute: The name that each module must define, such as ``TECHNIQUE``.
+        attribute: The variable that each module must define, such as ``TECHNIQUE``.
 
     Returns:
-        The declared objects by their ``name``, in the order of the file names.
+        The objects by their ``name``, in the order of the file names.
 
     Raises:
-        RequestError: A module fails to import, declares nothing or something without a name, or repeats a
-            name. It names the module, because a file that silently does not count is worse than a program
-            that stops.
+        RequestError: A module cannot be imported, does not define the variable, or uses a name twice. The message
+            names the module; a file that is silently ignored would be worse.
     """
     found: dict[str, Any] = {}
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
@@ -37,7 +36,7 @@ def _declared(dotted: str, attribute: str) -> Any:
     try:
         module = importlib.import_module(dotted)
     except Exception as error:
-        raise RequestError(f"{dotted} fails to import ({in_one_line(error)}); mend or remove it") from error
+        raise RequestError(f"{dotted} fails to import ({in_one_line(error)}); fix or remove it") from error
     if not hasattr(module, attribute):
         raise RequestError(f"{dotted} defines no {attribute}; every file in this folder declares one")
     declared = getattr(module, attribute)

@@ -1,4 +1,4 @@
-"""Facts about where candidates will run, on which the choices that are offered depend."""
+"""The machine that measures and its software, on which the available choices depend."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,11 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class BackendFacts:
-    """What one inference runtime can do here.
+    """What one inference runtime supports here.
 
     Attributes:
-        precisions: Number formats that it runs, of ``fp32``, ``bf16``, ``int8``.
-        unsupported: Why it cannot be used here, or None where it can.
+        precisions: Number formats that it supports, of ``fp32``, ``bf16``, ``int8``.
+        unsupported: Why it cannot be used here, or None.
     """
 
     precisions: tuple[str, ...]
@@ -20,18 +20,18 @@ class BackendFacts:
 
 @dataclass(frozen=True)
 class Environment:
-    """The machine that measures, and what is installed there.
+    """The machine that measures, and the software on it.
 
     Attributes:
         device: One line that names the hardware, such as ``AMD EPYC, 2 cores``.
         cpu_cores: Cores that a process may use.
-        cpu_flags: Instruction sets that matter to a precision, as Linux names them.
+        cpu_flags: Instruction sets that a precision needs, as Linux names them.
         accelerators: Number of accelerators (``torch.accelerator``), 0 without one.
         accelerator: Its kind (``cuda``, ``xpu``, ...) or an empty string.
-        accelerator_bf16: Whether it computes in bf16 itself.
+        accelerator_bf16: Whether it supports bf16 in hardware.
         backends: The inference runtimes by name.
-        missing: Optional packages that are not installed, each with the words that install it.
-        model_limits: Techniques that the workload's own model does not stand, each with the reason.
+        missing: Optional packages that are not installed, each with how to install it.
+        model_limits: Techniques that cannot be applied to the workload's network, each with the reason.
     """
 
     device: str = "this machine"

@@ -1,23 +1,21 @@
-"""The two ways in which work ends early: the request was wrong, or the work failed."""
+"""The two errors that end a command: the request was wrong, or the work failed."""
 
 
 class RequestError(ValueError):
-    """The request cannot be carried out as given; the message is one sentence for the person who typed it.
+    """The request is wrong; the message is one sentence on what was given, what is allowed and what to do.
 
-    The message says what was given, what is allowed and what to do. The command line prints it alone and
-    exits with 2.
+    The command line prints only this sentence and exits with 2.
     """
 
 
 class WorkFailed(RuntimeError):
-    """The request was fine and the work failed; the command line prints the message and exits with 1."""
+    """The request was right and the work failed; the command line prints the message and exits with 1."""
 
 
 def in_one_line(error: BaseException, limit: int = 300) -> str:
-    """What ``error`` says in one line, with its kind in front unless it is one of the two above.
+    """The message of ``error`` in one line, after the name of its class unless it is one of the two above.
 
-    Of a message longer than ``limit`` characters the beginning and the end are kept: some libraries say the cause
-    first and others last.
+    A message of more than ``limit`` characters loses its middle: some libraries give the cause first, others last.
     """
     said = " ".join(str(error).split())
     if len(said) > limit:

@@ -1,4 +1,4 @@
-"""What the stages after the model work from: how to train, how to lower, how to serve."""
+"""The settings of the stages that follow changes of the network: how to train, to lower and to serve."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class LoweringPlan:
-    """Into what a trained model is lowered: the inference runtime and the number format of its weights."""
+    """How a trained network is lowered: the inference runtime, and the number format in which it computes."""
 
     runtime: str = "eager"
     precision: str = "fp32"
@@ -46,7 +46,7 @@ class LoweringPlan:
 
 @dataclass(frozen=True)
 class ServingPlan:
-    """How the artifact is served: ``replicas`` processes with ``threads`` threads each, side by side."""
+    """How the artifact is served: by ``replicas`` processes at the same time, with ``threads`` threads each."""
 
     replicas: int = 1
     threads: int = 1

@@ -1,4 +1,4 @@
-"""An ordered set of techniques that draws one configuration from a trial."""
+"""The search space: an ordered set of techniques, from which a trial draws one configuration."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ __all__ = ["Axis", "Draws", "SearchSpace"]
 
 
 class Draws(Protocol):
-    """What a space needs of an Optuna trial."""
+    """The part of an Optuna trial that a search space uses."""
 
     def suggest_categorical(self, name: str, choices: tuple[Scalar, ...], /) -> Any:
         """One of ``choices``."""
@@ -22,10 +22,14 @@ class Draws(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class SearchSpace:
-    """What may be chosen in this environment, in the order in which a candidate is built.
+    """The choices that are available in an environment, in the order in which a candidate is built.
 
-    A value is offered only when its technique supports it after the earlier choices *and* at least one value
-    is left for every later parameter: a combination that cannot run is never drawn.
+    A value is an option if its technique supports it after the earlier choices *and* each later parameter still has an
+    option. So a combination that cannot run is never drawn.
+
+    Attributes:
+        axes: The parameters, each with the values that were asked for.
+        environment: The machine that measures, and the software on it.
 
     Raises:
         RequestError: No combination of the offered values can run here.
@@ -46,7 +50,7 @@ class SearchSpace:
         return tuple(dict.fromkeys(axis.technique for axis in self.axes))
 
     def baseline(self) -> Configuration:
-        """The teacher untouched: every drawn parameter at its neutral value, whether the space offers it or not."""
+        """The unchanged teacher: each drawn parameter at its neutral value, even if the space does not offer that."""
         chosen: dict[str, Scalar] = {}
         for axis in self.axes:
             if axis.relevant(self._earlier(chosen)):
@@ -54,7 +58,7 @@ class SearchSpace:
         return Configuration(chosen)
 
     def draw(self, trial: Draws) -> Configuration:
-        """Draw one configuration; a parameter with one option left is set without asking the trial."""
+        """One configuration, drawn by ``trial``; a parameter with one option is set without the trial."""
         chosen: dict[str, Scalar] = {}
         for index, axis in enumerate(self.axes):
             options = self.options(index, chosen)
@@ -65,7 +69,7 @@ class SearchSpace:
         return Configuration(chosen)
 
     def options(self, index: int, chosen: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
-        """The values of axis ``index`` that can run after ``chosen``; empty where it is not drawn at all."""
+        """The values of axis ``index`` that can run after ``chosen``; empty where the parameter is not drawn."""
         key = (index, tuple(sorted(chosen.items())))
         if key not in self._known_options:
             self._known_options[key] = self._find_options(index, chosen)
@@ -76,10 +80,10 @@ class SearchSpace:
         return map(Configuration, self._complete(0, {}))
 
     def trial_parameters(self, configuration: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """The parameters that make `draw` return ``configuration``, by the names that it asks a trial for.
+        """The Optuna parameters with which `draw` returns ``configuration``.
 
         Raises:
-            RequestError: The space does not contain it: a choice is not offered here, is missing, or is one too many.
+            RequestError: The space does not contain it: a choice is not available, is missing, or is superfluous.
         """
         chosen: dict[str, Scalar] = {}
         named: dict[str, Scalar] = {}
@@ -95,7 +99,7 @@ class SearchSpace:
         return named
 
     def contains(self, configuration: Mapping[str, Scalar]) -> bool:
-        """Whether `draw` can return ``configuration``; the baseline need not be in a space that leaves it out."""
+        """Whether `draw` can return ``configuration``. The baseline can be outside of the space."""
         try:
             self.trial_parameters(configuration)
         except RequestError:
@@ -103,13 +107,13 @@ class SearchSpace:
         return True
 
     def settings_of(self, technique: Technique, configuration: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """The choices in ``configuration`` that belong to ``technique``; empty where all are neutral."""
+        """The choices of ``configuration`` for the parameters of ``technique``; empty where all are neutral."""
         own = [p for p in technique.parameters if p.name in configuration]
         neutral = all(configuration[p.name] == technique.neutral(p, self.environment) for p in own)
         return {} if neutral else {p.name: configuration[p.name] for p in own}
 
     def reasons(self) -> list[tuple[str, Scalar, str]]:
-        """Every (parameter, value, reason) that is off in this environment whatever is chosen earlier."""
+        """Each (parameter, value, reason) that is unavailable in this environment after any earlier choices."""
         return [
             (axis.name, value, reason)
             for index, axis in enumerate(self.axes)
@@ -118,7 +122,7 @@ class SearchSpace:
         ]
 
     def _always_off(self, index: int, value: Scalar) -> str | None:
-        """The reason against ``value`` with nothing chosen, unless some single earlier choice makes it run."""
+        """Why ``value`` cannot run without earlier choices, or None where one earlier choice makes it run."""
         single = ({axis.name: other} for axis in self.axes[:index] for other in axis.values)
         first: str | None = None
         for chosen in ({}, *single):
@@ -129,7 +133,7 @@ class SearchSpace:
         return first
 
     def _dead_end(self, index: int, value: Scalar) -> str | None:
-        """Why ``value`` leaves nothing for a later parameter, or None where it leaves something."""
+        """Why a later parameter has no option after ``value``, or None where each has one."""
         earlier = self._earlier({self.axes[index].name: value})
         for later in self.axes[index + 1 :]:
             reasons = [later.reason(other, earlier, self.environment) for other in later.values]
@@ -144,7 +148,7 @@ class SearchSpace:
         return tuple(value for value in axis.values if self._runs(index, value, chosen, earlier))
 
     def _can_complete(self, index: int, chosen: Mapping[str, Scalar]) -> bool:
-        """Whether every drawn parameter from ``index`` on has an option left; stops at the first way through."""
+        """Whether each drawn parameter from ``index`` on can get an option; stops at the first combination."""
         if index == len(self.axes):
             return True
         axis, earlier = self.axes[index], self._earlier(chosen)

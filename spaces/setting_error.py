@@ -1,4 +1,4 @@
-"""A setting that a person wrote is refused, wherever they wrote it."""
+"""The error for one wrong setting, in a file or on the command line."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,11 +7,11 @@ from spaces.errors import RequestError
 
 
 class SettingError(RequestError):
-    """One setting is refused; who knows where it was written puts the flag or the file and line in front.
+    """One setting is wrong; the caller puts the option, or file and line, in front of the message.
 
     Attributes:
-        at: Keys and positions that lead to the setting from the value that was checked; empty is the value itself.
-        whole: Whether the message names the setting itself, as for a key that is unknown.
+        at: Path of keys and positions from the checked value to the wrong one; empty where the value itself is wrong.
+        whole: Whether the message already names the setting, as for an unknown key.
     """
 
     def __init__(self, message: str, at: tuple[str | int, ...] = (), whole: bool = False) -> None:
@@ -21,7 +21,7 @@ class SettingError(RequestError):
 
 
 def unknown_key(key: object, allowed: Iterable[str], at: tuple[str | int, ...] = (), inside: str = "") -> SettingError:
-    """The refusal of a key that is none of ``allowed``, with the nearest one; ``at`` leads to the key."""
+    """The error for a key that is not in ``allowed``, with the most similar allowed one; ``at`` is its path."""
     names = tuple(allowed)
     place = f" in {inside}" if inside else ""
     sentence = f"unknown key {key!r}{place}; allowed are {', '.join(names)}{did_you_mean(key, names)}"
@@ -29,6 +29,6 @@ def unknown_key(key: object, allowed: Iterable[str], at: tuple[str | int, ...] =
 
 
 def did_you_mean(given: object, allowed: Iterable[str]) -> str:
-    """`` (did you mean 'x'?)`` for the nearest of ``allowed``, or nothing where none is near."""
+    """`` (did you mean 'x'?)`` for the most similar of ``allowed``; empty where none is similar."""
     near = get_close_matches(str(given), list(allowed), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -1,4 +1,4 @@
-"""Remove a share of the channels of a network, coupled layers together; imports torch only when it is called."""
+"""Removes a share of the channels of a network, in groups of coupled layers; imports torch only when called."""
 
 from typing import Any, Literal
 
@@ -8,20 +8,19 @@ FEWEST_CHANNELS = 4
 
 
 def slim(model: Any, example: Any, *, keep: float, criterion: Literal["magnitude", "random"]) -> None:
-    """Keep about ``keep`` of the channels of every prunable layer of ``model``, in place.
+    """Remove channels of ``model`` in place, so that each prunable layer keeps a share of about ``keep``.
 
-    The layers that make the outputs keep their size, and no layer goes below four channels. Widths are rounded
-    to a multiple of 4, or of 8 from 64 channels on: kernels work on blocks of channels, and an odd width costs as
-    much as the next block.
+    The output layers keep their size, and each layer keeps at least four channels. Widths are rounded to a multiple
+    of 4, or of 8 from 64 channels on, because kernels work on blocks of channels.
 
     Args:
         model: A ``torch.nn.Module``; left in eval mode.
         example: Input batch of one, shape ``(1, *input_shape)``.
         keep: Share of channels kept, above 0 and below 1.
-        criterion: Which channels leave: those of smallest L1 norm, or any.
+        criterion: Which channels are removed: those with the smallest L1 norm, or random ones.
 
     Raises:
-        WorkFailed: The network cannot be slimmed, or no channel would leave.
+        WorkFailed: The network cannot be pruned, or no channel would be removed.
     """
     import torch
 
@@ -72,14 +71,14 @@ def _prune(model: Any, example: Any, keep: float, criterion: str) -> None:
 
 
 def _channels(layer: Any) -> int:
-    """Outputs of a layer; 0 where it has none of its own, as blocks that only repeat the number of their layers."""
+    """The number of output channels of a layer; 0 for blocks, which only repeat the number of a layer in them."""
     if any(True for _ in layer.children()):
         return 0
     return int(getattr(layer, "out_channels", 0) or getattr(layer, "out_features", 0))
 
 
 def _ratio(layer: Any, keep: float) -> float:
-    """The share to remove from one layer, so that it ends at a rounded width; 0 where it is too narrow."""
+    """The share to remove from one layer so that its width is rounded; 0 where the layer is too narrow."""
     channels, groups = _channels(layer), int(getattr(layer, "groups", 1))
     if groups not in (1, channels):
         width, kept = channels // groups, max(1, int(channels // groups * keep + 0.5))
@@ -95,9 +94,9 @@ def _size(model: Any) -> int:
 
 
 def _output_layers(model: Any, example: Any) -> list[Any]:
-    """The layers whose channels are the outputs, found by walking the autograd graph back from the result.
+    """The layers whose channels are the outputs, found in the autograd graph of the result.
 
-    The walk ends at layers with a weight matrix; it goes on through those that pass channels on, such as norms.
+    The search ends at layers with a weight matrix and continues through others, such as norms.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Spaces as people write them: ``{parameter: [values]}``, in a preset, a file of their own or a study file."""
+"""Search spaces as they are written: ``{parameter: [values]}``, in a preset, a file or a study file."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -13,17 +13,17 @@ from spaces.technique import Parameter, Technique
 
 
 def all_techniques() -> tuple[Technique, ...]:
-    """The techniques of the folder, in the order of their stages, then of their names."""
+    """All techniques of the folder ``spaces/techniques``, in the order of their stages, then of their names."""
     return tuple(sorted(walk(techniques_folder, "TECHNIQUE").values(), key=lambda t: (t.stage, t.name)))
 
 
 def make_space(document: Mapping[str, object], environment: Environment) -> SearchSpace:
-    """A space from ``{parameter: [values]}``; a parameter left out stays at its neutral value.
+    """A search space from ``{parameter: [values]}``; other parameters keep their neutral value.
 
     An empty list or ``"all"`` offers everything that the technique offers by default.
 
     Raises:
-        RequestError: An unknown parameter, a value that its technique does not know, or nothing that can run.
+        RequestError: A parameter or value is unknown, or no combination of the values can run.
     """
     known = {p.name: (t, p) for t in all_techniques() for p in t.parameters}
     for name in document:
@@ -46,21 +46,21 @@ def _values(
             raise RequestError(f"{parameter.name} cannot be {value!r}; allowed is {parameter.allowed}")
         if not technique.known_here(parameter, value, environment):
             known = ", ".join(map(str, technique.choices(parameter, environment)))
-            raise RequestError(f"{parameter.name} cannot be {value!r}: there is no such thing here; known are {known}")
+            raise RequestError(f"{parameter.name} cannot be {value!r}, which is unknown here; known are {known}")
     return tuple(dict.fromkeys(values))
 
 
 def preset_names() -> tuple[str, ...]:
-    """The ready-made spaces by name."""
+    """The names of the presets."""
     names = (file.name for file in files("spaces.presets").iterdir())
     return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
 
 
 def preset_text(name: str) -> str:
-    """The YAML of a ready-made space.
+    """The YAML text of a preset.
 
     Raises:
-        RequestError: There is none of that name.
+        RequestError: There is no preset of that name.
     """
     if name not in preset_names():
         raise RequestError(f"unknown space {name!r}; allowed are {', '.join(preset_names())} or a YAML file")

@@ -1,4 +1,4 @@
-"""One axis of acceleration: what it can be set to, when it is unsupported and why, and what it changes."""
+"""The contract of a technique: its parameters, when a value is unsupported and why, and what it changes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,11 +11,10 @@ from spaces.environment import Environment
 
 
 class Stage(IntEnum):
-    """The order in which a candidate is built; a technique acts at one of them.
+    """The stages of building a candidate, in their order; each technique belongs to one.
 
-    What `Technique.apply` is given, and gives back, follows from the stage:
-    STUDENT and PRUNE a ``torch.nn.Module``; TRAIN a `TrainingPlan`; QUANTISE and LOWER a `LoweringPlan`;
-    SERVE a `ServingPlan`.
+    The stage decides what `Technique.apply` takes and returns: STUDENT and PRUNE a ``torch.nn.Module``; TRAIN a
+    `TrainingPlan`; QUANTISE and LOWER a `LoweringPlan`; SERVE a `ServingPlan`.
     """
 
     STUDENT = 1
@@ -34,12 +33,12 @@ class Parameter:
     """One choice of a technique.
 
     Attributes:
-        name: Unique over all techniques; the word in study files, flags and MLflow.
+        name: Name in study files and MLflow, unique over all techniques.
         choices: The values offered by default.
-        neutral: The value that leaves the teacher as it is.
+        neutral: The value that does not change the teacher.
         allowed: What may be written in a study file, in words.
-        label: How a value is shown where there is little room, such as ``width={}``; empty is ``name={}``.
-        affects: The measured quantities that it can change, where it changes few; empty is any.
+        label: Short text for a value in tables, such as ``width={}``; empty means ``name={}``.
+        affects: The measured quantities that it can change; empty means all.
     """
 
     name: str
@@ -65,11 +64,11 @@ class Earlier:
 
 @dataclass(frozen=True)
 class ModelContext:
-    """What a technique that changes the network may use beside it.
+    """What a technique that changes the network gets besides the network.
 
     Attributes:
         example: Input batch of one, a tensor of shape ``(1, *input_shape)``.
-        seed: Seed for anything that is drawn at random.
+        seed: Seed of all random numbers.
     """
 
     example: Any
@@ -79,19 +78,19 @@ class ModelContext:
 class Technique(ABC):
     """The contract of a file in ``spaces/techniques``, which declares one instance as ``TECHNIQUE``.
 
-    A technique knows only itself and the choices *earlier* than its own: no lists of pairs, nobody else's
-    file edited.
+    A technique looks only at its own parameters and at *earlier* choices, so that a new one needs no change of another
+    file.
     """
 
     name: ClassVar[str]
     stage: ClassVar[Stage]
     parameters: ClassVar[tuple[Parameter, ...]]
     needs: ClassVar[tuple[str, ...]] = ()
-    """Optional packages that it imports."""
+    """The optional packages that it imports."""
     speed_depends_on_weights: ClassVar[bool] = False
-    """Whether the artifact's speed is decided by trained weights, as with sparse formats or an early exit.
+    """Whether the artifact's speed depends on the trained weights, as with sparse formats or an early exit.
 
-    Where it is not, a candidate is timed before it is trained, and perhaps never trained at all.
+    If it does not, candidates are timed before they are trained.
     """
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
@@ -99,30 +98,30 @@ class Technique(ABC):
         return parameter.choices
 
     def neutral(self, parameter: Parameter, environment: Environment) -> Scalar:
-        """The value that leaves the teacher as it is in this environment."""
+        """The value that does not change the teacher in this environment."""
         return parameter.neutral
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        """Whether a person may write ``value`` for ``parameter`` at all, on any machine."""
+        """Whether ``value`` is allowed for ``parameter`` on some machine."""
         return value in parameter.choices
 
     def known_here(self, parameter: Parameter, value: Scalar, environment: Environment) -> bool:
-        """Whether ``value`` names something that exists in this environment, whether it is supported or not."""
+        """Whether ``value`` names something that exists in this environment, even if it is unsupported."""
         return True
 
     def relevant(self, parameter: Parameter, earlier: Earlier) -> bool:
-        """Whether ``parameter`` is drawn at all after these earlier choices."""
+        """Whether ``parameter`` is drawn after these earlier choices."""
         return True
 
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
     ) -> str | None:
-        """Why ``value`` cannot run after these earlier choices here, or None where it can."""
+        """Why ``value`` cannot run here after these earlier choices, or None."""
         return None
 
     @abstractmethod
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
-        """Change what the stage works on (see `Stage`) as ``settings`` say; never called with neutral settings.
+        """The subject of the stage (see `Stage`), changed by ``settings``; never called with neutral settings.
 
         Args:
             subject: A network, or a plan; a plan is replaced, a network may be changed in place.

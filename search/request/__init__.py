@@ -1,1 +1,1 @@
-"""What a person asks for: study file, flags, search space, units and places."""
+"""What a person asks for: study file, options, search space, units and locations."""

@@ -1,4 +1,4 @@
-"""The space of a study: a preset by name, a YAML file, or choices written into the study file itself."""
+"""The search space of a study: the name of a preset, a YAML file, or choices in the study file itself."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ Space = str | Mapping[str, Any]
 
 
 def absolute_space(given: Space, base: Path) -> Space:
-    """The same space, named so that it means the same from every folder, after checking all that is written in it.
+    """The same space with an absolute path, so that it can be read from every folder; its choices are checked.
 
     Args:
         given: Name of a preset, path of a YAML file, or ``{parameter: [values]}``.
-        base: The folder that a relative path starts from.
+        base: The folder from which a relative path starts.
 
     Raises:
-        RequestError: There is no such preset or file, or a parameter or value is unknown to every technique.
+        RequestError: There is no such preset or file, or no technique knows a parameter or a value.
     """
     if isinstance(given, Mapping):
         check_choices(given)
@@ -39,15 +39,15 @@ def absolute_space(given: Space, base: Path) -> Space:
 
 
 def space_document(space: Space, quantities: Sequence[str] = ()) -> dict[str, Any]:
-    """What `spaces.space_document.make_space` takes: ``{parameter: [values]}``.
+    """The space as ``{parameter: [values]}``, which `spaces.space_document.make_space` takes.
 
     Args:
-        space: A space that `absolute_space` gave.
-        quantities: What is optimised or bounded; a preset is left without the parameters that change none of it.
-            Nothing given is any.
+        space: A space that `absolute_space` returned.
+        quantities: The measured quantities that are optimised or bounded; parameters of a preset that affect none of
+            them are left out. If it is empty, none is left out.
 
     Raises:
-        RequestError: The file cannot be read, or what it says is not allowed; it names file and line.
+        RequestError: The file cannot be read, or a choice in it is not allowed; the message names file and line.
     """
     if isinstance(space, Mapping):
         return dict(space)
@@ -56,20 +56,19 @@ def space_document(space: Space, quantities: Sequence[str] = ()) -> dict[str, An
 
         document: dict[str, Any] = safe_load(preset_text(space))
         parameters = {parameter.name: parameter for owner in all_techniques() for parameter in owner.parameters}
-        idle = {name for name in document if quantities and not _matters(parameters[name].affects, quantities)}
-        return {name: values for name, values in document.items() if name not in idle}
+        return {name: values for name, values in document.items() if _is_relevant(parameters[name].affects, quantities)}
     return _read(Path(space))
 
 
-def _matters(affects: Sequence[str], quantities: Sequence[str]) -> bool:
-    return not affects or bool(set(affects) & set(quantities))
+def _is_relevant(affects: Sequence[str], quantities: Sequence[str]) -> bool:
+    return not affects or not quantities or not set(affects).isdisjoint(quantities)
 
 
 def check_choices(document: Mapping[str, Any]) -> None:
-    """Check that techniques know every parameter and value; what this machine supports is another question.
+    """Check that a technique knows each parameter and value, whatever this machine supports.
 
     Raises:
-        SettingError: They do not; ``at`` leads to the parameter or the value.
+        SettingError: No technique knows one; its ``at`` is the path of the parameter or the value.
     """
     known = {parameter.name: (owner, parameter) for owner in all_techniques() for parameter in owner.parameters}
     for name, given in document.items():

@@ -1,4 +1,4 @@
-"""Lengths of time and amounts of bytes, as people write and read them."""
+"""Durations and sizes in bytes, from text and as text."""
 
 import math
 import re
@@ -14,7 +14,7 @@ def parse_duration(given: object) -> float:
     """Seconds from ``90``, ``90s``, ``30m``, ``2h``, ``1h30m`` or ``7d``.
 
     Raises:
-        SettingError: It is none of these, or not above 0.
+        SettingError: It is anything else, or not above 0.
     """
     seconds = _seconds(given)
     if seconds is None or not math.isfinite(seconds) or seconds <= 0:
@@ -35,10 +35,10 @@ def _seconds(given: object) -> float | None:
 
 
 def parse_size(given: str) -> int:
-    """Bytes from ``500MiB``, ``20GiB``, ``1.5T`` or a plain number; a unit is a power of 1024 however it is written.
+    """Bytes from ``500MiB``, ``20GiB``, ``1.5T`` or a plain number; all units are powers of 1024.
 
     Raises:
-        SettingError: It is none of these.
+        SettingError: It is anything else.
     """
     match = _SIZE.fullmatch(given.strip())
     size = float(match[1]) * _UNITS[match[2].lower()] if match else math.inf
@@ -48,7 +48,7 @@ def parse_size(given: str) -> int:
 
 
 def size_text(size: int) -> str:
-    """Such as ``512 B`` or ``1.5 GiB``."""
+    """A size in bytes as text, such as ``512 B`` or ``1.5 GiB``."""
     if size < 2**10:
         return f"{size} B"
     power = min((size.bit_length() - 1) // 10, 4)

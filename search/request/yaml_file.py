@@ -1,4 +1,4 @@
-"""YAML files read strictly: plain data, no surprises, and the line that every key stands on."""
+"""YAML files of plain data, read strictly, with the line of each key."""
 
 import math
 import re
@@ -11,20 +11,20 @@ import yaml
 
 from spaces.errors import RequestError
 
-MOST_BYTES = 1024 * 1024
-DEEPEST = 20
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 20
 
 KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class YamlFile:
-    """What a YAML file says.
+    """The content of a YAML file.
 
     Attributes:
-        name: The file as the person named it.
+        name: Path of the file as it was given.
         data: Dictionaries, lists, strings, finite numbers, true, false and None.
-        lines: The line, from 1, of every key and every list item, by the keys and positions that lead to it.
+        lines: The line number, from 1, of each key and each list item, by its path of keys and positions.
     """
 
     name: str
@@ -32,14 +32,14 @@ class YamlFile:
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
 
     def place(self, at: KeyPath) -> str:
-        """``file:line`` of what ``at`` leads to, or of the nearest thing around it."""
+        """``file:line`` of the value at the path ``at``, or of the nearest value around it."""
         while at and at not in self.lines:
             at = at[:-1]
         return f"{self.name}:{self.lines.get(at, 1)}"
 
 
 class _Loader(yaml.SafeLoader):
-    """The scanner and parser of PyYAML with the plain scalars of YAML 1.2.
+    """PyYAML's loader with the plain scalars of YAML 1.2.
 
     PyYAML reads YAML 1.1, in which ``on`` is true, ``1:30`` is 90, ``010`` is 8 and ``1e-3`` is a string.
     """
@@ -60,7 +60,7 @@ for _kind, (_pattern, _first) in _SCALARS.items():
 
 
 def read_yaml(path: Path | str) -> YamlFile:
-    """Read one document of plain data.
+    """The content of a file with one document of plain data.
 
     Raises:
         RequestError: The file cannot be read, is larger than 1 MiB, is not valid YAML, repeats a key, or uses
@@ -80,10 +80,10 @@ def read_yaml(path: Path | str) -> YamlFile:
 def _text(name: str, path: Path) -> str:
     try:
         with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise RequestError(f"{name} cannot be read ({error.strerror}); give a YAML file") from error
-    if len(raw) > MOST_BYTES:
+    if len(raw) > MAX_BYTES:
         raise RequestError(f"{name} is larger than 1 MiB; a file of settings is not")
     try:
         return raw.decode("utf-8-sig")
@@ -93,16 +93,20 @@ def _text(name: str, path: Path) -> str:
 
 
 def _check_events(name: str, text: str) -> None:
-    """Refuse what plain settings never need, before anything is built from it."""
+    """Raise `RequestError` for tags, anchors, aliases, deep nesting and a second document, before data is built."""
     documents = depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         where = f"{name}:{event.start_mark.line + 1 if event.start_mark else 1}"
-        documents += isinstance(event, yaml.DocumentStartEvent)
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
         if documents > 1:
             raise RequestError(f"{where}: a second document starts here; keep one in a file")
-        if depth > DEEPEST:
-            raise RequestError(f"{where}: nested deeper than {DEEPEST} levels; settings are not")
+        if depth > MAX_DEPTH:
+            raise RequestError(f"{where}: nested deeper than {MAX_DEPTH} levels; settings are not")
         if getattr(event, "anchor", None) is not None:
             raise RequestError(f"{where}: anchors and aliases (& and *) are not allowed; write the value out")
         if getattr(event, "tag", None) is not None:

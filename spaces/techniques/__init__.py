@@ -1,1 +1,1 @@
-"""One file each; every file declares one `spaces.technique.Technique` as ``TECHNIQUE``."""
+"""The techniques, one file each; every file defines one `spaces.technique.Technique` as ``TECHNIQUE``."""

@@ -1,4 +1,4 @@
-"""Channel pruning: the channels with the smallest weights leave, the rest is fine-tuned."""
+"""Channel pruning: the channels with the smallest weights are removed, and the rest is fine-tuned."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +10,8 @@ from spaces.technique import ModelContext, Parameter, Stage, Technique
 class ChannelPruning(Technique):
     """Structured pruning by weight magnitude (Li et al., arXiv 1608.08710) in groups of coupled layers.
 
-    Whole channels leave, so every runtime gets faster without sparse kernels. Groups of coupled layers are
-    found on the dependency graph (Fang et al., arXiv 2301.12900).
+    Whole channels are removed, so every runtime gets faster without sparse kernels. Groups of coupled layers are found
+    in the dependency graph (Fang et al., arXiv 2301.12900).
     """
 
     name = "channel_pruning"

@@ -1,4 +1,4 @@
-"""Data-parallel training: the batch is split over processes that average their gradients."""
+"""Data-parallel training: each batch is split over processes that average their gradients."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,13 +9,13 @@ from spaces.environment import Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
 CORES = 4
-"""From this many cores on, it is offered by default."""
+"""The number of cores from which on it is offered by default."""
 
 
 class DataParallel(Technique):
     """Synchronous data parallelism over ``torch.distributed`` (Li et al., arXiv 2006.15704).
 
-    The batch size is that of all workers together, so the schedule is the same and only the time changes.
+    The batch size is that of all workers together, so only the training time changes.
     """
 
     name = "data_parallel"
@@ -25,7 +25,7 @@ class DataParallel(Technique):
     )
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
-        """On few cores, two trainings side by side use them better than two workers of one."""
+        """One worker on few cores, which two trainings at the same time use better than two workers of one."""
         return parameter.choices if environment.cpu_cores >= CORES else (parameter.neutral,)
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:

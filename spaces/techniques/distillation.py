@@ -1,4 +1,4 @@
-"""Knowledge distillation: a changed network learns from the teacher's soft targets too."""
+"""Knowledge distillation: a changed network is also trained on the teacher's soft targets."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,7 +9,7 @@ from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
 
 class Distillation(Technique):
-    """Soft targets at a temperature, mixed with the labels by weight (Hinton et al., arXiv 1503.02531)."""
+    """A weighted loss on labels and on soft targets at a temperature (Hinton et al., arXiv 1503.02531)."""
 
     name = "distillation"
     stage = Stage.TRAIN

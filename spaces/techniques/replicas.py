@@ -1,4 +1,4 @@
-"""Serving replicas: how many processes serve side by side, and with how many threads each."""
+"""Serving replicas: how many processes serve at the same time, and with how many threads each."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,11 +10,11 @@ from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
 
 class Replicas(Technique):
-    """Replicas x threads: many narrow replicas serve more images a second, one wide replica answers sooner.
+    """Replicas and threads: many replicas give more throughput, many threads give a lower latency.
 
-    The baseline has one thread. What a second one gains depends on whether anything else runs: on a machine of two
-    cores a small network in eager mode took 1.4 ms on two threads when alone and 4 to 300 ms beside other
-    processes, but 1.9 and 2.1 ms on one, so only one thread gives figures that can be compared.
+    The baseline has one thread, because its time then depends less on the load: on a machine of two cores a small
+    network in eager mode took 1.4 ms on two threads when alone and 4 to 300 ms beside other processes, but 1.9 and
+    2.1 ms on one thread.
     """
 
     name = "replicas"

@@ -10,7 +10,7 @@ from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
 
 class Runtime(Technique):
-    """One of the backends found on the machine that measures; each says which precisions it runs."""
+    """One of the backends of the machine that measures; each supports some precisions."""
 
     name = "runtime"
     stage = Stage.LOWER

@@ -1,4 +1,4 @@
-"""A student: the teacher's architecture with a fraction of its channels, trained from new weights."""
+"""Student width: the teacher's architecture with a fraction of its channels, trained from new weights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,10 @@ from spaces.technique import ModelContext, Parameter, Stage, Technique
 
 
 class StudentWidth(Technique):
-    """Width multiplier (Howard et al., arXiv 1704.04861) over every prunable layer; weights start anew.
+    """Width multiplier (Howard et al., arXiv 1704.04861) of every prunable layer, with new initial weights.
 
-    The thinner network is cut out of the teacher along its dependency graph (Fang et al., arXiv 2301.12900), so
-    it needs no constructor that takes a width, and then every layer draws new initial weights.
+    The narrower network is made from the teacher by its dependency graph (Fang et al., arXiv 2301.12900), so the
+    workload needs no constructor that takes a width.
     """
 
     name = "student_width"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from search.package_guard import OPENINGS, check_packages
+from search.package_guard import DOCSTRINGS, check_packages
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,14 +35,14 @@ def test_all_is_well_in_this_checkout() -> None:
     assert check_packages() is None
 
 
-@pytest.mark.parametrize("name", OPENINGS)
+@pytest.mark.parametrize("name", DOCSTRINGS)
 def test_the_guard_knows_how_each_package_opens(name: str) -> None:
     text = ast.get_docstring(ast.parse((ROOT / name / "__init__.py").read_text(encoding="utf-8")))
     assert text is not None
-    assert text.startswith(OPENINGS[name])
+    assert text.startswith(DOCSTRINGS[name])
 
 
-@pytest.mark.parametrize("name", OPENINGS)
+@pytest.mark.parametrize("name", DOCSTRINGS)
 def test_a_foreign_package_earlier_on_the_path_is_named_and_not_imported(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "__init__.py").write_text(FOREIGN)
@@ -75,7 +75,7 @@ def test_a_module_without_a_specification_is_noticed() -> None:
 
 def test_a_foreign_package_that_was_installed_over_ours_is_noticed(tmp_path: Path) -> None:
     """Two distributions with one folder name share it, and the later one's ``__init__.py`` wins."""
-    for name in OPENINGS:
+    for name in DOCSTRINGS:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]); from search import package_guard as g; print(g.check_packages())"
@@ -90,5 +90,5 @@ def test_a_foreign_package_that_was_installed_over_ours_is_noticed(tmp_path: Pat
 def test_the_guard_itself_loads_nothing_of_ours() -> None:
     script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import search.package_guard; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True).stdout
-    ours = {name for name in loaded.split() if name.split(".")[0] in OPENINGS}
+    ours = {name for name in loaded.split() if name.split(".")[0] in DOCSTRINGS}
     assert ours == {"search", "search.package_guard"}

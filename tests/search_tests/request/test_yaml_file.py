@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from search.request.yaml_file import MOST_BYTES, read_yaml
+from search.request.yaml_file import MAX_BYTES, read_yaml
 from spaces.errors import RequestError
 
 
@@ -63,7 +63,7 @@ def test_scalars_are_what_they_look_like(tmp_path: Path, text: str, value: Any) 
         ("a: " + "[" * 100_000, r":1: nested deeper than 20 levels"),
         (b"a: 1\nb: \xff\n", r":2: not UTF-8 text"),
         (b"a: \x00\n", "not valid YAML: special characters are not allowed"),
-        (b"#" * (MOST_BYTES + 1), "is larger than 1 MiB"),
+        (b"#" * (MAX_BYTES + 1), "is larger than 1 MiB"),
     ],
 )
 def test_what_plain_settings_never_need_is_refused(tmp_path: Path, text: str | bytes, sentence: str) -> None:

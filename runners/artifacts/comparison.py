@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,7 @@ class Comparison:
     """Model B beside model A.
 
     Attributes:
-        speedup: Time of A / time of B.
-        speedup_ci95: From the lowest to the highest end of the 95 % intervals of all openings.
-        a_p50_ms: Median time of one call of A.
-        b_p50_ms: Median time of one call of B.
-        blocks: Number of blocks in which both were timed.
-        a_outliers: Calls of A that took far longer than most; they count in all figures.
-        b_outliers: Those of B.
-        unstable: Why not to trust it, or an empty string.
-        machine: Clocks, throttling and load right after the timing, as far as they can be known.
+        timing: Model B as the candidate and model A as the baseline, over all openings.
         input_shape: Shape of the input that both were given, the batch first.
         a_output_shape: Shape of the first output of A.
         b_output_shape: Shape of the first output of B.
@@ -49,15 +41,7 @@ class Comparison:
         unsteady: Which models gave different answers to the same input: ``a``, ``b``, both or none.
     """
 
-    speedup: float
-    speedup_ci95: tuple[float, float]
-    a_p50_ms: float
-    b_p50_ms: float
-    blocks: int
-    a_outliers: int
-    b_outliers: int
-    unstable: str
-    machine: Mapping[str, Any]
+    timing: PairedTiming
     input_shape: tuple[int, ...]
     a_output_shape: tuple[int, ...]
     b_output_shape: tuple[int, ...]
@@ -127,19 +111,12 @@ def _compare(request: ComparisonRequest, progress: Path) -> Comparison | Request
         rounds = [_one_round(request, order, progress) for order in ORDERS]
     except (RequestError, StageFailed) as error:
         return error
-    first, timing = rounds[0], combine([each.timing for each in rounds])
-    a, b = first.outputs["a"], first.outputs["b"]
+    timing = combine([each.timing for each in rounds])
+    unstable = timing.unstable.replace("the candidate", str(request.b)).replace("the baseline", str(request.a))
+    a, b = rounds[0].outputs["a"], rounds[0].outputs["b"]
     return Comparison(
-        speedup=timing.speedup,
-        speedup_ci95=timing.speedup_ci95,
-        a_p50_ms=timing.baseline_p50_ms,
-        b_p50_ms=timing.latency_p50_ms,
-        blocks=timing.blocks,
-        a_outliers=timing.baseline_outliers,
-        b_outliers=timing.outliers,
-        machine=timing.machine,
-        unstable=timing.unstable.replace("the candidate", str(request.b)).replace("the baseline", str(request.a)),
-        input_shape=first.shape,
+        timing=replace(timing, unstable=unstable),
+        input_shape=rounds[0].shape,
         a_output_shape=a.shape,
         b_output_shape=b.shape,
         difference=difference(a, b),

@@ -1,6 +1,6 @@
-"""Hold an exported folder to its claims: loaded, judged and timed anew in a fresh process."""
+"""Hold an exported folder to its claims: loaded, evaluated and timed anew in a fresh process."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,36 +20,51 @@ from runners.runner import StageFailed
 from runners.workload_loading.reference import check_workload_reference
 from spaces.errors import RequestError
 
-THOROUGH: Mapping[str, float] = {"budget_s": 9.0, "rest_s": 3.0}
-"""Seconds of timing, and of rest after each of them: together they span half a minute of what the machine does."""
-IN_A_ROW: Mapping[str, float] = {"budget_s": 6.0, "rest_s": 0.0}
-"""For a folder that was just written."""
 ATTEMPTS = 3
-ACCURACY_SLACK = 0.005
-SPEEDUP_SLACK = 0.85
-"""A shared machine has regimes that move even a ratio by some percent between minutes."""
-
-TELLING = 0.02
-"""A baseline that took so much longer than the shortest time known of it, as a share, is told."""
+ACCURACY_TOLERANCE = 0.005
+"""An accuracy may be lower than claimed by so much."""
+SPEEDUP_TOLERANCE = 0.85
+"""A speedup need not be above this share of the claim: a machine has regimes that move even a ratio between minutes."""
+NOTED_EXCESS = 0.02
+"""A baseline that took longer than the shortest time known of it by more than this share is noted."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One claim beside what was found.
+class Pace:
+    """How long a folder is timed.
+
+    Attributes:
+        budget_s: Seconds of timing.
+        rest_s: Seconds of rest after each of them.
+    """
+
+    budget_s: float
+    rest_s: float
+
+
+VERIFY_PACE = Pace(budget_s=9.0, rest_s=3.0)
+"""Together they span half a minute of what the machine does."""
+EXPORT_PACE = Pace(budget_s=6.0, rest_s=0.0)
+"""For a folder that was just written."""
+
+
+@dataclass(frozen=True)
+class CheckedClaim:
+    """One claim beside what was measured now.
 
     Attributes:
         name: The claimed quantity.
         claimed: What the folder says.
-        found: What was measured now, or None where it was not.
-        found_ci95: Its 95 % interval, where it has one.
+        found: What was measured now.
+        found_ci95: Its 95 % interval.
         holds: Whether the claim holds; None where it could not be compared.
         note: Why it was not compared, or how.
     """
 
     name: str
     claimed: float
-    found: float | None
-    found_ci95: tuple[float, float] | None
+    found: float
+    found_ci95: tuple[float, float]
     holds: bool | None
     note: str
 
@@ -59,11 +74,8 @@ class Finding:
 
 
 def verify(
-    folder: Path,
-    waiting: Callable[[], None] | None = None,
-    pace: Mapping[str, float] = THOROUGH,
-    begun: Callable[[], None] = lambda: None,
-) -> list[Finding]:
+    folder: Path, *, waiting: Callable[[], None] | None = None, begun: Callable[[], None] = lambda: None
+) -> list[CheckedClaim]:
     """Check every file of ``folder``, then accuracy, test accuracy and speedup against its claims.
 
     Where the speedup does not hold, all is measured again, up to `ATTEMPTS` times; all timings then count as one, and
@@ -74,13 +86,29 @@ def verify(
     Args:
         folder: The exported folder.
         waiting: Called where something else on this machine is measured or trained first.
-        pace: How long it is timed, and with what rest.
         begun: Called once the folder is known to be sound, before anything is measured.
 
     Raises:
         RequestError: It is not an exported folder, a file in it was changed, or no lease can be taken.
         StageFailed: The model cannot be loaded, crashes, or gives outputs that are wrong.
     """
+    return _check_claims(folder, VERIFY_PACE, waiting, begun)
+
+
+def require_claims(folder: Path, waiting: Callable[[], None] | None = None) -> None:
+    """Raise `StageFailed` with the claims that do not hold; ``waiting`` is called where others measure first."""
+    try:
+        broken = [claim for claim in _check_claims(folder, EXPORT_PACE, waiting) if claim.holds is False]
+    except RequestError as error:
+        raise StageFailed(f"the exported folder does not hold together: {error}") from error
+    if broken:
+        said = "; ".join(f"{claim.name} claimed {claim.claimed:.4g}, found {claim.found:.4g}" for claim in broken)
+        raise StageFailed(f"a claim does not hold: {said}")
+
+
+def _check_claims(
+    folder: Path, pace: Pace, waiting: Callable[[], None] | None, begun: Callable[[], None] = lambda: None
+) -> list[CheckedClaim]:
     document = read_claims(folder)
     check_workload_reference(document.origin.workload)
     begun()
@@ -89,55 +117,45 @@ def verify(
     while True:
         with device_lease(exclusive=True, waiting=waiting):
             runs.append(call_fresh(measure_pair, request, what="the loading process"))
-        speedup = _speedup(document.claims, combine([run.timing for run in runs]), document.measured.device, len(runs))
+        speedup = _speedup(document, combine([run.timing for run in runs]), len(runs))
         if len(runs) == ATTEMPTS or speedup.holds is not False:
             return [*_accuracies(document.claims, runs), speedup]
 
 
-def require_claims(folder: Path, waiting: Callable[[], None] | None = None) -> None:
-    """Raise `StageFailed` with the claims that do not hold; ``waiting`` is called where others measure first."""
-    try:
-        broken = [f for f in verify(folder, waiting, IN_A_ROW) if f.holds is False]
-    except RequestError as error:
-        raise StageFailed(f"the exported folder does not hold together: {error}") from error
-    if broken:
-        said = "; ".join(f"{f.name} claimed {f.claimed:.4g}, found {f.found:.4g}" for f in broken)
-        raise StageFailed(f"a claim does not hold: {said}")
-
-
-def _request(folder: Path, document: ClaimedDocument, pace: Mapping[str, float]) -> PairRequest:
+def _request(folder: Path, document: ClaimedDocument, pace: Pace) -> PairRequest:
     measured = document.measured
     return PairRequest(
         workload=document.origin.workload,
         artifact=Artifact(folder, document.runtime.name, document.runtime.threads),
         baseline=Baseline(None, measured.baseline_threads),
         splits=("validation", "test") if document.claims.accuracy_test is not None else ("validation",),
-        settings=TimingSettings(pace["budget_s"], measured.seed, rest_s=pace["rest_s"]),
+        settings=TimingSettings(pace.budget_s, measured.seed, rest_s=pace.rest_s),
         baseline_minima={machine: minimum.model_dump() for machine, minimum in measured.baseline_minima.items()},
     )
 
 
-def _accuracies(claims: Claims, runs: Sequence[PairResult]) -> Iterator[Finding]:
+def _accuracies(claims: Claims, runs: Sequence[PairResult]) -> Iterator[CheckedClaim]:
     for name, claimed in (("accuracy", claims.accuracy), ("accuracy_test", claims.accuracy_test)):
         if claimed is not None:
             lowest = min((run.accuracies for run in runs), key=lambda accuracies: float(getattr(accuracies, name)))
-            least = claimed - ACCURACY_SLACK
+            least = claimed - ACCURACY_TOLERANCE
             found, interval = getattr(lowest, name), getattr(lowest, f"{name}_ci95")
-            yield Finding(name, claimed, found, interval, found >= least, f"holds from {least:.4f}")
+            yield CheckedClaim(name, claimed, found, interval, found >= least, f"holds from {least:.4f}")
 
 
-def _speedup(claims: Claims, found: PairedTiming, device: str, runs: int) -> Finding:
+def _speedup(document: ClaimedDocument, found: PairedTiming, runs: int) -> CheckedClaim:
     """No claim is held to more than the low end of its own interval."""
+    claims, device = document.claims, document.measured.device
     here, interval = describe(all_backends()).device, found.speedup_ci95
-    least = min(SPEEDUP_SLACK * claims.speedup, claims.speedup_ci95[0])
+    least = min(SPEEDUP_TOLERANCE * claims.speedup, claims.speedup_ci95[0])
     holds = interval[1] >= least if here == device else None
     notes = [f"holds from {least:.2f}x" if holds is not None else f"not compared: claimed on {device}, found on {here}"]
     if runs > 1:
         notes.append(f"timed {runs} times")
-    if (above := found.machine.get("baseline_excess", 0.0)) >= TELLING:
+    if (above := found.machine.get("baseline_excess", 0.0)) >= NOTED_EXCESS:
         notes.append(f"the baseline took {above:.0%} longer than the shortest time known of it, which is allowed for")
     if found.unstable:
         notes.append(f"not to be trusted: {found.unstable}")
     if claims.unstable:
         notes.append(f"not to be trusted when it was claimed: {claims.unstable}")
-    return Finding("speedup", claims.speedup, found.speedup, interval, holds, "; ".join(notes))
+    return CheckedClaim("speedup", claims.speedup, found.speedup, interval, holds, "; ".join(notes))

@@ -87,11 +87,12 @@ class TimeResult:
 
     def speed_sentence(self) -> str:
         """Which model is faster, by what factor, and on what machine."""
-        low, high = self.compared.speedup_ci95
+        timing = self.compared.timing
+        low, high = timing.speedup_ci95
         threads = f"{self.threads} thread" if self.threads == 1 else f"{self.threads} threads"
         ratio = (
-            f"{self.b} is {times(self.compared.speedup)}x as fast as {self.a} (95 % {interval_text(low, high)}): "
-            f"{self.compared.b_p50_ms:.3g} ms against {self.compared.a_p50_ms:.3g} ms a call, "
+            f"{self.b} is {times(timing.speedup)}x as fast as {self.a} (95 % {interval_text(low, high)}): "
+            f"{timing.latency_p50_ms:.3g} ms against {timing.baseline_p50_ms:.3g} ms a call, "
             f"{threads}, batch {self.compared.input_shape[0]}, {self.device}"
         )
         return f"no difference can be shown: {ratio}" if low <= 1 <= high else ratio
@@ -99,7 +100,7 @@ class TimeResult:
     def warnings(self) -> list[str]:
         """Why the result is uncertain, a sentence each."""
         names = {"a": self.a, "b": self.b}
-        unstable, unsteady = self.compared.unstable, self.compared.unsteady
+        unstable, unsteady = self.compared.timing.unstable, self.compared.unsteady
         difference = difference_sentence(self.compared)
         return [
             *([f"the speedup is unstable: {unstable}"] if unstable else []),
@@ -109,17 +110,17 @@ class TimeResult:
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON types."""
-        found = self.compared
+        found, timing = self.compared, self.compared.timing
         return {
             "model_a": self.a,
             "model_b": self.b,
-            "speedup": found.speedup,
-            "speedup_ci95": list(found.speedup_ci95),
-            "latency_p50_ms": {"a": found.a_p50_ms, "b": found.b_p50_ms},
-            "blocks": found.blocks,
-            "outliers": {"a": found.a_outliers, "b": found.b_outliers},
-            "machine": dict(found.machine),
-            "unstable": found.unstable,
+            "speedup": timing.speedup,
+            "speedup_ci95": list(timing.speedup_ci95),
+            "latency_p50_ms": {"a": timing.baseline_p50_ms, "b": timing.latency_p50_ms},
+            "blocks": timing.blocks,
+            "outliers": {"a": timing.baseline_outliers, "b": timing.outliers},
+            "machine": dict(timing.machine),
+            "unstable": timing.unstable,
             "difference": found.difference,
             "output_shape": {"a": list(found.a_output_shape), "b": list(found.b_output_shape)},
             "input_shape": list(found.input_shape),

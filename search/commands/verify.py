@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from runners.artifacts.verification import Finding, verify
+from runners.artifacts.verification import CheckedClaim, verify
 from runners.machine.telemetry import disable_telemetry
 from search.commands.terminal import plain_table, report_waiting
 from spaces.errors import WorkFailed
@@ -22,27 +22,27 @@ def verify_folder(folder: Path, *, as_json: bool) -> None:
     """
     disable_telemetry()
     announcement = f"loading, evaluating and timing {folder}; this takes up to a minute"
-    findings = verify(folder, waiting=report_waiting, begun=lambda: print(announcement, file=sys.stderr))
-    broken = [finding.name for finding in findings if finding.holds is False]
+    claims = verify(folder, waiting=report_waiting, begun=lambda: print(announcement, file=sys.stderr))
+    broken = [claim.name for claim in claims if claim.holds is False]
     if as_json:
-        document = {"folder": str(folder), "holds": not broken, "claims": [f.to_json() for f in findings]}
+        document = {"folder": str(folder), "holds": not broken, "claims": [claim.to_json() for claim in claims]}
         print(json.dumps(document, allow_nan=False))
     else:
-        Console(markup=False).print(_table(findings))
+        Console(markup=False).print(_table(claims))
     if broken:
         raise WorkFailed(f"{folder}: the claim on {', '.join(broken)} does not hold")
 
 
-def _table(findings: list[Finding]) -> Table:
+def _table(claims: list[CheckedClaim]) -> Table:
     table = plain_table("claim", "claimed", "found", "95 %", "holds", "note")
     words = {True: "yes", False: "NO", None: "-"}
-    for finding in findings:
+    for claim in claims:
         table.add_row(
-            finding.name,
-            f"{finding.claimed:.4g}",
-            "" if finding.found is None else f"{finding.found:.4g}",
-            "" if finding.found_ci95 is None else "{:.4g}-{:.4g}".format(*finding.found_ci95),
-            words[finding.holds],
-            finding.note,
+            claim.name,
+            f"{claim.claimed:.4g}",
+            f"{claim.found:.4g}",
+            "{:.4g}-{:.4g}".format(*claim.found_ci95),
+            words[claim.holds],
+            claim.note,
         )
     return table

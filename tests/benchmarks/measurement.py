@@ -30,7 +30,7 @@ from timed_networks import (
     torch_benchmark,
 )
 
-from runners.artifacts.verification import THOROUGH
+from runners.artifacts.verification import VERIFY_PACE
 from runners.machine.lease import device_lease
 from runners.measuring.calls import Call
 from runners.measuring.deviation import BaselineMinima, merged_minima, minimum_here
@@ -61,8 +61,8 @@ class Counts:
     trace_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
     busy_runs: int = 100
     runs_in_a_row: int = 5
-    repeated_s: float = THOROUGH["budget_s"]
-    rest_s: float = THOROUGH["rest_s"]
+    repeated_s: float = VERIFY_PACE.budget_s
+    rest_s: float = VERIFY_PACE.rest_s
     spread_repeats: int = 24
 
 

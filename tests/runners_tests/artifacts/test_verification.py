@@ -14,7 +14,7 @@ from runners.artifacts import verification
 from runners.artifacts.document import DOCUMENT
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.integrity import read_claims
-from runners.artifacts.verification import ATTEMPTS, Finding, require_claims, verify
+from runners.artifacts.verification import ATTEMPTS, CheckedClaim, require_claims, verify
 from runners.backend import Trained
 from runners.backends import all_backends, find_backend
 from runners.machine.device import describe
@@ -62,15 +62,15 @@ def exported(folder: Path, speedup: float, device: str | None = None, **other: A
     return write_exported_folder(folder / "exported", model)
 
 
-def speed(findings: list[Finding]) -> Finding:
-    return next(finding for finding in findings if finding.name == "speedup")
+def speed(claims: list[CheckedClaim]) -> CheckedClaim:
+    return next(claim for claim in claims if claim.name == "speedup")
 
 
 def test_a_claim_that_holds_is_timed_once(tmp_path: Path) -> None:
-    findings = verify(exported(tmp_path, speedup=0.1))
-    assert [finding.name for finding in findings] == ["accuracy", "accuracy_test", "speedup"]
-    assert all(finding.holds and finding.found_ci95 for finding in findings)
-    assert "times" not in speed(findings).note
+    claims = verify(exported(tmp_path, speedup=0.1))
+    assert [claim.name for claim in claims] == ["accuracy", "accuracy_test", "speedup"]
+    assert all(claim.holds and claim.found_ci95 for claim in claims)
+    assert "times" not in speed(claims).note
 
 
 def test_a_claim_that_does_not_hold_is_timed_again_and_says_how_often(tmp_path: Path) -> None:

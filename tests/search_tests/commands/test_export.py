@@ -113,7 +113,7 @@ def test_a_bound_on_a_figure_that_is_not_known_is_not_kept(home: Path, tmp_path:
 def test_what_a_folder_says_is_shown_as_it_is(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    finding = verification.Finding("speedup", 2.0, 2.1, (2.0, 2.2), None, "claimed on [/b]")
-    monkeypatch.setattr(verifying, "verify", lambda *given, **named: [finding])
+    claim = verification.CheckedClaim("speedup", 2.0, 2.1, (2.0, 2.2), None, "claimed on [/b]")
+    monkeypatch.setattr(verifying, "verify", lambda *given, **named: [claim])
     verify_folder(Path("folder"), as_json=False)
     assert "claimed on [/b]" in capfd.readouterr().out

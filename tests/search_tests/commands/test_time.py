@@ -18,6 +18,7 @@ from torch import nn
 
 from runners.artifacts.comparison import Comparison, ComparisonRequest, compare_files, difference
 from runners.lowering.onnx_export import export
+from runners.measuring.paired_timing import PairedTiming
 from runners.runner import StageFailed
 from search.commands.time import TimeOptions, TimeResult, difference_sentence, parse_shape, time_files
 from spaces.errors import RequestError, WorkFailed
@@ -217,7 +218,21 @@ def test_names_are_looked_up_in_the_folder_that_the_person_is_in(
 
 
 def _found(speedup: float, low: float, high: float, unstable: str = "") -> Comparison:
-    return Comparison(speedup, (low, high), 1.75, 0.51, 12, 3, 4, unstable, {}, (1, 16), (1, 4), (1, 4), 0.0, ())
+    timing = PairedTiming(
+        speedup=speedup,
+        speedup_ci95=(low, high),
+        latency_p50_ms=0.51,
+        latency_p90_ms=0.6,
+        latency_p99_ms=None,
+        baseline_p50_ms=1.75,
+        blocks=12,
+        outliers=4,
+        baseline_outliers=3,
+        warm_up_s=0.0,
+        unstable=unstable,
+        machine={},
+    )
+    return Comparison(timing, (1, 16), (1, 4), (1, 4), 0.0, ())
 
 
 def _sentence(speedup: float, low: float, high: float) -> str:

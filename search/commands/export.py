@@ -30,6 +30,7 @@ from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.loss_table import losses
 from search.objectives.objective import find_objectives
 from search.request.locations import LocationOptions
+from search.study.attributes import PLACES, SETTINGS, STAGES
 from spaces.errors import RequestError, WorkFailed
 
 PICKS = ("knee", "fastest", "most-accurate")
@@ -68,7 +69,7 @@ def export_trial(options: ExportOptions, locations: LocationOptions, *, as_json:
     study, home = open_study(options.study, locations)
     document = document_of(study, home)
     trial = pick_trial(document, trial_documents(study), options.pick, bounds)
-    known = study.user_attrs["places"]
+    known = study.user_attrs[PLACES]
     store = open_store(locations.stage_store or known["stages"])
     console = Console(stderr=True, markup=False, soft_wrap=True)
     console.print(f"exporting trial {trial['trial']} of {options.study} and checking its claims in a fresh process")
@@ -158,7 +159,7 @@ def _knee(document: Mapping[str, Any], members: Sequence[Trial]) -> Trial:
 
 def _artifact(study: optuna.Study, document: Mapping[str, Any], number: int, store: StageStore) -> Path:
     """The folder in the stage store with the lowered model of a trial."""
-    entry = store.get(study.get_trials(deepcopy=False)[number].user_attrs["stages"]["lowering"])
+    entry = store.get(study.get_trials(deepcopy=False)[number].user_attrs[STAGES]["lowering"])
     if entry is None:
         on_front = any(member["trial"] == number for member in document["front"])
         how = f"`frontrunner resume {study.study_name}`" if on_front else "a search under another name"
@@ -169,7 +170,7 @@ def _artifact(study: optuna.Study, document: Mapping[str, Any], number: int, sto
 
 
 def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Trial, artifact: Path) -> ExportedModel:
-    configuration, settings, baseline = trial["configuration"], study.user_attrs["settings"], document["baseline"]
+    configuration, settings, baseline = trial["configuration"], study.user_attrs[SETTINGS], document["baseline"]
     workload = resolve(settings["workload"])
     return ExportedModel(
         lowered=artifact,

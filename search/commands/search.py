@@ -42,6 +42,7 @@ from search.request.read_request import merge
 from search.request.space_file import space_document
 from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
+from search.study.attributes import BUDGETS, PLACES, SETTINGS, STATUS
 from search.study.storage import open_storage
 from search.study.study import StudySettings, make_study, records
 from search.study.study_lock import lock_study
@@ -78,7 +79,7 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
         with runner or _ray_runner(locations) as runner:
             prepared = _prepare(request, choices, storage, runner)
             study = prepared.study
-            study.set_user_attr("places", locations.to_json())
+            study.set_user_attr(PLACES, locations.to_json())
             tracker = _open_tracker(prepared, locations)
             observers = Observers(progress, tracker, prepared.chains.space.baseline())
             objectives = find_objectives(request.objectives)
@@ -104,7 +105,7 @@ def resume_search(
     """
     disable_telemetry()
     study, _ = open_study(name, options)
-    settings, budgets, known = (study.user_attrs[key] for key in ("settings", "budgets", "places"))
+    settings, budgets, known = (study.user_attrs[key] for key in (SETTINGS, BUDGETS, PLACES))
     made = {key: settings[key] for key in ("workload", "space", "objectives", "constraints", "seed")}
     changed = {
         **budgets,
@@ -152,7 +153,7 @@ def _prepare(
         earlier = load_earlier_study(storage, request.from_study, space, environment.device, facts.fingerprint)
     objectives = find_objectives(request.objectives)
     study = make_study(storage, request.study_name, objectives, settings, environment, facts)
-    study.set_user_attr("budgets", request.budgets())
+    study.set_user_attr(BUDGETS, request.budgets())
     least_calls = CALLS_FOR_P99 if "latency_p99_ms" in request.quantities else 0
     chains = Chains(space, facts, request.workload, request.seed, levels_of, least_calls)
     return _Prepared(study, chains, earlier)
@@ -181,8 +182,8 @@ def _status_recorded(study: optuna.Study, tracker: Tracker, progress: Progress) 
     """Record in the study and in MLflow that the search runs, and at the end of the block how it ended."""
     status = "failed"
     try:
-        study.set_user_attr("status", "running")
-        tracker.study_started({**study.user_attrs["settings"], "budgets": study.user_attrs["budgets"]})
+        study.set_user_attr(STATUS, "running")
+        tracker.study_started({**study.user_attrs[SETTINGS], "budgets": study.user_attrs[BUDGETS]})
         yield
         status = "finished"
     except KeyboardInterrupt:
@@ -190,7 +191,7 @@ def _status_recorded(study: optuna.Study, tracker: Tracker, progress: Progress) 
         progress.note(f"interrupted; `frontrunner resume {study.study_name}` continues")
         raise
     finally:
-        study.set_user_attr("status", status)
+        study.set_user_attr(STATUS, status)
         document = front_document(study, tracker.run_ids())
         if document["baseline"]:
             tracker.front_changed(document, trial_documents(study))

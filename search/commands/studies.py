@@ -11,6 +11,7 @@ from dashboards.spool import read_run_ids
 from search.commands.terminal import number_column, plain_table
 from search.front.front_document import front_document
 from search.request.locations import Home, LocationOptions, Locations
+from search.study.attributes import SETTINGS
 from search.study.storage import open_storage
 from search.study.study import find_study
 
@@ -23,7 +24,7 @@ def list_studies(options: LocationOptions, *, as_json: bool) -> None:
     """
     storage, home = _open_storage(options)
     studies = [find_study(storage, name) for name in sorted(optuna.get_all_study_names(storage))]
-    summaries = [_summary(document_of(study, home)) for study in studies if "settings" in study.user_attrs]
+    summaries = [_summary(document_of(study, home)) for study in studies if SETTINGS in study.user_attrs]
     if as_json:
         print(json.dumps({"home": str(home.path), "studies": summaries}))
         return

@@ -20,6 +20,7 @@ from search.driver.warm_start import EarlierStudy
 from search.objectives.constraint import without_unstable_timings
 from search.objectives.trial_targets import TrialTargets
 from search.samplers.distinct_sampler import DistinctSampler
+from search.study.attributes import CONFIGURATION
 from search.study.study import TrialRecord, record, records
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
@@ -143,7 +144,7 @@ class Driver:
         """The configuration that the sampler proposes for ``trial``, recorded with it before anything runs for it."""
         frozen = self._study.get_trials(deepcopy=False)[trial.number]
         configuration = self._sampler.propose(self._study, frozen)
-        trial.set_user_attr("configuration", configuration.canonical())  # first: it is what a later driver goes on with
+        trial.set_user_attr(CONFIGURATION, configuration.canonical())  # first: it is what a later driver goes on with
         space = self._search.chains.space
         if space.contains(configuration):
             space.draw(trial)  # records the parameters: the sampler gives those of its proposal

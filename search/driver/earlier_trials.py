@@ -8,6 +8,7 @@ from runners.stages.chain import Chains
 from search.driver.runs import training_of
 from search.driver.search_context import SearchContext
 from search.front.live_front import LiveFront
+from search.study.attributes import RUNGS
 from search.study.study import record, timing_resolution
 
 RECALLED_TRIALS = 500
@@ -25,7 +26,7 @@ def front_so_far(search: SearchContext) -> LiveFront:
 def trained_levels(ended: Sequence[FrozenTrial], chains: Chains) -> Iterator[str]:
     """Keys of the levels of training that the latest complete trials among ``ended`` have been through."""
     for trial in ended[-RECALLED_TRIALS:]:
-        if trial.state is TrialState.COMPLETE and "rungs" in trial.user_attrs:
+        if trial.state is TrialState.COMPLETE and RUNGS in trial.user_attrs:
             configuration = record(trial).configuration
             assert configuration is not None, "only a trial with choices is complete"
             yield from (task.key for task in training_of(chains.chain(configuration)))

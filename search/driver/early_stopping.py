@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 from search.driver.successive_halving import Rungs
 from search.objectives.constraint import without_unstable_timings
 from search.objectives.trial_targets import KNOWN_AFTER_TRAINING, TrialTargets
+from search.study.attributes import COMPETED
 
 
 @dataclass
@@ -57,7 +58,7 @@ class EarlyStopping:
         self._rungs: dict[tuple[int, ...], Rungs] = {}
         self._trained = set(trained)
         for trial in ended:
-            competed = trial.user_attrs.get("competed")
+            competed = trial.user_attrs.get(COMPETED)
             if competed:
                 rungs = self._rungs_of(tuple(competed["levels"]))
                 for rung, losses in enumerate(competed["losses"]):

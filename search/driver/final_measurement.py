@@ -12,6 +12,7 @@ from runners.runner import StageOutcome, StageTask
 from search.driver.search_context import SearchContext
 from search.driver.trial_recorder import why_unknown
 from search.front.front import compute_front
+from search.study.attributes import FINAL, FINAL_OCCASION, FINAL_TRIALS
 from search.study.study import TrialRecord, records, timing_resolution
 
 
@@ -27,12 +28,12 @@ def measure_front(search: SearchContext) -> None:
     if not members or _is_up_to_date(study, members):
         return
     observer.note("measuring the baseline and the front once more, with the test split")
-    occasion = study.user_attrs.get("final_occasion", 0)
-    study.set_user_attr("final", {})
+    occasion = study.user_attrs.get(FINAL_OCCASION, 0)
+    study.set_user_attr(FINAL, {})
     finals = _final_figures(search, members, occasion)
-    study.set_user_attr("final_occasion", occasion + 1)
-    study.set_user_attr("final_trials", len(records(study)))
-    study.set_user_attr("final", {str(number): figures for number, figures in finals.items()})
+    study.set_user_attr(FINAL_OCCASION, occasion + 1)
+    study.set_user_attr(FINAL_TRIALS, len(records(study)))
+    study.set_user_attr(FINAL, {str(number): figures for number, figures in finals.items()})
     stayed, _ = compute_front(complete, search.objectives, search.constraints, finals, resolution)
     for trial in members:
         if trial.number in finals and trial.number not in {one.number for one in stayed}:
@@ -82,9 +83,9 @@ def _final_figures(search: SearchContext, members: Sequence[TrialRecord], occasi
 
 def _is_up_to_date(study: optuna.Study, members: Sequence[TrialRecord]) -> bool:
     """Whether the final figures are those of the front as it is, and none of ``members`` is unstable."""
-    finals = study.user_attrs.get("final", {})
+    finals = study.user_attrs.get(FINAL, {})
     stable = all(str(trial.number) in finals and not finals[str(trial.number)]["unstable"] for trial in members)
-    return stable and "0" in finals and study.user_attrs.get("final_trials") == len(records(study))
+    return stable and "0" in finals and study.user_attrs.get(FINAL_TRIALS) == len(records(study))
 
 
 def _why_it_left(search: SearchContext, trial: TrialRecord, final: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from optuna.trial import FrozenTrial
 
 from runners.store.stage_store import StageStore
 from search.driver.search_context import SearchContext
+from search.study.attributes import PLACES, STAGES
 from search.study.study import record
 from spaces.errors import WorkFailed
 
@@ -22,14 +23,14 @@ def keep_artifacts(search: SearchContext, members: Iterable[int], store: StageSt
     trials = study.get_trials(deepcopy=False)
     keys = []
     for number in members:
-        key = trials[number].user_attrs["stages"]["lowering"]
+        key = trials[number].user_attrs[STAGES]["lowering"]
         keys.append(key)
         if store.get(key) is None:
             observer.note(f"the artifact of trial {number} is gone from the stage store; making it again")
             if failure := _make_again(search, trials[number], key):
                 observer.note(f"trial {number} cannot be exported: {failure}")
     try:
-        store.capacity.pin(f"{study.study_name} {study.user_attrs['places']['home']}", keys)
+        store.capacity.pin(f"{study.study_name} {study.user_attrs[PLACES]['home']}", keys)
     except (OSError, WorkFailed) as error:
         observer.note(f"the stage store does not know what to keep longest: {error}")
 

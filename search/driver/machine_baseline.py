@@ -6,9 +6,8 @@ import optuna
 
 from runners.measuring.deviation import BaselineMinima, merged_minima
 from runners.runner import StageOutcome, StageTask
+from search.study.attributes import BASELINE_MINIMA
 
-ATTRIBUTE = "baseline_minima"
-"""What they are called in the results of stages, and the attribute of the study that keeps them."""
 INFORMED_STAGES = ("measuring", "comparing")
 """The stages that make use of them. Timing the baseline against itself does not: it compares single pairs."""
 
@@ -25,7 +24,7 @@ class MachineBaselines:
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
-        self.minima: BaselineMinima = study.user_attrs.get(ATTRIBUTE, {})
+        self.minima: BaselineMinima = study.user_attrs.get(BASELINE_MINIMA, {})
 
     def inform(self, task: StageTask) -> StageTask:
         """``task`` with the minima known now, where it makes use of them."""
@@ -33,7 +32,7 @@ class MachineBaselines:
 
     def learn(self, outcome: StageOutcome) -> None:
         """Take in the minima that a stage found, if it timed anything; one from the store adds no seconds of timing."""
-        found = outcome.result.get(ATTRIBUTE, {})
+        found = outcome.result.get("baseline_minima", {})
         if outcome.from_store:
             found = {machine: {**fields, "seconds": 0.0} for machine, fields in found.items()}
         self.merge(found)
@@ -43,4 +42,4 @@ class MachineBaselines:
         merged = merged_minima(self.minima, minima)
         if merged != self.minima:
             self.minima = merged
-            self._study.set_user_attr(ATTRIBUTE, merged)
+            self._study.set_user_attr(BASELINE_MINIMA, merged)

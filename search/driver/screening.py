@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 
 from search.driver.stage_costs import StageCosts
+from search.study.attributes import SCREENED
 from spaces.configuration import Configuration
 
 MAX_SHARE_OF_TRAINING = 0.5
@@ -14,8 +15,6 @@ MAX_SHARE_OF_TRAINING = 0.5
 never trained."""
 MAX_PER_TRIAL = 200
 """Candidates screened for each one trained, at most."""
-ATTRIBUTE = "screened"
-"""The attributes of the study that keep the figures are called ``screened:0``, ``screened:1`` and so on."""
 PER_ATTRIBUTE = 50
 """Candidates kept in one attribute: setting an attribute writes all of it, and reading a study reads each of them."""
 
@@ -41,7 +40,7 @@ class Screening:
         self._documents: dict[str, dict[str, Any]] = {
             document["configuration"]: document
             for name, documents in study.user_attrs.items()
-            if name.startswith(f"{ATTRIBUTE}:")
+            if name.startswith(f"{SCREENED}:")
             for document in documents
         }
         self._spent_s: float = sum(document["seconds"] for document in self._documents.values())
@@ -73,7 +72,7 @@ class Screening:
         self._documents[text] = {"configuration": text, "figures": dict(figures), "seconds": round(took_s, 3)}
         last = (len(self._documents) - 1) // PER_ATTRIBUTE
         documents = list(islice(self._documents.values(), last * PER_ATTRIBUTE, None))
-        self._study.set_user_attr(f"{ATTRIBUTE}:{last}", documents)
+        self._study.set_user_attr(f"{SCREENED}:{last}", documents)
 
     def has_figures(self, configuration: Configuration) -> bool:
         """Whether ``configuration`` was screened in this study."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from optuna.trial import FrozenTrial
 
 from search.driver.runs import TRAINING
+from search.study.attributes import SECONDS
 
 SCREENING_STAGES = ("transforming", "settling", "quantising", "lowering", "measuring")
 """The stages that a screening consists of, besides the teacher, which all candidates share."""
@@ -28,7 +29,7 @@ class StageCosts:
     def recall(self, trials: Iterable[FrozenTrial]) -> None:
         """Add what the stages of ``trials`` took, as an earlier driver has recorded it."""
         for trial in trials:
-            self.add(trial.user_attrs.get("seconds", {}))
+            self.add(trial.user_attrs.get(SECONDS, {}))
 
     @property
     def measuring_s(self) -> float:

@@ -11,6 +11,7 @@ from runners.measuring.paired_timing import CALLS_FOR_P99
 from search.driver.runs import TrialRun
 from search.driver.search_context import SearchContext
 from search.objectives.trial_targets import TrialTargets
+from search.study.attributes import COMPETED, FAILURE, MEASUREMENT, RUNGS, SECONDS, SPEED, STAGES, STOPPED
 from search.study.study import TrialRecord
 
 _WHY_UNKNOWN = {
@@ -50,8 +51,8 @@ class TrialRecorder:
         self._require_measured(measurement)
         values = [float(getattr(measurement, objective.name)) for objective in self._search.objectives]
         figures = measurement.to_json()
-        run.trial.set_user_attr("measurement", figures)
-        run.trial.set_user_attr("stages", run.keys)
+        run.trial.set_user_attr(MEASUREMENT, figures)
+        run.trial.set_user_attr(STAGES, run.keys)
         self._record_stages(run)
         for constraint in self._search.constraints:
             run.trial.set_constraint(str(constraint), constraint.violation(figures))
@@ -61,15 +62,15 @@ class TrialRecorder:
     def fail(self, run: TrialRun, failure: str) -> TrialRecord:
         """The record of a trial that could not be measured, which is told to Optuna as failed."""
         self._record_stages(run)
-        run.trial.set_user_attr("failure", failure)
+        run.trial.set_user_attr(FAILURE, failure)
         self._search.study.tell(run.trial, state=TrialState.FAIL)
         return TrialRecord(run.number, "failed", run.configuration, failure=failure)
 
     def stop(self, run: TrialRun, reason: str) -> TrialRecord:
         """The record of a trial that was stopped before it was measured, which is told to Optuna as pruned."""
         self._record_stages(run)
-        run.trial.set_user_attr("speed", dict(run.speed or {}))
-        run.trial.set_user_attr("stopped", reason)
+        run.trial.set_user_attr(SPEED, dict(run.speed or {}))
+        run.trial.set_user_attr(STOPPED, reason)
         self._search.study.tell(run.trial, state=TrialState.PRUNED)
         return TrialRecord(run.number, "stopped", run.configuration, failure=reason)
 
@@ -88,8 +89,8 @@ class TrialRecorder:
 
     def _record_stages(self, run: TrialRun) -> None:
         """Keep what the stages took, and the accuracies and losses at the rungs."""
-        run.trial.set_user_attr("seconds", {name: round(seconds, 3) for name, seconds in run.seconds.items()})
+        run.trial.set_user_attr(SECONDS, {name: round(seconds, 3) for name, seconds in run.seconds.items()})
         if run.training.accuracies:
-            run.trial.set_user_attr("rungs", run.training.accuracies)
+            run.trial.set_user_attr(RUNGS, run.training.accuracies)
         if run.training.competed:
-            run.trial.set_user_attr("competed", {"levels": run.training.levels, "losses": run.training.competed})
+            run.trial.set_user_attr(COMPETED, {"levels": run.training.levels, "losses": run.training.competed})

@@ -9,6 +9,7 @@ import optuna
 from runners.measuring.deviation import BaselineMinima
 from search.driver.machine_baseline import MachineBaselines
 from search.front.front_document import front_document
+from search.study.attributes import SETTINGS
 from search.study.study import find_study, records
 from spaces.configuration import Configuration
 from spaces.errors import RequestError
@@ -41,7 +42,7 @@ def load_earlier_study(
         RequestError: There is no such study, or its workload has other data or other code.
     """
     study = find_study(storage, name)
-    settings = study.user_attrs.get("settings", {})
+    settings = study.user_attrs.get(SETTINGS, {})
     if settings.get("fingerprint") != fingerprint:
         raise RequestError(
             f"--from {name}: its workload has other data or other code than this one, so nothing of it is true here; "

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from search.front.front import MeasurementsByTrial, find_ties, front_numbers
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.objective import find_objectives
-from search.study.attributes import TIMING_RESOLUTION
+from search.study.attributes import ENVIRONMENT, FACTS, FINAL, MEASUREMENT, SETTINGS, STATUS, TIMING_RESOLUTION
 from search.study.study import TrialRecord, record, records, resolution_of
 
 Document = dict[str, Any]
@@ -29,7 +29,7 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
         run_ids: MLflow's run of each trial.
     """
     attributes = study.user_attrs
-    settings = attributes["settings"]
+    settings = attributes[SETTINGS]
     finals = _final_measurements(study)
     objectives = find_objectives(settings["objectives"])
     constraints = [Constraint.parse(text) for text in settings["constraints"]]
@@ -37,7 +37,7 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     trials = study.get_trials(deepcopy=False)
     states = [trial.state for trial in trials]
     complete = {trial.number: trial for trial in trials if trial.state is TrialState.COMPLETE}
-    measurements = {number: trial.user_attrs.get("measurement") or {} for number, trial in complete.items()}
+    measurements = {number: trial.user_attrs.get(MEASUREMENT) or {} for number, trial in complete.items()}
     numbers, volume = front_numbers(measurements, objectives, constraints, finals, resolution)
     shown = {number: finals.get(number) or measurements[number] for number in numbers}
     ties = find_ties(shown, finals.get(0) or measurements.get(0, {}), objectives, resolution)
@@ -47,10 +47,10 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
 
     return {
         "study": study.study_name,
-        "status": attributes.get("status", "running"),
-        "workload": attributes["facts"]["name"],
-        "metric": attributes["facts"]["metric"],
-        "device": attributes["environment"]["device"],
+        "status": attributes.get(STATUS, "running"),
+        "workload": attributes[FACTS]["name"],
+        "metric": attributes[FACTS]["metric"],
+        "device": attributes[ENVIRONMENT]["device"],
         "trials": sum(state.is_finished() for state in states),
         "failed": states.count(TrialState.FAIL),
         "stopped": states.count(TrialState.PRUNED),
@@ -94,4 +94,4 @@ def trial_documents(study: optuna.Study, run_ids: Mapping[int, str] | None = Non
 
 
 def _final_measurements(study: optuna.Study) -> MeasurementsByTrial:
-    return {int(number): measurement for number, measurement in study.user_attrs.get("final", {}).items()}
+    return {int(number): measurement for number, measurement in study.user_attrs.get(FINAL, {}).items()}

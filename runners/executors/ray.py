@@ -61,13 +61,12 @@ class RayRunner(Runner):
     def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
         self._workload_folder = ray.put(pack(workload) if self._on_cluster else None)
         try:
-            good, value = ray.get(_inspect.remote(workload, self._workload_folder, _proxies()))
+            environment, facts = ray.get(_inspect.remote(workload, self._workload_folder, _proxies()))
+            return environment, facts
         except RayError as error:
+            if isinstance(error, RayTaskError) and isinstance(error.cause, RequestError):
+                raise error.cause from None
             raise WorkFailed(f"the workload could not be inspected: {_reason(error)}") from error
-        if not good:
-            raise RequestError(value)
-        environment, facts = value
-        return environment, facts
 
     def submit(self, task: StageTask) -> None:
         remote = _carry_out.options(num_cpus=task.cpus, num_gpus=task.gpus, name=task.stage)
@@ -159,14 +158,11 @@ def _require_listener(address: str) -> None:
 
 
 @ray.remote(num_cpus=1, max_retries=0)
-def _inspect(workload: Any, folder: bytes | None, proxies: dict[str, str]) -> tuple[bool, Any]:
+def _inspect(workload: Any, folder: bytes | None, proxies: dict[str, str]) -> tuple[Environment, WorkloadFacts]:
     _enter_worker(proxies)
     from runners.executors.inspection import inspect_on_this_machine
 
-    try:
-        return True, inspect_on_this_machine(unpack(workload, folder))
-    except RequestError as error:
-        return False, str(error)
+    return inspect_on_this_machine(unpack(workload, folder))
 
 
 @ray.remote(max_retries=0)

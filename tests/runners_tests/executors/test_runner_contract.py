@@ -14,6 +14,7 @@ from runners.executors.local import LocalRunner
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import Runner, StageOutcome, StageTask
 from spaces.configuration import Configuration
+from spaces.errors import RequestError
 
 PLAN = {
     "epochs": 1,
@@ -99,6 +100,14 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_it_describes_machine_and_workload(case: Case) -> None:
     contract.check_inspect(case.runner, case.workload)
+
+
+def test_a_workload_that_breaks_its_contract_is_a_wrong_request(case: Case, tmp_path: Path) -> None:
+    if isinstance(case.runner, SimulatedRunner):
+        pytest.skip("it pretends its workload")
+    (tmp_path / "mine.py").write_text("WORKLOAD = 3\n")
+    with pytest.raises(RequestError, match=r"WORKLOAD in mine.py is of type int"):
+        case.runner.inspect(str(tmp_path / "mine.py"))
 
 
 def test_it_has_slots(case: Case) -> None:

@@ -19,6 +19,7 @@ from runners.artifacts.model_card import model_card, predict_source
 from runners.backend import Backend, Predictor
 from runners.backends import find_backend
 from runners.machine.lease import device_lease
+from runners.measuring.opening import Artifact
 from spaces.errors import RequestError
 
 PREPROCESSING = (
@@ -32,8 +33,8 @@ class ExportedModel:
     """A lowered model, and what is said of it where it is exported.
 
     Attributes:
-        lowered: The folder that the backend's ``lower`` wrote.
-        runtime: The backend's name.
+        artifact: What the backend's ``lower`` wrote, with the threads of one call when it was measured, which
+            ``predict.py`` takes by default.
         precision: ``fp32``, ``bf16`` or ``int8``.
         build: Makes the workload's untrained network.
         example: Input batch of one, float32 ``(1, *input_shape)``.
@@ -44,11 +45,9 @@ class ExportedModel:
         measured: How and on what that was measured; ``device`` is one line that names the machine, and ``doubts`` are
             sentences on why the figures may not be true.
         origin: Where it comes from, such as ``study`` and ``trial``.
-        threads: Threads of one call when it was measured; what ``predict.py`` takes by default.
     """
 
-    lowered: Path
-    runtime: str
+    artifact: Artifact
     precision: str
     build: Callable[[], Any]
     example: NDArray[Any]
@@ -58,7 +57,6 @@ class ExportedModel:
     baseline: Mapping[str, Any]
     measured: Mapping[str, Any]
     origin: Mapping[str, Any] = field(default_factory=dict)
-    threads: int = 1
 
 
 def write_exported_folder(
@@ -116,9 +114,9 @@ def open_exported_folder(folder: Path, *, threads: int, batch: int) -> Predictor
 
 def _write_model(model: ExportedModel, folder: Path) -> dict[str, Any]:
     """Write the model's own files and call it once; the names, types and shapes of its input and output."""
-    backend = find_backend(model.runtime)
-    backend.ship(model.lowered, folder, model.build, model.example)
-    outputs = backend.open(folder, threads=model.threads, batch=1)(model.example)
+    backend = find_backend(model.artifact.runtime)
+    backend.ship(model.artifact.folder, folder, model.build, model.example)
+    outputs = backend.open(folder, threads=model.artifact.threads, batch=1)(model.example)
     return {
         name: {"name": name, "dtype": "float32", "shape": ["batch", *array.shape[1:]]}
         for name, array in (("input", model.example), ("output", outputs))
@@ -136,7 +134,7 @@ def _write_document(document: dict[str, Any], folder: Path) -> None:
 
 def _document(model: ExportedModel, signature: Mapping[str, Any]) -> dict[str, Any]:
     """The document as JSON, without the digests of the files."""
-    backend = find_backend(model.runtime)
+    backend = find_backend(model.artifact.runtime)
     return {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -144,10 +142,10 @@ def _document(model: ExportedModel, signature: Mapping[str, Any]) -> dict[str, A
         "origin": dict(model.origin),
         "configuration": dict(model.configuration),
         "runtime": {
-            "name": model.runtime,
+            "name": backend.name,
             "package": backend.packages[0],
             "precision": model.precision,
-            "threads": model.threads,
+            "threads": model.artifact.threads,
         },
         "claims": dict(model.claims),
         "baseline": dict(model.baseline),

@@ -18,6 +18,7 @@ from dashboards.headline import headline
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.verification import require_claims
 from runners.machine.telemetry import disable_telemetry
+from runners.measuring.opening import Artifact
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
@@ -169,12 +170,11 @@ def _artifact(study: optuna.Study, document: Mapping[str, Any], number: int, sto
     return entry.folder
 
 
-def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Trial, artifact: Path) -> ExportedModel:
+def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Trial, folder: Path) -> ExportedModel:
     configuration, settings, baseline = trial["configuration"], study.user_attrs[SETTINGS], document["baseline"]
     workload = resolve(settings["workload"])
     return ExportedModel(
-        lowered=artifact,
-        runtime=str(configuration["runtime"]),
+        artifact=Artifact(folder, str(configuration["runtime"]), int(configuration["threads"])),
         precision=str(configuration["numeric_precision"]),
         build=workload.model,
         example=workload.example(),
@@ -192,5 +192,4 @@ def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Tri
         },
         workload=document["workload"],
         origin={"study": study.study_name, "trial": trial["trial"], "workload": settings["workload"]},
-        threads=int(configuration["threads"]),
     )

@@ -17,6 +17,7 @@ from runners.artifacts.exported_folder import ExportedModel, open_exported_folde
 from runners.artifacts.integrity import digest_of, read_document
 from runners.artifacts.model_card import figure_rows
 from runners.backends import find_backend
+from runners.measuring.opening import Artifact
 from spaces.errors import RequestError
 
 EXAMPLE = np.ones((1, 4), np.float32)
@@ -39,8 +40,7 @@ def _export(destination: Path, check: Callable[[Path], None] = lambda folder: No
     lowered.mkdir()
     onnx.save(_linear_model(), lowered / "model.onnx")
     given: dict[str, Any] = {
-        "lowered": lowered,
-        "runtime": "onnxruntime",
+        "artifact": Artifact(lowered, "onnxruntime", threads=1),
         "precision": "fp32",
         "build": lambda: None,
         "example": EXAMPLE,

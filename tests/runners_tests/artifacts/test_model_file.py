@@ -15,6 +15,7 @@ from runners.artifacts.exported_folder import ExportedModel, write_exported_fold
 from runners.artifacts.input_shape import common_shape
 from runners.artifacts.model_file import READERS, open_model, require_readable
 from runners.lowering.onnx_export import export
+from runners.measuring.opening import Artifact
 from spaces.errors import RequestError
 
 EXAMPLE = np.random.default_rng(0).standard_normal((1, 3, 8, 8), dtype=np.float32)
@@ -88,8 +89,7 @@ def _export_folder(made: Path) -> None:
     (lowered / "model.onnx").write_bytes((made / "model.onnx").read_bytes())
     claims = {"accuracy": 0.9, "speedup": 2.0, "speedup_ci95": [1.9, 2.1], "macs": 10}
     model = ExportedModel(
-        lowered=lowered,
-        runtime="onnxruntime",
+        artifact=Artifact(lowered, "onnxruntime", threads=1),
         precision="fp32",
         build=lambda: None,
         example=EXAMPLE,

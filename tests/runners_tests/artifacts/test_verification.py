@@ -18,6 +18,7 @@ from runners.artifacts.verification import ATTEMPTS, CheckedClaim, require_claim
 from runners.backend import Trained
 from runners.backends import all_backends, find_backend
 from runners.machine.device import describe
+from runners.measuring.opening import Artifact
 from runners.measuring.pair import PairResult
 from runners.workloads.synthetic import WORKLOAD
 from spaces.errors import RequestError
@@ -42,8 +43,7 @@ def exported(folder: Path, speedup: float, device: str | None = None, **other: A
         **other,
     }
     model = ExportedModel(
-        lowered=lowered,
-        runtime="torchscript",
+        artifact=Artifact(lowered, "torchscript", threads=1),
         precision="fp32",
         build=WORKLOAD.model,
         example=WORKLOAD.example(),

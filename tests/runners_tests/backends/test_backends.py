@@ -21,6 +21,7 @@ from runners.backends.eager import Eager
 from runners.lowering.onnx_export import export
 from runners.lowering.quantisation import quantise_int8
 from runners.machine.device import describe
+from runners.measuring.opening import Artifact
 from runners.runner import StageFailed
 from runners.workloads.synthetic import make_network, make_splits
 from spaces.errors import RequestError
@@ -120,8 +121,7 @@ def answers(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> d
 
 def _write_artifact(destination: Path, name: str, precision: str, folder: Path, example: Any) -> Path:
     model = ExportedModel(
-        lowered=folder,
-        runtime=name,
+        artifact=Artifact(folder, name, threads=1),
         precision=precision,
         build=make_network,
         example=example,

@@ -11,6 +11,7 @@ if problem := check_packages():
     sys.exit(2)
 
 import typer
+from typer import Argument, Option
 
 from search.commands.cache_cli import cache
 from search.commands.options import AddressOption, HomeOption, JsonOption, StorageOption, StoreOption, TrackingOption
@@ -26,46 +27,39 @@ app = typer.Typer(
 
 app.add_typer(cache, name="cache")
 
-StudyArgument = Annotated[str, typer.Argument(help="Name of the study.")]
+# Short names, so that most options fit on one line.
+Text = str | None
+Texts = list[str] | None
+Number = int | None
+StudyArgument = Annotated[str, Argument(help="Name of the study.")]
 
 
 @app.command()
 def search(
     study_file: Annotated[
-        Path | None, typer.Argument(metavar="[STUDY.yaml]", help="A study file. Options override its settings.")
+        Path | None, Argument(metavar="[STUDY.yaml]", help="A study file. Options override it.")
     ] = None,
-    study: Annotated[str | None, typer.Option(help="Name of the study. [default: named after the workload]")] = None,
-    workload: Annotated[
-        str | None, typer.Option(help="NAME, FILE.py[:OBJECT] or package.module:OBJECT. [default: digits]")
-    ] = None,
-    space: Annotated[str | None, typer.Option(help="Search space: a preset or FILE.yaml. [default: cpu]")] = None,
+    study: Annotated[Text, Option(help="Name of the study. [default: after the workload]")] = None,
+    workload: Annotated[Text, Option(help="NAME, FILE.py[:OBJECT] or package.module:OBJECT. [default: digits]")] = None,
+    space: Annotated[Text, Option(help="Search space: a preset or FILE.yaml. [default: cpu]")] = None,
     trials: Annotated[
-        int | None, typer.Option(help="Number of trials of the study, the baseline included. [default: 18]")
+        Number, Option(help="Number of trials of the study, the baseline included. [default: 18]")
     ] = None,
-    timeout: Annotated[
-        str | None, typer.Option(help="Start no new trial after this time, such as 30m. [default: no limit]")
-    ] = None,
+    timeout: Annotated[Text, Option(help="Start no trial after this time, such as 30m. [default: no limit]")] = None,
     time_budget: Annotated[
-        str | None,
-        typer.Option(
+        Text,
+        Option(
             help="End the whole search after this time, such as 10m. By default it then looks for the fastest model "
             "that loses at most 0.01 of accuracy. [default: no limit]"
         ),
     ] = None,
-    sampler: Annotated[
-        str | None, typer.Option(help="What proposes candidates: gain, tpe, nsga2, gp or random. [default: gain]")
-    ] = None,
-    from_study: Annotated[
-        str | None, typer.Option("--from", help="Use the trials of this earlier study of the same workload.")
-    ] = None,
+    sampler: Annotated[Text, Option(help="Sampler: gain, tpe, nsga2, gp or random. [default: gain]")] = None,
+    from_study: Annotated[Text, Option("--from", help="Use the trials of an earlier study of this workload.")] = None,
     objective: Annotated[
-        list[str] | None,
-        typer.Option(help="Measured quantity to optimise; give one to three. [default: accuracy and speedup]"),
+        Texts, Option(help="Quantity to optimise; give one to three. [default: accuracy, speedup]")
     ] = None,
-    constraint: Annotated[
-        list[str] | None, typer.Option(help='Bound on a measured quantity, such as "latency_p90_ms<=5".')
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers. [default: 0]")] = None,
+    constraint: Annotated[Texts, Option(help='Bound on a measured quantity, such as "latency_p90_ms<=5".')] = None,
+    seed: Annotated[Number, Option(help="Seed of all random numbers. [default: 0]")] = None,
     home: HomeOption = None,
     storage: StorageOption = None,
     tracking_uri: TrackingOption = None,
@@ -75,7 +69,7 @@ def search(
 ) -> None:
     """Search for fast models. The same command again continues the same study."""
     from search.commands.search import run_search
-    from search.request.locations import LocationOptions
+    from search.request.locations import Locations
     from search.request.read_request import from_yaml, merge
 
     options: dict[str, Any] = {
@@ -90,7 +84,7 @@ def search(
         "objectives": objective,
         "constraints": constraint,
         "seed": seed,
-        **LocationOptions(home, storage, tracking_uri, stage_store, address).given(),
+        **Locations(home, storage, tracking_uri, stage_store, address).given(),
     }
     run_search(merge(from_yaml(study_file) if study_file else {}, options), as_json=json)
 
@@ -98,10 +92,8 @@ def search(
 @app.command()
 def resume(
     name: StudyArgument,
-    trials: Annotated[int | None, typer.Option(help="New number of trials of the study. [default: as before]")] = None,
-    timeout: Annotated[
-        str | None, typer.Option(help="Start no new trial after this time, such as 30m. [default: as before]")
-    ] = None,
+    trials: Annotated[Number, Option(help="New number of trials of the study. [default: as before]")] = None,
+    timeout: Annotated[Text, Option(help="Start no trial after this time, such as 30m. [default: as before]")] = None,
     home: HomeOption = None,
     storage: StorageOption = None,
     tracking_uri: TrackingOption = None,
@@ -111,9 +103,9 @@ def resume(
 ) -> None:
     """Continue a study that was stopped. No trial is run or counted twice."""
     from search.commands.search import resume_search
-    from search.request.locations import LocationOptions
+    from search.request.locations import Locations
 
-    locations = LocationOptions(home, storage, tracking_uri, stage_store, address)
+    locations = Locations(home, storage, tracking_uri, stage_store, address)
     resume_search(name, locations, trials=trials, timeout=timeout, as_json=json)
 
 
@@ -121,38 +113,34 @@ def resume(
 def studies(home: HomeOption = None, storage: StorageOption = None, json: JsonOption = False) -> None:
     """List the studies."""
     from search.commands.studies import list_studies
-    from search.request.locations import LocationOptions
+    from search.request.locations import Locations
 
-    list_studies(LocationOptions(home, storage), as_json=json)
+    list_studies(Locations(home, storage), as_json=json)
 
 
 @app.command()
 def front(
     name: StudyArgument,
-    everything: Annotated[bool, typer.Option("--all", help="Show all trials, and why the failed ones failed.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values on stdout.")] = False,
+    everything: Annotated[bool, Option("--all", help="Show all trials, and why the failed ones failed.")] = False,
+    csv: Annotated[bool, Option("--csv", help="Print comma-separated values on stdout.")] = False,
     home: HomeOption = None,
     storage: StorageOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show the Pareto front of a study."""
     from search.commands.front import show_front
-    from search.request.locations import LocationOptions
+    from search.request.locations import Locations
 
-    show_front(name, LocationOptions(home, storage), everything=everything, as_csv=csv, as_json=json)
+    show_front(name, Locations(home, storage), everything=everything, as_csv=csv, as_json=json)
 
 
 @app.command()
 def export(
     name: StudyArgument,
-    to: Annotated[Path, typer.Option(help="Folder to create.")],
-    pick: Annotated[
-        str, typer.Option(help="The trial to export: knee, fastest, most-accurate or a trial's number.")
-    ] = "knee",
-    within: Annotated[
-        list[str] | None, typer.Option(help='Bound that the trial must satisfy, such as "accuracy_drop<=0.01".')
-    ] = None,
-    register: Annotated[str | None, typer.Option(help="Also register the model in MLflow under this name.")] = None,
+    to: Annotated[Path, Option(help="Folder to create.")],
+    pick: Annotated[str, Option(help="The trial: knee, fastest, most-accurate or a trial's number.")] = "knee",
+    within: Annotated[Texts, Option(help='Bound that the trial must satisfy, such as "accuracy_drop<=0.01".')] = None,
+    register: Annotated[Text, Option(help="Also register the model in MLflow under this name.")] = None,
     home: HomeOption = None,
     storage: StorageOption = None,
     tracking_uri: TrackingOption = None,
@@ -161,15 +149,15 @@ def export(
 ) -> None:
     """Write a trial of the front as a folder that runs by itself, and check its claims."""
     from search.commands.export import ExportOptions, export_trial
-    from search.request.locations import LocationOptions
+    from search.request.locations import Locations
 
     options = ExportOptions(name, to, pick, within or (), register)
-    export_trial(options, LocationOptions(home, storage, tracking_uri, stage_store), as_json=json)
+    export_trial(options, Locations(home, storage, tracking_uri, stage_store), as_json=json)
 
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="An exported folder.")],
+    folder: Annotated[Path, Argument(help="An exported folder.")],
     json: JsonOption = False,
 ) -> None:
     """Load an exported folder in a fresh process, evaluate and time it, and compare with its claims."""
@@ -180,17 +168,13 @@ def verify(
 
 @app.command("time")
 def time_models(
-    model_a: Annotated[Path, typer.Argument(metavar="MODEL_A", help="Exported folder or model file.")],
-    model_b: Annotated[Path, typer.Argument(metavar="MODEL_B", help="The model that is compared with MODEL_A.")],
-    shape: Annotated[
-        str | None, typer.Option(help="Shape of the input with the batch, such as 1,3,32,32. [default: the models']")
-    ] = None,
-    batch: Annotated[
-        int | None, typer.Option(min=1, help="Inputs of one call. [default: the models' fixed batch, or 1]")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of one call.")] = 1,
-    budget: Annotated[str, typer.Option(help="How long to measure, such as 10s or 1m.")] = "10s",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the input and of the order of the calls.")] = 0,
+    model_a: Annotated[Path, Argument(metavar="MODEL_A", help="Exported folder or model file.")],
+    model_b: Annotated[Path, Argument(metavar="MODEL_B", help="The model that is compared with MODEL_A.")],
+    shape: Annotated[Text, Option(help="Input shape, batch first, such as 1,3,32,32. [default: the models']")] = None,
+    batch: Annotated[Number, Option(min=1, help="Inputs of one call. [default: the models' fixed batch, or 1]")] = None,
+    threads: Annotated[int, Option(min=1, help="Threads of one call.")] = 1,
+    budget: Annotated[str, Option(help="How long to measure, such as 10s or 1m.")] = "10s",
+    seed: Annotated[int, Option(min=0, help="Seed of the input and of the order of the calls.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """Time two models against each other: how much faster is B than A?
@@ -206,9 +190,7 @@ def time_models(
 @app.command()
 def ui(
     home: HomeOption = None,
-    port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1. If it is taken, the next free one is used.")
-    ] = 5000,
+    port: Annotated[int, Option(min=1, max=65535, help="Port on 127.0.0.1, or the next free one.")] = 5000,
 ) -> None:
     """Serve MLflow's UI for a home folder on 127.0.0.1."""
     from dashboards.ui import serve
@@ -219,9 +201,7 @@ def ui(
 
 @app.command()
 def doctor(
-    workload: Annotated[
-        str | None, typer.Option(help="Also try each technique that changes a network on this workload's network.")
-    ] = None,
+    workload: Annotated[Text, Option(help="Also try each technique on the network of this workload.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Show what this machine has, which choices are unavailable on it, and why."""
@@ -231,7 +211,7 @@ def doctor(
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="Folder to write into.")] = Path(".")) -> None:
+def init(folder: Annotated[Path, Argument(help="Folder to write into.")] = Path(".")) -> None:
     """Write a commented study file and workload file to start from."""
     from search.commands.init import write_starter_files
 

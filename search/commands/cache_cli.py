@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from search.commands.options import HomeOption, JsonOption, StoreOption
 from spaces.errors import RequestError
@@ -40,13 +41,13 @@ def list_entries(home: HomeOption = None, stage_store: StoreOption = None, json:
 @cache.command()
 def prune(
     to: Annotated[
-        str | None, typer.Option(help="Remove results until the store has at most this size, such as 5GiB.")
+        str | None, Option(help="Remove results until the store has at most this size, such as 5GiB.")
     ] = None,
     older_than: Annotated[
-        str | None, typer.Option(help="Remove results that were not used for this long, such as 30d.")
+        str | None, Option(help="Remove results that were not used for this long, such as 30d.")
     ] = None,
-    quarantine: Annotated[bool, typer.Option("--quarantine", help="Remove damaged results.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
+    quarantine: Annotated[bool, Option("--quarantine", help="Remove damaged results.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Only print what would be removed.")] = False,
     home: HomeOption = None,
     stage_store: StoreOption = None,
     json: JsonOption = False,
@@ -64,7 +65,7 @@ def prune(
 
 @cache.command()
 def limit(
-    size: Annotated[str, typer.Argument(help="Largest size, such as 20GiB, or none.")],
+    size: Annotated[str, Argument(help="Largest size, such as 20GiB, or none.")],
     home: HomeOption = None,
     stage_store: StoreOption = None,
     json: JsonOption = False,

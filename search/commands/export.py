@@ -30,7 +30,7 @@ from search.front.front_document import trial_documents
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.loss_table import losses
 from search.objectives.objective import find_objectives
-from search.request.locations import LocationOptions
+from search.request.locations import Locations
 from search.study.attributes import PLACES, SETTINGS, STAGES
 from spaces.errors import RequestError, WorkFailed
 
@@ -57,7 +57,7 @@ class ExportOptions:
     register: str | None = None
 
 
-def export_trial(options: ExportOptions, locations: LocationOptions, *, as_json: bool) -> None:
+def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool) -> None:
     """Write the picked trial into a new folder, and register it in MLflow where that is asked for.
 
     Raises:

@@ -13,16 +13,16 @@ from dashboards.spool import read_run_ids
 from search.commands.studies import open_study
 from search.commands.terminal import number_column, plain_table, print_front
 from search.front.front_document import front_document, trial_documents
-from search.request.locations import LocationOptions
+from search.request.locations import Locations
 from spaces.errors import RequestError
 
 
-def show_front(name: str, options: LocationOptions, *, everything: bool, as_csv: bool, as_json: bool) -> None:
+def show_front(name: str, locations: Locations, *, everything: bool, as_csv: bool, as_json: bool) -> None:
     """Print the front of the study called ``name`` on stdout, as a table, CSV or JSON.
 
     Args:
         name: Name of the study.
-        options: Where it is kept.
+        locations: Where it is kept.
         everything: Show all trials instead of the front, also in JSON.
         as_csv: Print comma-separated values.
         as_json: Print one JSON document.
@@ -32,7 +32,7 @@ def show_front(name: str, options: LocationOptions, *, everything: bool, as_csv:
     """
     if as_csv and as_json:
         raise RequestError("--csv and --json: give one of them")
-    study, home = open_study(name, options)
+    study, home = open_study(name, locations)
     run_ids = read_run_ids(home.spool(name))
     document = front_document(study, run_ids)
     if as_json:

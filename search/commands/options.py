@@ -4,31 +4,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import typer
+from typer import Option
 
 from spaces.errors import RequestError
 from spaces.setting_error import SettingError
 
 HomeOption = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--home", help="Folder of studies, tracking and results. [default: $FRONTRUNNER_HOME, or ./frontrunner-home]"
     ),
 ]
 StorageOption = Annotated[
-    str | None, typer.Option(help="URL of Optuna's database. [default: an SQLite file in the home folder]")
+    str | None, Option(help="URL of Optuna's database. [default: an SQLite file in the home folder]")
 ]
 TrackingOption = Annotated[
-    str | None, typer.Option(help="MLflow's tracking URI. [default: an SQLite file in the home folder]")
+    str | None, Option(help="MLflow's tracking URI. [default: an SQLite file in the home folder]")
 ]
 StoreOption = Annotated[
     str | None,
-    typer.Option(help="Folder or URL of the stage store, which every node can reach. [default: in the home folder]"),
+    Option(help="Folder or URL of the stage store, which every node can reach. [default: in the home folder]"),
 ]
-AddressOption = Annotated[
-    str | None, typer.Option(help="Ray cluster as HOST:PORT. [default: an instance on this machine]")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+AddressOption = Annotated[str | None, Option(help="Ray cluster as HOST:PORT. [default: an instance on this machine]")]
+JsonOption = Annotated[bool, Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
 Value = TypeVar("Value")
 

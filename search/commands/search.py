@@ -37,7 +37,7 @@ from search.front.front_document import front_document, trial_documents
 from search.objectives.constraint import Constraint
 from search.objectives.objective import find_objectives
 from search.objectives.trial_targets import TrialTargets
-from search.request.locations import LocationOptions, Locations
+from search.request.locations import Locations
 from search.request.read_request import merge
 from search.request.space_file import space_document
 from search.request.study_request import StudyRequest
@@ -68,12 +68,12 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
     """
     started = time.monotonic()
     disable_telemetry()
-    locations = Locations.of(request.location_options)
+    locations = request.locations
     check_workload_reference(request.workload)
     choices = space_document(request.space, request.quantities)
-    locations.home.make()
+    locations.folder.make()
     check_tracking_uri(locations.tracking)
-    store, storage = open_store(locations.stages), open_storage(locations.storage)
+    store, storage = open_store(locations.stages), open_storage(locations.studies)
     with _exclusive(request.study_name, locations, store), Progress() as progress:
         progress.note(f"study {request.study_name}: inspecting the machine and workload {_short(request.workload)}")
         with runner or _ray_runner(locations) as runner:
@@ -95,7 +95,7 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
 
 
 def resume_search(
-    name: str, options: LocationOptions, *, trials: int | None, timeout: str | None, as_json: bool = False
+    name: str, locations: Locations, *, trials: int | None, timeout: str | None, as_json: bool = False
 ) -> dict[str, Any]:
     """Continue the study called ``name`` with its own settings, up to its number of trials or to ``trials``.
 
@@ -104,7 +104,7 @@ def resume_search(
         WorkFailed: No trial satisfies the constraints, or the baseline failed; all trials are kept.
     """
     disable_telemetry()
-    study, _ = open_study(name, options)
+    study, _ = open_study(name, locations)
     settings, budgets, known = (study.user_attrs[key] for key in (SETTINGS, BUDGETS, PLACES))
     made = {key: settings[key] for key in ("workload", "space", "objectives", "constraints", "seed")}
     changed = {
@@ -113,7 +113,7 @@ def resume_search(
         "study": name,
         "tracking_uri": known["tracking"],
         "stage_store": known["stages"],
-        **options.given(),
+        **locations.given(),
     }
     return run_search(merge(made, changed), as_json=as_json)
 
@@ -171,7 +171,7 @@ def _make_driver(request: StudyRequest, search: SearchContext, earlier: EarlierS
 
 
 def _open_tracker(prepared: _Prepared, locations: Locations) -> Tracker:
-    home, name = locations.home, prepared.study.study_name
+    home, name = locations.folder, prepared.study.study_name
     artifact_root = str(home.artifacts) if locations.tracking == home.tracking else None
     location = RunLocation(name, prepared.chains.facts.name, locations.tracking, artifact_root)
     return Tracker(location, home.spool(name))
@@ -211,8 +211,8 @@ def _exclusive(study: str, locations: Locations, store: StageStore) -> Iterator[
     with (
         interrupted_by("SIGTERM"),
         redirect_stdout(io.StringIO()),  # Ray prints messages on stdout, which is for the result alone
-        locations.home.lock(study),
-        lock_study(locations.storage, study),
+        locations.folder.lock(study),
+        lock_study(locations.studies, study),
         store.in_use(f"study {study}"),
     ):
         yield

@@ -10,19 +10,19 @@ from rich.console import Console
 from dashboards.spool import read_run_ids
 from search.commands.terminal import number_column, plain_table
 from search.front.front_document import front_document
-from search.request.locations import Home, LocationOptions, Locations
+from search.request.locations import Home, Locations
 from search.study.attributes import SETTINGS
 from search.study.storage import open_storage
 from search.study.study import find_study
 
 
-def list_studies(options: LocationOptions, *, as_json: bool) -> None:
+def list_studies(locations: Locations, *, as_json: bool) -> None:
     """Print one line for each study: name, workload, status, trials, size of the front and hypervolume.
 
     Raises:
         RequestError: There is no such home or storage.
     """
-    storage, home = _open_storage(options)
+    storage, home = _open_storage(locations)
     studies = [find_study(storage, name) for name in sorted(optuna.get_all_study_names(storage))]
     summaries = [_summary(document_of(study, home)) for study in studies if SETTINGS in study.user_attrs]
     if as_json:
@@ -36,13 +36,13 @@ def list_studies(options: LocationOptions, *, as_json: bool) -> None:
     Console().print(table)
 
 
-def open_study(name: str, options: LocationOptions) -> tuple[optuna.Study, Home]:
+def open_study(name: str, locations: Locations) -> tuple[optuna.Study, Home]:
     """The study called ``name`` and its home.
 
     Raises:
         RequestError: There is no such home, storage or study.
     """
-    storage, home = _open_storage(options)
+    storage, home = _open_storage(locations)
     return find_study(storage, name), home
 
 
@@ -51,11 +51,10 @@ def document_of(study: optuna.Study, home: Home) -> dict[str, Any]:
     return front_document(study, read_run_ids(home.spool(study.study_name)))
 
 
-def _open_storage(options: LocationOptions) -> tuple[optuna.storages.BaseStorage, Home]:
-    locations = Locations.of(options)
-    if options.storage is None:
-        locations.home.require_storage()
-    return open_storage(locations.storage), locations.home
+def _open_storage(locations: Locations) -> tuple[optuna.storages.BaseStorage, Home]:
+    if locations.storage is None:
+        locations.folder.require_storage()
+    return open_storage(locations.studies), locations.folder
 
 
 def _summary(document: Mapping[str, Any]) -> dict[str, Any]:

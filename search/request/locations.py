@@ -2,7 +2,7 @@
 
 import os
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from search.study.study_lock import lock_file
@@ -78,15 +78,15 @@ class Home:
 
 
 @dataclass(frozen=True)
-class LocationOptions:
-    """The locations that a person gave on the command line or in a study file; None is the default.
+class Locations:
+    """The locations of a search as they were given; None is the default, which lies in the home folder.
 
     Attributes:
         home: The home folder.
         storage: URL of the database that keeps the study.
         tracking_uri: Where MLflow keeps its runs.
         stage_store: Folder or URL that keeps the results of stages.
-        address: Ray cluster to run on.
+        address: Ray cluster to run on; None is an instance on this machine.
     """
 
     home: Path | str | None = None
@@ -95,33 +95,30 @@ class LocationOptions:
     stage_store: str | None = None
     address: str | None = None
 
+    @property
+    def folder(self) -> Home:
+        """The home folder, given or by default."""
+        return Home.find(self.home)
+
+    @property
+    def studies(self) -> str:
+        """URL of the database that keeps the study, given or by default."""
+        return self.storage or self.folder.storage
+
+    @property
+    def tracking(self) -> str:
+        """MLflow's tracking URI, given or by default."""
+        return self.tracking_uri or self.folder.tracking
+
+    @property
+    def stages(self) -> str:
+        """Folder or URL of the stage store, given or by default."""
+        return self.stage_store or str(self.folder.stages)
+
     def given(self) -> dict[str, str]:
-        """The options that are not None, as text, by their names."""
-        return {name: str(value) for name, value in asdict(self).items() if value is not None}
-
-
-@dataclass(frozen=True)
-class Locations:
-    """The locations of a search with all defaults filled in; the attributes are those of `LocationOptions`."""
-
-    home: Home
-    storage: str
-    tracking: str
-    stages: str
-    address: str | None
-
-    @classmethod
-    def of(cls, options: LocationOptions) -> "Locations":
-        """The locations that follow from ``options``; what is not given lies in the home folder."""
-        home = Home.find(options.home)
-        return cls(
-            home,
-            options.storage or home.storage,
-            options.tracking_uri or home.tracking,
-            str(options.stage_store or home.stages),
-            options.address,
-        )
+        """The locations that are not None, as text, by their names."""
+        return {name: str(value) for name, value in vars(self).items() if value is not None}
 
     def to_json(self) -> dict[str, str]:
         """What is stored with a study, so that ``frontrunner resume`` and ``export`` find its files."""
-        return {"tracking": self.tracking, "stages": self.stages, "home": str(self.home.path)}
+        return {"tracking": self.tracking, "stages": self.stages, "home": str(self.folder.path)}

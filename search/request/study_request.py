@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_serializer, fi
 from runners.measuring.measurement import QUANTITIES
 from runners.workload_loading.reference import absolute_reference
 from search.objectives.constraint import Constraint
-from search.request.locations import LocationOptions
+from search.request.locations import Locations
 from search.request.space_file import absolute_space
 from search.request.units import parse_duration
 from spaces.setting_error import SettingError, did_you_mean
@@ -71,9 +71,9 @@ class StudyRequest(BaseModel):
         return (*self.objectives, *(constraint.quantity for constraint in self.constraints))
 
     @property
-    def location_options(self) -> LocationOptions:
-        """The locations that were given."""
-        return LocationOptions(self.home, self.storage, self.tracking_uri, self.stage_store, self.address)
+    def locations(self) -> Locations:
+        """Where the search keeps its files and where it runs."""
+        return Locations(self.home, self.storage, self.tracking_uri, self.stage_store, self.address)
 
     def budgets(self) -> dict[str, Any]:
         """The settings that may change when a study is continued: how long it runs, and how it finds candidates."""

@@ -19,7 +19,7 @@ from runners.workloads.synthetic import WORKLOAD
 from search.commands import verify as verifying
 from search.commands.export import ExportOptions, export_trial
 from search.commands.verify import verify_folder
-from search.request.locations import LocationOptions
+from search.request.locations import Locations
 from spaces.errors import RequestError
 
 KEY = "a" * 64
@@ -81,7 +81,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def export(home: Path, to: Path, pick: int, *within: str) -> dict[str, Any]:
     """The document of the folder that was written."""
-    export_trial(ExportOptions("night", to, str(pick), within), LocationOptions(home), as_json=True)
+    export_trial(ExportOptions("night", to, str(pick), within), Locations(home), as_json=True)
     document: dict[str, Any] = json.loads((to / "frontrunner.json").read_text())
     return document
 

@@ -8,7 +8,7 @@ from search_tests.simulation import FACTS, MACHINE
 
 from search.commands.search import resume_search
 from search.objectives.objective import find_objectives
-from search.request.locations import Home, LocationOptions, Locations
+from search.request.locations import Home, Locations
 from search.request.read_request import BUDGET_CONSTRAINTS, BUDGET_OBJECTIVES, from_yaml, merge
 from search.request.space_file import space_document
 from search.request.study_request import StudyRequest
@@ -113,11 +113,11 @@ def went_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             MACHINE.device,
             FACTS.fingerprint,
         )
-        locations = LocationOptions(home=tmp_path)
+        locations = Locations(home=tmp_path)
         objectives = find_objectives(request.objectives)
         study = make_study(open_storage(home.storage), "s", objectives, settings, MACHINE, FACTS)
         study.set_user_attr("budgets", request.budgets())
-        study.set_user_attr("places", Locations.of(locations).to_json())
+        study.set_user_attr("places", locations.to_json())
         resume_search("s", locations, **{"trials": None, "timeout": None, **changes})
         return asked[-1]
 

@@ -103,8 +103,8 @@ class Workload:
         given = self.data()
         missing = [name for name in SPLITS if name not in given]
         if missing:
-            raise RequestError(f"workload {self.name} gives no {missing[0]} split; it must give {', '.join(SPLITS)}")
-        return {name: _as_split(self.name, name, given[name]) for name in SPLITS}
+            raise RequestError(f"data() gives no {missing[0]} split; it must give {', '.join(SPLITS)}")
+        return {name: _as_split(name, given[name]) for name in SPLITS}
 
     def example(self) -> NDArray[Any]:
         """One input of the training split, shape ``(1, *input_shape)``."""
@@ -116,15 +116,13 @@ class Workload:
         return getattr(self.metric, "__name__", "quality")
 
 
-def _as_split(workload: str, name: str, given: Any) -> Split:
+def _as_split(name: str, given: Any) -> Split:
     if isinstance(given, Split):
         split: Split = given
     elif isinstance(given, tuple) and len(given) == 2:
         split = ArraySplit(*given)
     else:
-        raise RequestError(
-            f"workload {workload}: the {name} split is {type(given).__name__}; give a pair of arrays (inputs, targets)"
-        )
+        raise RequestError(f"the {name} split is {type(given).__name__}; give a pair of arrays (inputs, targets)")
     if len(split) == 0:
-        raise RequestError(f"workload {workload}: the {name} split is empty; give at least one example")
+        raise RequestError(f"the {name} split is empty; give at least one example")
     return split

@@ -4,8 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-_OURS = {"search", "dashboards", "runners", "spaces"}
-_INSTALLED = {"site-packages", "dist-packages"}
+from runners.workload_loading.user_code import INSTALLED, OUR_PACKAGES
 
 
 def source_files(file: Path, root: Path | None = None) -> tuple[Path, ...]:
@@ -24,7 +23,7 @@ def source_files(file: Path, root: Path | None = None) -> tuple[Path, ...]:
     found, waiting = {file}, [file]
     while waiting:
         for folder, name in _imported(waiting.pop(), root):
-            if folder == root and (name[0] in _OURS or (name[0] != own and _INSTALLED & set(root.parts))):
+            if folder == root and (name[0] in OUR_PACKAGES or (name[0] != own and INSTALLED & set(root.parts))):
                 continue
             new = [path for path in _modules(folder, name) if path not in found]
             found.update(new)

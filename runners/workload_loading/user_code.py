@@ -8,10 +8,12 @@ from pathlib import Path
 
 from spaces.errors import RequestError, in_one_line
 
+OUR_PACKAGES = {"search", "dashboards", "runners", "spaces"}
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of packages that a person did not write."""
+
 _ROOT = Path(__file__).resolve().parents[2]
-_OURS = tuple(_ROOT / layer for layer in ("search", "dashboards", "runners", "spaces"))
-_NOT_THEIRS = (Path(sysconfig.get_path("stdlib")), *_OURS)
-_INSTALLED = {"site-packages", "dist-packages"}
+_NOT_THEIRS = (Path(sysconfig.get_path("stdlib")), *(_ROOT / package for package in OUR_PACKAGES))
 
 
 @contextmanager
@@ -40,6 +42,6 @@ def _where(error: BaseException, file: Path | None) -> str:
 
 
 def _is_theirs(path: Path, file: Path | None) -> bool:
-    if not path.is_file() or any(folder in path.parents for folder in _NOT_THEIRS) or _INSTALLED & set(path.parts):
+    if not path.is_file() or any(folder in path.parents for folder in _NOT_THEIRS) or INSTALLED & set(path.parts):
         return False
     return file is None or file.parent in path.parents

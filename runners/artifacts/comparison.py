@@ -23,7 +23,7 @@ from runners.runner import StageFailed
 from spaces.errors import RequestError, in_one_line
 
 ORDERS = ("ab", "ba", "ab")
-"""In which order the two are opened, each time anew: of two copies of one small model one was 1 to 2 % faster than
+"""In which order the two are opened, three times: of two copies of one small model one was 1 to 2 % faster than
 the other as long as both lived, because of where their memory lay, and 3 of 8 intervals left 1 out."""
 
 
@@ -38,7 +38,7 @@ class Comparison:
         b_output_shape: Shape of the first output of B.
         difference: Largest difference between the outputs as a share of the largest output, or None where their
             shapes differ.
-        unsteady: Which models gave different answers to the same input: ``a``, ``b``, both or none.
+        unsteady: Which models gave different outputs for the same input: ``a``, ``b``, both or none.
     """
 
     timing: PairedTiming
@@ -56,7 +56,7 @@ class ComparisonRequest:
     Attributes:
         a: Model file or exported folder, as `runners.artifacts.model_file.open_model` reads it.
         b: Another one, or the same.
-        shape: Whole shape of the input, the batch first; needed where neither model tells it.
+        shape: Whole shape of the input, the batch first; needed where neither file holds it.
         batch: Inputs of one call; by default what the models or ``shape`` fix it at, or 1.
         threads: Threads of one call, and the number of cores that both run on.
         budget_s: Seconds of timing.
@@ -75,7 +75,7 @@ class ComparisonRequest:
 def compare_files(
     request: ComparisonRequest, *, timeout_s: float = HANG_TIMEOUT_S, waiting: Callable[[], None] | None = None
 ) -> Comparison:
-    """Time model B against model A for about ``budget_s`` seconds, and compare what they answer.
+    """Time model B against model A for about ``budget_s`` seconds, and compare their outputs.
 
     TorchScript and ``.pt2`` files can run code when they are loaded: open only files that you trust. The device
     is held while it measures, so this must not be called where a `device_lease` is held already.
@@ -135,23 +135,23 @@ class _Round:
 
 
 def _one_round(request: ComparisonRequest, order: str, progress: Path) -> _Round:
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         progress.write_text(text, encoding="utf-8")
 
     paths = {side: getattr(request, side) for side in order}
     models = {}
     for side, path in paths.items():
-        tell(f"opening {path}")
+        report(f"opening {path}")
         models[side] = open_model(path, request.threads)
-    told = {str(paths[side]): models[side].shape for side in ("a", "b")}
-    shape = common_shape(told, request.shape, request.batch)
+    shapes = {str(paths[side]): models[side].shape for side in ("a", "b")}
+    shape = common_shape(shapes, request.shape, request.batch)
     example = np.random.default_rng(request.seed).standard_normal(shape, dtype=np.float32)
     calls, before = {}, {}
     for side, path in paths.items():
-        tell(f"running {path}")
+        report(f"running {path}")
         calls[side], before[side] = _first_call(path, partial(models[side].make_predictor, shape), example)
     unsteady = {side for side in calls if not _same(before[side], calls[side](example))}
-    tell(f"timing {' and '.join(map(str, paths.values()))}")
+    report(f"timing {' and '.join(map(str, paths.values()))}")
     settings = TimingSettings(request.budget_s / len(ORDERS), request.seed)
     timing = time_pair(lambda: calls["b"](example), lambda: calls["a"](example), settings)
     unsteady |= {side for side in calls if not _same(before[side], calls[side](example))}

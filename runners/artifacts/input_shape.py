@@ -1,4 +1,4 @@
-"""One input shape that suits two models, from what they tell and what a person asked for."""
+"""One input shape that suits two models, from the shapes in their files and the one that a person asked for."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ def common_shape(
     """The whole input shape, the batch first.
 
     Args:
-        shapes: The shape that each model tells, by the model's name; None sizes are free, and None tells nothing.
+        shapes: The input shape in each model's file, by its name; None is any size, or an unknown shape.
         given: A whole shape that a person asked for.
         batch: The batch that a person asked for; without it the one that is fixed somewhere, or 1.
 

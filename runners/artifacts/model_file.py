@@ -1,4 +1,4 @@
-"""Any model file, or an exported folder, as a function on arrays, with the input shape that it tells."""
+"""Any model file, or an exported folder, as a function on arrays, with the input shape in its file."""
 
 import logging
 import warnings
@@ -32,7 +32,7 @@ class ModelFile:
     """A model that was read, before it is made ready for one input shape.
 
     Attributes:
-        shape: The input shape that it tells, or None where it tells none.
+        shape: The input shape in its file, or None where it holds none.
         make_predictor: Makes the predictor for inputs of one whole shape; of several outputs it computes all and gives
             the first.
     """
@@ -52,7 +52,7 @@ def require_readable(path: Path) -> None:
 
 
 def open_model(path: Path, threads: int) -> ModelFile:
-    """Read the model at ``path``, for calls on ``threads`` threads; the suffix tells its kind.
+    """Read the model at ``path``, for calls on ``threads`` threads; the suffix decides its kind.
 
     TorchScript and ``.pt2`` files can run code when they are loaded: open only files that you trust.
 

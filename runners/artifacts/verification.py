@@ -1,4 +1,4 @@
-"""Hold an exported folder to its claims: loaded, evaluated and timed anew in a fresh process."""
+"""Hold an exported folder to its claims: loaded, evaluated and timed again in a fresh process."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass

@@ -90,7 +90,7 @@ def load(folder, threads):
 
 
 def compile_settings(threads: int, precision: str) -> dict[str, Any]:
-    """How OpenVINO is told to answer one call soon, in the number format of ``precision``."""
+    """The settings of OpenVINO for a short latency of one call, in the number format of ``precision``."""
     return {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,

@@ -1,4 +1,4 @@
-"""The figures of a candidate that its stages hand on until it is measured."""
+"""The figures of a candidate that one stage gives to the next until it is measured."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields

@@ -15,7 +15,7 @@ from spaces.technique import ModelContext
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Write the changed network. Figures: the parent's, with ``macs`` and ``parameters`` counted anew.
+    """Write the changed network. Figures: the parent's, with ``macs`` and ``parameters`` counted again.
 
     Raises:
         StageFailed: The technique changed nothing, or the network no longer gives outputs of its old shape.

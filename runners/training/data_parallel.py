@@ -1,7 +1,7 @@
 """Data-parallel training on one machine: processes that split every batch and average their gradients.
 
-Each has an accelerator of its own where there are as many, and they speak over what is made for it (NCCL, say).
-Otherwise they speak over gloo, on the processor or on accelerators that they share, which NCCL refuses.
+Where there are enough accelerators each process has one of its own, and they communicate by its own backend, such as
+NCCL. Otherwise they communicate by gloo, on the processor or on accelerators that they share, which NCCL refuses.
 """
 
 import tempfile

@@ -74,7 +74,7 @@ def train(
 
 
 def _optimiser(network: nn.Module, level: Level, steps: int, momentum: Mapping[str, Tensor]) -> tuple[SGD, OneCycleLR]:
-    """Both as they are before the first epoch of ``level``, each epoch being so many ``steps``."""
+    """Both as they are before the first epoch of ``level``, with ``steps`` batches in an epoch."""
     plan = level.settings.plan
     optimiser = SGD(network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=plan.weight_decay)
     for name, parameter in network.named_parameters():

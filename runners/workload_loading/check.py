@@ -80,7 +80,7 @@ def _check_splits(workload: Workload) -> None:
 
 
 def _check_repeatable(workload: Workload) -> None:
-    """Every process loads the data for itself; a split drawn anew in each would leak the test into the training."""
+    """Every process loads the data for itself; a split drawn again in each would leak test data into training."""
     with user_code("loading its data again"):
         again = replace(workload).splits
     for name, split in workload.splits.items():
@@ -172,10 +172,10 @@ def _check_augmentation(workload: Workload, inputs: NDArray[Any]) -> None:
 
 def _check_overlap(workload: Workload, name: str) -> None:
     """Examples that the model was trained on say little of its quality."""
-    judged, train = workload.splits[name], workload.splits["train"]
-    if judged is train:
+    evaluated, train = workload.splits[name], workload.splits["train"]
+    if evaluated is train:
         raise RequestError(f"its {name} split is its train split; keep them apart")
-    shared, looked_for = shared_examples(judged, train)
+    shared, looked_for = shared_examples(evaluated, train)
     if shared > looked_for / 2:
         share = f"{shared} of {looked_for} examples"
         raise RequestError(f"{share} of its {name} split are in its train split too; keep them apart")

@@ -40,7 +40,7 @@ def absolute_reference(reference: Reference, base: Path) -> Reference:
         base: The folder that relative paths start from.
 
     Raises:
-        RequestError: It is none of these, or a file or folder does not exist. Nothing is imported to tell.
+        RequestError: It is none of these, or a file or folder does not exist. Nothing is imported to find that out.
     """
     try:
         return _absolute(reference, base)

@@ -80,7 +80,7 @@ def _build(name: str, classes: int, size: int, from_imagenet: bool) -> nn.Module
     builder = models.get_model_builder(name)
     options: dict[str, Any] = {"num_classes": classes, "weights": None}
     if name in ("googlenet", "inception_v3"):
-        # Plain classifiers: the extra heads only help training, and a network that answers in three parts is no
+        # Plain classifiers: the extra heads only help training, and a network with three outputs is no
         # classifier. Their weights were trained on inputs normalised in another way.
         options |= {"aux_logits": False, "init_weights": not from_imagenet, "transform_input": from_imagenet}
     if name.startswith("vit_"):

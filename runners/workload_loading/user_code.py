@@ -1,4 +1,4 @@
-"""Errors inside a person's own code, told in one sentence with the file and the line."""
+"""Errors inside a person's own code, in one sentence with the file and the line."""
 
 import sysconfig
 import traceback

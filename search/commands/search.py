@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -77,14 +76,13 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
     with _exclusive(request.study_name, locations, store), Progress() as progress:
         progress.note(f"study {request.study_name}: inspecting the machine and workload {_short(request.workload)}")
         with runner or _ray_runner(locations) as runner:
-            prepared = _prepare(request, choices, storage, runner)
-            study = prepared.study
+            study, chains, earlier = _prepare(request, choices, storage, runner)
             study.set_user_attr(PLACES, locations.to_json())
-            tracker = _open_tracker(prepared, locations)
-            observers = Observers(progress, tracker, prepared.chains.space.baseline())
+            tracker = _open_tracker(study.study_name, chains.facts.name, locations)
+            observers = Observers(progress, tracker, chains.space.baseline())
             objectives = find_objectives(request.objectives)
-            search = SearchContext(study, runner, prepared.chains, objectives, request.constraints, observers)
-            driver = _make_driver(request, search, prepared.earlier, started)
+            search = SearchContext(study, runner, chains, objectives, request.constraints, observers)
+            driver = _make_driver(request, search, earlier, started)
             with _status_recorded(study, tracker, progress):
                 progress.started(request.trial_limit, sum(trial.state != "running" for trial in records(study)))
                 driver.run()
@@ -118,25 +116,14 @@ def resume_search(
     return run_search(merge(made, changed), as_json=as_json)
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """A study in its storage, with what its driver needs.
-
-    Attributes:
-        study: The study, new or continued.
-        chains: Turns its configurations into stages.
-        earlier: What the study of ``--from`` knows; empty without one.
-    """
-
-    study: optuna.Study
-    chains: Chains
-    earlier: EarlierStudy
-
-
 def _prepare(
     request: StudyRequest, choices: Mapping[str, Any], storage: optuna.storages.BaseStorage, runner: Runner
-) -> _Prepared:
-    """Inspect machine and workload, and create or load the study."""
+) -> tuple[optuna.Study, Chains, EarlierStudy]:
+    """The study, new or continued; the stages of its configurations; and what the study of ``--from`` knows.
+
+    Raises:
+        RequestError: The workload or the space does not suit this machine, or the study has other settings.
+    """
     environment, facts = runner.inspect(request.workload)
     settings = StudySettings(
         workload=request.workload,
@@ -156,7 +143,7 @@ def _prepare(
     study.set_user_attr(BUDGETS, request.budgets())
     least_calls = CALLS_FOR_P99 if "latency_p99_ms" in request.quantities else 0
     chains = Chains(space, facts, request.workload, request.seed, levels_of, least_calls)
-    return _Prepared(study, chains, earlier)
+    return study, chains, earlier
 
 
 def _make_driver(request: StudyRequest, search: SearchContext, earlier: EarlierStudy, started: float) -> Driver:
@@ -170,11 +157,10 @@ def _make_driver(request: StudyRequest, search: SearchContext, earlier: EarlierS
     return Driver(search, targets, limit, timeout_s=request.timeout, time_budget_s=left_s, earlier=earlier)
 
 
-def _open_tracker(prepared: _Prepared, locations: Locations) -> Tracker:
-    home, name = locations.folder, prepared.study.study_name
+def _open_tracker(study: str, workload: str, locations: Locations) -> Tracker:
+    home = locations.folder
     artifact_root = str(home.artifacts) if locations.tracking == home.tracking else None
-    location = RunLocation(name, prepared.chains.facts.name, locations.tracking, artifact_root)
-    return Tracker(location, home.spool(name))
+    return Tracker(RunLocation(study, workload, locations.tracking, artifact_root), home.spool(study))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A small study with a known front, and an MLflow database made once and copied."""
+"""A small study with a known front, and an MLflow database that is created once and copied."""
 
 import os
 import shutil
@@ -53,7 +53,7 @@ def member() -> Member:
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    """The front document of a study with a front of three besides its baseline, given in no order."""
+    """The front document of a study whose front has three members besides the baseline, in no order."""
     return {
         "study": "digits-1",
         "status": "finished",
@@ -82,7 +82,7 @@ def trials(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database without runs; making one takes seconds."""
+    """An MLflow database without runs; creating one takes seconds."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     import mlflow
 
@@ -93,7 +93,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, empty_database: Path) -> Path:
-    """A home with an MLflow database; the blank in its name must do no harm."""
+    """A home folder with an MLflow database, and with a blank in its name."""
     folder = tmp_path / "my home"
     folder.mkdir()
     shutil.copy(empty_database, folder / "mlflow.db")

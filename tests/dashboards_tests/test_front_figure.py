@@ -1,4 +1,4 @@
-"""What the figure of the front shows, and that the drawing shows it."""
+"""The table behind the figure of the front, and the figure itself."""
 
 import json
 import re
@@ -24,7 +24,7 @@ def test_the_table_holds_every_complete_trial_once(document, trials):
     assert shown.points[2] == Point(4, "front", 4.0, 3.6, 4.5, 0.986, 0.986 - 0.01, 0.986 + 0.01, True, "openvino")
 
 
-def test_the_final_figures_of_a_member_are_preferred(document, trials, member):
+def test_the_final_measurement_of_a_member_is_preferred(document, trials, member):
     stale = [member(17, 0.99, 15.0) if trial["trial"] == 17 else trial for trial in trials]
     assert front_points(document, stale) == front_points(document, trials)
 
@@ -34,26 +34,26 @@ def test_the_table_survives_json(document, trials):
     assert FrontPoints.from_json(json.loads(json.dumps(shown.to_json()))) == shown
 
 
-def test_the_axes_are_the_first_two_objectives_with_the_fraction_upright(document, trials):
+def test_the_axes_are_the_first_two_objectives_with_the_fraction_on_y(document, trials):
     document["objectives"] = [LATENCY, ACCURACY]
     shown = front_points(document, trials)
     assert (shown.x.name, shown.y.name) == ("latency_p90_ms", "accuracy")
     assert [point.trial for point in shown.points if point.line] == [4, 9, 17]
 
 
-def test_a_lone_objective_is_completed(document, trials):
+def test_a_single_objective_gets_a_default_beside_it(document, trials):
     for objective, axes in ((ACCURACY, ("speedup", "accuracy")), (LATENCY, ("latency_p90_ms", "accuracy"))):
         shown = front_points({**document, "objectives": [objective]}, trials)
         assert (shown.x.name, shown.y.name) == axes
 
 
-def test_a_member_that_another_beats_in_the_picture_is_off_the_line(document, trials, member):
+def test_a_member_that_another_dominates_on_both_axes_is_off_the_line(document, trials, member):
     document["front"].append(member(5, 0.97, 10.0))  # on the front for a third objective, say
     on_line = {point.trial: point.line for point in front_points(document, trials).points if point.kind == "front"}
     assert on_line == {4: True, 5: False, 9: True, 17: True}
 
 
-def test_what_has_no_place_on_an_axis_is_left_out(document, trials, member):
+def test_a_trial_without_a_value_on_an_axis_is_left_out(document, trials, member):
     document["objectives"] = [ACCURACY, {**LATENCY, "name": "latency_p99_ms"}]
     for number, known in enumerate(trials):
         known["measurement"]["latency_p99_ms"] = None if known["trial"] in (0, 2, 9) else 1.0 + number
@@ -88,7 +88,7 @@ def test_an_axis_with_a_zero_is_not_logarithmic(document, trials):
     assert draw(replace(shown, points=points)).layout.xaxis.type != "log"
 
 
-def test_names_are_no_markup(document, trials):
+def test_markup_in_names_is_escaped(document, trials):
     document["study"] = "<b>mine</b>"
     assert "&lt;b&gt;mine&lt;/b&gt;" in draw(front_points(document, trials)).layout.title.text
 

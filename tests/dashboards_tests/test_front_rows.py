@@ -1,4 +1,4 @@
-"""The rows that are shown of a front, and the same as comma-separated values."""
+"""The rows of a front, and the same as comma-separated values."""
 
 import csv
 import io
@@ -46,7 +46,7 @@ def test_the_csv_reads_back_as_the_table(document):
     assert rows[2]["configuration"] == "int8, openvino"
 
 
-def test_the_csv_has_the_ties_the_figure_of_the_search_and_the_accuracy_in_training(document):
+def test_the_csv_has_ties_the_speedup_in_the_search_and_the_accuracy_on_training_data(document):
     slowest, fast, _ = document["front"]
     fast |= {"ties": [4, 12], "searched": {**fast["measurement"], "speedup": 15.5}}
     fast["measurement"]["accuracy_train"] = 0.999

@@ -15,12 +15,12 @@ def _shown(document, width):
 
 
 def _told(document, width):
-    """The same in one line, however it was broken."""
+    """The table as one line, with single blanks."""
     return " ".join(_shown(document, width).split())
 
 
 def _headings(document, width):
-    """The line with the headings; a narrow table's title may take two lines above it."""
+    """The line with the headings; the title above it can take two lines."""
     return next(line for line in _shown(document, width).splitlines() if "speedup" in line)
 
 
@@ -44,14 +44,14 @@ def test_no_cell_is_cut_and_no_choice_is_broken(document, width):
         assert "int8," in text
 
 
-def test_a_hundred_columns_hold_what_matters_and_a_choice_beside_another(document):
+def test_a_hundred_characters_have_room_for_the_main_columns_and_two_choices_in_a_line(document):
     text = _shown(document, 100)
     shown = _headings(document, 100).split()
     assert {"trial", "speedup", "95", "accuracy", "test", "p50", "configuration"} <= set(shown)
     assert "int8, openvino" in text
 
 
-def test_lesser_columns_go_first(document):
+def test_columns_of_a_higher_rank_are_left_out_first(document):
     headings = [_headings(document, width) for width in (32, 60, 80, 100, 150)]
     assert headings[0].split() == ["trial", "speedup", "accuracy"]
     assert headings[1].split() == ["trial", "speedup", "95", "%", "accuracy", "test", "configuration"]
@@ -66,7 +66,7 @@ def test_an_unstable_trial_is_marked_and_explained(document, member):
     assert "! trial 6 is unstable: the interval stayed wide" in text
 
 
-def test_ties_are_shown_where_there_are_any_and_go_late(document):
+def test_ties_are_shown_where_there_are_any_and_left_out_late(document):
     assert "ties" not in _headings(document, 150)
     document["front"][1]["ties"] = [4]
     document["front"][2]["ties"] = [4, 9, 12, 21]
@@ -76,7 +76,7 @@ def test_ties_are_shown_where_there_are_any_and_go_late(document):
     assert "= 4, 9 +2" in text
 
 
-def test_the_figure_of_the_search_stands_beside_the_final_one(document):
+def test_the_speedup_in_the_search_is_shown_beside_the_final_one(document):
     assert "in search" not in _headings(document, 150)
     fast = document["front"][1]
     fast["searched"] = {**fast["measurement"], "speedup": 15.5}
@@ -87,7 +87,7 @@ def test_the_figure_of_the_search_stands_beside_the_final_one(document):
     assert "speedup in the search (of trial): 15.5x (17)" in _shown(document, 70)
 
 
-def test_training_validation_and_test_stand_side_by_side(document):
+def test_accuracies_on_training_validation_and_test_data_are_side_by_side(document):
     assert "train" not in _headings(document, 150)
     document["front"][1]["measurement"]["accuracy_train"] = 0.999
     heading = _headings(document, 150)
@@ -97,7 +97,7 @@ def test_training_validation_and_test_stand_side_by_side(document):
     assert "accuracy on training data (of trial): 99.9 % (17)" in _shown(document, 70)
 
 
-def test_the_table_says_what_differences_are_not_believed(document):
+def test_the_table_says_which_differences_are_not_significant(document):
     assert "not significant" not in _shown({**document, "resolution": None}, 100)
     sentence = "differences in speed below {} % are not significant (the baseline timed against itself)"
     assert sentence.format("1.3") in _shown({**document, "resolution": 0.013}, 100)
@@ -109,7 +109,7 @@ def test_the_table_says_what_differences_are_not_believed(document):
     assert told in _told(doubted, 120)
 
 
-def test_a_table_whose_machine_was_never_timed_against_itself_says_so(document):
+def test_a_study_without_a_resolution_says_so(document):
     unknown = "the smallest significant difference in speed is unknown: the baseline was not timed against itself"
     failed = {**document, "resolution": None, "resolution_doubt": "calibrating: was killed"}
     assert f"{unknown} (calibrating: was killed)" in _told(failed, 150)
@@ -118,7 +118,7 @@ def test_a_table_whose_machine_was_never_timed_against_itself_says_so(document):
     assert unknown not in _told({**document, "resolution": 0.0}, 150)
 
 
-def test_a_front_that_was_not_measured_once_more_is_shown_as_such(document):
+def test_a_front_without_a_final_measurement_says_so(document):
     line = "measured during the search only; `frontrunner resume digits-1` measures the front again"
     assert line in _told(document, 150)
     assert line not in _told({**document, "status": "running"}, 150)
@@ -127,7 +127,7 @@ def test_a_front_that_was_not_measured_once_more_is_shown_as_such(document):
     assert line not in _told(document, 150)
 
 
-def test_names_are_shown_as_they_are(document):
+def test_markup_in_names_is_printed_as_text(document):
     document["study"] = "try [bold]again[/bold]"
     assert "try [bold]again[/bold]: digits, 6 trials" in _shown(document, 100)
 

@@ -22,7 +22,7 @@ def test_a_loss_of_exactly_the_margin_is_within_it(document, member):
     assert fastest_within(document, 0.05) == document["front"][0]
 
 
-def test_the_headline_says_that_nothing_is_within(document, member):
+def test_the_headline_says_that_no_member_is_accurate_enough(document, member):
     document["front"] = [member(8, 0.90, 20.0), member(5, 0.93, 11.0)]
     assert headline(document) == (
         "no faster trial is within one accuracy point of the baseline; the closest is "
@@ -36,7 +36,7 @@ def test_the_headline_says_that_only_the_baseline_is_there(document):
     assert headline({**document, "front": [], "baseline": None}) == "the baseline is not measured yet"
 
 
-def test_the_headline_does_not_call_fast_what_may_be_slower(document, member):
+def test_a_member_that_may_be_slower_is_not_called_fast(document, member):
     document["front"] = [member(3, 0.985, 1.2)]
     assert headline(document) == (
         "no trial within one accuracy point of the baseline is significantly faster; the fastest is "
@@ -44,7 +44,7 @@ def test_the_headline_does_not_call_fast_what_may_be_slower(document, member):
     )
 
 
-def test_what_the_machine_cannot_tell_from_the_baseline_is_not_called_fast(document, member):
+def test_a_speedup_below_the_resolution_is_not_called_fast(document, member):
     document["front"] = [member(3, 0.985, 1.45)]
     document["front"][0]["measurement"]["speedup_ci95"] = [1.05, 1.95]
     assert headline({**document, "resolution": None}).startswith("fastest within one accuracy point")

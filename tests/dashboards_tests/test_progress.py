@@ -1,4 +1,4 @@
-"""What a person sees of a search, on a terminal and elsewhere; nothing of it on stdout."""
+"""The progress display, on a terminal and elsewhere; it prints nothing on stdout."""
 
 import io
 import os
@@ -29,7 +29,7 @@ with Progress() as progress:
 
 
 def _on_a_terminal(end, **environment):
-    """The exit code, what the terminal saw on stderr, and stdout, of a search on a terminal of 80 columns."""
+    """Exit code, stderr and stdout of a search whose stderr is a terminal of 80 columns."""
     mine, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", SEARCH.replace("END", end)],
@@ -73,7 +73,7 @@ def _tell(progress, clock):
         progress.front_is(0.8123456, 2, "14.2x, 98.1 %")
 
 
-def test_elsewhere_there_is_a_line_for_each_thing_that_happened():
+def test_without_a_terminal_each_event_is_a_line():
     out, clock = io.StringIO(), Clock()
     _tell(Progress(out, clock), clock)
     assert out.getvalue().splitlines() == [
@@ -85,7 +85,7 @@ def test_elsewhere_there_is_a_line_for_each_thing_that_happened():
     ]
 
 
-def test_the_first_trial_of_a_study_tells_no_pace_as_it_trains_the_teacher_too():
+def test_the_estimate_leaves_out_the_first_trial_which_trains_the_teacher_too():
     out, clock = io.StringIO(), Clock()
     progress = Progress(out, clock)
     progress.started(18, 0)
@@ -118,7 +118,7 @@ def test_a_long_line_is_not_broken_and_no_markup_is_read():
     assert out.getvalue() == "[bold]" + "x" * 200 + "\n"
 
 
-def test_on_a_terminal_it_is_live_and_leaves_no_trace_but_its_lines():
+def test_a_terminal_gets_a_live_display_that_disappears_at_the_end():
     code, seen, out = _on_a_terminal("print('the result')")
     assert (code, out) == (0, "the result\n")
     assert "study [mine]: begins" in seen

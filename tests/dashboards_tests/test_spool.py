@@ -1,4 +1,4 @@
-"""Records survive crashes, torn lines and damaged files."""
+"""Records survive crashes, incomplete lines and damaged files."""
 
 import json
 
@@ -23,7 +23,7 @@ def test_what_was_appended_is_there_after_a_crash(tmp_path):
     assert _kinds(Spool(tmp_path, "here")) == ["a", "b"]
 
 
-def test_a_torn_last_line_loses_only_itself(tmp_path):
+def test_an_incomplete_last_line_is_the_only_loss(tmp_path):
     _fill(tmp_path, "a", "b").close()
     path = tmp_path / "records.jsonl"
     path.write_bytes(path.read_bytes()[:-5])
@@ -47,7 +47,7 @@ def test_what_was_sent_is_remembered_for_its_address_alone(tmp_path):
     assert _kinds(Spool(tmp_path, "elsewhere")) == ["a", "b"]
 
 
-def test_run_ids_can_be_read_by_anybody(tmp_path):
+def test_run_ids_can_be_read_by_any_process(tmp_path):
     assert read_run_ids(tmp_path / "nowhere") == {}
     spool = _fill(tmp_path, "a")
     spool.sent_until(spool.unsent()[0][1], {3: "run-3"})
@@ -57,7 +57,7 @@ def test_run_ids_can_be_read_by_anybody(tmp_path):
 @pytest.mark.parametrize(
     "damage", ["", "{", "[]", '{"address": "here"}', '{"address": "here", "offset": 1, "runs": 3}']
 )
-def test_damaged_notes_on_what_was_sent_make_all_of_it_unsent(tmp_path, damage):
+def test_a_damaged_sent_file_means_that_nothing_was_sent(tmp_path, damage):
     spool = _fill(tmp_path, "a")
     spool.sent_until(spool.unsent()[0][1], {})
     (tmp_path / "sent.json").write_text(damage)
@@ -65,13 +65,13 @@ def test_damaged_notes_on_what_was_sent_make_all_of_it_unsent(tmp_path, damage):
     assert _kinds(Spool(tmp_path, "here")) == ["a"]
 
 
-def test_notes_on_more_than_there_is_make_all_of_it_unsent(tmp_path):
+def test_a_sent_file_with_an_impossible_offset_means_that_nothing_was_sent(tmp_path):
     spool = _fill(tmp_path, "a")
     spool.sent_until(10_000, {})
     assert _kinds(Spool(tmp_path, "here")) == ["a"]
 
 
-def test_a_line_that_could_not_be_written_whole_is_taken_back(tmp_path, monkeypatch):
+def test_a_line_that_could_not_be_written_completely_is_removed(tmp_path, monkeypatch):
     spool = _fill(tmp_path, "a")
     before = (tmp_path / "records.jsonl").read_bytes()
 

@@ -1,4 +1,4 @@
-"""Sending goes on through outages and refusals, in order."""
+"""Records are sent in order, also after outages and refusals."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from dashboards.spool_writer import Refused, SpoolWriter
 
 
 class Ledger:
-    """A receiver that writes down what it takes; it is away, or refuses, as it is told."""
+    """A receiver that lists what it takes; a test makes it unreachable or lets it refuse a record."""
 
     def __init__(self):
         self.taken = []
@@ -48,7 +48,7 @@ def test_records_arrive_in_order_and_the_runs_are_kept(tmp_path):
     assert not Spool(tmp_path, "here").pending()
 
 
-def test_an_outage_is_told_once_and_nothing_is_lost(tmp_path, caplog):
+def test_an_outage_is_one_warning_and_nothing_is_lost(tmp_path, caplog):
     ledger = Ledger()
     ledger.away = True
     with caplog.at_level(logging.WARNING):
@@ -63,7 +63,7 @@ def test_an_outage_is_told_once_and_nothing_is_lost(tmp_path, caplog):
     assert [number for number, _ in ledger.taken] == [1, 2]
 
 
-def test_closing_while_the_receiver_is_away_leaves_the_records_to_the_next(tmp_path):
+def test_records_that_are_left_at_closing_are_sent_by_the_next_writer(tmp_path):
     ledger = Ledger()
     ledger.away = True
     _, writer = _write(tmp_path, ledger, 1, 2)
@@ -73,7 +73,7 @@ def test_closing_while_the_receiver_is_away_leaves_the_records_to_the_next(tmp_p
     assert [number for number, _ in ledger.taken] == [1, 2]
 
 
-def test_a_refused_record_is_tried_twice_then_kept_aside(tmp_path):
+def test_a_refused_record_is_sent_twice_and_then_written_to_its_own_file(tmp_path):
     ledger = Ledger()
     ledger.refuses = 2
     _, writer = _write(tmp_path, ledger, 1, 2, 3)
@@ -83,7 +83,7 @@ def test_a_refused_record_is_tried_twice_then_kept_aside(tmp_path):
     assert json.loads((tmp_path / "refused.jsonl").read_text())["record"]["n"] == 2
 
 
-def test_a_torn_line_is_passed_over(tmp_path):
+def test_an_incomplete_line_is_skipped(tmp_path):
     Spool(tmp_path, "here").append({"kind": "k", "n": 1})
     with (tmp_path / "records.jsonl").open("a") as file:
         file.write('{"kind": "k", "n"')

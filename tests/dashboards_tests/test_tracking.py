@@ -42,7 +42,7 @@ def client(home):
 
 @pytest.fixture
 def runs(client):
-    """All runs of the experiment by name, asked for anew at each call; a name that is there twice fails."""
+    """Returns all runs of the experiment by name at each call; a name that occurs twice fails."""
 
     def ask():
         found = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
@@ -102,7 +102,7 @@ def test_the_front_is_a_table_a_page_and_a_document(home, document, trials, clie
 
 
 def _load_table(client, study):
-    """The table as MLflow reads it; it looks for the run where the process tracks to."""
+    """The table as MLflow reads it, from the tracking URI of the process."""
     import mlflow
 
     mlflow.set_tracking_uri(client.tracking_uri)
@@ -112,7 +112,7 @@ def _load_table(client, study):
         mlflow.set_tracking_uri(None)
 
 
-def test_a_member_that_leaves_the_front_is_marked_so(home, document, trials, runs):
+def test_a_member_that_leaves_the_front_gets_another_tag(home, document, trials, runs):
     smaller = deepcopy(document)
     smaller["front"] = [member for member in document["front"] if member["trial"] != 9]
     tracker = _tracker(home)
@@ -135,7 +135,7 @@ def test_sending_everything_again_changes_nothing(home, document, trials, client
     assert len(client.get_metric_history(before["digits-1"][0], "hypervolume")) == 5
 
 
-def test_a_study_that_goes_on_is_the_same_run(home, document, trials, runs):
+def test_a_study_that_is_continued_is_the_same_run(home, document, trials, runs):
     first = _tracker(home)
     first.study_started(SETTINGS)
     first.study_ended("interrupted")
@@ -210,7 +210,7 @@ def test_importing_the_tracking_imports_no_mlflow():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_making_a_database_prints_nothing_and_reports_nothing_home(tmp_path):
+def test_creating_a_database_prints_nothing_and_sends_no_telemetry(tmp_path):
     program = """
 import os, sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where records can be sent to is known before a search begins."""
+"""A tracking URI is checked before a search starts."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,7 +11,7 @@ from spaces.errors import RequestError
 
 @pytest.fixture
 def answer():
-    """A server on this machine that gives the status it is told to for each path; the rest is not found."""
+    """A server on this machine that answers each known path with a status, and others with 404."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -19,7 +19,7 @@ def answer():
             self.end_headers()
 
         def log_message(self, *details):
-            """Keep quiet."""
+            """Print nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         server.statuses = {}

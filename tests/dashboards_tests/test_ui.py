@@ -1,4 +1,4 @@
-"""MLflow's pages on a home, from a real server that is there, is not there yet, and is ended."""
+"""MLflow's UI for a home folder, from a real server that is started and ended."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def _start(home, port):
 
 
 def _address(server):
-    """Where the server says that it is, as soon as it does; with what it said before."""
+    """The address that the server prints, as soon as it does, and everything that it printed until then."""
     said = ""
     for line in server.stderr:
         said += line

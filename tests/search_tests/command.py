@@ -1,4 +1,4 @@
-"""The installed command, run as a person runs it: in a process of its own, in a folder of its own."""
+"""Runs the installed command as a person does: in its own process and its own folder."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import psutil
 
 COMMAND = Path(sys.executable).parent / "frontrunner"
 MARK = "TEST_COMMAND_MARK"
-"""An environment variable that every process of a search inherits, whoever its parent becomes."""
+"""An environment variable that each process of a search inherits, even after its parent has ended."""
 
 
 def frontrunner(*arguments: object, cwd: Path, timeout_s: float = 240, **environment: str) -> Any:
@@ -32,14 +32,14 @@ def frontrunner(*arguments: object, cwd: Path, timeout_s: float = 240, **environ
 
 
 def document(done: Any) -> Any:
-    """The one JSON document on the stdout of a process that did what it was asked for."""
+    """The one JSON document on the stdout of a process that succeeded."""
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 @dataclass
 class RunningSearch:
-    """A search under way in a session of its own, whose stderr goes to a file."""
+    """A running search in its own session, whose stderr goes to a file."""
 
     arguments: tuple[object, ...]
     cwd: Path
@@ -63,23 +63,23 @@ class RunningSearch:
         return self._log.read_text()
 
     def wait_until_said(self, words: str, timeout_s: float = 120) -> None:
-        """Return when ``words`` stand on its stderr."""
+        """Return when ``words`` are on its stderr."""
         assert eventually(lambda: words in self.said or self.process.poll() is not None, timeout_s), self.said
         assert words in self.said, self.said
 
     def living(self) -> list[psutil.Process]:
-        """Every process that it started, directly or not, and itself while it lives."""
+        """The living processes of the search: itself and each that it started, directly or not."""
         return [process for process in psutil.process_iter() if _marked(process, self.mark)]
 
     def end(self) -> None:
-        """Kill what is left of it; only for cleaning up."""
+        """Kill all its processes; only for cleaning up."""
         for process in self.living():
             process.kill()
         self.process.wait()
 
 
 def eventually(holds: Callable[[], bool], timeout_s: float) -> bool:
-    """Whether ``holds`` becomes true within the time."""
+    """Whether ``holds`` returns true within ``timeout_s``."""
     deadline = time.monotonic() + timeout_s
     while not holds():
         if time.monotonic() > deadline:

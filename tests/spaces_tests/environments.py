@@ -1,4 +1,4 @@
-"""Machines to offer choices on, from one that can do nothing special to one with everything."""
+"""Environments for tests, from a machine without any special support to one with everything."""
 
 from dataclasses import replace
 

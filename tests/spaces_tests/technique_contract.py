@@ -35,7 +35,7 @@ def names_are_its_own(technique: Technique, order: Sequence[Technique]) -> None:
 
 
 def neutral_is_accepted_and_supported(technique: Technique, order: Sequence[Technique]) -> None:
-    """The teacher can be measured everywhere."""
+    """The neutral values are supported on every machine, so that the teacher can be measured."""
     for place, environment in ENVIRONMENTS.items():
         for parameter in technique.parameters:
             neutral = technique.neutral(parameter, environment)
@@ -46,7 +46,7 @@ def neutral_is_accepted_and_supported(technique: Technique, order: Sequence[Tech
 
 
 def default_choices_are_accepted(technique: Technique, order: Sequence[Technique]) -> None:
-    """What it offers by itself, a person may write too; what is no choice at all is refused."""
+    """Each default choice is accepted in a study file; a value that is not a choice is refused."""
     for environment in ENVIRONMENTS.values():
         for parameter in technique.parameters:
             choices = technique.choices(parameter, environment)
@@ -60,14 +60,14 @@ def default_choices_are_accepted(technique: Technique, order: Sequence[Technique
 
 
 def a_change_is_visible(technique: Technique, order: Sequence[Technique]) -> None:
-    """Every setting but the neutral one changes its subject: a silent no-op is a wasted trial."""
+    """Each setting but the neutral one changes its subject: a setting without effect wastes a trial."""
     for settings in _settings(technique):
         before, after = _apply(technique, settings)
         assert _described(after) != _described(before), f"{technique.name} changes nothing with {settings}"
 
 
 def the_kind_of_subject_stays(technique: Technique, order: Sequence[Technique]) -> None:
-    """A plan stays a plan of its kind; a network still gives outputs of the shape that it gave."""
+    """A plan stays a plan of its type; a network keeps the shape of its outputs."""
     for settings in _settings(technique):
         before, after = _apply(technique, settings)
         if technique.stage in CHANGES_THE_MODEL:
@@ -77,7 +77,7 @@ def the_kind_of_subject_stays(technique: Technique, order: Sequence[Technique]) 
 
 
 def only_earlier_choices_are_read(technique: Technique, order: Sequence[Technique]) -> None:
-    """`unsupported` and `relevant` read choices that are drawn before their own, and no name that nobody has."""
+    """`unsupported` and `relevant` read only choices that exist and are drawn before their own."""
     for parameter, before in _with_earlier(technique, order):
         for choices in _histories(before):
             earlier = Earlier(_Watched(choices, {p.name for _, p in before}), model_changed=True)
@@ -88,7 +88,7 @@ def only_earlier_choices_are_read(technique: Technique, order: Sequence[Techniqu
 
 
 def reasons_are_one_sentence(technique: Technique, order: Sequence[Technique]) -> None:
-    """A reason is one line of text for a person, or None: nothing empty, nothing that is merely true."""
+    """A reason is one line of text, or None; it is not empty and not another true value."""
     for parameter, before in _with_earlier(technique, order):
         for choices in _histories(before):
             for environment in ENVIRONMENTS.values():
@@ -98,7 +98,7 @@ def reasons_are_one_sentence(technique: Technique, order: Sequence[Technique]) -
 
 
 def the_seed_decides(technique: Technique, order: Sequence[Technique]) -> None:
-    """The same network, settings and seed give the same result, whatever was drawn at random before."""
+    """The same network, settings and seed give the same result, whatever random numbers were drawn before."""
     for settings in _settings(technique):
         torch.manual_seed(1)
         _, first = _apply(technique, settings)
@@ -137,7 +137,7 @@ RULES: tuple[Rule, ...] = (
 
 
 class _Watched(Mapping[str, Scalar]):
-    """The choices made so far, which cry out when another name is asked for."""
+    """The earlier choices; reading another name raises an error."""
 
     def __init__(self, choices: Mapping[str, Scalar], known: set[str]) -> None:
         self._choices = choices
@@ -165,7 +165,7 @@ def _with_earlier(
 
 
 def _histories(before: list[tuple[Technique, Parameter]]) -> Iterator[dict[str, Scalar]]:
-    """Nothing chosen; everything neutral; everything neutral but for one value of one parameter."""
+    """No choices; all neutral; and all neutral except one value of one parameter."""
     neutral = {parameter.name: one.neutral(parameter, LAPTOP) for one, parameter in before}
     yield {}
     yield neutral
@@ -175,7 +175,7 @@ def _histories(before: list[tuple[Technique, Parameter]]) -> Iterator[dict[str, 
 
 
 def _settings(technique: Technique) -> Iterator[dict[str, Scalar]]:
-    """All parameters neutral but for one, for every value that this one offers."""
+    """All parameters neutral except one, for each value of this one."""
     neutral = {parameter.name: technique.neutral(parameter, LAPTOP) for parameter in technique.parameters}
     for parameter in technique.parameters:
         for value in technique.choices(parameter, LAPTOP):
@@ -184,7 +184,7 @@ def _settings(technique: Technique) -> Iterator[dict[str, Scalar]]:
 
 
 def _apply(technique: Technique, settings: Mapping[str, Scalar]) -> tuple[Any, Any]:
-    """An untouched subject, and the same after the technique."""
+    """A subject before and after the technique."""
     if technique.stage not in CHANGES_THE_MODEL:
         plan = _plan(technique.stage, LAPTOP)
         return plan, technique.apply(plan, settings, None)
@@ -214,7 +214,7 @@ def _outputs(network: nn.Module) -> torch.Tensor:
 
 
 def _described(subject: Any) -> Any:
-    """What tells two subjects apart: a plan by its fields, a network by its tensors."""
+    """The values that are compared between subjects: the fields of a plan, the tensors of a network."""
     if not isinstance(subject, nn.Module):
         return subject
     return [(name, tuple(tensor.shape), tensor.flatten().tolist()) for name, tensor in subject.state_dict().items()]

@@ -1,4 +1,4 @@
-"""A configuration is a frozen value: equal by content, one text for one meaning."""
+"""A configuration is a frozen value: equal by content, with one canonical text."""
 
 import copy
 import json

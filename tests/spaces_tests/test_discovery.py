@@ -1,4 +1,4 @@
-"""Folders are walked whole: a file that does not count stops the program, by name."""
+"""Each file of a folder is found, and a file that cannot be used is an error that names it."""
 
 import importlib
 import sys
@@ -16,7 +16,7 @@ GOOD = "from types import SimpleNamespace\nTHING = SimpleNamespace(name={name!r}
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty package ``planted_things`` that is forgotten afterwards."""
+    """An empty package ``planted_things`` that is unloaded afterwards."""
     package = tmp_path / "planted_things"
     package.mkdir()
     (package / "__init__.py").write_text("")

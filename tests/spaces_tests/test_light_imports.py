@@ -1,4 +1,4 @@
-"""Importing what may be chosen is quick: no module of ``spaces`` loads a numerical library."""
+"""Importing ``spaces`` is fast: no module of it loads a numerical library."""
 
 import pkgutil
 import subprocess

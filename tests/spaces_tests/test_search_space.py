@@ -1,4 +1,4 @@
-"""A space draws what can run, all that can run, and the same again when asked for it."""
+"""A search space draws exactly the configurations that can run, and reproduces a given one."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ MIXED: dict[str, object] = {
 
 
 class Dice:
-    """A trial that draws at random and remembers what it was asked for."""
+    """A trial that draws at random and records the parameters."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -39,7 +39,7 @@ class Dice:
 
 
 class Fixed:
-    """A trial whose answers are given; it is asked for nothing else."""
+    """A trial with given values; other parameters raise an error."""
 
     def __init__(self, answers: Mapping[str, Scalar]) -> None:
         self.answers = dict(answers)
@@ -50,7 +50,7 @@ class Fixed:
 
 
 def reasons_against(configuration: Mapping[str, Scalar], environment: Environment) -> Iterator[str]:
-    """What speaks against a configuration, told by the techniques alone and not by the space."""
+    """Why a configuration cannot run, from the techniques alone and not from the space."""
     chosen: dict[str, Scalar] = {}
     changed = False
     for technique, parameter in ((t, p) for t in all_techniques() for p in t.parameters):
@@ -124,7 +124,7 @@ def test_a_runtime_is_offered_only_for_the_precisions_that_it_runs() -> None:
     }
 
 
-def test_a_dead_end_two_choices_ahead_is_not_entered() -> None:
+def test_a_value_that_leaves_no_option_two_choices_later_is_not_drawn() -> None:
     only_int8_runtimes: dict[str, object] = {"numeric_precision": ["fp32", "int8"], "runtime": ["tensorrt"]}
     environment = replace(
         LAPTOP, backends={**LAPTOP.backends, "tensorrt": replace(LAPTOP.backends["openvino"], precisions=("int8",))}
@@ -140,32 +140,32 @@ def test_replicas_and_threads_never_ask_for_more_than_the_cores() -> None:
     assert all(replicas * threads <= 6 for replicas, threads in busy)
 
 
-def test_a_model_that_cannot_be_pruned_is_not_pruned_and_the_reason_is_told() -> None:
+def test_a_model_that_cannot_be_pruned_is_not_pruned_and_the_reason_is_given() -> None:
     space = make_space({"channel_pruning": [0.0, 0.5]}, ENVIRONMENTS["a model that cannot be pruned"])
     assert {c["channel_pruning"] for c in space.configurations()} == {0.0}
     assert space.reasons() == [("channel_pruning", 0.5, "the model reshapes by a fixed size")]
 
 
-def test_what_is_off_is_told_with_the_package_that_is_missing() -> None:
+def test_an_unavailable_choice_names_the_missing_package() -> None:
     space = make_space({"student_width": [1.0, 0.5]}, ENVIRONMENTS["optional packages missing"])
     assert space.reasons() == [("student_width", 0.5, "needs `pip install torch-pruning`")]
 
 
-def test_a_value_that_no_later_choice_goes_with_is_told_as_off() -> None:
+def test_a_value_without_a_later_option_is_unavailable() -> None:
     space = make_space(MIXED, ENVIRONMENTS["no runtime for int8"])
     assert space.reasons() == [
         ("numeric_precision", "int8", "no offered runtime goes with it: eager does not run int8 here")
     ]
 
 
-def test_a_value_that_some_earlier_choice_allows_is_not_told_as_off() -> None:
+def test_a_value_that_some_earlier_choice_allows_is_available() -> None:
     int8_alone = replace(LAPTOP.backends["openvino"], precisions=("int8",))
     space = make_space(MIXED, replace(LAPTOP, backends={**LAPTOP.backends, "quick": int8_alone}))
     assert "quick" in {c["runtime"] for c in space.configurations()}
     assert "quick" not in {value for _, value, _ in space.reasons()}
 
 
-def test_every_value_that_is_never_drawn_is_told_as_off() -> None:
+def test_every_value_that_is_never_drawn_is_unavailable() -> None:
     for environment in ENVIRONMENTS.values():
         space = preset("cpu", environment)
         drawn = {(name, value) for c in space.configurations() for name, value in c.items()}
@@ -185,7 +185,7 @@ def test_training_is_chosen_only_for_a_network_that_changed() -> None:
 
 
 @pytest.mark.parametrize("place", ENVIRONMENTS)
-def test_the_baseline_is_the_teacher_untouched(place: str) -> None:
+def test_the_baseline_is_the_unchanged_teacher(place: str) -> None:
     space = preset("cpu", ENVIRONMENTS[place])
     baseline = space.baseline()
     assert all(space.settings_of(technique, baseline) == {} for technique in space.techniques)
@@ -218,7 +218,7 @@ def test_the_parameters_of_a_configuration_make_a_trial_draw_it(place: str) -> N
         assert not trial.answers
 
 
-def test_the_parameters_survive_the_way_through_json() -> None:
+def test_the_parameters_survive_json() -> None:
     space = preset("cpu", LAPTOP)
     for configuration in random.Random(0).sample(list(space.configurations()), 50):
         again = Configuration.from_json(configuration.canonical())
@@ -245,7 +245,7 @@ def test_a_configuration_that_lacks_a_choice_is_refused() -> None:
         make_space(MIXED, LAPTOP).trial_parameters({})
 
 
-def test_the_one_value_on_offer_is_no_leave_to_swap_it() -> None:
+def test_a_single_option_is_not_replaced_by_another_value() -> None:
     space = make_space({"student_width": [0.5]}, LAPTOP)
     with pytest.raises(RequestError, match=r"student_width is 1\.0"):
         space.trial_parameters(space.baseline())
@@ -287,8 +287,8 @@ def test_optuna_draws_the_configuration_that_was_queued() -> None:
         trials.tell(trial, [1.0, 1.0])
 
 
-def test_a_space_is_not_walked_whole_to_draw_once() -> None:
-    """A hundred million combinations; the support of each would be asked for if all were looked at."""
+def test_one_draw_does_not_enumerate_the_space() -> None:
+    """A space of a hundred million combinations, so that enumerating all of them would take too long."""
     asked = [0]
 
     class Counting(Technique):

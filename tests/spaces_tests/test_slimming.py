@@ -1,4 +1,4 @@
-"""Slimming keeps the shape of the outputs, rounds widths, and says so when it can do nothing."""
+"""Slimming keeps the shape of the outputs, rounds widths, and raises where it removes nothing."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from spaces.slimming import slim
 
 
 class ConvolutionalHead(nn.Module):
-    """Its outputs are the mean of a convolution: no linear layer gives the classifier away."""
+    """Its outputs are the mean of a convolution, so no linear layer shows which layer is the last."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class ConvolutionalHead(nn.Module):
 
 
 class TwoHeads(nn.Module):
-    """Outputs that two layers add up to, one of whose features equals the width of a hidden layer."""
+    """Its outputs are the sum of two layers, one of which has as many features as a hidden layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ def test_removing_nothing_is_an_error() -> None:
         slim(_two(16), torch.randn(1, 1, 4, 4), keep=0.95, criterion="magnitude")
 
 
-def test_a_network_that_cannot_be_cut_is_an_error_that_says_why() -> None:
+def test_a_network_that_cannot_be_pruned_is_an_error_that_says_why() -> None:
     class FixedView(nn.Module):
         def __init__(self) -> None:
             super().__init__()

@@ -1,4 +1,4 @@
-"""Spaces as people write them: every preset loads, every mistake is named."""
+"""Search spaces as they are written: every preset loads, and every mistake is named."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A student has the teacher's shape with fewer channels, and nothing of what the teacher has learned."""
+"""A student has the teacher's layers with fewer channels, and none of its weights."""
 
 import torch
 from torch import nn

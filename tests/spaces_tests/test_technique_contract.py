@@ -1,4 +1,4 @@
-"""Every technique keeps the contract, and for each rule of it there is one that breaks it and is rejected."""
+"""Every technique keeps the contract, and for each rule a technique that breaks it is rejected."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -26,7 +26,7 @@ def test_every_technique_keeps_every_rule(rule: Rule, technique: Technique) -> N
 
 
 class Sound(Technique):
-    """Keeps every rule: trains longer. The specimens below differ from it, or from `SoundCrop`, in one point."""
+    """Keeps every rule: trains longer. The broken ones below differ from it, or from `SoundCrop`, in one point."""
 
     name = "longer_training"
     stage = Stage.TRAIN
@@ -161,7 +161,7 @@ class WrapsTheNetwork(SoundCrop):
 
 
 class HidesItsChange(SoundCrop):
-    """Sets what the stored sizes do not hold."""
+    """Sets an attribute that the stored sizes do not have."""
 
     def apply(self, subject: Any, settings: Settings, context: ModelContext | None) -> Any:
         subject[1] = nn.GELU()
@@ -206,7 +206,7 @@ def test_a_technique_that_breaks_a_rule_is_rejected_by_it(rule: Rule, broken: ty
 
 
 @pytest.mark.parametrize("sound", [Sound(), SoundCrop()], ids=lambda one: one.name)
-def test_what_the_broken_ones_are_made_from_is_sound(sound: Technique) -> None:
+def test_the_technique_that_the_broken_ones_are_made_from_keeps_every_rule(sound: Technique) -> None:
     for rule in RULES:
         rule(sound, _among_all(sound))
 

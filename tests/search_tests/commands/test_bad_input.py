@@ -1,4 +1,4 @@
-"""Requests that cannot be had: one sentence that helps, the promised exit code, and nothing half-written."""
+"""Wrong requests: one sentence that helps, the documented exit code, and no incomplete files."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,24 +9,24 @@ from search_tests.command import document, frontrunner
 
 NOTHING_LISTENS = "127.0.0.1:1"
 NO_RAY = {"RAY_ADDRESS": "nowhere.invalid:1"}
-"""Whoever starts Ray without an address of its own is sent there and fails in other words."""
+"""Ray would try this address if a command started it, and fail with another message."""
 
 WRONG = {
     "unknown workload": (["search", "--workload", "synthetik"], ["--workload", "synthetik", "synthetic"]),
-    "workload file that is not there": (["search", "--workload", "mine.py"], ["--workload", "mine.py"]),
+    "missing workload file": (["search", "--workload", "mine.py"], ["--workload", "mine.py"]),
     "unknown preset": (["search", "--workload", "synthetic", "--space", "gpuu"], ["--space", "gpuu", "cpu"]),
     "unknown technique": (["search", "technique.yaml"], ["technique.yaml:3", "numeric_precison", "numeric_precision"]),
     "unknown choice": (["search", "choice.yaml"], ["choice.yaml:3", "int7", "int8"]),
     "unknown setting": (["search", "setting.yaml"], ["setting.yaml:2", "trails", "trials"]),
-    "study file that is not there": (["search", "absent.yaml"], ["absent.yaml"]),
+    "missing study file": (["search", "absent.yaml"], ["absent.yaml"]),
     "unknown objective": (["search", "--objective", "speedo"], ["--objective", "speedo", "speedup"]),
     "unknown quantity in a bound": (["search", "--constraint", "latency<=5"], ["--constraint", "latency_p90_ms"]),
     "no trials": (["search", "--trials", "0"], ["--trials", "1 or more"]),
-    "trials that are no number": (["search", "--trials", "many"], ["--trials", "integer"]),
-    "port that there is not": (["ui", "--port", "70000"], ["--port", "65535"]),
+    "wrong number of trials": (["search", "--trials", "many"], ["--trials", "integer"]),
+    "impossible port": (["ui", "--port", "70000"], ["--port", "65535"]),
     "unknown flag": (["search", "--trails", "5"], ["--trails"]),
     "unknown command": (["serach"], ["serach"]),
-    "time that is none": (["search", "--timeout", "soon"], ["--timeout", "soon", "30m"]),
+    "wrong time": (["search", "--timeout", "soon"], ["--timeout", "soon", "30m"]),
     "home behind a file": (["search", "--workload", "synthetic", "--home", "file/home"], ["--home", "file/home"]),
     "storage without a server": (
         ["search", "--workload", "synthetic", "--storage", "postgresql+psycopg://me@127.0.0.1:1/studies"],
@@ -40,7 +40,7 @@ WRONG = {
         ["search", "--workload", "synthetic", "--stage-store", "file/stages"],
         ["--stage-store", "file/stages", "cannot be written"],
     ),
-    "stage store of a kind that there is not": (
+    "unknown kind of stage store": (
         ["search", "--workload", "synthetic", "--stage-store", "nope://bucket"],
         ["--stage-store nope://bucket", "nope"],
     ),
@@ -83,7 +83,7 @@ def refused(done: Any, words: list[str], code: int = 2) -> None:
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_request_that_cannot_be_had_gets_one_sentence_before_ray_starts(case: str, folder: Path) -> None:
+def test_a_wrong_request_gets_one_sentence_before_ray_starts(case: str, folder: Path) -> None:
     arguments, words = WRONG[case]
     refused(frontrunner(*arguments, cwd=folder, timeout_s=30, **NO_RAY), words)
     assert not any(path.suffix == ".db" for path in folder.rglob("*"))
@@ -100,7 +100,7 @@ def test_a_cluster_that_is_not_there_is_named_and_no_study_is_left(folder: Path)
 
 
 @pytest.mark.skipif(find_spec("psycopg") is not None, reason="the driver is installed")
-def test_a_database_without_its_driver_is_answered_with_what_to_install(folder: Path) -> None:
+def test_a_database_without_its_driver_gets_the_command_that_installs_it(folder: Path) -> None:
     arguments, _ = WRONG["storage without a server"]
     refused(frontrunner(*arguments, cwd=folder, **NO_RAY), ["pip install 'frontrunner[postgres]'"])
 
@@ -113,7 +113,7 @@ def impossible(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     return folder, frontrunner("search", "study.yaml", cwd=folder)
 
 
-def test_a_bound_that_nothing_keeps_fails_with_the_nearest_trial_and_keeps_the_study(
+def test_a_bound_that_no_trial_satisfies_fails_with_the_nearest_trial_and_keeps_the_study(
     impossible: tuple[Path, Any],
 ) -> None:
     folder, done = impossible
@@ -127,7 +127,7 @@ def test_a_bound_that_nothing_keeps_fails_with_the_nearest_trial_and_keeps_the_s
     assert [trial["state"] for trial in shown["all"]] == ["complete", "stopped"]
 
 
-def test_an_unknown_study_is_answered_with_those_that_there_are(impossible: tuple[Path, Any]) -> None:
+def test_an_unknown_study_gets_a_sentence_with_the_known_ones(impossible: tuple[Path, Any]) -> None:
     for arguments in (["front", "synthetik"], ["resume", "synthetik"], ["export", "synthetik", "--to", "out"]):
         refused(frontrunner(*arguments, cwd=impossible[0], **NO_RAY), ["synthetik", "there are synthetic"])
 

@@ -1,4 +1,4 @@
-"""``frontrunner cache``: what the stage store holds, what goes, and what a wrong request is told."""
+"""``frontrunner cache``: what the stage store holds, what is removed, and wrong requests."""
 
 import os
 import re
@@ -21,7 +21,7 @@ DAY = 86_400
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """With two trainings and a measurement, used 40, 20 and 0 days ago, and one that was set aside."""
+    """A home with two trainings and a measurement, used 40, 20 and 0 days ago, and a damaged result."""
     store = FolderStore(tmp_path / "home" / "stages")
     for key, stage, size, days in (
         ("a", "training", 3000, 40),
@@ -47,7 +47,7 @@ def cache(home: Path, *arguments: str) -> Any:
     return document(frontrunner("cache", *arguments, "--home", home, "--json", cwd=home.parent))
 
 
-def test_the_size_by_stage_the_limit_and_what_was_set_aside(home: Path) -> None:
+def test_the_size_by_stage_the_limit_and_damaged_results(home: Path) -> None:
     found = cache(home)
     assert found["entries"] == 3
     assert {stage: part["entries"] for stage, part in found["stages"].items()} == {"training": 2, "measuring": 1}
@@ -95,7 +95,7 @@ def test_pruning_to_a_size_removes_the_least_recently_used(home: Path) -> None:
     assert [entry["key"][0] for entry in cache(home, "list")["entries"]] == ["c"]
 
 
-def test_what_an_open_study_uses_stays_and_is_said_to(home: Path) -> None:
+def test_results_that_a_running_study_uses_are_kept_and_the_output_says_so(home: Path) -> None:
     store = FolderStore(home / "stages")
     with store.in_use("study digits"):
         assert store.get("a" * 64) is not None
@@ -176,7 +176,7 @@ def test_a_size_is_read_as_people_write_it(written: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "GiB", "-1", "1 x", "nan", "1e3", "9" * 400])
-def test_what_is_no_size_is_refused(written: str) -> None:
+def test_a_wrong_size_is_refused(written: str) -> None:
     with pytest.raises(SettingError, match="such as 500MiB"):
         parse_size(written)
 

@@ -1,4 +1,4 @@
-"""A search talks to nobody: every connection of every process that it starts stays on this machine."""
+"""A search connects to no other machine: each connection of each process that it starts stays on this one."""
 
 import ipaddress
 import json
@@ -16,7 +16,7 @@ import pytest
 from search_tests.command import RunningSearch
 
 OUTSIDE = "192.0.2.1"
-"""An address set aside for documentation (RFC 5737): nothing is there."""
+"""An address that is reserved for documentation (RFC 5737): no machine has it."""
 
 HOOK = """\
 import json, os, sys
@@ -34,12 +34,12 @@ def watch(event, arguments):
     os.write(descriptor, line.encode())
     os.close(descriptor)
 
-def tell_that_it_watches():
+def report_start():
     descriptor = os.open(os.environ["TEST_CONNECTIONS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(descriptor, (json.dumps([os.getpid(), "watching", sys.orig_argv]) + "\\n").encode())
     os.close(descriptor)
 
-tell_that_it_watches()
+report_start()
 sys.addaudithook(watch)
 """
 
@@ -47,7 +47,7 @@ QUICK = "workload: synthetic\ntrials: 2\nspace:\n  student_width: [1.0, 0.5]\n"
 
 
 class Watch:
-    """What Python processes said of their sockets, and what the system said of everybody's."""
+    """The connections that Python processes report, and those that the system reports of all processes."""
 
     def __init__(self, folder: Path) -> None:
         self.log = folder / "connections.jsonl"
@@ -62,7 +62,7 @@ class Watch:
         return {pid for pid, event, _ in self._lines() if event == "watching"}
 
     def outside(self) -> list[tuple[str, str]]:
-        """Every address that is not on this machine, with who named it."""
+        """Each address that is not on this machine, with the event or process that used it."""
         named = [(event, address[0]) for _, event, address in self._lines() if event != "watching" and address]
         return [(who, host) for who, host in [*named, *sorted(self.sampled)] if not stays_here(host)]
 
@@ -71,7 +71,7 @@ class Watch:
 
     @contextmanager
     def sampling(self, search: RunningSearch) -> Iterator[None]:
-        """Note the peers of all its processes, those not in Python too, several times a second."""
+        """Record the peers of all processes of the search, also those not in Python, several times a second."""
         over = threading.Event()
 
         def sample() -> None:
@@ -98,7 +98,7 @@ def peers(process: psutil.Process) -> list[tuple[str, str]]:
 
 
 def stays_here(host: str) -> bool:
-    """Whether a host as a program named it is this machine: a loopback address, no host at all, or a UNIX socket."""
+    """Whether a host is this machine: a loopback address, no host at all, or a UNIX socket."""
     if host in ("localhost", "", "None") or host.startswith(("/", "\0", "b'")):
         return True
     try:
@@ -154,12 +154,12 @@ def test_the_sampler_sees_the_peer_of_a_process() -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "10.0.0.1", "8.8.8.8", "::ffff:8.8.8.8", "example.org", "2001:db8::1"])
-def test_other_machines_are_told_apart(host: str) -> None:
+def test_other_machines_are_recognised(host: str) -> None:
     assert not stays_here(host)
 
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.8.8.8", "::ffff:127.0.0.1", "::1", "localhost", "/tmp/socket", "0.0.0.0"]
 )
-def test_this_machine_is_known(host: str) -> None:
+def test_this_machine_is_recognised(host: str) -> None:
     assert stays_here(host)

@@ -1,4 +1,4 @@
-"""Whole searches with real Ray, real training and real MLflow: what a person gets, and what no crash may take away."""
+"""Complete searches with real Ray, training and MLflow: what a person gets, and what a crash must not lose."""
 
 import csv
 import io
@@ -33,7 +33,7 @@ FIGURES = """
 
 @dataclass(frozen=True)
 class Searched:
-    """A search that is over."""
+    """A finished search."""
 
     folder: Path
     home: Path
@@ -59,7 +59,7 @@ def exported(searched: Searched) -> Path:
     return folder
 
 
-def test_the_front_is_one_document_as_promised(searched: Searched) -> None:
+def test_the_front_is_one_document_as_documented(searched: Searched) -> None:
     front = searched.document
     assert (front["study"], front["status"], front["workload"]) == ("synthetic", "finished", "synthetic")
     assert (front["trials"], front["failed"]) == (6, 0)
@@ -82,7 +82,7 @@ def test_the_baseline_is_trial_0_and_as_fast_as_itself(searched: Searched) -> No
     assert baseline["configuration"]["runtime"] == "eager"
 
 
-def test_the_front_is_judged_on_the_test_split_and_the_search_is_not(searched: Searched) -> None:
+def test_the_front_is_evaluated_on_the_test_split_and_the_search_is_not(searched: Searched) -> None:
     for member in searched.document["front"]:
         assert 0 <= member["measurement"]["accuracy_test"] <= 1
         assert member["searched"].get("accuracy_test") is None
@@ -188,11 +188,11 @@ def test_an_export_never_writes_into_a_folder_that_exists(searched: Searched, ex
 
 
 TIMED_ANEW = ("final", "calibrating")
-"""What every study measures for itself."""
+"""Stages that each study runs itself."""
 
 
 def test_a_second_study_computes_no_stage_that_the_first_one_has(searched: Searched) -> None:
-    """The candidates that both ask for are the same, and so is the front's last measurement where the front is."""
+    """Both studies propose the same candidates, and measure the front again only where it differs."""
     arguments = ("search", "study.yaml", "--study", "second", "--home", "home", "--json")
     done = frontrunner(*arguments, cwd=searched.folder)
     first, second = computed(searched.stderr), computed(done.stderr)
@@ -211,7 +211,7 @@ def test_the_very_same_command_again_adds_nothing(searched: Searched) -> None:
 
 
 def computed(stderr: str) -> list[tuple[int, str]]:
-    """The stages that were not in the store, as the plain progress tells them."""
+    """The stages that were not in the store, from the lines of the progress display."""
     return [(int(n), stage) for n, stage in re.findall(r"^trial (\d+): (\w+) took ", stderr, re.MULTILINE)]
 
 
@@ -233,7 +233,7 @@ space:
 
 @pytest.fixture
 def quick(tmp_path: Path) -> Iterator[RunningSearch]:
-    """A search that has one trial done and another under way."""
+    """A search with one finished trial and another that runs."""
     (tmp_path / "quick.yaml").write_text(QUICK)
     search = RunningSearch(("search", "quick.yaml", "--home", "home"), tmp_path)
     try:
@@ -243,7 +243,7 @@ def quick(tmp_path: Path) -> Iterator[RunningSearch]:
         search.end()
 
 
-def test_ctrl_c_leaves_no_process_and_no_traceback_and_the_study_goes_on(quick: RunningSearch) -> None:
+def test_ctrl_c_leaves_no_process_and_no_traceback_and_the_study_can_be_resumed(quick: RunningSearch) -> None:
     started = {process.pid for process in quick.living()}
     assert len(started) > 3, "the mark is inherited by Ray's processes"
     quick.process.send_signal(signal.SIGINT)
@@ -266,7 +266,7 @@ def test_a_killed_driver_leaves_no_process_and_loses_no_trial(quick: RunningSear
 
 
 def check_resumed(folder: Path) -> dict[str, Any]:
-    """Resume, and see that every trial is there once, with the figures it had."""
+    """Resume, and check that each trial is there once, with the measurement that it had."""
     show = ("front", "quick", "--home", "home", "--json", "--all")
     before = document(frontrunner(*show, cwd=folder))["all"]
     front: dict[str, Any] = document(frontrunner("resume", "quick", "--home", "home", "--json", cwd=folder))
@@ -291,7 +291,7 @@ from spaces.plans import TrainingPlan
 
 
 class Trap(nn.Module):
-    """Lets the teacher pass, and goes wrong in another way for each width while it is trained."""
+    """Works for the teacher, and fails in another way for each width during training."""
 
     def forward(self, x):
         if self.training and x.shape[1] == 24:

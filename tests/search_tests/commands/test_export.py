@@ -1,4 +1,4 @@
-"""``frontrunner export`` and ``verify``: what is said of figures that are not as sure as the others."""
+"""``frontrunner export`` and ``verify``: how they report measurements that are uncertain."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def _short_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of a study with a baseline, a member that is unstable, one that is sound, and one that left the front.
+    """The home of a study with a baseline, an unstable member, a stable one, and a trial that is off the front.
 
     They all share one artifact, of a new network of `synthetic`.
     """
@@ -87,7 +87,7 @@ def export(home: Path, to: Path, pick: int, *within: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("pick", "doubts"), [(1, [f"unstable: {UNSTABLE['unstable']}"]), (3, [SEARCHED])])
-def test_the_doubt_about_figures_goes_with_them(
+def test_a_warning_is_printed_and_exported_with_the_measurement(
     pick: int, doubts: list[str], home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert export(home, tmp_path / "out", pick)["measured"]["doubts"] == doubts
@@ -97,7 +97,7 @@ def test_the_doubt_about_figures_goes_with_them(
     assert json.loads(said.out)["doubts"] == doubts
 
 
-def test_figures_that_were_measured_at_the_end_and_are_stable_carry_no_doubt(
+def test_a_stable_final_measurement_has_no_warning(
     home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert export(home, tmp_path / "out", 2)["measured"]["doubts"] == []
@@ -105,12 +105,12 @@ def test_figures_that_were_measured_at_the_end_and_are_stable_carry_no_doubt(
     assert "unstable" not in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_a_bound_on_a_figure_that_is_not_known_is_not_kept(home: Path, tmp_path: Path) -> None:
+def test_a_bound_on_an_unknown_quantity_is_not_satisfied(home: Path, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="latency_p99_ms<=5: trial 2 does not satisfy it"):
         export(home, tmp_path / "out", 2, "latency_p99_ms<=5")
 
 
-def test_what_a_folder_says_is_shown_as_it_is(
+def test_the_notes_of_a_folder_are_printed_without_markup(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     claim = verification.CheckedClaim("speedup", 2.0, 2.1, (2.0, 2.2), None, "claimed on [/b]")

@@ -1,4 +1,4 @@
-"""The help texts: what they promise is so."""
+"""The help texts are true and complete."""
 
 import pytest
 import typer

@@ -1,4 +1,4 @@
-"""A whole search on a stage store at a URL: protected while it runs, exportable afterwards, made again where lost."""
+"""A complete search on a stage store at a URL: its results can be exported, and are built again where lost."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ STUDY = "workload: synthetic\ntrials: 3\nspace:\n  student_width: [1.0, 0.5]\n  
 
 @dataclass(frozen=True)
 class Searched:
-    """A search that is over.
+    """A finished search.
 
     Attributes:
         folder: Where its home lies.

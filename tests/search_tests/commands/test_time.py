@@ -1,4 +1,4 @@
-"""``frontrunner time``: real models through the real command, and what it says of those that it cannot time."""
+"""``frontrunner time`` on real models, and its messages for models that it cannot time."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ JIT: Any = torch.jit
 
 
 class Never(nn.Module):
-    """Does not come back."""
+    """Never returns."""
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         while bool(inputs.sum() < 1e9):
@@ -48,7 +48,7 @@ class Random(nn.Module):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``small`` and ``big`` networks of 16 inputs and 4 outputs, and some that are odd."""
+    """A folder with a ``small`` and a ``big`` network of 16 inputs and 4 outputs, and some that fail."""
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
     small = nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4)).eval()
@@ -111,7 +111,7 @@ REFUSED = {
         2,
         ["--shape fixes the batch"],
     ),
-    "shape that is none": (["small.pt", "small.onnx", "--shape", "1,many"], 2, ["--shape 1,many"]),
+    "wrong shape": (["small.pt", "small.onnx", "--shape", "1,many"], 2, ["--shape 1,many"]),
     "shape that the file does not take": (["small.pt", "small.onnx", "--shape", "1,9"], 2, ["--shape 1,9", "?,16"]),
     "batch that the file does not take": (
         ["big.pt2", "small.pt", "--batch", "2"],
@@ -119,14 +119,14 @@ REFUSED = {
         ["--batch 2", "big.pt2 fixes the batch at 1"],
     ),
     "too many threads": (["small.pt", "small.onnx", "--threads", "4000"], 2, ["--threads 4000", "cores"]),
-    "time that is none": (["small.pt", "small.onnx", "--budget", "soon"], 2, ["--budget soon", "30m"]),
+    "wrong time": (["small.pt", "small.onnx", "--budget", "soon"], 2, ["--budget soon", "30m"]),
     "model that fails": (["small.pt", "small.pt", "--shape", "1,9"], 1, ["small.pt fails", "1,9", "cannot be mult"]),
     "outputs that are no numbers": (["small.onnx", "NotANumber.ts"], 1, ["NotANumber.ts", "NaN"]),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_timed_gets_one_sentence(
+def test_a_model_that_cannot_be_timed_gets_one_sentence(
     case: str, models: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FRONTRUNNER_LEASES", str(models / "leases"))
@@ -153,7 +153,7 @@ def test_what_cannot_be_timed_gets_one_sentence(
 
 
 @pytest.mark.parametrize("case", ["unknown suffix", "model that fails"])
-def test_the_command_ends_with_the_promised_code(case: str, models: Path) -> None:
+def test_the_command_ends_with_the_documented_code(case: str, models: Path) -> None:
     arguments, code, words = REFUSED[case]
     done = _time(models, *arguments)
     assert (done.returncode, done.stdout) == (code, "")
@@ -193,9 +193,7 @@ def test_ctrl_c_ends_a_timing_with_a_word_and_leaves_nothing_behind(models: Path
     assert [ends_within(10, process.pid) for process in left] == [True] * 3
 
 
-def test_answers_that_change_and_shapes_that_differ_are_told_and_are_no_error(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_outputs_that_change_and_shapes_that_differ_are_warnings(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRONTRUNNER_LEASES", str(models / "leases"))
     found = compare_files(ComparisonRequest(models / "small.onnx", models / "Random.ts", budget_s=0.2))
     assert found.unsteady == ("b",)

@@ -1,4 +1,4 @@
-"""Study files and flags make one request, and whatever is wrong is one sentence that names where it was written."""
+"""Study files and options make one request; a wrong setting is one sentence that names its file or option."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def study_file(folder: Path, text: str) -> Path:
     return path
 
 
-def test_without_anything_the_defaults_hold() -> None:
+def test_an_empty_request_has_the_defaults() -> None:
     request = merge({}, {"trials": None, "constraints": [], "objectives": ()})
     assert request == StudyRequest()
     assert (request.workload, request.space, request.trials, request.seed) == ("digits", "cpu", 18, 0)
@@ -43,7 +43,7 @@ def test_a_study_file_gives_what_it_says_and_no_more(tmp_path: Path) -> None:
     }
 
 
-def test_flags_win_over_the_file(tmp_path: Path) -> None:
+def test_options_override_the_file(tmp_path: Path) -> None:
     given = from_yaml(study_file(tmp_path, "study: a\ntrials: 7\nseed: 3\n"))
     request = merge(given, {"trials": 9, "seed": 0, "study": None})
     assert (request.study, request.trials, request.seed) == ("a", 9, 0)
@@ -71,7 +71,7 @@ def test_paths_in_a_file_are_relative_to_it_and_in_flags_to_the_current_folder(
     assert flags.study_name == "net"
 
 
-def test_a_workload_without_python_is_filled_up(tmp_path: Path) -> None:
+def test_a_workload_without_python_gets_absolute_paths_and_defaults(tmp_path: Path) -> None:
     (tmp_path / "flowers").mkdir()
     text = "workload:\n  model: torchvision:resnet18\n  data: {imagefolder: flowers}\n  epochs: 3\n"
     request = merge(from_yaml(study_file(tmp_path, text)), {})
@@ -179,7 +179,7 @@ def test_a_time_is_read_as_people_write_it(given: object, seconds: float) -> Non
 
 
 @pytest.mark.parametrize("given", ["", "0", 0, -5, "30 minutes", "m", "1h-30m", True, None, float("nan"), [], "30m1h"])
-def test_what_is_no_time_is_refused(given: object) -> None:
+def test_a_wrong_time_is_refused(given: object) -> None:
     with pytest.raises(SettingError, match="give seconds or a time"):
         parse_duration(given)
 

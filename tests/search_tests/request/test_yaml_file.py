@@ -1,4 +1,4 @@
-"""YAML is read as plain data with its lines, and everything that surprises people is refused."""
+"""YAML is read as plain data with line numbers, and whatever settings do not need is refused."""
 
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def test_scalars_are_what_they_look_like(tmp_path: Path, text: str, value: Any) 
         (b"#" * (MAX_BYTES + 1), "is larger than 1 MiB"),
     ],
 )
-def test_what_plain_settings_never_need_is_refused(tmp_path: Path, text: str | bytes, sentence: str) -> None:
+def test_whatever_settings_do_not_need_is_refused(tmp_path: Path, text: str | bytes, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence) as refusal:
         read_yaml(written(tmp_path, text))
     assert "\n" not in str(refusal.value)

@@ -202,7 +202,8 @@ def _value(distribution: BaseDistribution, index: int) -> Scalar:
         choice: Scalar = distribution.choices[index]  # type: ignore[assignment]
         return choice
     assert isinstance(distribution, (IntDistribution, FloatDistribution))
-    return distribution.low + index * (distribution.step or 1)
+    # Rounding may put the last value beyond the end: 0 + 3 * 0.1 > 0.3. Optuna takes the end there, too.
+    return min(distribution.low + index * (distribution.step or 1), distribution.high)
 
 
 def _listed_values(distribution: BaseDistribution) -> tuple[Scalar, ...]:

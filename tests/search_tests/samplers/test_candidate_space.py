@@ -1,5 +1,7 @@
 """The spaces that a sampler may choose from."""
 
+import warnings
+
 import numpy as np
 import optuna
 import pytest
@@ -99,3 +101,19 @@ def test_whatever_describes_a_space_becomes_a_candidate_space() -> None:
     assert isinstance(as_candidate_space(DISTRIBUTIONS), DistributionSpace)
     candidates = ConfigurationSpace(SPACE)
     assert as_candidate_space(candidates) is candidates
+
+
+@pytest.mark.parametrize(("low", "high", "step"), [(0.0, 0.3, 0.1), (0.1, 0.7, 0.2), (-0.3, 0.0, 0.1)])
+def test_every_value_of_a_float_with_a_step_can_be_suggested_and_is_found_again(
+    low: float, high: float, step: float
+) -> None:
+    distribution = FloatDistribution(low, high, step=step)
+    (values,) = DistributionSpace({"x": distribution}).parameter_values.values()
+    assert values[-1] == high
+    for value in values:
+        study = optuna.create_study()
+        study.enqueue_trial({"x": value})
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Optuna draws a value of its own where it refuses the given one
+            assert study.ask({"x": distribution}).params == {"x": value}
+        assert DistributionSpace({"x": distribution}).candidate_of(study.trials[0]) == {"x": value}

@@ -63,9 +63,9 @@ def make_network(settings: TorchvisionSettings, classes: int, size: int) -> nn.M
     """
     network = _build(settings.model, classes, size, from_imagenet=bool(settings.weights))
     if settings.own_weights:
-        _load_own(network, settings.own_weights, settings.model, classes)
+        _load_own_weights(network, settings.own_weights, settings.model, classes)
     elif settings.weights:
-        _start_from(network, _download(settings.model, settings.weights))
+        _load_matching(network, _download(settings.model, settings.weights))
     return network
 
 
@@ -102,7 +102,7 @@ def _suitable_size(settings: TorchvisionSettings) -> int:
 
 
 def _suitable_rate(settings: TorchvisionSettings, classes: int, size: int) -> float:
-    """0.1 with batch normalisation; without it that diverges, and from good weights it forgets them."""
+    """0.1 with batch normalisation; 0.01 without it, where 0.1 diverges, and from trained weights, which 0.1 spoils."""
     network = _build(settings.model, classes, size, from_imagenet=False)
     normalised = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     return 0.1 if normalised and not settings.weights else 0.01
@@ -124,14 +124,14 @@ def _download(model: str, name: str) -> dict[str, Tensor]:
     return state
 
 
-def _start_from(network: nn.Module, given: dict[str, Tensor]) -> None:
+def _load_matching(network: nn.Module, given: dict[str, Tensor]) -> None:
     """Copy every tensor whose name and shape are the same; the head for other classes stays as it was made."""
     own = network.state_dict()
     fitting = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
     network.load_state_dict(fitting, strict=False)
 
 
-def _load_own(network: nn.Module, file: Path, model: str, classes: int) -> None:
+def _load_own_weights(network: nn.Module, file: Path, model: str, classes: int) -> None:
     try:
         given = load_file(file)
     except (OSError, SafetensorError) as error:

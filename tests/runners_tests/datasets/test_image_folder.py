@@ -19,7 +19,7 @@ from runners.workload_loading.check import check_contract
 from runners.workload_loading.fingerprint import fingerprint
 from runners.workload_loading.reference import resolve
 from runners.workload_loading.torchvision_settings import read_settings
-from runners.workload_loading.torchvision_workload import _start_from, make_network, make_workload
+from runners.workload_loading.torchvision_workload import _load_matching, make_network, make_workload
 from spaces.errors import RequestError
 
 PLAIN = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -233,7 +233,7 @@ def test_weights_of_the_same_shape_are_taken_over_and_the_head_is_not(tmp_path: 
     given = {name: torch.full_like(t, 0.5) for name, t in make_network(settings, 1000, 32).state_dict().items()}
     network = make_network(settings, 2, 32)
     head = network.state_dict()["classifier.1.weight"].clone()
-    _start_from(network, given)
+    _load_matching(network, given)
     assert torch.equal(network.state_dict()["classifier.1.weight"], head)
     rest = [t for name, t in network.state_dict().items() if not name.startswith("classifier")]
     assert all((t == 0.5).all() for t in rest)

@@ -31,13 +31,13 @@ app.add_typer(cache, name="cache")
 Text = str | None
 Texts = list[str] | None
 Number = int | None
-StudyArgument = Annotated[str, Argument(help="Name of the study.")]
+StudyArgument = Annotated[str, Argument(metavar="NAME", help="Name of the study.")]
 
 
 @app.command()
 def search(
     study_file: Annotated[
-        Path | None, Argument(metavar="[STUDY.yaml]", help="A study file. Options override it.")
+        Path | None, Argument(metavar="STUDY.yaml", help="A study file. Options override it.")
     ] = None,
     study: Annotated[Text, Option(help="Name of the study. [default: after the workload]")] = None,
     workload: Annotated[Text, Option(help="NAME, FILE.py[:OBJECT] or package.module:OBJECT. [default: digits]")] = None,
@@ -157,7 +157,7 @@ def export(
 
 @app.command()
 def verify(
-    folder: Annotated[Path, Argument(help="An exported folder.")],
+    folder: Annotated[Path, Argument(metavar="DIR", help="An exported folder.")],
     json: JsonOption = False,
 ) -> None:
     """Load an exported folder in a fresh process, evaluate and time it, and compare with its claims."""
@@ -211,7 +211,7 @@ def doctor(
 
 
 @app.command()
-def init(folder: Annotated[Path, Argument(help="Folder to write into.")] = Path(".")) -> None:
+def init(folder: Annotated[Path, Argument(metavar="DIR", help="Folder to write into.")] = Path(".")) -> None:
     """Write a commented study file and workload file to start from."""
     from search.commands.init import write_starter_files
 

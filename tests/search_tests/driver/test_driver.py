@@ -9,6 +9,8 @@ import optuna
 import pytest
 from search_tests.simulation import (
     CHOICES,
+    FACTS,
+    MACHINE,
     OBJECTIVES,
     Log,
     drive,
@@ -81,8 +83,7 @@ def test_candidates_that_share_a_stage_wait_for_one_computation() -> None:
             super().submit(task)
 
     chains = make_chains()
-    machine = make_runner()._about
-    runner = Counting(*machine, table, seconds=lambda task: 5.0 if task.stage == "teacher" else 1.0, workers=8)
+    runner = Counting(MACHINE, FACTS, table, seconds=lambda task: 5.0 if task.stage == "teacher" else 1.0, workers=8)
     drive(open_table_study(None, chains.space), runner, chains, 20)
     under_way_twice = [key for key in submitted if submitted.count(key) > 1]
     assert len(submitted) > len(set(submitted)) or not under_way_twice
@@ -180,7 +181,7 @@ def test_an_interrupted_study_goes_on_without_running_or_counting_anything_twice
     chains = make_chains()
     study = open_table_study(tmp_path, chains.space)
     with pytest.raises(KeyboardInterrupt):
-        drive(study, Interrupted(*make_runner()._about, table, workers=3), chains, 20)
+        drive(study, Interrupted(MACHINE, FACTS, table, workers=3), chains, 20)
     before = records(study)
     running = [trial.number for trial in before if trial.state == "running"]
     assert running
@@ -303,7 +304,7 @@ def test_the_log_of_the_tests_sees_every_trial() -> None:
 
 
 def test_a_study_is_calibrated_once_before_the_first_candidate() -> None:
-    chains, runner = make_chains(), Coarse(*make_runner()._about, table)
+    chains, runner = make_chains(), Coarse(MACHINE, FACTS, table)
     study = open_table_study(None, chains.space)
     log = drive(study, runner, chains, 6)
     assert log.stages.index((0, "calibrating")) < min(place for place, stage in enumerate(log.stages) if stage[0] == 1)
@@ -313,7 +314,7 @@ def test_a_study_is_calibrated_once_before_the_first_candidate() -> None:
 
 
 def test_a_calibration_that_fails_is_told_and_done_anew_when_the_search_goes_on() -> None:
-    chains, runner = make_chains(), Coarse(*make_runner()._about, table)
+    chains, runner = make_chains(), Coarse(MACHINE, FACTS, table)
     runner.failure = "calibrating: was killed"
     study = open_table_study(None, chains.space)
     log = drive(study, runner, chains, 4)
@@ -327,7 +328,7 @@ def test_a_calibration_that_fails_is_told_and_done_anew_when_the_search_goes_on(
 
 
 def test_a_calibration_that_cannot_be_trusted_is_done_anew_when_the_search_goes_on() -> None:
-    chains, runner = make_chains(), Coarse(*make_runner()._about, table)
+    chains, runner = make_chains(), Coarse(MACHINE, FACTS, table)
     study = open_table_study(None, chains.space)
     runner.doubt = "the machine was busy"
     drive(study, runner, chains, 4)
@@ -348,9 +349,9 @@ class Coarse(SimulatedRunner):
     doubt = ""
     keys: tuple[str, ...] = ()
 
-    def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
+    def _simulate(self, task: StageTask) -> tuple[StageOutcome, float]:
         if task.stage != "calibrating":
-            return super()._carry_out(task)
+            return super()._simulate(task)
         self.keys += (task.key,)
         result = {} if self.failure else {"resolution": 0.05, "unstable": self.doubt}
         return StageOutcome(result, 1.0, failure=self.failure), 1.0
@@ -359,14 +360,14 @@ class Coarse(SimulatedRunner):
 class Crowded(SimulatedRunner):
     """A machine on which other programs measure."""
 
-    def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
-        outcome, takes = super()._carry_out(task)
+    def _simulate(self, task: StageTask) -> tuple[StageOutcome, float]:
+        outcome, takes = super()._simulate(task)
         return replace(outcome, waited_s=35.0 if task.stage == "lowering" else 1.0), takes
 
 
 def test_a_stage_that_waited_long_for_another_program_is_told() -> None:
     chains = make_chains()
-    log = drive(open_table_study(None, chains.space), Crowded(*make_runner()._about, table), chains, 2)
+    log = drive(open_table_study(None, chains.space), Crowded(MACHINE, FACTS, table), chains, 2)
     assert log.notes == ["lowering waited 35 s for others on its machine"], "once is enough"
 
 
@@ -378,8 +379,8 @@ class FasterEachTime(SimulatedRunner):
         self.told: list[tuple[str, Any]] = []
         self.relative = 900.0
 
-    def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
-        outcome, takes = super()._carry_out(task)
+    def _simulate(self, task: StageTask) -> tuple[StageOutcome, float]:
+        outcome, takes = super()._simulate(task)
         self.told.append((task.stage, dict(task.baseline_minima)))
         if task.stage not in ("measuring", "calibrating"):
             return outcome, takes
@@ -395,7 +396,7 @@ def at_best(relative: float, seconds: float) -> dict[str, dict[str, float]]:
 def test_every_measurement_knows_what_those_before_it_saw_of_the_machine() -> None:
     chains = make_chains()
     study = open_table_study(None, chains.space)
-    runner = FasterEachTime(*make_runner()._about, table)
+    runner = FasterEachTime(MACHINE, FACTS, table)
     drive(study, runner, chains, 3)
     seen = [known for stage, known in runner.told if stage == "measuring"]
     assert seen == [
@@ -404,7 +405,7 @@ def test_every_measurement_knows_what_those_before_it_saw_of_the_machine() -> No
         at_best(897.0, 6.0),
     ]
     assert all(known == {} for stage, known in runner.told if stage != "measuring"), "the baseline against itself too"
-    later = FasterEachTime(*make_runner()._about, table)
+    later = FasterEachTime(MACHINE, FACTS, table)
     drive(study, later, chains, 4)
     assert [known for stage, known in later.told if stage == "measuring"] == [at_best(896.0, 8.0)]
 

@@ -5,7 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from search_tests.simulation import OBJECTIVES, Log, drive, make_chains, make_runner, open_table_study, table
+from search_tests.simulation import (
+    FACTS,
+    MACHINE,
+    OBJECTIVES,
+    Log,
+    drive,
+    make_chains,
+    make_runner,
+    open_table_study,
+    table,
+)
 
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
@@ -174,7 +184,7 @@ def _notes(search: SearchContext) -> list[str]:
 
 def _side_by_side(machine: Machine, failure: str | None = None) -> SearchContext:
     search = _searched(machine)
-    runner = SideBySide(*make_runner()._about, machine)
+    runner = SideBySide(MACHINE, FACTS, machine)
     runner.failure = failure
     return replace(search, runner=runner)
 
@@ -185,9 +195,9 @@ class SideBySide(SimulatedRunner):
     failure: str | None = None
     told: dict[str, Any] | None = None
 
-    def _carry_out(self, task: StageTask) -> tuple[StageOutcome, float]:
+    def _simulate(self, task: StageTask) -> tuple[StageOutcome, float]:
         if task.stage != "comparing":
-            return super()._carry_out(task)
+            return super()._simulate(task)
         self.told = dict(task.baseline_minima)
         timings = {
             n: {"speedup": 2.0 + int(n), "speedup_ci95": [1.9 + int(n), 2.1 + int(n)], "blocks": 9}

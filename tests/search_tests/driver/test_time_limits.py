@@ -5,7 +5,16 @@ from pathlib import Path
 
 import optuna
 import pytest
-from search_tests.simulation import drive, make_chains, make_runner, open_table_study, table, training_only
+from search_tests.simulation import (
+    FACTS,
+    MACHINE,
+    drive,
+    make_chains,
+    make_runner,
+    open_table_study,
+    table,
+    training_only,
+)
 
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
@@ -126,7 +135,7 @@ def test_trials_that_an_earlier_driver_left_running_keep_to_the_budget_too(
 ) -> None:
     chains = make_chains()
     study = open_table_study(tmp_path, chains.space)
-    first = Interrupted(*make_runner()._about, table, workers=2, seconds=training_only)
+    first = Interrupted(MACHINE, FACTS, table, workers=2, seconds=training_only)
     with pytest.raises(KeyboardInterrupt):
         drive(study, first, chains, 30)
     left = [trial.number for trial in records(study) if trial.state == "running"]

@@ -25,8 +25,8 @@ class StageTask:
         gpus: Accelerators that it uses.
         exclusive: Whether it must have its device to itself, as a measurement must.
         configuration: The candidate that first asked for it, for people and for the simulation.
-        baseline_minima: The shortest time known of the baseline on each machine, see `runners.measuring.deviation`. It
-            makes a measurement surer, and is no part of the key.
+        baseline_minima: The shortest time known of the baseline on each machine, by which measurements are corrected
+            (see `runners.measuring.deviation`); it is no part of the key.
     """
 
     stage: str

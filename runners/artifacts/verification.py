@@ -12,8 +12,9 @@ from runners.machine.device import describe
 from runners.machine.lease import device_lease
 from runners.measuring.group import combine
 from runners.measuring.opening import Artifact, Baseline
-from runners.measuring.pair import PairRequest, PairResult, measure_pair
+from runners.measuring.pair import PairResult, measure_pair
 from runners.measuring.paired_timing import PairedTiming
+from runners.measuring.request import TimingRequest
 from runners.measuring.stopwatch import TimingSettings
 from runners.processes.fresh_process import call_fresh
 from runners.runner import StageFailed
@@ -112,26 +113,29 @@ def _check_claims(
     document = read_claims(folder)
     check_workload_reference(document.origin.workload)
     begun()
-    request = _request(folder, document, pace)
+    request, splits = _request(folder, document, pace), _splits(document.claims)
     runs: list[PairResult] = []
     while True:
         with device_lease(exclusive=True, waiting=waiting):
-            runs.append(call_fresh(measure_pair, request, what="the loading process"))
+            runs.append(call_fresh(measure_pair, request, splits, what="the loading process"))
         speedup = _speedup(document, combine([run.timing for run in runs]), len(runs))
         if len(runs) == ATTEMPTS or speedup.holds is not False:
             return [*_accuracies(document.claims, runs), speedup]
 
 
-def _request(folder: Path, document: ClaimedDocument, pace: Pace) -> PairRequest:
+def _request(folder: Path, document: ClaimedDocument, pace: Pace) -> TimingRequest:
     measured = document.measured
-    return PairRequest(
+    return TimingRequest(
         workload=document.origin.workload,
-        artifact=Artifact(folder, document.runtime.name, document.runtime.threads),
+        candidates=(Artifact(folder, document.runtime.name, document.runtime.threads),),
         baseline=Baseline(None, measured.baseline_threads),
-        splits=("validation", "test") if document.claims.accuracy_test is not None else ("validation",),
         settings=TimingSettings(pace.budget_s, measured.seed, rest_s=pace.rest_s),
         baseline_minima={machine: minimum.model_dump() for machine, minimum in measured.baseline_minima.items()},
     )
+
+
+def _splits(claims: Claims) -> tuple[str, ...]:
+    return ("validation", "test") if claims.accuracy_test is not None else ("validation",)
 
 
 def _accuracies(claims: Claims, runs: Sequence[PairResult]) -> Iterator[CheckedClaim]:

@@ -26,12 +26,7 @@ MAX_WINDOWS = 10_000
 
 @dataclass(frozen=True)
 class Clock:
-    """Where time comes from; tests have one of their own.
-
-    Attributes:
-        now: Seconds, rising.
-        sleep: Lets so many seconds pass.
-    """
+    """Where time comes from: ``now`` in rising seconds, and ``sleep``, which lets seconds pass."""
 
     now: Callable[[], float] = time.perf_counter
     sleep: Callable[[float], None] = time.sleep

@@ -17,7 +17,7 @@ import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cache, reduce
+from functools import cache
 from pathlib import Path
 
 from runners.machine.accelerator import accelerated
@@ -55,19 +55,14 @@ class BaselineMinimum:
     milliseconds: float = math.inf
     seconds: float = 0.0
 
-    def joined(self, other: "BaselineMinimum") -> "BaselineMinimum":
-        """What is known from the timing behind both."""
-        return BaselineMinimum(
-            min(self.relative, other.relative),
-            min(self.milliseconds, other.milliseconds),
-            self.seconds + other.seconds,
-        )
-
     def deviation_of(self, run: "BaselineMinimum") -> "Deviation":
         """How far ``run`` was above this. A run far below it shows that nothing was known before."""
         excess = min(run.relative / self.relative, run.milliseconds / self.milliseconds)
         known_s = min(self.seconds, MAX_KNOWN_S) if self.relative <= MUCH_SHORTER * run.relative else 0.0
         return Deviation(math.log(min(MAX_EXCESS, max(1.0, excess))), known_s)
+
+
+NOTHING_KNOWN = BaselineMinimum()
 
 
 @dataclass(frozen=True)
@@ -104,7 +99,9 @@ def machine_id() -> str:
 
 def minimum_here(minima: BaselineMinima) -> BaselineMinimum | None:
     """What is known of this machine; None with an accelerator, whose clock `reference_computation` does not show."""
-    return None if accelerated() else _read(minima.get(machine_id(), {}))
+    fields = minima.get(machine_id())
+    known = BaselineMinimum(fields["relative"], fields["milliseconds"], fields["seconds"]) if fields else NOTHING_KNOWN
+    return None if accelerated() else known
 
 
 def by_machine(minimum: BaselineMinimum) -> dict[str, dict[str, float]]:
@@ -113,15 +110,14 @@ def by_machine(minimum: BaselineMinimum) -> dict[str, dict[str, float]]:
 
 
 def merged_minima(*parts: BaselineMinima) -> dict[str, dict[str, float]]:
-    """What several know together, machine by machine."""
+    """What several know together of each machine: the shortest times, from all seconds of timing."""
     machines = sorted({machine for part in parts for machine in part})
+    known = {machine: [part[machine] for part in parts if machine in part] for machine in machines}
     return {
-        machine: asdict(reduce(BaselineMinimum.joined, (_read(part.get(machine, {})) for part in parts)))
-        for machine in machines
+        machine: {
+            "relative": min(fields["relative"] for fields in each),
+            "milliseconds": min(fields["milliseconds"] for fields in each),
+            "seconds": sum(fields["seconds"] for fields in each),
+        }
+        for machine, each in known.items()
     }
-
-
-def _read(fields: Mapping[str, float]) -> BaselineMinimum:
-    return (
-        BaselineMinimum(fields["relative"], fields["milliseconds"], fields["seconds"]) if fields else BaselineMinimum()
-    )

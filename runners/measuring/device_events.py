@@ -1,4 +1,4 @@
-"""How long a call keeps an accelerator, by the accelerator's own clock."""
+"""How long a call takes on an accelerator, by the accelerator's own clock."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -9,23 +9,18 @@ if TYPE_CHECKING:
     import torch
 
 CALLS = 30
-LEAD_CALLS = 3
+WARM_UP_CALLS = 3
 
 
-def median_on_device_ms(call: Callable[[], object], device: "torch.device", calls: int = CALLS) -> float:
-    """Median time in ms that ``device`` takes for a call.
+def median_on_device_ms(call: Callable[[], object], device: "torch.device") -> float:
+    """Median time in ms that the accelerator ``device`` takes for a ``call``, which gives it work.
 
-    Two events are put into the stream of work, one before the call and one after it, and the device notes when it
-    comes by. It has nothing else to do by then, so its waits for the host count, that for the call's first work too.
-
-    Args:
-        call: Gives ``device`` work to do.
-        device: An accelerator.
-        calls: How many are timed, after some that warm up.
+    Two events are recorded in its stream, one before the call and one after it. The stream is empty by then, so the
+    time includes the waits for the host, that for the first work of the call too.
     """
-    for _ in range(LEAD_CALLS):
+    for _ in range(WARM_UP_CALLS):
         call()
-    return float(np.median([_one_call_ms(call, device) for _ in range(calls)]))
+    return float(np.median([_one_call_ms(call, device) for _ in range(CALLS)]))
 
 
 def _one_call_ms(call: Callable[[], object], device: "torch.device") -> float:

@@ -1,25 +1,9 @@
 """What a network costs without being timed: operations, weights, bytes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What a candidate costs without being timed; the fields are those of `Measurement`."""
-
-    size_mib: float
-    macs: int
-    parameters: int
-
-    @classmethod
-    def from_json(cls, result: Mapping[str, Any]) -> "Footprint":
-        """The footprint in the result of a lowering stage."""
-        return cls(**{entry.name: result[entry.name] for entry in fields(cls)})
 
 
 def count_macs(network: Any, example: NDArray[Any]) -> int:

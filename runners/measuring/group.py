@@ -1,55 +1,35 @@
 """Several networks and the baseline timed in one process, in the same blocks: final fronts and the calibration."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from runners.backend import Predictor
 from runners.measuring.calls import Call
-from runners.measuring.deviation import BaselineMinima, merged_minima, minimum_here
-from runners.measuring.opening import Artifact, Baseline
+from runners.measuring.deviation import merged_minima, minimum_here
 from runners.measuring.pair import pin
 from runners.measuring.paired_timing import PairedTiming, joined, wide
-from runners.measuring.stopwatch import TimingSettings, time_interleaved
+from runners.measuring.request import TimingRequest
+from runners.measuring.stopwatch import time_interleaved
 from runners.workload_loading.reference import resolve
 
 
-@dataclass(frozen=True)
-class GroupRequest:
-    """What to time together.
-
-    Attributes:
-        workload: Its reference.
-        members: What is timed; the baseline among them is opened a second time.
-        baseline: What all are compared with.
-        settings: How long and how precisely.
-        baseline_minima: The shortest time known of the baseline on each machine.
-    """
-
-    workload: Any
-    members: tuple[Artifact | Baseline, ...]
-    baseline: Baseline
-    settings: TimingSettings
-    baseline_minima: BaselineMinima = field(default_factory=dict)
-
-
-def measure_together(request: GroupRequest) -> list[PairedTiming]:
-    """Time every member against the baseline and beside the others, in this process; in their order."""
-    pin(max(opened.threads for opened in (request.baseline, *request.members)))
+def measure_together(request: TimingRequest) -> list[PairedTiming]:
+    """Time every candidate against the baseline and beside the others, in this process; in their order."""
+    pin(request.cores)
     workload = resolve(request.workload)
     example = workload.example()
 
     def call_of(predictor: Predictor) -> Call:
         return lambda: predictor(example)
 
-    baseline, *members = (call_of(each.open(workload.model)) for each in (request.baseline, *request.members))
-    return time_interleaved(baseline, members, request.settings, minimum_here(request.baseline_minima))
+    baseline, *candidates = (call_of(each.open(workload.model)) for each in (request.baseline, *request.candidates))
+    return time_interleaved(baseline, candidates, request.settings, minimum_here(request.baseline_minima))
 
 
 def combine(runs: Sequence[PairedTiming]) -> PairedTiming:
-    """One member's timings in several processes as one.
+    """One candidate's timings in several processes as one.
 
     The speedup is their geometric mean. The interval reaches from the lowest to the highest end of theirs: where
     memory happens to lie, and what the machine does by the minute, differ between processes and not within one.

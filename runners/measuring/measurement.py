@@ -43,7 +43,7 @@ class Measurement:
         baseline_outliers: The same of the baseline beside it.
         warm_up_s: How long the calls took that came before the timed ones.
         machine: Clocks, throttling and load right after the timing, as far as they can be known; see
-            `runners.measuring.energy.device_state`.
+            `runners.measuring.device_state.device_state`.
         unstable: Why the figures are not to be trusted, or an empty string.
     """
 

@@ -1,4 +1,4 @@
-"""The networks of a timing: the lowered artifact of a candidate, and the baseline; and how a process opens them."""
+"""What a timing opens: the lowered artifact of a candidate, and the baseline."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +11,7 @@ from runners.backends import find_backend
 
 @dataclass(frozen=True)
 class Artifact:
-    """A lowered artifact.
-
-    Attributes:
-        folder: Where its files are.
-        runtime: Name of its backend.
-        threads: Threads of one call.
-    """
+    """A lowered artifact: the folder of its files, the name of its backend, and the threads of one call."""
 
     folder: Path
     runtime: str
@@ -30,11 +24,9 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The teacher in eager fp32.
+    """The teacher in eager fp32: the folder of its weights, or None for new ones, and the threads of one call.
 
-    Attributes:
-        folder: Where its weights are; None for new ones, which take the same time.
-        threads: Threads of one call.
+    New weights take the same time.
     """
 
     folder: Path | None

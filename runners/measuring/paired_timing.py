@@ -32,7 +32,7 @@ class Conditions:
         longest_untimed_s: The longest call of those that are not timed.
         backward_steps: Calls that took no time, or less, by the clock.
         slowed: Why the machine was slower than it can be, or an empty string.
-        machine: What `runners.measuring.energy.device_state` showed right after the last block.
+        machine: What `runners.measuring.device_state.device_state` showed right after the last block.
         deviation: How much longer the baseline took than the shortest time known of it.
         baseline_minima: The baseline's time in this run by machine; empty where that was not asked for or cannot be
             trusted.
@@ -101,6 +101,7 @@ def summarise(
 ) -> PairedTiming:
     """The figures of call times in seconds, one array per block and arm."""
     speedup = ratio(candidate, baseline, seed, deviation=conditions.deviation)
+    excess = math.expm1(conditions.deviation.log_excess)
     calls, baseline_calls = np.concatenate(candidate), np.concatenate(baseline)
     warnings = _warnings({CANDIDATE: calls, BASELINE: baseline_calls}, speedup, conditions)
     return PairedTiming(
@@ -115,13 +116,9 @@ def summarise(
         baseline_outliers=count_outliers(baseline_calls),
         warm_up_s=conditions.warm_up_s,
         unstable=joined(warnings),
-        machine={**conditions.machine, **_baseline_excess(conditions.deviation)},
+        machine={**conditions.machine, **({"baseline_excess": round(excess, 4)} if excess else {})},
         baseline_minima=conditions.baseline_minima,
     )
-
-
-def _baseline_excess(deviation: Deviation) -> dict[str, float]:
-    return {"baseline_excess": round(math.expm1(deviation.log_excess), 4)} if deviation.log_excess else {}
 
 
 def count_outliers(calls: Floats) -> int:

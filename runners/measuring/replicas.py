@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.measuring.energy import EnergyMeter
+from runners.measuring.energy import Counter, running_counters
 from runners.measuring.opening import Artifact
 from runners.processes.fresh_process import HANG_TIMEOUT_S
 from runners.runner import StageFailed
@@ -77,11 +77,11 @@ def serve(artifact: Artifact, workload: Any, replicas: int, inputs: NDArray[Any]
         deadline = time.monotonic() + TIMEOUT_S
         with _started(orders, Path(folder)) as programs:
             loads = [program.answer(deadline) for program in programs]
-            meter = EnergyMeter.find()
+            counters = running_counters()
             for program in programs:
                 program.tell({"go": True})
             runs = [program.answer(deadline) for program in programs]
-            energy_mj = _energy_mj(meter, sum(run["calls"] * len(inputs) for run in runs))
+            energy_mj = _energy_mj(counters, sum(run["calls"] * len(inputs) for run in runs))
     return Serving(
         throughput_per_s=sum(run["calls"] * len(inputs) / run["seconds"] for run in runs),
         load_ms=max(load["load_ms"] for load in loads),
@@ -90,10 +90,10 @@ def serve(artifact: Artifact, workload: Any, replicas: int, inputs: NDArray[Any]
     )
 
 
-def _energy_mj(meter: EnergyMeter | None, served: int) -> float | None:
-    """Millijoules for one input since ``meter`` was found, or None without a count that moved on."""
+def _energy_mj(counters: Sequence[Counter], served: int) -> float | None:
+    """Millijoules for one input since the ``counters`` began, or None without a count that went up."""
     try:
-        joules = meter.joules() if meter else 0.0
+        joules = sum(counter.joules() for counter in counters)
     except (OSError, ValueError):
         return None
     return joules * 1e3 / served if joules > 0 else None

@@ -16,7 +16,7 @@ from runners.machine.accelerator import accelerated
 from runners.measuring.blocks import Blocks
 from runners.measuring.calls import Call, Clock, WarmUp, warm_up
 from runners.measuring.deviation import BaselineMinimum, Deviation, by_machine, reference_computation
-from runners.measuring.energy import device_state, slowed
+from runners.measuring.device_state import device_state, slowed
 from runners.measuring.estimator import Floats, estimate_s
 from runners.measuring.interval import ratio
 from runners.measuring.paired_timing import BASELINE, CANDIDATE, Conditions, PairedTiming, summarise

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from runners.measuring.group import GroupRequest, combine, measure_together
+from runners.measuring.group import combine, measure_together
 from runners.measuring.opening import Artifact, Baseline
 from runners.measuring.paired_timing import PairedTiming
+from runners.measuring.request import TimingRequest
 from runners.measuring.stopwatch import TimingSettings
 from runners.processes.fresh_process import call_fresh
 from runners.stages.job import StageJob
@@ -28,27 +29,26 @@ def run(job: StageJob) -> dict[str, Any]:
 
 def time_members(job: StageJob, *members: Artifact | Baseline) -> list[list[PairedTiming]]:
     """The timings of ``members`` in each of the processes that the stage's settings ask for."""
-    settings = job.task.settings
     return [
-        call_fresh(
-            measure_together,
-            GroupRequest(
-                workload=job.task.workload,
-                members=members,
-                baseline=baseline_of(job),
-                settings=TimingSettings(
-                    settings["budget_s"], job.task.seed + process, least_calls=settings.get("least_calls", 0)
-                ),
-                baseline_minima=job.task.baseline_minima,
-            ),
-            what=job.task.stage,
-        )
-        for process in range(settings["processes"])
+        call_fresh(measure_together, timing_request(job, *members, process=process), what=job.task.stage)
+        for process in range(job.task.settings["processes"])
     ]
 
 
+def timing_request(job: StageJob, *candidates: Artifact | Baseline, process: int = 0) -> TimingRequest:
+    """What the stage's settings ask for; each process has a seed of its own."""
+    settings, seed = job.task.settings, job.task.seed + process
+    return TimingRequest(
+        workload=job.task.workload,
+        candidates=candidates,
+        baseline=baseline_of(job),
+        settings=TimingSettings(settings["budget_s"], seed, least_calls=settings.get("least_calls", 0)),
+        baseline_minima=job.task.baseline_minima,
+    )
+
+
 def baseline_of(job: StageJob) -> Baseline:
-    """The baseline that the stage's settings name."""
+    """The baseline that the stage's settings ask for."""
     return Baseline(job.inputs["teacher"].folder, job.task.settings["baseline_threads"])
 
 

@@ -1,43 +1,74 @@
-"""Measure the artifact: quality and speed in pairs with the baseline, then as replicas that serve side by side."""
+"""Measure the artifact: quality and speed in pairs with the baseline, then as replicas that serve at the same time."""
 
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
-from runners.measuring.footprint import Footprint
-from runners.measuring.opening import Artifact, Baseline
-from runners.measuring.pair import PairRequest, PairResult, evaluate_artifact, measure_pair
+from runners.measuring.measurement import Measurement, figures_of, require_finite
+from runners.measuring.opening import Artifact
+from runners.measuring.pair import PairResult, evaluate_artifact, measure_pair
+from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.quality import Accuracies
 from runners.measuring.replicas import Serving, serve
-from runners.measuring.result import Speed, trained_result, untrained_result
-from runners.measuring.stopwatch import TimingSettings
 from runners.processes.fresh_process import call_fresh
+from runners.stages.comparing import timing_request
 from runners.stages.job import StageJob
 
 SERVING_S = 0.3
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Figures: those of `runners.measuring.result`. It writes no files.
+    """Figures: those of `figures_to_json`. It writes no files.
 
-    Where the settings name no splits, the artifact is untrained, and what only training gives is left out. Where there
-    is an input ``speed``, that is such a result of the same candidate: the artifact is evaluated, and timed no more.
+    Where the settings name no splits, the artifact is untrained and is not evaluated. Where there is an input
+    ``speed``, that is such a result of the same candidate: the artifact is evaluated, and timed no more.
 
     Raises:
         StageFailed: The artifact crashed, hung, or gave outputs that are wrong in shape or not finite.
     """
-    lowered = job.parent.result
-    artifact = Artifact(job.parent.folder, lowered["runtime"], job.task.settings["serving"]["threads"])
-    accuracies: Accuracies | None
+    lowered, settings = job.parent.result, job.task.settings
+    artifact = Artifact(job.parent.folder, lowered["runtime"], settings["serving"]["threads"])
     if "speed" in job.inputs:
-        speed, accuracies = Speed.from_json(job.inputs["speed"].result), _evaluate(job, artifact)
+        pair, serving = speed_from_json(job.inputs["speed"].result)
+        pair = replace(pair, accuracies=_evaluate(job, artifact))
     else:
-        pair = _measure(job, artifact)
-        speed, accuracies = Speed(pair.timing, pair.device_p50_ms, _serve(job, artifact)), pair.accuracies
-    footprint = Footprint.from_json(lowered)
-    if accuracies is None:
-        return untrained_result(speed, footprint)
-    return trained_result(speed, footprint, accuracies, lowered["train_seconds"])
+        pair, serving = _measure(job, artifact), _serve(job, artifact)
+    return figures_to_json(pair, serving, lowered)
+
+
+def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of this stage: the fields of `Measurement`, those of `PairedTiming`, and ``baseline_minima``.
+
+    Of an artifact that was not evaluated there are no accuracies and no ``train_seconds``.
+
+    Args:
+        pair: What was measured beside the baseline.
+        serving: What was measured of the replicas.
+        lowered: The result of the lowering, which has the size.
+
+    Raises:
+        ValueError: A figure is not finite.
+    """
+    figures = {
+        **pair.timing.to_json(),
+        **vars(serving),
+        **{name: lowered[name] for name in ("size_mib", "macs", "parameters")},
+        "device_p50_ms": pair.device_p50_ms,
+        "baseline_minima": pair.timing.baseline_minima,
+    }
+    if pair.accuracies is None:
+        require_finite(figures)
+        return figures
+    trained = {**vars(pair.accuracies), "train_seconds": lowered["train_seconds"]}
+    return {**figures, **Measurement(**figures_of(figures), **trained).to_json()}
+
+
+def speed_from_json(result: Mapping[str, Any]) -> tuple[PairResult, Serving]:
+    """What such a result says of speed; without accuracies and ``baseline_minima``."""
+    serving = Serving(**{entry.name: result[entry.name] for entry in fields(Serving)})
+    return PairResult(PairedTiming.from_json(result), result["device_p50_ms"]), serving
 
 
 def _evaluate(job: StageJob, artifact: Artifact) -> Accuracies:
@@ -47,16 +78,8 @@ def _evaluate(job: StageJob, artifact: Artifact) -> Accuracies:
 
 
 def _measure(job: StageJob, artifact: Artifact) -> PairResult:
-    settings = job.task.settings
-    request = PairRequest(
-        workload=job.task.workload,
-        artifact=artifact,
-        baseline=Baseline(job.inputs["teacher"].folder, settings["baseline_threads"]),
-        splits=tuple(settings["splits"]),
-        settings=TimingSettings(settings["budget_s"], job.task.seed, least_calls=settings.get("least_calls", 0)),
-        baseline_minima=job.task.baseline_minima,
-    )
-    pair: PairResult = call_fresh(measure_pair, request, what="the measuring process")
+    given = timing_request(job, artifact), tuple(job.task.settings["splits"])
+    pair: PairResult = call_fresh(measure_pair, *given, what="the measuring process")
     return pair
 
 

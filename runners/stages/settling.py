@@ -1,7 +1,7 @@
-"""Make an untrained network fit to be timed: its batch normalisation learns the statistics of some images.
+"""Prepare an untrained network for timing: set the statistics of its batch normalisation from some images.
 
-Without it the activations of new weights fade from layer to layer, down to numbers that a processor handles slowly
-or that calibration cannot scale, and biases of nothing but zeros are optimised away by a runtime.
+Without them the activations of new weights shrink from layer to layer, down to subnormal numbers, which a processor
+handles slowly and calibration cannot scale; and a runtime removes biases that are all zero.
 """
 
 from typing import Any

@@ -19,10 +19,10 @@ import numpy as np
 from timed_networks import (
     RUNTIME,
     WIDTH,
-    Neighbour,
+    BackgroundLoad,
+    background_load,
     best_of_50,
     mean_of_20,
-    neighbour,
     pin_to_one_core,
     speedup_by,
     student,
@@ -49,8 +49,8 @@ class Counts:
         budget_s: Seconds of each timing, as in a search.
         aa_runs: Timings of the baseline against itself.
         trace_s: Seconds of the timings whose half-widths are shown.
-        busy_runs: Timings beside a busy neighbour, and as many beside a quiet one.
-        runs_in_a_row: How many of them until the neighbour changes.
+        busy_runs: Timings beside a busy process on another core, and as many beside an idle one.
+        runs_in_a_row: How many of them until the process changes.
         repeated_s: Seconds of timing of each of the repeated ones, as `frontrunner verify` takes them.
         rest_s: Seconds of rest after each of them, as there.
         spread_repeats: How often each protocol is repeated.
@@ -103,18 +103,18 @@ def half_width(timing: PairedTiming) -> float:
     return (high - low) / 2 / timing.speedup
 
 
-def quiet_and_busy(
-    study: Study, candidate: Call, baseline: Call, beside: Neighbour, counts: Counts
+def idle_and_busy(
+    study: Study, candidate: Call, baseline: Call, load: BackgroundLoad, counts: Counts
 ) -> tuple[Timings, Timings]:
-    """As many quiet runs as busy ones, a few of the one and then of the other throughout, in either order."""
+    """As many runs beside an idle process as beside a busy one: a few of each by turns, in random order."""
     random = np.random.default_rng(0)
     timings: tuple[Timings, Timings] = ([], [])
     for first in range(0, counts.busy_runs, counts.runs_in_a_row):
         for busy in random.permutation(2).tolist():
-            beside.be(busy=bool(busy))
+            load.set(busy=bool(busy))
             for seed in range(first, min(first + counts.runs_in_a_row, counts.busy_runs)):
                 timings[busy].append(study.time(candidate, baseline, TimingSettings(counts.budget_s, seed)))
-    beside.be(busy=False)
+    load.set(busy=False)
     return timings
 
 
@@ -124,9 +124,9 @@ def coverage(timings: Timings, value: float) -> float:
 
 
 def repeated(
-    study: Study, candidate: Call, baseline: Call, beside: Neighbour, counts: Counts
+    study: Study, candidate: Call, baseline: Call, load: BackgroundLoad, counts: Counts
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Each protocol's speedups, one of each in random order per repeat; the neighbour comes and goes in between."""
+    """Each protocol's speedups, one of each in random order per repeat; the other process is busy in every second."""
     random = np.random.default_rng(1)
     thorough = TimingSettings(counts.repeated_s, seed=0, rest_s=counts.rest_s)
     protocols: dict[str, Callable[[Call, Call], float]] = {
@@ -139,10 +139,10 @@ def repeated(
     }
     results: dict[str, list[float]] = {name: [] for name in protocols}
     for repeat in range(counts.spread_repeats):
-        beside.be(busy=repeat % 2 == 1)
+        load.set(busy=repeat % 2 == 1)
         for name in random.permutation(list(protocols)).tolist():
             results[name].append(protocols[name](candidate, baseline))
-    beside.be(busy=False)
+    load.set(busy=False)
     return {name: np.array(values) for name, values in results.items()}
 
 
@@ -162,15 +162,16 @@ def measure(counts: Counts, say: Callable[[str], None]) -> dict[str, Any]:
     widths = trace(study, candidate, baseline, counts.trace_s)
     say("half-width by seconds: " + ", ".join(f"{s:g} s {width:.2%}" for s, width in widths.items()))
     alone = time_pair(candidate, baseline, TimingSettings(max(counts.trace_s), 1, precision=None))
-    with neighbour(core) as beside:
-        quiet, busy = quiet_and_busy(study, candidate, baseline, beside, counts)
-        reference = float(np.median([timing.speedup for timing in quiet]))
+    with background_load(core) as load:
+        idle, busy = idle_and_busy(study, candidate, baseline, load, counts)
+        reference = float(np.median([timing.speedup for timing in idle]))
         covered = coverage(busy, reference)
         bias = reference / alone.speedup - 1
-        say(f"quiet speedup {reference:.3f} (median of {len(quiet)}), {bias:+.2%} from that of one long run alone")
-        say(f"held by {_held(quiet, reference)} of the quiet intervals")
-        say(f"and by {_held(busy, reference)} of those beside a busy neighbour")
-        results = repeated(study, candidate, baseline, beside, counts)
+        say(f"speedup beside an idle process: {reference:.3f}, the median of {len(idle)} runs")
+        say(f"which is {bias:+.2%} from that of one long run alone")
+        say(f"held by {_held(idle, reference)} of those intervals")
+        say(f"and by {_held(busy, reference)} of those beside a busy process")
+        results = repeated(study, candidate, baseline, load, counts)
     say(_table(results))
     spreads = {name: spread(values) for name, values in results.items()}
     return {
@@ -184,9 +185,9 @@ def measure(counts: Counts, say: Callable[[str], None]) -> dict[str, Any]:
             "student_width": WIDTH,
             "runtime": RUNTIME,
             "halfwidths": widths,
-            "quiet_speedup": reference,
-            "quiet_spread": spread(np.array([timing.speedup for timing in quiet])),
-            "coverage_quiet": coverage(quiet, reference),
+            "idle_speedup": reference,
+            "idle_spread": spread(np.array([timing.speedup for timing in idle])),
+            "coverage_idle": coverage(idle, reference),
             "without_study": [alone.speedup, *alone.speedup_ci95],
             "median_halfwidth_busy": float(np.median([half_width(timing) for timing in busy])),
             "busy_shift": float(np.median([timing.speedup for timing in busy])) / reference - 1,
@@ -198,7 +199,7 @@ def measure(counts: Counts, say: Callable[[str], None]) -> dict[str, Any]:
 
 def _held(timings: Timings, value: float) -> str:
     width = float(np.median([half_width(timing) for timing in timings]))
-    return f"{coverage(timings, value):.1%} (+/-{width:.1%} in the middle)"
+    return f"{coverage(timings, value):.1%} (+/-{width:.1%} at the median)"
 
 
 def _table(results: dict[str, np.ndarray[Any, Any]]) -> str:

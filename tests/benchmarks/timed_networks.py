@@ -1,4 +1,4 @@
-"""What the measurement benchmark times: two real networks, a busy neighbour, and the protocols of others."""
+"""What the measurement benchmark uses: two real networks, a busy process beside them, the protocols of others."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ from spaces.techniques.student_width import TECHNIQUE
 
 WIDTH = 0.25
 RUNTIME = "onnxruntime"
-NEIGHBOUR = """
+MULTIPLY = """
 import os, sys
 os.sched_setaffinity(0, [int(sys.argv[1])])
 import numpy as np
@@ -38,10 +38,10 @@ while os.getppid() == parent:  # it does not outlive a benchmark that was killed
 
 
 def pin_to_one_core() -> int:
-    """Keep this process on its first core; gives another one for the neighbour."""
+    """Keep this process on its first core; gives another one for the other process."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
-        raise SystemExit("the benchmark needs two cores: one to measure on, one for the busy neighbour")
+        raise SystemExit("the benchmark needs two cores: one to measure on, one for a busy process")
     os.sched_setaffinity(0, cores[:1])
     return cores[-1]
 
@@ -67,28 +67,28 @@ def student() -> Call:
     return lambda: predictor(example)
 
 
-class Neighbour:
+class BackgroundLoad:
     """A process that multiplies matrices on one core while it is `busy`, and stands still otherwise."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def be(self, busy: bool) -> None:
+    def set(self, busy: bool) -> None:
         """Go on or stand still, and let the machine settle for a moment."""
         self._process.send_signal(signal.SIGCONT if busy else signal.SIGSTOP)
         time.sleep(0.1)
 
 
 @contextmanager
-def neighbour(core: int) -> Iterator[Neighbour]:
-    """A neighbour on ``core``, quiet at first; it ends with the block."""
+def background_load(core: int) -> Iterator[BackgroundLoad]:
+    """A process on ``core``, idle at first; it ends with the block."""
     alone = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [sys.executable, "-c", NEIGHBOUR, str(core)]
+    command = [sys.executable, "-c", MULTIPLY, str(core)]
     with subprocess.Popen(command, env={**os.environ, **alone}, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        one = Neighbour(process)
-        one.be(busy=False)
+        one = BackgroundLoad(process)
+        one.set(busy=False)
         try:
             yield one
         finally:

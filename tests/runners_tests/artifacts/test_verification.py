@@ -235,9 +235,9 @@ def test_what_the_study_knew_of_the_machine_is_made_use_of(tmp_path: Path, monke
     (folder / DOCUMENT).write_text(json.dumps(document))
     real, asked = verification.call_fresh, []
 
-    def listen(called: Any, request: Any, **named: Any) -> Any:
+    def listen(called: Any, request: Any, *given: Any, **named: Any) -> Any:
         asked.append(request.baseline_minima)
-        return changed(real(called, request, **named), timed(4.0, machine={"baseline_excess": 0.123}))
+        return changed(real(called, request, *given, **named), timed(4.0, machine={"baseline_excess": 0.123}))
 
     monkeypatch.setattr(verification, "call_fresh", listen)
     found = speed(verify(folder))

@@ -9,10 +9,11 @@ import pytest
 from runners_tests.trapped import CRASH, HANG, NAN, OTHER_ANSWERS, OTHER_SHAPE, SLOW, lower, make_network
 
 from runners.lowering.weights import save_network
-from runners.measuring.group import GroupRequest, combine, measure_together, timing_resolution
+from runners.measuring.group import combine, measure_together, timing_resolution
 from runners.measuring.opening import Artifact, Baseline
-from runners.measuring.pair import PairRequest, PairResult, measure_pair, require_same_answer
+from runners.measuring.pair import PairResult, measure_pair, require_same_answer
 from runners.measuring.paired_timing import PairedTiming
+from runners.measuring.request import TimingRequest
 from runners.measuring.stopwatch import TimingSettings
 from runners.processes.fresh_process import call_fresh
 from runners.runner import StageFailed
@@ -26,31 +27,32 @@ FAULTS = {
     "another answer each time": (OTHER_ANSWERS, r"different answers to the same input"),
 }
 
+SPLITS = ("train", "validation", "test")
 
-def request_for(reference: str, folder: Path, fault: int) -> PairRequest:
+
+def request_for(reference: str, folder: Path, fault: int) -> TimingRequest:
     """A request to measure a candidate with that fault against a sound baseline."""
     workload = resolve(reference)
     for name in ("teacher", "artifact"):
         (folder / name).mkdir()
     save_network(make_network(workload, 0), folder / "teacher")
     lower(workload, fault, folder / "artifact")
-    return PairRequest(
+    return TimingRequest(
         workload=reference,
-        artifact=Artifact(folder / "artifact", "eager", threads=1),
+        candidates=(Artifact(folder / "artifact", "eager", threads=1),),
         baseline=Baseline(folder / "teacher", threads=1),
-        splits=("train", "validation", "test"),
         settings=TimingSettings(budget_s=0.2, seed=0),
     )
 
 
-def measured(request: PairRequest, timeout_s: float = 60) -> PairResult:
-    result: PairResult = call_fresh(measure_pair, request, timeout_s=timeout_s, what="the measuring process")
+def measured(request: TimingRequest, timeout_s: float = 60) -> PairResult:
+    result: PairResult = call_fresh(measure_pair, request, SPLITS, timeout_s=timeout_s, what="the measuring process")
     return result
 
 
-def timed_together(request: PairRequest, *members: Artifact | Baseline) -> list[PairedTiming]:
-    group = GroupRequest(request.workload, members, request.baseline, request.settings)
-    timings: list[PairedTiming] = call_fresh(measure_together, group, timeout_s=60, what="comparing")
+def timed_together(request: TimingRequest, *more: Baseline) -> list[PairedTiming]:
+    request = replace(request, candidates=(*request.candidates, *more))
+    timings: list[PairedTiming] = call_fresh(measure_together, request, timeout_s=60, what="comparing")
     return timings
 
 
@@ -80,13 +82,13 @@ def test_a_99th_percentile_is_found_where_it_is_asked_for(trapped: str, tmp_path
     assert measured(request).timing.latency_p99_ms is None
     request = replace(request, settings=replace(request.settings, least_calls=1000))
     assert measured(request).timing.latency_p99_ms
-    assert timed_together(request, request.baseline)[0].latency_p99_ms
+    assert timed_together(request)[0].latency_p99_ms
 
 
 def test_members_are_timed_beside_each_other_and_the_baseline_against_itself(trapped: str, tmp_path: Path) -> None:
     request = request_for(trapped, tmp_path, 0)
     lower(resolve(trapped), SLOW, tmp_path / "artifact")
-    timings = timed_together(request, request.artifact, request.baseline)
+    timings = timed_together(request, request.baseline)
     assert timings[0].speedup < 0.1, "it sleeps at every call"
     assert timings[1].speedup == pytest.approx(1.0, rel=0.5)
     assert min(timing.blocks for timing in timings) >= 3
@@ -128,7 +130,7 @@ def test_processes_that_contradict_each_other_are_not_to_be_trusted() -> None:
     assert combine([timing(3.9, 4.0, 4.1), timing(7.9, 8.0, 8.1)]).unstable == "the 95 % interval is +/-37% wide"
 
 
-def test_a_doubt_of_several_processes_is_told_once() -> None:
+def test_a_reason_that_several_processes_give_is_told_once() -> None:
     both = combine([timing(3.9, 4.0, 4.1, "busy; hot"), timing(3.9, 4.0, 4.1, "hot")])
     assert both.unstable == "busy; hot"
 

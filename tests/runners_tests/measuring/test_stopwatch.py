@@ -123,7 +123,7 @@ def test_an_accelerator_that_was_slowed_down_makes_a_timing_unstable_unless_it_h
     assert bool(timing.unstable) == bool(said)
 
 
-def test_the_state_of_the_machine_is_kept_and_accelerators_that_nobody_uses_throw_no_doubt(
+def test_the_state_of_the_machine_is_kept_and_accelerators_that_nobody_uses_make_no_timing_unstable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stopwatch, "device_state", lambda: _accelerators("heat, slowed by hardware"))
@@ -147,7 +147,7 @@ def test_both_arms_run_in_either_order() -> None:
     assert "bb" + "aa" * 2 + "bb" in text
 
 
-def test_neighbours_that_take_the_cores_are_noticed_and_hardly_move_the_ratio() -> None:
+def test_programs_that_take_the_cores_are_noticed_and_hardly_move_the_ratio() -> None:
     class Busy(Machine):
         def call(self, seconds: float) -> None:
             super().call(seconds + (0.01 if self.random.random() < 0.6 else 0.0))

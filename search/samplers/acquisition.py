@@ -112,13 +112,6 @@ class AcquisitionOptimizer:
         self._pool.is_shortlisted[chosen] = True
         return chosen
 
-    def predict(self, indices: Indices) -> Floats | None:
-        """Observed targets and posterior medians of the others, ``(n, n_targets)``; None before there are models."""
-        if not self._models.are_ready():
-            return None
-        self._extend()
-        return self._medians(indices)
-
     def observe_without_trial(self, indices: Indices, is_observed: Mask) -> None:
         """Account for targets ``is_observed`` ``(n_targets,)`` of candidates that have no trial; they are cheap now."""
         self._extend()
@@ -158,14 +151,11 @@ class AcquisitionOptimizer:
         size = min(len(self._values), count)
         return np.argpartition(np.where(self._pool.is_excluded, np.inf, -self._values), size - 1)[:size]
 
-    def _medians(self, indices: Indices) -> Floats:
-        columns = [self._models.posterior(target, indices).median() for target in range(self._layout.n_targets)]
-        return np.column_stack(columns)
-
     def _feasible_trials(self) -> tuple[Indices, Floats]:
         """Indices and losses of the feasible trials; of pending ones, those that are expected to be feasible."""
         indices = np.flatnonzero(self._pool.is_observed | self._pool.is_pending)
-        losses, violations = np.split(self._medians(indices), [self._layout.n_objectives], axis=1)
+        medians = [self._models.posterior(target, indices).median() for target in range(self._layout.n_targets)]
+        losses, violations = np.split(np.column_stack(medians), [self._layout.n_objectives], axis=1)
         is_feasible = (violations <= 0).all(axis=1)
         return indices[is_feasible], losses[is_feasible]
 

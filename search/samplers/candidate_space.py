@@ -5,7 +5,6 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, product
-from typing import Protocol
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -23,29 +22,6 @@ _MAX_NEIGHBOURS = 12
 
 _MAX_LEVELS = 1_000
 """Values of a numeric parameter that are listed; those of a longer range are listed with gaps."""
-
-
-class CandidateSpace(Protocol):
-    """A discrete space of candidates."""
-
-    @property
-    def parameter_values(self) -> Mapping[str, tuple[Scalar, ...]]:
-        """The values of each parameter, those of a long numeric range with gaps."""
-
-    def enumerate(self, limit: int) -> list[Candidate]:
-        """All candidates; an empty list where there are more than ``limit``."""
-
-    def sample(self, fixed: Candidate, rng: np.random.Generator) -> Candidate:
-        """A random candidate that has the ``fixed`` values wherever it can."""
-
-    def candidate_of(self, trial: FrozenTrial) -> Candidate | None:
-        """The candidate that ``trial`` evaluates; None where the trial does not say."""
-
-    def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
-        """The values that a trial of this candidate suggests, by Optuna's parameter names."""
-
-    def distributions(self, candidate: Candidate) -> dict[str, BaseDistribution]:
-        """The distributions of these parameters."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +43,7 @@ class DistributionSpace:
 
     @cached_property
     def parameter_values(self) -> Mapping[str, tuple[Scalar, ...]]:
-        """The values of each parameter, at most a thousand of a numeric one."""
+        """The values of each parameter, those of a long numeric range with gaps."""
         return {name: _listed_values(distribution) for name, distribution in self.search_space.items()}
 
     def enumerate(self, limit: int) -> list[Candidate]:
@@ -78,7 +54,7 @@ class DistributionSpace:
         return [dict(zip(self.search_space, combination, strict=True)) for combination in product(*values)]
 
     def sample(self, fixed: Candidate, rng: np.random.Generator) -> Candidate:
-        """A candidate with the ``fixed`` values, the others drawn uniformly."""
+        """A random candidate with the ``fixed`` values, the others drawn uniformly."""
         candidate: dict[str, Scalar] = {}
         for name, distribution in self.search_space.items():
             if name in fixed:
@@ -88,7 +64,7 @@ class DistributionSpace:
         return candidate
 
     def candidate_of(self, trial: FrozenTrial) -> Candidate | None:
-        """The trial's parameters, where it has all of them."""
+        """The parameters of ``trial``; None where it lacks some of them. An enqueued trial has those it will get."""
         enqueued = trial.system_attrs.get("fixed_params", {})
         parameters = trial.params or enqueued
         if not all(name in parameters for name in self.search_space):
@@ -96,11 +72,11 @@ class DistributionSpace:
         return {name: parameters[name] for name in self.search_space}
 
     def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
-        """The candidate itself."""
+        """The parameters of a trial of this candidate: the candidate itself."""
         return dict(candidate)
 
     def distributions(self, candidate: Candidate) -> dict[str, BaseDistribution]:
-        """The distributions as they were given."""
+        """The distributions of these parameters, as they were given."""
         return dict(self.search_space)
 
 
@@ -132,7 +108,7 @@ class ConfigurationSpace:
         return listed if len(listed) <= limit else []
 
     def sample(self, fixed: Candidate, rng: np.random.Generator) -> Candidate:
-        """A configuration drawn axis by axis: the fixed value where it is supported, a random one where not."""
+        """A random configuration, drawn axis by axis: the ``fixed`` value where it is supported, another where not."""
         chosen: dict[str, Scalar] = {}
         for index, axis in enumerate(self.space.axes):
             options = self.space.options(index, chosen)
@@ -150,19 +126,24 @@ class ConfigurationSpace:
         return Configuration.from_json(text) if text else None
 
     def parameters(self, candidate: Candidate) -> dict[str, Scalar]:
-        """The names and values with which the search space draws this configuration."""
+        """The parameters of a trial of this configuration, by the names that the search space asks for."""
         return self.space.trial_parameters(candidate)
 
     def distributions(self, candidate: Candidate) -> dict[str, BaseDistribution]:
-        """The choices that the search space offers a trial of this configuration."""
+        """The distributions of these parameters: the choices that the search space offers the trial."""
         return dict(distributions_of(self.space, candidate))
 
 
-def as_candidate_space(space: CandidateSpace | SearchSpace | Mapping[str, BaseDistribution]) -> CandidateSpace:
-    """``space`` as a `CandidateSpace`."""
-    if isinstance(space, SearchSpace):
-        return ConfigurationSpace(space)
-    return DistributionSpace(space) if isinstance(space, Mapping) else space
+CandidateSpace = DistributionSpace | ConfigurationSpace
+
+
+def make_candidate_space(space: SearchSpace | Mapping[str, BaseDistribution]) -> CandidateSpace:
+    """The candidates of a search space or of Optuna distributions by parameter.
+
+    Raises:
+        ValueError: A float distribution has no step, so that it is not discrete.
+    """
+    return ConfigurationSpace(space) if isinstance(space, SearchSpace) else DistributionSpace(space)
 
 
 def candidate_key(candidate: Candidate) -> Hashable:

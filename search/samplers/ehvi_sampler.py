@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.objectives.arrays import Floats, Mask
 from search.samplers.acquisition import AcquisitionOptimizer
 from search.samplers.candidate_pool import CandidatePool
-from search.samplers.candidate_space import Candidate, CandidateSpace, as_candidate_space
+from search.samplers.candidate_space import Candidate, make_candidate_space
 from search.samplers.target_layout import TargetLayout, Values
 from search.samplers.training_cost import TrainingCost
 from spaces.configuration import Scalar
@@ -53,7 +53,7 @@ class EHVISampler(BaseSampler):
         15
 
     Args:
-        space: Optuna distributions by parameter (floats with a step), a `SearchSpace`, or another `CandidateSpace`.
+        space: Optuna distributions by parameter (floats with a step), or a `SearchSpace`.
         targets: The targets of trials; a number is that many of the study's own objectives.
         cheap_targets: Computes the cheap targets of candidates.
         n_cheap_evaluations: For at most how many candidates they are computed before each proposal.
@@ -70,7 +70,7 @@ class EHVISampler(BaseSampler):
 
     def __init__(
         self,
-        space: CandidateSpace | SearchSpace | Mapping[str, BaseDistribution],
+        space: SearchSpace | Mapping[str, BaseDistribution],
         targets: TargetLayout | int,
         *,
         cheap_targets: CheapTargets | None = None,
@@ -79,7 +79,7 @@ class EHVISampler(BaseSampler):
         seed: int = 0,
         cost_model: TrainingCost | None = None,
     ) -> None:
-        self._space = as_candidate_space(space)
+        self._space = make_candidate_space(space)
         self._layout = TargetLayout(targets) if isinstance(targets, int) else targets
         self._cheap_targets = cheap_targets
         self._n_cheap_evaluations = n_cheap_evaluations
@@ -125,11 +125,6 @@ class EHVISampler(BaseSampler):
         """
         self._read_trials(study, None)
         return [self._pool.candidates[index] for index in self._optimizer.shortlist(count)]
-
-    def predict(self, candidate: Candidate) -> Floats | None:
-        """Observed targets and posterior medians of the others, to minimise, ``(n_targets,)``; None without a model."""
-        predicted = self._optimizer.predict(self._pool.add([candidate]))
-        return None if predicted is None else predicted[0]
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The distributions of the candidate proposed for ``trial``, which is chosen here; empty where none is left.

@@ -6,7 +6,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from search.objectives.trial_targets import TrialTargets
-from search.samplers.candidate_space import Candidate, ConfigurationSpace
+from search.samplers.candidate_space import Candidate
 from search.samplers.distinct_sampler import DistinctSampler
 from search.samplers.ehvi_sampler import EHVISampler
 from search.samplers.starting_points import starting_points
@@ -24,7 +24,7 @@ _N_STARTUP_TRIALS = 12
 def _ehvi_sampler(space: SearchSpace, targets: TrialTargets, seed: int) -> BaseSampler:
     layout = TargetLayout(len(targets.objectives), len(targets.constraints), targets.of_trial, are_losses=True)
     cost_model = TrainingCost(lambda candidate: training_key(space, candidate))
-    return EHVISampler(ConfigurationSpace(space), layout, seed=seed, cost_model=cost_model)
+    return EHVISampler(space, layout, seed=seed, cost_model=cost_model)
 
 
 def training_key(space: SearchSpace, candidate: Candidate) -> Hashable:
@@ -55,22 +55,21 @@ def make_sampler(
     seed: int,
     first: Sequence[Configuration] = (),
 ) -> DistinctSampler:
-    """The sampler called ``name`` for ``study``, as far as it has come.
+    """The sampler called ``name`` for a new study or for one that goes on.
 
-    It is seeded from the study's seed and the trials so far: a study that is opened again must not repeat itself.
+    It is seeded from the study's seed and the number of trials so far: a study that goes on must not repeat its draws.
 
     Args:
         name: One of `SAMPLERS`.
         study: Its trials are never proposed again.
-        space: What may be chosen.
+        space: The configurations that may be proposed.
         targets: Gives the targets of trials.
         seed: The study's seed.
         first: Configurations to begin with, after the baseline and before the other `starting_points`.
     """
     trials = records(study)
-    own = (seed * 1_000_003 + len(trials)) % 2**32
+    sampler_seed = (seed * 1_000_003 + len(trials)) % 2**32
     tried = {trial.configuration.canonical() for trial in trials if trial.configuration is not None}
     baseline, *others = starting_points(space)
-    return DistinctSampler(
-        SAMPLERS[name](space, targets, own), space, tried, first=[baseline, *first, *others], seed=own
-    )
+    inner = SAMPLERS[name](space, targets, sampler_seed)
+    return DistinctSampler(inner, space, tried, first=[baseline, *first, *others], seed=sampler_seed)

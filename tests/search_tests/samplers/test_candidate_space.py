@@ -11,8 +11,8 @@ from search_tests.simulation import CHOICES, MACHINE
 from search.samplers.candidate_space import (
     ConfigurationSpace,
     DistributionSpace,
-    as_candidate_space,
     candidate_key,
+    make_candidate_space,
     neighbours,
 )
 from spaces.configuration import Configuration
@@ -96,11 +96,9 @@ def test_equal_numbers_are_one_candidate_however_they_are_written() -> None:
     assert candidate_key(Configuration({"width": 1})) == candidate_key({"width": 1.0})
 
 
-def test_whatever_describes_a_space_becomes_a_candidate_space() -> None:
-    assert isinstance(as_candidate_space(SPACE), ConfigurationSpace)
-    assert isinstance(as_candidate_space(DISTRIBUTIONS), DistributionSpace)
-    candidates = ConfigurationSpace(SPACE)
-    assert as_candidate_space(candidates) is candidates
+def test_both_kinds_of_space_have_candidates() -> None:
+    assert isinstance(make_candidate_space(SPACE), ConfigurationSpace)
+    assert isinstance(make_candidate_space(DISTRIBUTIONS), DistributionSpace)
 
 
 @pytest.mark.parametrize(("low", "high", "step"), [(0.0, 0.3, 0.1), (0.1, 0.7, 0.2), (-0.3, 0.0, 0.1)])

@@ -92,7 +92,7 @@ class Driver:
         if measure_timing_resolution(self._search):
             self._front = front_so_far(self._search)
         for configuration, figures in self._earlier.figures.items():
-            self._sampler.learn(configuration, self._targets.of_measurement(figures), looked_up=False)
+            self._sampler.observe(configuration, self._targets.of_measurement(figures), is_cheap=False)
         for configuration, figures in self._screening.figures().items():
             self._learn_speed(configuration, figures)
         while self._occupy_workers() or self._stages.under_way:
@@ -172,7 +172,7 @@ class Driver:
                 self._stages.send(run)
             case Failed(reason):
                 self._observer.note(f"a candidate could not be timed untrained and is left alone: {reason}")
-                self._sampler.leave_out(run.configuration)
+                self._sampler.exclude(run.configuration)
             case Finished(result):
                 figures = without_accuracy(figures_of(result))
                 self._screening.record(run.configuration, figures, run.seconds)
@@ -210,7 +210,7 @@ class Driver:
         """Let the sampler learn the figures of a screening: of an unstable one the losses, but no violations."""
         targets, violations = self._targets.of_measurement(figures), slice(len(self._targets.objectives), None)
         targets[violations] = self._targets.of_measurement(without_unstable_timings(figures))[violations]
-        self._sampler.learn(configuration, targets)
+        self._sampler.observe(configuration, targets)
 
     def _leave_all(self) -> None:
         """Leave what is under way, because the time is up; a later driver goes on with it."""

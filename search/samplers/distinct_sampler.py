@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from search.objectives.arrays import Floats
 from search.samplers.ehvi_sampler import EHVISampler
 from search.samplers.recorded_draws import distributions_of, draw_from_sampler
 from spaces.configuration import Configuration
@@ -73,22 +73,22 @@ class DistinctSampler(BaseSampler):
         """
         if not isinstance(self._inner, EHVISampler) or self._first:
             return None
-        found = [Configuration(features) for features in self._inner.shortlist(study, 1)]
+        found = [Configuration(candidate) for candidate in self._inner.shortlist(study, 1)]
         return found[0] if found and found[0].canonical() not in self._tried else None
 
-    def learn(self, configuration: Configuration, targets: NDArray[np.float64], *, looked_up: bool = True) -> None:
-        """Take in what is known of a configuration that no trial has. Only an `EHVISampler` uses it.
+    def observe(self, configuration: Configuration, targets: Floats, *, is_cheap: bool = True) -> None:
+        """Add observed targets of a configuration that no trial has. Only an `EHVISampler` uses them.
 
         Args:
             configuration: A configuration of the space.
             targets: Its losses and violations as `search.objectives.trial_targets.TrialTargets` gives them, shape
                 ``(n_objectives + n_constraints,)``; NaN where unknown.
-            looked_up: Whether it was timed in this study, or else is known from an earlier one.
+            is_cheap: Whether they were observed by a screening in this study; otherwise they come from an earlier one.
         """
         if isinstance(self._inner, EHVISampler):
-            self._inner.observe(configuration, targets, is_cheap=looked_up)
+            self._inner.observe(configuration, targets, is_cheap=is_cheap)
 
-    def leave_out(self, configuration: Configuration) -> None:
+    def exclude(self, configuration: Configuration) -> None:
         """Never propose ``configuration``."""
         self._tried.add(configuration.canonical())
         if isinstance(self._inner, EHVISampler):

@@ -81,7 +81,7 @@ def test_what_is_left_out_is_never_proposed() -> None:
     left_out, *others = space.configurations()
     study = study_with(DistinctSampler(Stubborn(), space, set()))
     assert isinstance(study.sampler, DistinctSampler)
-    study.sampler.leave_out(left_out)
+    study.sampler.exclude(left_out)
     assert not study.sampler.exhausted()
     assert {study.sampler.propose(study, frozen(study, study.ask())) for _ in others} == set(others)
     assert study.sampler.exhausted()

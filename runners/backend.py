@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 Predictor = Callable[[NDArray[Any]], NDArray[Any]]
@@ -83,8 +82,3 @@ class Backend(ABC):
 
         It defines ``load``, which returns a function from a float32 array to a float32 array.
         """
-
-
-def as_float32(outputs: Any) -> NDArray[Any]:
-    """Outputs of any runtime as a float32 array."""
-    return np.asarray(outputs, dtype=np.float32)

@@ -82,7 +82,7 @@ def test_a_claim_that_does_not_hold_is_timed_again_and_says_how_often(tmp_path: 
         require_claims(folder)
 
 
-def test_a_claim_of_another_machine_is_shown_and_not_judged(tmp_path: Path) -> None:
+def test_a_claim_of_another_machine_is_shown_and_not_compared(tmp_path: Path) -> None:
     found = speed(verify(exported(tmp_path, speedup=1000.0, device="another machine")))
     assert found.holds is None
     assert found.found is not None

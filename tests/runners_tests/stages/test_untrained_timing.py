@@ -43,7 +43,7 @@ class Bench:
         choices = {"student_width": 0.5, "numeric_precision": precision, "runtime": runtime}
         return Configuration({**self.chains.space.baseline(), **choices})
 
-    def carry_out(self, tasks: tuple[StageTask, ...]) -> dict[str, StageOutcome]:
+    def run(self, tasks: tuple[StageTask, ...]) -> dict[str, StageOutcome]:
         """The outcomes by stage; of several trainings the last."""
         outcomes = {}
         for task in tasks:
@@ -64,17 +64,17 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 def test_screening_gives_speed_and_footprint_and_says_nothing_of_accuracy(bench: Bench) -> None:
-    found = bench.carry_out(bench.chains.screening(bench.candidate("int8", "openvino")))["measuring"].result
+    found = bench.run(bench.chains.screening(bench.candidate("int8", "openvino")))["measuring"].result
     unknown = {"accuracy", "accuracy_ci95", "accuracy_drop", "train_seconds"}
     optional = {"accuracy_test", "accuracy_test_ci95", "accuracy_train"}
     assert set(figures_of(found)) == set(Measurement.__dataclass_fields__) - unknown - optional
     assert {"baseline_p50_ms", "blocks", "machine"} <= set(found)
 
 
-def test_a_screened_candidate_keeps_its_speed_and_is_judged_once_trained(bench: Bench) -> None:
+def test_a_screened_candidate_keeps_its_speed_and_is_evaluated_once_trained(bench: Bench) -> None:
     candidate = bench.candidate("int8", "openvino")
-    speed = bench.carry_out(bench.chains.screening(candidate))["measuring"].result
-    outcomes = bench.carry_out(bench.chains.chain(candidate, screened=True))
+    speed = bench.run(bench.chains.screening(candidate))["measuring"].result
+    outcomes = bench.run(bench.chains.chain(candidate, screened=True))
     measured, trained = outcomes["measuring"].result, outcomes["training"].result
     measurement = Measurement.from_json(figures_of(measured))
     timing = ("speedup", "latency_p50_ms", "throughput_per_s", "load_ms", "peak_memory_mib", "blocks", "machine")
@@ -86,9 +86,9 @@ def test_a_screened_candidate_keeps_its_speed_and_is_judged_once_trained(bench: 
 
 def test_both_forms_share_the_training_and_give_the_same_fields(bench: Bench) -> None:
     candidate = bench.candidate("int8", "openvino")
-    bench.carry_out(bench.chains.screening(candidate))
-    screened = bench.carry_out(bench.chains.chain(candidate, screened=True))
-    at_once = bench.carry_out(bench.chains.chain(candidate))
+    bench.run(bench.chains.screening(candidate))
+    screened = bench.run(bench.chains.chain(candidate, screened=True))
+    at_once = bench.run(bench.chains.chain(candidate))
     assert all(outcome.from_store for stage, outcome in at_once.items() if stage != "measuring")
     assert set(at_once["measuring"].result) == set(screened["measuring"].result)
     assert at_once["measuring"].result["accuracy"] == screened["measuring"].result["accuracy"]
@@ -104,7 +104,7 @@ def test_each_level_tells_its_accuracy_and_the_time_of_all_training_so_far(
     monkeypatch.setattr("runners.stages.training.train_level", in_two_seconds)
     chains = replace(bench.chains, rungs=lambda epochs: (2, epochs))
     tasks = [task for task in chains.chain(bench.candidate("fp32", "eager")) if task.stage != "measuring"]
-    results = [bench.carry_out((task,))[task.stage].result for task in tasks]
+    results = [bench.run((task,))[task.stage].result for task in tasks]
     first, second = (result for task, result in zip(tasks, results, strict=True) if task.stage == "training")
     assert (first["epochs"], second["epochs"]) == (2, 3)
     assert (first["train_seconds"], second["train_seconds"]) == (2.0, 4.0)
@@ -113,14 +113,14 @@ def test_each_level_tells_its_accuracy_and_the_time_of_all_training_so_far(
         assert 0 <= low <= level["accuracy"] <= high <= 1
 
 
-def test_a_speed_that_is_lost_fails_the_judgement_with_its_reason(bench: Bench) -> None:
+def test_a_speed_that_is_lost_fails_the_evaluation_with_its_reason(bench: Bench) -> None:
     candidate = bench.candidate("fp32", "openvino")
-    bench.carry_out(bench.chains.screening(candidate))
-    *building, judging = bench.chains.chain(candidate, screened=True)
-    bench.carry_out(tuple(building))
-    lost = bench.store / "entries" / judging.inputs["speed"][:2] / judging.inputs["speed"]
+    bench.run(bench.chains.screening(candidate))
+    *building, evaluating = bench.chains.chain(candidate, screened=True)
+    bench.run(tuple(building))
+    lost = bench.store / "entries" / evaluating.inputs["speed"][:2] / evaluating.inputs["speed"]
     shutil.rmtree(lost)
-    bench.runner.submit(judging)
+    bench.runner.submit(evaluating)
     ((_, outcome),) = bench.runner.wait(1.0)
     assert outcome.failure is not None
     assert "its speed" in outcome.failure
@@ -131,7 +131,7 @@ def test_a_speed_that_is_lost_fails_the_judgement_with_its_reason(bench: Bench) 
 def test_an_untrained_artifact_is_built_like_the_trained_one(bench: Bench, precision: str, runtime: str) -> None:
     candidate = bench.candidate(precision, runtime)
     untrained, trained = bench.chains.screening(candidate)[:-1], bench.chains.chain(candidate)[:-1]
-    sizes = [bench.carry_out(tasks)["lowering"].result["size_mib"] for tasks in (untrained, trained)]
+    sizes = [bench.run(tasks)["lowering"].result["size_mib"] for tasks in (untrained, trained)]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.02)
     built = [operations(bench.entry(tasks[-1]), runtime) for tasks in (untrained, trained)]
     assert built[0] == built[1]
@@ -186,9 +186,9 @@ def test_a_deep_untrained_network_answers_only_once_it_is_settled() -> None:
     assert not any(module.training for module in network.modules())
 
 
-def test_judging_leaves_the_machine_to_others_and_timing_does_not(bench: Bench) -> None:
+def test_evaluating_leaves_the_machine_to_others_and_timing_does_not(bench: Bench) -> None:
     candidate = bench.candidate("int8", "openvino")
-    judging, timing = bench.chains.chain(candidate, screened=True)[-1], bench.chains.screening(candidate)[-1]
-    assert (judging.exclusive, judging.cpus) == (False, 1)
+    evaluating, timing = bench.chains.chain(candidate, screened=True)[-1], bench.chains.screening(candidate)[-1]
+    assert (evaluating.exclusive, evaluating.cpus) == (False, 1)
     assert timing.exclusive
     assert timing.settings["splits"] == []

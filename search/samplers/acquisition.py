@@ -70,7 +70,7 @@ class AcquisitionOptimizer:
         self._boxes: tuple[Floats, Floats] = (self._front, self._front)
 
     def next_candidate(self, rejected: Iterable[int] = ()) -> int | None:
-        """The index of the candidate to evaluate next; None where every one has a trial or is left out.
+        """The index of the candidate to evaluate next; None where every one is excluded or rejected.
 
         In the initial design it is that of `next_design_point`. Candidates whose observed targets violate a constraint
         come last. Where no improvement is expected anywhere, it is a random one.
@@ -133,7 +133,7 @@ class AcquisitionOptimizer:
         """Bring models, front and upper bounds up to date."""
         self._extend()
         changed = self._models.update(self._front, self._most_promising(_N_PROMISING))
-        if len(changed) == len(self._pool):
+        if len(changed) == len(self._pool):  # not for every trial: neighbours take time to find
             indices, losses = self._feasible_trials()
             self._pool.expand(indices[nondominated(losses)].tolist())
         self.invalidate(changed)
@@ -160,6 +160,7 @@ class AcquisitionOptimizer:
         return indices[is_feasible], losses[is_feasible]
 
     def _update_front(self) -> None:
+        """Find the front of the trials, and invalidate the values that may be larger for it than for the last one."""
         indices, losses = self._feasible_trials()
         front = np.unique(losses[nondominated(losses)], axis=0)
         reference_point = self._layout.reference_point(self._pool.targets)
@@ -175,7 +176,10 @@ class AcquisitionOptimizer:
         self._boxes = nondominated_boxes(front, reference_point)
 
     def _best(self, is_free: Mask, count: int) -> list[int]:
-        """The indices of the ``count`` free candidates with the largest values per cost; at least one must be free."""
+        """The indices of the ``count`` free candidates with the largest values per cost; at least one must be free.
+
+        Upper bounds among the largest values are replaced by values of the present front until none is left there.
+        """
         size = min(len(is_free), max(_BATCH, 2 * count))
         costs = self._cost_model.costs(self._pool.candidates) if self._cost_model else 1.0
         while True:
@@ -201,7 +205,7 @@ class AcquisitionOptimizer:
         improvement = expected_hypervolume_improvement(objectives, *self._boxes)
         feasibility = np.prod([posterior.probability_below(0.0) for posterior in constraints], axis=0)
         if constraints and not self._has_feasible:
-            improvement = 1 + 0.01 * improvement
+            improvement = 1 + 0.01 * improvement  # so that it decides only among about equal probabilities
         values: Floats = feasibility * improvement
         return values
 

@@ -26,13 +26,14 @@ class EHVISampler(BaseSampler):
     """Multi-objective Bayesian optimisation over a discrete space, some of whose targets may be cheap.
 
     After an initial design, every target has a Gaussian process, and the candidate with the largest constrained
-    expected hypervolume improvement is proposed; `AcquisitionOptimizer` names the papers. Observations are read from
-    the study, so that a study that is left can go on. No candidate that has a trial is proposed again, whatever the
-    trial's state. Once all candidates have one, parameters are drawn at random. Pending trials count as expected.
+    expected hypervolume improvement is proposed; `AcquisitionOptimizer` names the papers. Trials are read from the
+    study, so that it may be stopped and go on with a new sampler. No candidate that has a trial is proposed again,
+    whatever the trial's state. Once all candidates have one, parameters are drawn at random. Pending trials count as
+    observed at their posterior mean.
 
-    A cheap target can be observed without a trial, as the latency of a network that is not trained. Such observations
-    come from ``cheap_targets`` before each proposal, or from whoever calls `shortlist` and `observe`. They are kept in
-    memory only.
+    A cheap target can be observed without a trial, such as the latency of a network that is not trained. It is
+    observed through ``cheap_targets`` before each proposal, or by calls of `shortlist` and `observe` between
+    proposals. These observations are kept in memory only.
 
     Example:
         Two objectives to minimise, of which the second is cheap:

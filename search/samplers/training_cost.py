@@ -16,7 +16,7 @@ class TrainingCost:
             needs none.
 
     Attributes:
-        cost_ratio: What a training costs, relative to the rest of a trial; 0 until somebody has measured it.
+        cost_ratio: What a training costs, relative to the rest of a trial; 0 until it is set.
     """
 
     def __init__(self, training_key: Callable[[Candidate], Hashable]) -> None:
@@ -28,11 +28,11 @@ class TrainingCost:
         self._in_training: set[int] = set()
 
     def mark_trained(self, candidate: Candidate) -> None:
-        """The training of ``candidate`` is done: whoever shares it costs no training any more."""
+        """Count the training of ``candidate`` as done: it costs nothing for candidates that share it."""
         self._trained.add(self._number(candidate))
 
     def set_in_training(self, candidates: Iterable[Candidate]) -> None:
-        """The trainings of ``candidates``, and no others, are under way: they cost whoever shares them nothing."""
+        """Count the trainings of ``candidates``, and no others, as under way: sharing one costs nothing."""
         self._in_training = {self._number(candidate) for candidate in candidates}
 
     def costs(self, candidates: Sequence[Candidate]) -> Floats:

@@ -113,7 +113,7 @@ def test_a_trial_within_the_interval_of_a_better_one_stays() -> None:
     assert _front(_trials((0.95, 0.001, 5.0, 0.0), (0.94, 0.001, 5.0, 0.0))) == [1]
 
 
-def test_a_difference_in_speed_within_the_resolution_is_not_believed() -> None:
+def test_a_difference_in_speed_within_the_resolution_is_not_significant() -> None:
     exact = _trials((0.95, 0.01, 5.06, 0.0), (0.95, 0.01, 5.0, 0.0))
     assert _front(exact) == [1]
     assert _front(exact, resolution=0.011) == [1]
@@ -121,7 +121,7 @@ def test_a_difference_in_speed_within_the_resolution_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize("name", ["latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "throughput_per_s"])
-def test_other_figures_of_the_stopwatch_are_known_to_the_resolution_too(name: str) -> None:
+def test_other_timed_quantities_have_the_same_resolution(name: str) -> None:
     objectives = find_objectives(["accuracy", name])
     exact = _trials((0.95, 0.01, 5.06, 0.0), (0.95, 0.01, 5.0, 0.0))
     for trial in exact:
@@ -148,7 +148,7 @@ def test_what_could_not_be_measured_never_wins() -> None:
     assert _front(trials, 0.013, objectives) == [2]
 
 
-def test_a_member_without_a_final_figure_in_an_objective_takes_no_part() -> None:
+def test_a_member_whose_final_measurement_lacks_an_objective_takes_no_part() -> None:
     objectives = find_objectives(["accuracy", "latency_p99_ms"])
     trials = _trials((0.95, 0.0, 5.0, 0.0), (0.97, 0.0, 5.0, 0.0))
     finals = {n: measurement(0.95 + 0.01 * n, 5.0, latency_p99_ms=[3.0, 2.0, None][n]) for n in range(3)}

@@ -45,7 +45,7 @@ def test_violations_are_at_most_0_where_a_constraint_is_satisfied() -> None:
     assert made.of_measurement({"accuracy": 0.4, "size_mib": 1.0})[2:] == pytest.approx([0.5, -0.5])
 
 
-def test_a_drop_in_accuracy_is_judged_by_the_accuracy() -> None:
+def test_a_drop_in_accuracy_is_compared_by_the_accuracy() -> None:
     made = targets("accuracy_drop<=0.01", objectives=("accuracy_drop", "speedup"))
     known = made.of_measurement({"accuracy": 0.8, "accuracy_drop": 0.1})
     assert known[0] == pytest.approx(1.0)
@@ -72,9 +72,9 @@ def test_a_bound_can_be_settled_before_training_unless_training_decides_it(
 
 def test_the_extrapolated_accuracy_is_that_of_the_last_rung_and_the_smallest_improvement_of_others() -> None:
     made = targets()
-    for number, gain in enumerate((0.2, 0.1, 0.9), start=1):
-        quantised = measurement(0.3, 2.0)  # what became of the artifact is not what training gained
-        made.add_complete(number, quantised, {1: 0.95 - 2 * gain, 3: 0.95 - gain, 8: 0.95})
+    for number, improvement in enumerate((0.2, 0.1, 0.9), start=1):
+        quantised = measurement(0.3, 2.0)  # what quantisation did is no matter of training
+        made.add_complete(number, quantised, {1: 0.95 - 2 * improvement, 3: 0.95 - improvement, 8: 0.95})
     extrapolated = made.extrapolate({"speedup": 2.0}, {1: 0.3, 3: 0.6})
     assert extrapolated["accuracy"] == pytest.approx(0.6 + 0.1)
     assert extrapolated["accuracy_drop"] == pytest.approx(0.9 - 0.7)

@@ -27,13 +27,13 @@ SPACE = make_space(CHOICES, MACHINE)
 RNG = np.random.default_rng(0)
 
 
-def test_every_combination_of_the_distributions_is_listed_once() -> None:
+def test_every_combination_of_the_distributions_is_enumerated_once() -> None:
     listed = DistributionSpace(DISTRIBUTIONS).enumerate(18)
     assert len(listed) == len({candidate_key(one) for one in listed}) == 18
     assert {one["rate"] for one in listed} == {0.0, 0.5, 1.0}
 
 
-def test_a_space_larger_than_the_limit_is_not_listed() -> None:
+def test_a_space_larger_than_the_limit_is_not_enumerated() -> None:
     assert DistributionSpace(DISTRIBUTIONS).enumerate(17) == []
     assert ConfigurationSpace(SPACE).enumerate(3) == []
 
@@ -43,7 +43,7 @@ def test_a_float_without_a_step_is_refused() -> None:
         DistributionSpace({"x": FloatDistribution(0, 1)})
 
 
-def test_every_configuration_of_a_space_is_listed_and_drawn_as_a_trial_would() -> None:
+def test_every_configuration_of_a_space_is_enumerated_and_drawn_as_a_trial_would() -> None:
     candidates = ConfigurationSpace(SPACE)
     for candidate in candidates.enumerate(10_000):
         names = set(candidates.distributions(candidate))
@@ -68,7 +68,7 @@ def test_neighbours_of_a_configuration_can_run() -> None:
     assert len({candidate_key(one) for one in near}) >= 4
 
 
-def test_a_long_range_has_neighbours_and_levels_without_being_listed() -> None:
+def test_a_long_range_has_neighbours_and_levels_without_being_enumerated() -> None:
     candidates = DistributionSpace({"n": IntDistribution(1, 10**9, log=True)})
     assert len(candidates.parameter_values["n"]) <= 1_000
     assert len(list(neighbours(candidates, {"n": 5}, RNG))) == 12

@@ -13,7 +13,7 @@ EVERY = np.arange(36)
 
 
 def make(known: Indices) -> tuple[CandidatePool, TargetModels]:
-    """36 candidates with a slow slope in one column, of which some are known from complete trials."""
+    """36 candidates with one target that changes slowly, observed of some of them in complete trials."""
     space = DistributionSpace({"a": IntDistribution(0, 5), "b": IntDistribution(0, 5)})
     pool = CandidatePool(space, 1, np.random.default_rng(0))
     pool.targets[known, 0] = np.array([2.0 + one["a"] + 0.1 * one["b"] for one in pool.candidates])[known]  # type: ignore[operator]

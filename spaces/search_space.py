@@ -106,11 +106,19 @@ class SearchSpace:
             return False
         return True
 
+    def choices_of(self, technique: Technique, configuration: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """The choices of ``configuration`` for the parameters of ``technique``; empty where none was drawn."""
+        return {p.name: configuration[p.name] for p in technique.parameters if p.name in configuration}
+
+    def neutral_of(self, technique: Technique, configuration: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """The neutral values of the same parameters."""
+        drawn = [p for p in technique.parameters if p.name in configuration]
+        return {p.name: technique.neutral(p, self.environment) for p in drawn}
+
     def settings_of(self, technique: Technique, configuration: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The choices of ``configuration`` for the parameters of ``technique``; empty where all are neutral."""
-        own = [p for p in technique.parameters if p.name in configuration]
-        neutral = all(configuration[p.name] == technique.neutral(p, self.environment) for p in own)
-        return {} if neutral else {p.name: configuration[p.name] for p in own}
+        own = self.choices_of(technique, configuration)
+        return {} if own == self.neutral_of(technique, configuration) else own
 
     def reasons(self) -> list[tuple[str, Scalar, str]]:
         """Each (parameter, value, reason) that is unavailable in this environment after any earlier choices."""

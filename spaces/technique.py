@@ -121,7 +121,10 @@ class Technique(ABC):
 
     @abstractmethod
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
-        """The subject of the stage (see `Stage`), changed by ``settings``; never called with neutral settings.
+        """The subject of the stage (see `Stage`), changed by ``settings``.
+
+        A network is never given with neutral settings. A plan is: what was chosen, neutral or not, wins over what the
+        workload's own plan says.
 
         Args:
             subject: A network, or a plan; a plan is replaced, a network may be changed in place.

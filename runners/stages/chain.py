@@ -197,12 +197,13 @@ class Chains:
                 yield technique, settings
 
     def _plan(self, configuration: Configuration, stages: tuple[Stage, ...], plan: Plan) -> Plan:
-        """``plan`` as the techniques of ``stages`` change it."""
-        for technique, settings in self._chosen(configuration):
-            if technique.stage in stages:
-                changed = technique.apply(plan, settings, None)
-                assert changed != plan, f"{technique.name} changed nothing with {settings}"
-                plan = changed
+        """``plan`` as the techniques of ``stages`` set it; a choice wins over what the workload's own plan says."""
+        for technique in self.space.techniques:
+            choices = self.space.choices_of(technique, configuration)
+            if technique.stage in stages and choices:
+                neutral = self.space.neutral_of(technique, configuration)
+                before, plan = technique.apply(plan, neutral, None), technique.apply(plan, choices, None)
+                assert choices == neutral or plan != before, f"{technique.name} changed nothing with {choices}"
         return plan
 
     def _training_settings(self, plan: TrainingPlan) -> TrainingSettings:

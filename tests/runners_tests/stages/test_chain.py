@@ -112,6 +112,25 @@ def test_a_measurement_has_the_machine_to_itself(chains: Chains) -> None:
     assert measuring.cpus == MACHINE.cpu_cores
 
 
+@pytest.mark.parametrize(
+    ("own", "choice", "field", "wanted"),
+    [
+        ({"workers": 2}, {"training_workers": 2}, "workers", 2),
+        ({"workers": 2}, {"training_workers": 1}, "workers", 1),
+        ({"distillation_weight": 0.5}, {"distillation_weight": 0.5}, "distillation_weight", 0.5),
+        ({"distillation_weight": 0.5}, {"distillation_weight": 0.0}, "distillation_weight", 0.0),
+    ],
+)
+def test_a_choice_wins_over_the_plan_of_the_workload(
+    own: dict[str, Any], choice: dict[str, Any], field: str, wanted: float
+) -> None:
+    space = make_space({**{name: "all" for name in choice}, "student_width": [0.5]}, MACHINE)
+    chains = Chains(space, replace(FACTS, training={"epochs": 3, **own}), "digits", 0)
+    candidate = Configuration({**space.baseline(), "student_width": 0.5, **choice})
+    training = next(task for task in chains.chain(candidate) if task.stage == "training")
+    assert training.settings[field] == wanted
+
+
 def test_training_asks_for_accelerators_where_there_are_some() -> None:
     space = make_space(
         {"training_workers": [2], "student_width": [0.5]}, replace(MACHINE, accelerators=2, accelerator="cuda")

@@ -98,8 +98,13 @@ class Runner(ABC):
     slots: int = 1
 
     @abstractmethod
-    def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
-        """Look at the machine that measures and at the workload, where the stages will run.
+    def inspect(self, workload: Any, choices: Mapping[str, Any] | None = None) -> tuple[Environment, WorkloadFacts]:
+        """The machine that measures and the facts of the workload, looked at where the stages will run.
+
+        Args:
+            workload: A reference, as `runners.workload_loading.reference.resolve` takes it.
+            choices: ``{parameter: [values]}`` of the search: which of these changes the workload's network allows is
+                part of the environment. None looks at everything that is offered by default.
 
         Raises:
             RequestError: The workload cannot be found or breaks its contract.

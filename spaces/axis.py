@@ -26,15 +26,17 @@ class Axis:
         """The value that does not change the teacher in ``environment``."""
         return self.technique.neutral(self.parameter, environment)
 
-    def relevant(self, earlier: Earlier) -> bool:
+    def relevant(self, earlier: Earlier, environment: Environment) -> bool:
         """Whether the parameter is drawn after these earlier choices."""
-        return self.technique.relevant(self.parameter, earlier)
+        return self.technique.relevant(self.parameter, earlier, environment)
 
     def reason(self, value: Scalar, earlier: Earlier, environment: Environment) -> str | None:
         """Why ``value`` cannot run, or None; the neutral value needs no optional package and suits every network."""
         if value != self.neutral(environment):
-            if self.technique.name in environment.model_limits:
-                return environment.model_limits[self.technique.name]
+            choices = {**earlier.choices, self.name: value}
+            limits = (limit for limit in environment.model_limits if self.name in limit.choices)
+            if limit := next((limit for limit in limits if limit.covers(choices)), None):
+                return limit.reason
             missing = [
                 environment.missing[package] for package in self.technique.needs if package in environment.missing
             ]

@@ -19,6 +19,23 @@ class BackendFacts:
 
 
 @dataclass(frozen=True)
+class ModelLimit:
+    """Changes that cannot be made to the workload's network, as a trial of them showed.
+
+    Attributes:
+        choices: The values of parameters that change the network; alone or together they fail, or change nothing.
+        reason: What happens.
+    """
+
+    choices: Mapping[str, Any]
+    reason: str
+
+    def covers(self, choices: Mapping[str, Any]) -> bool:
+        """Whether ``choices`` make these changes, perhaps among others."""
+        return self.choices.items() <= choices.items()
+
+
+@dataclass(frozen=True)
 class Environment:
     """The machine that measures, and the software on it.
 
@@ -31,7 +48,8 @@ class Environment:
         accelerator_bf16: Whether it supports bf16 in hardware.
         backends: The inference runtimes by name.
         missing: Optional packages that are not installed, each with how to install it.
-        model_limits: Techniques that cannot be applied to the workload's network, each with the reason.
+        model_limits: Changes that cannot be made to the workload's network.
+        own_loss: Whether the workload brings a loss of its own, so that training does not know what its outputs mean.
     """
 
     device: str = "this machine"
@@ -42,7 +60,8 @@ class Environment:
     accelerator_bf16: bool = False
     backends: Mapping[str, BackendFacts] = field(default_factory=lambda: {"eager": BackendFacts(("fp32",))})
     missing: Mapping[str, str] = field(default_factory=dict)
-    model_limits: Mapping[str, str] = field(default_factory=dict)
+    model_limits: tuple[ModelLimit, ...] = ()
+    own_loss: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain JSON types; `from_json` gives the same environment back."""
@@ -55,4 +74,6 @@ class Environment:
             name: BackendFacts(tuple(facts["precisions"]), facts["unsupported"])
             for name, facts in document["backends"].items()
         }
-        return cls(**{**document, "cpu_flags": tuple(document["cpu_flags"]), "backends": backends})
+        limits = tuple(ModelLimit(limit["choices"], limit["reason"]) for limit in document["model_limits"])
+        converted = {"cpu_flags": tuple(document["cpu_flags"]), "backends": backends, "model_limits": limits}
+        return cls(**{**document, **converted})

@@ -53,7 +53,7 @@ class SearchSpace:
         """The unchanged teacher: each drawn parameter at its neutral value, even if the space does not offer that."""
         chosen: dict[str, Scalar] = {}
         for axis in self.axes:
-            if axis.relevant(self._earlier(chosen)):
+            if axis.relevant(self._earlier(chosen), self.environment):
                 chosen[axis.name] = axis.neutral(self.environment)
         return Configuration(chosen)
 
@@ -145,13 +145,13 @@ class SearchSpace:
         earlier = self._earlier({self.axes[index].name: value})
         for later in self.axes[index + 1 :]:
             reasons = [later.reason(other, earlier, self.environment) for other in later.values]
-            if later.relevant(earlier) and all(reasons):
+            if later.relevant(earlier, self.environment) and all(reasons):
                 return f"no offered {later.name} goes with it: {reasons[0]}"
         return None
 
     def _find_options(self, index: int, chosen: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
         axis, earlier = self.axes[index], self._earlier(chosen)
-        if not axis.relevant(earlier):
+        if not axis.relevant(earlier, self.environment):
             return ()
         return tuple(value for value in axis.values if self._runs(index, value, chosen, earlier))
 
@@ -160,7 +160,7 @@ class SearchSpace:
         if index == len(self.axes):
             return True
         axis, earlier = self.axes[index], self._earlier(chosen)
-        if not axis.relevant(earlier):
+        if not axis.relevant(earlier, self.environment):
             return self._can_complete(index + 1, chosen)
         return any(self._runs(index, value, chosen, earlier) for value in axis.values)
 

@@ -109,7 +109,7 @@ class Technique(ABC):
         """Whether ``value`` names something that exists in this environment, even if it is unsupported."""
         return True
 
-    def relevant(self, parameter: Parameter, earlier: Earlier) -> bool:
+    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         """Whether ``parameter`` is drawn after these earlier choices."""
         return True
 

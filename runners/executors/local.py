@@ -1,6 +1,7 @@
 """A runner that carries out stages in this process, one after the other: for tests and for a debugger."""
 
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ class LocalRunner(Runner):
         self._store = open_store(store)
         self._waiting: deque[StageTask] = deque()
 
-    def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
-        return inspect_on_this_machine(workload)
+    def inspect(self, workload: Any, choices: Mapping[str, Any] | None = None) -> tuple[Environment, WorkloadFacts]:
+        return inspect_on_this_machine(workload, choices)
 
     def submit(self, task: StageTask) -> None:
         self._waiting.append(task)

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -58,10 +58,10 @@ class RayRunner(Runner):
         cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
         self.slots = max(1, min(int(cores), 64))
 
-    def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
+    def inspect(self, workload: Any, choices: Mapping[str, Any] | None = None) -> tuple[Environment, WorkloadFacts]:
         self._workload_folder = ray.put(pack(workload) if self._on_cluster else None)
         try:
-            environment, facts = ray.get(_inspect.remote(workload, self._workload_folder, _proxies()))
+            environment, facts = ray.get(_inspect.remote(workload, choices, self._workload_folder, _proxies()))
             return environment, facts
         except RayError as error:
             if isinstance(error, RayTaskError) and isinstance(error.cause, RequestError):
@@ -158,11 +158,13 @@ def _require_listener(address: str) -> None:
 
 
 @ray.remote(num_cpus=1, max_retries=0)
-def _inspect(workload: Any, folder: bytes | None, proxies: dict[str, str]) -> tuple[Environment, WorkloadFacts]:
+def _inspect(
+    workload: Any, choices: Mapping[str, Any] | None, folder: bytes | None, proxies: dict[str, str]
+) -> tuple[Environment, WorkloadFacts]:
     _enter_worker(proxies)
     from runners.executors.inspection import inspect_on_this_machine
 
-    return inspect_on_this_machine(unpack(workload, folder))
+    return inspect_on_this_machine(unpack(workload, folder), choices)
 
 
 @ray.remote(max_retries=0)

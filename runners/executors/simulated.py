@@ -60,7 +60,7 @@ class SimulatedRunner(Runner):
         self._done: dict[str, Mapping[str, Any]] = {}
         self._order = 0
 
-    def inspect(self, workload: Any) -> tuple[Environment, WorkloadFacts]:
+    def inspect(self, workload: Any, choices: Mapping[str, Any] | None = None) -> tuple[Environment, WorkloadFacts]:
         return self._inspected
 
     def submit(self, task: StageTask) -> None:

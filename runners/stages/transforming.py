@@ -1,5 +1,6 @@
 """Change the network by one technique: cut a student, prune channels, or whatever a technique's file says."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,9 @@ from runners.lowering.weights import load_network, save_network, weights_digest
 from runners.measuring.footprint import count_macs, count_parameters
 from runners.runner import StageFailed
 from runners.stages.job import StageJob
+from spaces.configuration import Scalar
 from spaces.space_document import all_techniques
-from spaces.technique import ModelContext
+from spaces.technique import ModelContext, Technique
 
 
 def run(job: StageJob) -> dict[str, Any]:
@@ -26,15 +28,27 @@ def run(job: StageJob) -> dict[str, Any]:
     technique = next(t for t in all_techniques() if t.name == name)
     network = load_network(job.workload.model, job.parent.folder)
     example = torch.from_numpy(job.workload.example())
-    before, shape = weights_digest(network), _output_shape(network, example)
-    network = technique.apply(network, settings, ModelContext(example, job.task.seed))
-    if weights_digest(network) == before:
-        raise StageFailed(f"{technique.name} changed nothing with {settings}: the trial would repeat another")
-    if _output_shape(network, example) != shape:
-        raise StageFailed(f"{technique.name} changed the output from {shape} to {_output_shape(network, example)}")
+    network = change_network(network, technique, settings, ModelContext(example, job.task.seed))
     save_network(network, job.folder)
     macs, parameters = count_macs(network, job.workload.example()), count_parameters(network)
     return replace(job.figures, macs=macs, parameters=parameters).to_json()
+
+
+def change_network(
+    network: nn.Module, technique: Technique, settings: Mapping[str, Scalar], context: ModelContext
+) -> nn.Module:
+    """``network`` changed by ``technique``, perhaps in place.
+
+    Raises:
+        StageFailed: The technique changed nothing, or the network no longer gives outputs of its old shape.
+    """
+    before, shape = weights_digest(network), _output_shape(network, context.example)
+    changed: nn.Module = technique.apply(network, settings, context)
+    if weights_digest(changed) == before:
+        raise StageFailed(f"{technique.name} changed nothing with {settings}: the trial would repeat another")
+    if (after := _output_shape(changed, context.example)) != shape:
+        raise StageFailed(f"{technique.name} changed the output from {shape} to {after}")
+    return changed
 
 
 def _output_shape(network: nn.Module, example: torch.Tensor) -> tuple[int, ...]:

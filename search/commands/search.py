@@ -124,7 +124,7 @@ def _prepare(
     Raises:
         RequestError: The workload or the space does not suit this machine, or the study has other settings.
     """
-    environment, facts = runner.inspect(request.workload)
+    environment, facts = runner.inspect(request.workload, choices)
     settings = StudySettings(
         workload=request.workload,
         space=choices,

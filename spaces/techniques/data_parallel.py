@@ -31,7 +31,7 @@ class DataParallel(Technique):
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
-    def relevant(self, parameter: Parameter, earlier: Earlier) -> bool:
+    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         return earlier.model_changed
 
     def unsupported(

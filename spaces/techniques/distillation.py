@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from spaces.configuration import Scalar
+from spaces.environment import Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
 
@@ -22,10 +23,11 @@ class Distillation(Technique):
         low, high = (0, 1) if parameter.name == "distillation_weight" else (1, 100)
         return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
 
-    def relevant(self, parameter: Parameter, earlier: Earlier) -> bool:
+    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         if parameter.name == "distillation_weight":
             return earlier.model_changed
-        return earlier.model_changed and earlier.choices.get("distillation_weight", 0.0) != 0.0
+        distilled = earlier.model_changed and earlier.choices.get("distillation_weight", 0.0) != 0.0
+        return distilled and not environment.own_loss
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         return replace(subject, **{name: float(value) for name, value in settings.items()})

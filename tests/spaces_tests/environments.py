@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from spaces.environment import BackendFacts, Environment
+from spaces.environment import BackendFacts, Environment, ModelLimit
 
 BARE = Environment()
 
@@ -30,6 +30,9 @@ ENVIRONMENTS = {
         LAPTOP, missing={"nncf": "needs `pip install nncf`", "torch_pruning": "needs `pip install torch-pruning`"}
     ),
     "a model that cannot be pruned": replace(
-        LAPTOP, model_limits={"channel_pruning": "the model reshapes by a fixed size"}
+        LAPTOP,
+        model_limits=tuple(
+            ModelLimit({"channel_pruning": share}, "the model reshapes by a fixed size") for share in (0.25, 0.5, 0.75)
+        ),
     ),
 }

@@ -81,8 +81,8 @@ def only_earlier_choices_are_read(technique: Technique, order: Sequence[Techniqu
     for parameter, before in _with_earlier(technique, order):
         for choices in _histories(before):
             earlier = Earlier(_Watched(choices, {p.name for _, p in before}), model_changed=True)
-            technique.relevant(parameter, earlier)
             for environment in ENVIRONMENTS.values():
+                technique.relevant(parameter, earlier, environment)
                 for value in technique.choices(parameter, environment):
                     technique.unsupported(parameter, value, earlier, environment)
 

@@ -55,7 +55,7 @@ def reasons_against(configuration: Mapping[str, Scalar], environment: Environmen
     changed = False
     for technique, parameter in ((t, p) for t in all_techniques() for p in t.parameters):
         earlier = Earlier(dict(chosen), changed)
-        if technique.relevant(parameter, earlier) != (parameter.name in configuration):
+        if technique.relevant(parameter, earlier, environment) != (parameter.name in configuration):
             yield f"{parameter.name} is there and should not be, or the other way round"
         if parameter.name in configuration:
             value = chosen[parameter.name] = configuration[parameter.name]
@@ -63,8 +63,8 @@ def reasons_against(configuration: Mapping[str, Scalar], environment: Environmen
             reason = technique.unsupported(parameter, value, earlier, environment)
             if reason:
                 yield reason
-            if acts and technique.name in environment.model_limits:
-                yield environment.model_limits[technique.name]
+            if acts:
+                yield from (limit.reason for limit in environment.model_limits if limit.covers(chosen))
             yield from (environment.missing[one] for one in technique.needs if acts and one in environment.missing)
             changed = changed or (acts and technique.stage in CHANGES_THE_MODEL)
 

@@ -116,17 +116,17 @@ class LooksAhead(Sound):
 
 
 class LooksAheadForRelevance(Sound):
-    def relevant(self, parameter: Parameter, earlier: Earlier) -> bool:
+    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         return "runtime" not in earlier.choices
 
 
 class LooksAtItself(Sound):
-    def relevant(self, parameter: Parameter, earlier: Earlier) -> bool:
+    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         return earlier.choices.get("epochs_factor", 1) == 1
 
 
 class Misspells(Sound):
-    def relevant(self, parameter: Parameter, earlier: Earlier) -> bool:
+    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         return earlier.choices.get("student_widht", 1.0) != 1.0
 
 

@@ -124,7 +124,7 @@ def test_a_measurement_has_the_machine_to_itself(chains: Chains) -> None:
 def test_a_choice_wins_over_the_plan_of_the_workload(
     own: dict[str, Any], choice: dict[str, Any], field: str, wanted: float
 ) -> None:
-    space = make_space({**{name: "all" for name in choice}, "student_width": [0.5]}, MACHINE)
+    space = make_space({**dict.fromkeys(choice, "all"), "student_width": [0.5]}, MACHINE)
     chains = Chains(space, replace(FACTS, training={"epochs": 3, **own}), "digits", 0)
     candidate = Configuration({**space.baseline(), "student_width": 0.5, **choice})
     training = next(task for task in chains.chain(candidate) if task.stage == "training")

@@ -1,0 +1,96 @@
+"""What a search knows of the network before it draws: which changes fail on it, or change nothing."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from runners.executors import model_limits
+from runners.executors.model_limits import find_model_limits
+from runners.workload import Workload
+from runners.workloads.synthetic import WORKLOAD
+from spaces.configuration import Configuration, Scalar
+from spaces.environment import Environment
+from spaces.space_document import make_space
+from spaces.technique import ModelContext, Parameter, Stage, Technique
+
+CHOICES = {"student_width": [1.0, 0.5, 0.25], "channel_pruning": [0.0, 0.5]}
+
+
+def test_what_changes_nothing_for_this_network_is_never_drawn() -> None:
+    """Layers of 16 channels at a quarter of their width have the fewest that a layer keeps."""
+    limits = find_model_limits(WORKLOAD, Environment(), CHOICES)
+    assert [limit.choices for limit in limits] == [{"student_width": 0.25, "channel_pruning": 0.5}]
+    assert "removes none" in limits[0].reason
+    space = make_space(CHOICES, Environment(model_limits=limits))
+    drawn = {(c["student_width"], c["channel_pruning"]) for c in space.configurations()}
+    assert drawn == {(1.0, 0.0), (1.0, 0.5), (0.5, 0.0), (0.5, 0.5), (0.25, 0.0)}
+
+
+def test_limits_travel_as_json() -> None:
+    environment = Environment(model_limits=find_model_limits(WORKLOAD, Environment(), CHOICES), own_loss=True)
+    assert Environment.from_json(environment.to_json()) == environment
+
+
+class TwoParameters(Technique):
+    """Fails with the last value of its second parameter, with an `IndexError` of its own."""
+
+    name = "two_parameters"
+    stage = Stage.PRUNE
+    parameters = (Parameter("first", (0, 1), 0, "0 or 1"), Parameter("second", (0, 1, 2), 0, "0 to 2"))
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        factors = [(1.0, 0.9), (1.0, 0.8)]
+        scale = factors[0][int(settings["first"])] * factors[1][int(settings["second"])]
+        with torch.no_grad():
+            subject[0].weight.mul_(scale)
+        return subject
+
+
+def test_every_parameter_of_a_technique_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_limits, "all_techniques", lambda: (TwoParameters(),))
+    monkeypatch.setattr("spaces.space_document.all_techniques", lambda: (TwoParameters(),))
+    limits = find_model_limits(WORKLOAD, Environment())
+    assert [dict(limit.choices) for limit in limits] == [{"first": 0, "second": 2}, {"first": 1, "second": 2}]
+    assert all("fails on this network" in limit.reason and "IndexError" in limit.reason for limit in limits)
+
+
+def test_a_part_that_failed_is_not_tried_again_with_others() -> None:
+    def fixed() -> nn.Module:
+        class Fixed(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.first, self.last = nn.Conv2d(1, 16, 3), nn.Linear(16 * 36, 4)
+
+            def forward(self, images: torch.Tensor) -> torch.Tensor:
+                return self.last(self.first(images).reshape(len(images), 16 * 36))  # type: ignore[no-any-return]
+
+        return Fixed()
+
+    limits = find_model_limits(replace(WORKLOAD, model=fixed), Environment(), CHOICES)
+    assert [dict(limit.choices) for limit in limits] == [
+        {"channel_pruning": 0.5},
+        {"student_width": 0.5},
+        {"student_width": 0.25},
+    ]
+
+
+def test_a_temperature_is_not_drawn_for_a_loss_that_has_none() -> None:
+    choices = {"student_width": [0.5], "distillation_weight": [0.5], "distillation_temperature": [2.0, 4.0]}
+    drawn = [dict(c) for c in make_space(choices, Environment(own_loss=True)).configurations()]
+    assert len(drawn) == 1
+    assert "distillation_temperature" not in drawn[0]
+    assert len(list(make_space(choices, Environment()).configurations())) == 2
+
+
+def test_a_space_that_the_baseline_alone_is_in_has_nothing_to_try() -> None:
+    def never() -> Any:
+        raise AssertionError("no network is needed")
+
+    workload = Workload(name="none", model=never, data=lambda: {"train": (np.zeros((1, 1)), np.zeros(1))})
+    assert find_model_limits(workload, Environment(), {"student_width": [1.0]}) == ()
+    assert Configuration(make_space({}, Environment()).baseline())["student_width"] == 1.0

@@ -1,23 +1,20 @@
-"""Every backend of the folder keeps the contract, and the contract rejects backends that break it."""
+"""Every backend of the folder keeps the contract."""
 
 import copy
-import importlib.util
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from runners_tests.backends import backend_contract as contract
 
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.backend import Backend, Trained
 from runners.backends import all_backends, find_backend
-from runners.backends.eager import Eager
 from runners.lowering.onnx_export import export
 from runners.lowering.quantisation import quantise_int8
 from runners.machine.device import describe
@@ -28,7 +25,7 @@ from spaces.errors import RequestError
 from spaces.space_document import all_techniques
 from spaces.technique import Earlier
 
-CONTRACT = Path(__file__).with_name("backend_contract.py")
+CONTRACT = Path(contract.__file__)
 PAIRS = [(name, precision) for name, backend in all_backends().items() for precision in backend.precisions]
 # A program that loads torch takes seconds to start, and its loader is the same at every precision.
 RUN = [pair for pair in PAIRS if pair not in [("eager", "fp32"), ("torchscript", "fp32")]]
@@ -39,50 +36,6 @@ for name in ("search", "spaces", "runners", "dashboards"):
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-
-
-def _load_contract() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("backend_contract", CONTRACT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-contract = _load_contract()
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("backends")
-
-
-@pytest.fixture(scope="module")
-def inputs(place: Path) -> Any:
-    found = make_splits()["validation"][0]
-    np.save(place / "inputs.npy", found)
-    return found
-
-
-@pytest.fixture(scope="module")
-def network() -> torch.nn.Module:
-    """The synthetic network, trained for a second, so that its classes are clearly apart."""
-    torch.manual_seed(0)
-    module = make_network()
-    images, labels = (torch.from_numpy(array) for array in make_splits()["train"])
-    optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
-    for _ in range(40):
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(module(images), labels).backward()
-        optimizer.step()
-    return module.eval()
-
-
-@pytest.fixture(scope="module")
-def reference(network: torch.nn.Module, inputs: Any) -> Any:
-    with torch.inference_mode():
-        return network(torch.from_numpy(inputs)).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -252,107 +205,6 @@ def test_a_shipped_program_that_answers_otherwise_is_an_error(
         find_backend("eager").ship(lowered["eager", "fp32"], tmp_path, build, inputs[:1])
 
 
-def test_a_network_without_anything_to_quantise_is_an_error(inputs: Any, tmp_path: Path) -> None:
-    class OnlyMeans(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.cos(x).flatten(1)
-
-    export(OnlyMeans().eval(), inputs[:1], tmp_path / "plain.onnx")
-    with pytest.raises(StageFailed, match="no operation to quantise"):
-        quantise_int8(tmp_path / "plain.onnx", inputs[:4], tmp_path / "int8.onnx")
-
-
-def test_quantising_prints_nothing(
-    onnx_files: dict[str, Path], inputs: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    quantise_int8(onnx_files["fp32"], inputs[:4], tmp_path / "int8.onnx")
-    export(make_network().eval(), inputs[:1], tmp_path / "plain.onnx")
-    assert capfd.readouterr().out == ""
-
-
-def test_the_older_exporter_steps_in_with_the_reason(inputs: Any, tmp_path: Path) -> None:
-    class Branches(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return (x * 2 if x.sum() > -1e9 else x).flatten(1)
-
-    reason = export(Branches().eval(), inputs[:1], tmp_path / "plain.onnx")
-    assert reason
-    assert "\n" not in reason
-    assert (tmp_path / "plain.onnx").exists()
-
-
-def test_a_network_that_no_exporter_can_write_is_an_error(inputs: Any, tmp_path: Path) -> None:
-    class Refuses(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            raise RuntimeError("not today")
-
-    with pytest.raises(StageFailed, match="not today"):
-        export(Refuses().eval(), inputs[:1], tmp_path / "plain.onnx")
-
-
 def test_an_unknown_backend_is_named_beside_those_that_exist() -> None:
     with pytest.raises(RequestError, match=r"unknown backend 'tflite'; allowed are eager"):
         find_backend("tflite")
-
-
-class Specimen(Eager):
-    """A backend that spoils the answers of eager in one way."""
-
-    def __init__(self, spoil: Any) -> None:
-        self.spoil = spoil
-
-    def open(self, *arguments: Any, **named: Any) -> Any:
-        return self.spoil(super().open(*arguments, **named))
-
-
-class IgnoresPrecision(Eager):
-    """A backend that lowers everything to fp32."""
-
-    def lower(self, trained: Trained, folder: Path) -> None:
-        super().lower(replace(trained, precision="fp32"), folder)
-
-
-def _overwrites(predict: Any) -> Any:
-    buffers: dict[int, Any] = {}
-
-    def spoiled(inputs: Any) -> Any:
-        buffer = buffers.setdefault(len(inputs), np.zeros((len(inputs), 4), np.float32))
-        buffer[:] = predict(inputs)
-        return buffer
-
-    return spoiled
-
-
-SPECIMENS = [
-    pytest.param(Specimen(lambda predict: predict), "fp32", None, id="faithful"),
-    pytest.param(Specimen(lambda predict: predict), "bf16", None, id="faithful-bf16"),
-    pytest.param(Specimen(lambda p: lambda x: p(x)[..., None]), "fp32", "shape", id="shape"),
-    pytest.param(Specimen(lambda p: lambda x: p(x[:1])), "fp32", "shape", id="one-row-only"),
-    pytest.param(Specimen(lambda p: lambda x: p(x).astype(np.float64)), "fp32", "float64", id="dtype"),
-    pytest.param(Specimen(lambda p: lambda x: p(x) * 1.01), "fp32", "away from eager", id="inexact"),
-    pytest.param(Specimen(lambda p: lambda x: p(x)[:, ::-1].copy()), "bf16", "agrees", id="wrong-classes"),
-    pytest.param(Specimen(_overwrites), "fp32", "overwrote", id="overwrites"),
-    pytest.param(
-        Specimen(lambda p: lambda x: p(x) + np.float32(len(x) == 1)), "fp32", "batch size", id="batch-dependent"
-    ),
-    pytest.param(IgnoresPrecision(), "bf16", "precision is ignored", id="ignores-precision"),
-]
-
-
-@pytest.mark.parametrize(("specimen", "precision", "complaint"), SPECIMENS)
-def test_the_contract_rejects_a_broken_backend_and_only_that(
-    specimen: Backend,
-    precision: str,
-    complaint: str | None,
-    network: torch.nn.Module,
-    inputs: Any,
-    reference: Any,
-    tmp_path: Path,
-) -> None:
-    specimen.lower(Trained(network, lambda: tmp_path, inputs[:1], precision), tmp_path)
-    found = contract.collect(specimen.open(tmp_path, threads=1, batch=1, build=make_network), inputs)
-    if complaint is None:
-        contract.check(found, reference, precision)
-    else:
-        with pytest.raises(AssertionError, match=complaint):
-            contract.check(found, reference, precision)

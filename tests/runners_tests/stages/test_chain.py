@@ -1,4 +1,4 @@
-"""Chains of stages: what decides a key, what shares work, what each stage asks for."""
+"""Chains of stages: what shares work, and what each stage asks for."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,7 +9,6 @@ from spaces_tests.environments import ENVIRONMENTS
 
 from runners.runner import StageTask, WorkloadFacts
 from runners.stages.chain import Chains
-from runners.stages.keys import STAGE_VERSIONS, stage_key
 from spaces.axis import Axis
 from spaces.configuration import Configuration, Scalar
 from spaces.environment import BackendFacts, Environment
@@ -156,29 +155,6 @@ def test_weights_from_an_accelerator_are_not_taken_for_those_from_a_processor() 
         tasks = [next(task for task in chain if task.stage == stage) for chain in chains]
         assert len({task.key for task in tasks}) == 3
         assert [settings(task)["autocast"] for task in tasks] == ["bf16", "fp32", "bf16"]
-
-
-def test_everything_that_decides_a_result_changes_its_key(chains: Chains, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = chains.chain(chains.space.baseline())[0]
-    keys = {
-        stage_key(task, "f"),
-        stage_key(task, "g"),
-        stage_key(replace(task, seed=1), "f"),
-        stage_key(replace(task, settings={**task.settings, "pretrained": True}), "f"),
-        stage_key(replace(task, inputs={"parent": "x"}), "f"),
-        stage_key(replace(task, stage="lowering"), "f"),
-    }
-    monkeypatch.setitem(STAGE_VERSIONS, "teacher", 99)
-    keys.add(stage_key(task, "f"))
-    monkeypatch.setattr("runners.stages.keys.library_versions", lambda: {"torch": "0"})
-    keys.add(stage_key(task, "f"))
-    assert len(keys) == 8
-
-
-def test_what_does_not_decide_a_result_does_not_change_its_key(chains: Chains) -> None:
-    task = chains.chain(chains.space.baseline())[0]
-    other = replace(task, cpus=9, configuration='{"x":1}', key="other")
-    assert stage_key(task, "f") == stage_key(other, "f")
 
 
 def test_the_final_measurement_is_another_than_the_one_in_the_search(chains: Chains) -> None:

@@ -1,0 +1,42 @@
+"""A trained network and its inputs, from which the backends lower."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from runners.workloads.synthetic import make_network, make_splits
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("backends")
+
+
+@pytest.fixture(scope="module")
+def inputs(place: Path) -> Any:
+    found = make_splits()["validation"][0]
+    np.save(place / "inputs.npy", found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    """The synthetic network, trained for a second, so that its classes are clearly apart."""
+    torch.manual_seed(0)
+    module = make_network()
+    images, labels = (torch.from_numpy(array) for array in make_splits()["train"])
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
+    for _ in range(40):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(module(images), labels).backward()
+        optimizer.step()
+    return module.eval()
+
+
+@pytest.fixture(scope="module")
+def reference(network: torch.nn.Module, inputs: Any) -> Any:
+    with torch.inference_mode():
+        return network(torch.from_numpy(inputs)).numpy()

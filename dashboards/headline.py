@@ -30,8 +30,7 @@ def headline(document: Document, within: float = 0.01) -> str:
     if best is None:
         closest = max(others, key=lambda member: member["measurement"]["accuracy"])
         return f"no faster trial is {margin}; the closest is {_summary(closest, baseline)}"
-    lowest_speedup, _ = interval_of(best, "speedup") or (best["measurement"]["speedup"], None)
-    if lowest_speedup <= 1 + resolution(document):
+    if not is_faster(best, document):
         return f"no trial {margin} is significantly faster; the fastest is {_summary(best, baseline)}"
     unstable = f"; unstable: {instability(best)}" if instability(best) else ""
     return f"fastest {margin}: {_summary(best, baseline)}{_ties(best, baseline)}{unstable}"
@@ -48,6 +47,12 @@ def fastest_within(document: Document, within: float = 0.01) -> Member | None:
     lowest = baseline["measurement"]["accuracy"] - within - _ROUNDING
     near = [member for member in members(document) if member["measurement"]["accuracy"] >= lowest]
     return next((member for member in near if not instability(member)), near[0] if near else None)
+
+
+def is_faster(member: Member, document: Document) -> bool:
+    """Whether a member of the front is significantly faster than the baseline."""
+    lowest, _ = interval_of(member, "speedup") or (member["measurement"]["speedup"], None)
+    return bool(lowest > 1 + resolution(document))
 
 
 def _summary(member: Member, baseline: Member) -> str:

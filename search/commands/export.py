@@ -22,6 +22,7 @@ from runners.measuring.opening import Artifact
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
+from search.commands.hints import after_export, resume_command
 from search.commands.options import parse_option
 from search.commands.studies import document_of, open_study
 from search.commands.terminal import report_waiting
@@ -76,8 +77,9 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
     console.print(f"exporting trial {trial['trial']} of {options.study} and checking its claims in a fresh process")
     for warning in warnings_of(trial):
         console.print(f"! trial {trial['trial']}: {warning}")
+    resume = resume_command(options.study, locations)
     with store.in_use(f"export of {options.study}"):
-        model = _exported_model(study, document, trial, _artifact(study, document, trial["trial"], store))
+        model = _exported_model(study, document, trial, _artifact(study, document, trial["trial"], store, resume))
         check = partial(require_claims, waiting=report_waiting)
         write_exported_folder(to, model, check=check, waiting=report_waiting)
     if options.register:
@@ -91,7 +93,7 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
         return
     speed, accuracy = times(measurement["speedup"]), percent(measurement["accuracy"])
     console.print(f"wrote {to}: {speed}x at {accuracy}; its claims hold")
-    console.print(f"next:\n  python {to}/predict.py\n  frontrunner verify {to}", highlight=False)
+    console.print("\n  ".join(["next:", *after_export(to)]), highlight=False)
 
 
 def pick_trial(document: Mapping[str, Any], trials: Sequence[Trial], pick: str, bounds: Sequence[Constraint]) -> Trial:
@@ -158,12 +160,12 @@ def _knee(document: Mapping[str, Any], members: Sequence[Trial]) -> Trial:
     return members[int(np.linalg.norm(scaled, axis=1).argmin())]
 
 
-def _artifact(study: optuna.Study, document: Mapping[str, Any], number: int, store: StageStore) -> Path:
-    """The folder in the stage store with the lowered model of a trial."""
+def _artifact(study: optuna.Study, document: Mapping[str, Any], number: int, store: StageStore, resume: str) -> Path:
+    """The folder in the stage store with the lowered model of a trial; the command ``resume`` makes it again."""
     entry = store.get(study.get_trials(deepcopy=False)[number].user_attrs[STAGES]["lowering"])
     if entry is None:
         on_front = any(member["trial"] == number for member in document["front"])
-        how = f"`frontrunner resume {study.study_name}`" if on_front else "a search under another name"
+        how = f"`{resume}`" if on_front else "a search under another name"
         raise WorkFailed(
             f"the artifact of trial {number} is no longer in the stage store {store}; {how} builds it again"
         )

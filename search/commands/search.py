@@ -22,6 +22,7 @@ from runners.stages.chain import Chains
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import check_workload_reference
+from search.commands.hints import after_search, front_command, resume_command
 from search.commands.studies import open_study
 from search.commands.terminal import print_front
 from search.driver.driver import Driver
@@ -83,13 +84,13 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
             objectives = find_objectives(request.objectives)
             search = SearchContext(study, runner, chains, objectives, request.constraints, observers)
             driver = _make_driver(request, search, earlier, started)
-            with _status_recorded(study, tracker, progress):
+            with _status_recorded(study, tracker, progress, resume_command(study.study_name, locations)):
                 progress.started(request.trial_limit, sum(trial.state != "running" for trial in records(study)))
                 driver.run()
                 measure_front(search)
             document = front_document(study, tracker.run_ids())
             keep_artifacts(search, [member["trial"] for member in document["front"]], store)
-    return _print_result(study, document, request.constraints, as_json=as_json)
+    return _print_result(study, document, request, as_json=as_json)
 
 
 def resume_search(
@@ -164,8 +165,15 @@ def _open_tracker(study: str, workload: str, locations: Locations) -> Tracker:
 
 
 @contextmanager
-def _status_recorded(study: optuna.Study, tracker: Tracker, progress: Progress) -> Iterator[None]:
-    """Record in the study and in MLflow that the search runs, and at the end of the block how it ended."""
+def _status_recorded(study: optuna.Study, tracker: Tracker, progress: Progress, resume: str) -> Iterator[None]:
+    """Record in the study and in MLflow that the search runs, and at the end of the block how it ended.
+
+    Args:
+        study: The study.
+        tracker: Sends the status to MLflow.
+        progress: Shows the command ``resume`` where the search is interrupted.
+        resume: The command that continues the study.
+    """
     status = "failed"
     try:
         study.set_user_attr(STATUS, "running")
@@ -174,7 +182,7 @@ def _status_recorded(study: optuna.Study, tracker: Tracker, progress: Progress) 
         status = "finished"
     except KeyboardInterrupt:
         status = "interrupted"
-        progress.note(f"interrupted; `frontrunner resume {study.study_name}` continues")
+        progress.note(f"interrupted; `{resume}` continues")
         raise
     finally:
         study.set_user_attr(STATUS, status)
@@ -215,7 +223,7 @@ def _short(workload: str | Mapping[str, Any]) -> str:
 
 
 def _print_result(
-    study: optuna.Study, document: dict[str, Any], constraints: Sequence[Constraint], *, as_json: bool
+    study: optuna.Study, document: dict[str, Any], request: StudyRequest, *, as_json: bool
 ) -> dict[str, Any]:
     """Print the front document and return it.
 
@@ -225,11 +233,10 @@ def _print_result(
     if as_json:
         print(json.dumps(document, allow_nan=False))
     if not document["front"]:
-        raise WorkFailed(_nothing_feasible(study, constraints))
+        every = front_command(study.study_name, request.locations)
+        raise WorkFailed(f"{_nothing_feasible(study, request.constraints)}. All trials are kept: `{every}`")
     if not as_json:
-        name = study.study_name
-        export = f'frontrunner export {name} --to exported --pick fastest --within "accuracy_drop<=0.01"'
-        print_front(document, ["frontrunner ui", export, f"frontrunner front {name} --all"])
+        print_front(document, after_search(document, request.locations))
     return document
 
 
@@ -241,7 +248,4 @@ def _nothing_feasible(study: optuna.Study, constraints: Sequence[Constraint]) ->
         for constraint in constraints
         if constraint.violation(measurement) > 0
     )
-    return (
-        f"no trial satisfies every constraint; the nearest, trial {closest.number}, misses {missed}. "
-        f"All trials are kept: `frontrunner front {study.study_name} --all`"
-    )
+    return f"no trial satisfies every constraint; the nearest, trial {closest.number}, misses {missed}"

@@ -1,0 +1,78 @@
+"""Commands that could come next, as they can be pasted into a shell: with the options that find the study again."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dashboards.front_rows import instability, members
+from dashboards.headline import fastest_within, is_faster
+from search.request.locations import DEFAULT, Locations
+from spaces.credentials import without_credentials
+
+SPEEDS = ("speedup", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "throughput_per_s")
+"""Objectives that a trial is better in where it is faster."""
+NOTHING_FASTER = "nothing to export: no trial of the front is significantly faster than the model as it is"
+
+
+def resume_command(study: str, locations: Locations) -> str:
+    """The command that continues ``study``; it remembers its tracking and its stage store by itself."""
+    address = [] if locations.address is None else ["--address", locations.address]
+    return shlex.join(["frontrunner", "resume", study, *_found_by(locations), *address])
+
+
+def front_command(study: str, locations: Locations) -> str:
+    """The command that shows all trials of ``study``."""
+    return shlex.join(["frontrunner", "front", study, "--all", *_found_by(locations)])
+
+
+def export_command(study: str, locations: Locations, *picked: str) -> str:
+    """The command that exports the trial of ``study`` that the options ``picked`` name."""
+    return shlex.join(["frontrunner", "export", study, "--to", "exported", *picked, *_found_by(locations)])
+
+
+def after_search(document: Mapping[str, Any], locations: Locations) -> list[str]:
+    """What could come after a search whose front document is ``document``, a line each."""
+    study = document["study"]
+    picked = _worth_exporting(document)
+    export = export_command(study, locations, *picked) if picked else NOTHING_FASTER
+    return [_see_runs(locations), export, front_command(study, locations)]
+
+
+def after_export(folder: Path) -> list[str]:
+    """What could come after ``folder`` was exported, a line each."""
+    return [shlex.join(["python", str(folder / "predict.py")]), shlex.join(["frontrunner", "verify", str(folder)])]
+
+
+def _found_by(locations: Locations) -> list[str]:
+    """The options by which a command finds the study, those with default values left out; no password is shown."""
+    home, storage = locations.folder.path, locations.storage
+    given = [] if locations.home is None and home == Path(DEFAULT).absolute() else ["--home", str(home)]
+    return given if storage is None else [*given, "--storage", without_credentials(storage)]
+
+
+def _see_runs(locations: Locations) -> str:
+    """How the runs are seen that MLflow has."""
+    uri = without_credentials(locations.tracking)
+    if locations.tracking == locations.folder.tracking:
+        return shlex.join(["frontrunner", "ui", *_found_by(Locations(locations.home))])
+    if uri.startswith(("http://", "https://")):
+        return f"open {shlex.quote(uri)}"
+    return shlex.join(["mlflow", "server", "--backend-store-uri", uri])
+
+
+def _worth_exporting(document: Mapping[str, Any]) -> list[str]:
+    """Options that pick the fastest trial within one accuracy point, else the most accurate that is faster, or none.
+
+    Where speed was no objective and no trial is faster, they pick the knee of the front.
+    """
+    best = fastest_within(document)
+    if best is not None and is_faster(best, document):
+        if instability(best):  # the stable baseline would be picked in its place
+            return ["--pick", str(best["trial"])]
+        return ["--pick", "fastest", "--within", "accuracy_drop<=0.01"]
+    faster = [member for member in members(document) if is_faster(member, document)]
+    if not faster:
+        about_speed = any(objective["name"] in SPEEDS for objective in document["objectives"])
+        return ["--pick", "knee"] if members(document) and not about_speed else []
+    return ["--pick", str(max(faster, key=lambda member: member["measurement"]["accuracy"])["trial"])]

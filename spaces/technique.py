@@ -1,7 +1,7 @@
 """The contract of a technique: its parameters, when a value is unsupported and why, and what it changes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -69,10 +69,12 @@ class ModelContext:
     Attributes:
         example: Input batch of one, a tensor of shape ``(1, *input_shape)``.
         seed: Seed of all random numbers.
+        initial: Makes the workload's network with new initial weights.
     """
 
     example: Any
     seed: int
+    initial: Callable[[], Any]
 
 
 class Technique(ABC):

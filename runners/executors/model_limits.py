@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import torch
 
-from runners.stages.transforming import change_network
+from runners.stages.transforming import change_network, initial_network
 from runners.workload import Workload
 from spaces.configuration import Scalar
 from spaces.environment import Environment, ModelLimit
@@ -67,11 +68,11 @@ def _combinations(environment: Environment, choices: Mapping[str, Any] | None) -
 
 def _failure(workload: Workload, changes: Changes) -> str | None:
     """Why ``changes`` cannot be made to a new network, or None."""
-    example = torch.from_numpy(workload.example())
+    context = ModelContext(torch.from_numpy(workload.example()), 0, partial(initial_network, workload))
     network = workload.model().eval()
     try:
         for technique, settings in changes:
-            network = change_network(network, technique, settings, ModelContext(example, seed=0))
+            network = change_network(network, technique, settings, context)
     except WorkFailed as error:
         return in_one_line(error, limit=200)
     except Exception as error:

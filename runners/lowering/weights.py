@@ -32,7 +32,7 @@ def save_network(module: nn.Module, folder: Path) -> None:
     """Write ``weights.safetensors`` and ``architecture.json`` into ``folder``.
 
     Every parameter and buffer is kept, those that ``state_dict`` leaves out too, since pruning changes them as
-    well. A tensor that several layers share is written once.
+    well. A tensor that several layers share is written once. Which parameters are frozen is kept too.
     """
     first_name: dict[int, str] = {}
     shared: dict[str, str] = {}
@@ -45,7 +45,11 @@ def save_network(module: nn.Module, folder: Path) -> None:
         else:
             shared[name] = kept
     save_file(unique, folder / WEIGHTS)
-    architecture = {"layers": {name: _sizes(layer) for name, layer in module.named_modules()}, "shared": shared}
+    architecture = {
+        "layers": {name: _sizes(layer) for name, layer in module.named_modules()},
+        "shared": shared,
+        "frozen": [name for name, parameter in module.named_parameters() if not parameter.requires_grad],
+    }
     (folder / ARCHITECTURE).write_text(json.dumps(architecture, indent=1, sort_keys=True), encoding="utf-8")
 
 
@@ -65,6 +69,8 @@ def load_network(build: Callable[[], Any], folder: Path) -> nn.Module:
     names = [name for name, _ in _tensors(module)]
     _require_same(names, {*saved, *architecture["shared"]}, "tensor")
     _set_tensors(module, saved, architecture["shared"])
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name not in architecture["frozen"])
     return module.eval()
 
 
@@ -127,6 +133,7 @@ def _read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         architecture = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
         saved = load_file(folder / WEIGHTS)
-        return saved, {"layers": dict(architecture["layers"]), "shared": dict(architecture["shared"])}
+        parts = {"layers": dict, "shared": dict, "frozen": frozenset}
+        return saved, {name: kind(architecture[name]) for name, kind in parts.items()}
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise StageFailed(f"the weights in {folder} cannot be read ({in_one_line(error)})") from error

@@ -8,8 +8,8 @@ from runners.runner import StageTask
 
 STAGE_VERSIONS = {
     "teacher": 2,
-    "transforming": 1,
-    "training": 2,
+    "transforming": 2,
+    "training": 3,
     "settling": 1,
     "quantising": 1,
     "lowering": 1,

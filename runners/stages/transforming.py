@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from runners.lowering.weights import load_network, save_network, weights_digest
 from runners.measuring.footprint import count_macs, count_parameters
 from runners.runner import StageFailed
 from runners.stages.job import StageJob
+from runners.workload import Workload
 from spaces.configuration import Scalar
 from spaces.space_document import all_techniques
 from spaces.technique import ModelContext, Technique
@@ -28,7 +30,8 @@ def run(job: StageJob) -> dict[str, Any]:
     technique = next(t for t in all_techniques() if t.name == name)
     network = load_network(job.workload.model, job.parent.folder)
     example = torch.from_numpy(job.workload.example())
-    network = change_network(network, technique, settings, ModelContext(example, job.task.seed))
+    context = ModelContext(example, job.task.seed, partial(initial_network, job.workload))
+    network = change_network(network, technique, settings, context)
     save_network(network, job.folder)
     macs, parameters = count_macs(network, job.workload.example()), count_parameters(network)
     return replace(job.figures, macs=macs, parameters=parameters).to_json()
@@ -49,6 +52,22 @@ def change_network(
     if (after := _output_shape(changed, context.example)) != shape:
         raise StageFailed(f"{technique.name} changed the output from {shape} to {after}")
     return changed
+
+
+def initial_network(workload: Workload) -> nn.Module:
+    """A new network of ``workload`` with new initial weights.
+
+    Those of a pretrained model are drawn anew, layer by layer, as torch draws them; what is no layer of torch's keeps
+    its pretrained values.
+    """
+    network: nn.Module = workload.model()
+    if workload.pretrained:
+        network.requires_grad_(True)
+        for layer in network.modules():
+            reset = getattr(layer, "reset_parameters", None)
+            if reset is not None:
+                reset()
+    return network
 
 
 def _output_shape(network: nn.Module, example: torch.Tensor) -> tuple[int, ...]:

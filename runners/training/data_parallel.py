@@ -2,6 +2,10 @@
 
 Where there are enough accelerators each process has one of its own, and they communicate by its own backend, such as
 NCCL. Otherwise they communicate by gloo, on the processor or on accelerators that they share, which NCCL refuses.
+
+Batch normalisation in training uses the statistics of each process's own share of the batch, and the running statistics
+kept are those of the first process, as in `torch.nn.parallel.DistributedDataParallel`. (`torch.nn.SyncBatchNorm` needs
+accelerators.) So a network with it gets other weights from two processes than from one with the same batch size.
 """
 
 import tempfile

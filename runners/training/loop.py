@@ -100,12 +100,14 @@ def _loss(workload: Workload, level: Level, outputs: Tensor, targets: Tensor, so
         return hard
     if workload.loss is not None:
         return (1 - weight) * hard + weight * functional.mse_loss(outputs, soft.float())
-    matched = functional.kl_div(
+    divergence = functional.kl_div(
         functional.log_softmax(outputs / temperature, dim=1),
         functional.log_softmax(soft.float() / temperature, dim=1),
-        reduction="batchmean",
+        reduction="none",
         log_target=True,
     )
+    # Summed over the classes and averaged over images and positions, as cross-entropy is.
+    matched = divergence.sum(dim=1).mean()
     # The gradients of soft targets shrink with the square of the temperature (Hinton et al., section 2).
     return (1 - weight) * hard + weight * temperature**2 * matched
 

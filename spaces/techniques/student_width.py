@@ -1,6 +1,7 @@
 """Student width: the teacher's architecture with a fraction of its channels, trained from new weights."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spaces.configuration import Scalar
@@ -10,8 +11,8 @@ from spaces.technique import ModelContext, Parameter, Stage, Technique
 class StudentWidth(Technique):
     """Width multiplier (Howard et al., arXiv 1704.04861) of every prunable layer, with new initial weights.
 
-    The narrower network is made from the teacher by its dependency graph (Fang et al., arXiv 2301.12900), so the
-    workload needs no constructor that takes a width.
+    The narrower network is cut from a new one of the workload by its dependency graph (Fang et al., arXiv 2301.12900),
+    so the workload needs no constructor that takes a width, and the student starts as its class starts.
     """
 
     name = "student_width"
@@ -31,11 +32,26 @@ class StudentWidth(Technique):
 
         assert context is not None
         torch.manual_seed(context.seed)
-        slim(subject, context.example, keep=float(settings["student_width"]), criterion="random")
-        for module in subject.modules():
-            if hasattr(module, "reset_parameters"):
-                module.reset_parameters()
-        return subject
+        student = context.initial()
+        before = {name: parameter.shape for name, parameter in student.named_parameters()}
+        slim(student, context.example, keep=float(settings["student_width"]), criterion="random")
+        for name, parameter in student.named_parameters():
+            if parameter.shape != before[name]:
+                _start_anew(parameter, before[name])
+        return student
+
+
+def _start_anew(parameter: Any, before: Sequence[int]) -> None:
+    """Let a cut parameter be trained, and give the outputs of its layer the variance that they had with all inputs.
+
+    Initial weights have a variance in proportion to 1 / fan-in for that reason (He et al., arXiv 1502.01852).
+    """
+    import torch
+
+    parameter.requires_grad_(True)
+    if parameter.dim() > 1:
+        with torch.no_grad():
+            parameter.mul_(math.sqrt(math.prod(before[1:]) / math.prod(parameter.shape[1:])))
 
 
 TECHNIQUE = StudentWidth()

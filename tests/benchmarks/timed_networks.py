@@ -56,7 +56,7 @@ def student() -> Call:
     """A call of the narrow student, lowered, one thread, one image. Its weights are new: they take the same time."""
     example, backend = WORKLOAD.example(), find_backend(RUNTIME)
     network = TECHNIQUE.apply(
-        WORKLOAD.model(), {"student_width": WIDTH}, ModelContext(torch.from_numpy(example), 0)
+        WORKLOAD.model(), {"student_width": WIDTH}, ModelContext(torch.from_numpy(example), 0, WORKLOAD.model)
     ).eval()
     with tempfile.TemporaryDirectory() as name:
         exported, folder = Path(name) / "exported.onnx", Path(name) / "artifact"

@@ -188,7 +188,7 @@ def _apply(technique: Technique, settings: Mapping[str, Scalar]) -> tuple[Any, A
     if technique.stage not in CHANGES_THE_MODEL:
         plan = _plan(technique.stage, LAPTOP)
         return plan, technique.apply(plan, settings, None)
-    context = ModelContext(_example(), seed=3)
+    context = ModelContext(_example(), seed=3, initial=make_network)
     return _network(), technique.apply(_network(), settings, context)
 
 

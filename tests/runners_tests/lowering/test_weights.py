@@ -118,6 +118,24 @@ def test_frozen_weights_stay_frozen_and_the_layout_stays(tmp_path: Path) -> None
     assert not found.blocks[1].first.weight.is_contiguous()
 
 
+def test_what_was_unfrozen_when_saved_is_trained_though_the_class_freezes_it(tmp_path: Path) -> None:
+    def build() -> nn.Module:
+        network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+        network[0].requires_grad_(False)
+        return network
+
+    network = build()
+    network[0].weight.requires_grad_(True)  # type: ignore[index, union-attr, operator]
+    save_network(network, tmp_path)
+    found = load_network(build, tmp_path)
+    assert {name: p.requires_grad for name, p in found.named_parameters()} == {
+        "0.weight": True,
+        "0.bias": False,
+        "1.weight": True,
+        "1.bias": True,
+    }
+
+
 def test_a_loaded_network_trains(tmp_path: Path) -> None:
     save_network(make_network(), tmp_path)
     found = load_network(make_network, tmp_path).train()

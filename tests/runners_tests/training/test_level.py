@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import torch
 from runners_tests.small_workload import write_small_workload
+from torch import nn
+from torch.func import functional_call
 
 from runners.lowering.weights import load_network, save_network
 from runners.runner import StageFailed
 from runners.training.data_parallel import train_in_parallel
 from runners.training.level import MOMENTUM, train_level
+from runners.training.loop import train
 from runners.training.settings import Level, LevelFolders, TrainingSettings
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
@@ -98,6 +101,43 @@ def test_two_workers_give_the_weights_of_one_with_all_the_images(tmp_path: Path)
     expected, found = tensors(plain, one), tensors(plain, two)
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=0, atol=1e-4)
+
+
+class InShares(nn.Module):
+    """What two workers do in training, in one process: each has every other image, and the first's statistics stay."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        others = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
+        outputs = self.network(images[0::2]), functional_call(self.network, others, images[1::2])
+        return torch.stack(outputs, dim=1).flatten(0, 1)
+
+
+def test_batch_normalisation_in_two_workers_uses_the_statistics_of_each_share(tmp_path: Path) -> None:
+    (tmp_path / "normalised.py").write_text(
+        "from torch import nn\n"
+        "from runners.workload import Workload\n"
+        "from runners.workloads.synthetic import make_splits\n"
+        "def make_network():\n"
+        "    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4))\n"
+        "WORKLOAD = Workload('normalised', make_network, make_splits)\n"
+    )
+    reference = f"{tmp_path / 'normalised.py'}:WORKLOAD"
+    normalised, start, two = resolve(reference), tmp_path / "start", tmp_path / "two"
+    for folder in (start, two):
+        folder.mkdir()
+    network = normalised.model()
+    save_network(network, start)
+    train_in_parallel(
+        reference, level(normalised, 0, 1, epochs=1, workers=2), LevelFolders(start, None, two), threads=1
+    )
+    train(InShares(network), normalised, level(normalised, 0, 1, epochs=1))
+    found = tensors(normalised, two)
+    for name, expected in network.state_dict().items():
+        torch.testing.assert_close(found[name], expected, rtol=0, atol=1e-4)
 
 
 def test_momentum_lies_between_levels_alone_and_all_is_tensors_or_json(workload: Workload, start: Path) -> None:

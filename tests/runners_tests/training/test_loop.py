@@ -1,0 +1,37 @@
+"""The loss of a training: labels and soft targets."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from runners.training.loop import _loss
+from runners.training.settings import Level, TrainingSettings
+from runners.workloads.synthetic import WORKLOAD
+from spaces.plans import TrainingPlan
+
+LEVEL = Level.whole(TrainingSettings(TrainingPlan(distillation_weight=0.7, distillation_temperature=3.0)), seed=0)
+
+
+def test_soft_targets_weigh_the_same_beside_the_labels_of_dense_outputs() -> None:
+    """The loss of (n, classes, height, width) is that of all positions as (n * height * width, classes)."""
+    generator = torch.Generator().manual_seed(0)
+    outputs, soft = (torch.randn(4, 3, 5, 6, generator=generator) for _ in range(2))
+    labels = torch.randint(3, (4, 5, 6), generator=generator)
+
+    def rows(images: Tensor) -> Tensor:
+        return images.movedim(1, -1).reshape(-1, 3)
+
+    dense = _loss(WORKLOAD, LEVEL, outputs, labels, soft)
+    flat = _loss(WORKLOAD, LEVEL, rows(outputs), labels.reshape(-1), rows(soft))
+    torch.testing.assert_close(dense, flat)
+
+
+def test_a_loss_of_the_users_own_gives_the_same_training_at_every_temperature() -> None:
+    own = replace(WORKLOAD, loss=torch.nn.functional.mse_loss)
+    outputs, targets, soft = torch.randn(3, 8, 2, generator=torch.Generator().manual_seed(0)).unbind()
+    warm, cold = (
+        Level.whole(TrainingSettings(replace(LEVEL.settings.plan, distillation_temperature=value)), seed=0)
+        for value in (1.0, 8.0)
+    )
+    assert torch.equal(_loss(own, warm, outputs, targets, soft), _loss(own, cold, outputs, targets, soft))

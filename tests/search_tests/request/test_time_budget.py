@@ -1,4 +1,4 @@
-"""``--time-budget`` and ``--sampler``: what is asked for, what a study that goes on keeps of it."""
+"""``--time-budget`` and ``--sampler``: their requests, and the request with which a study is resumed."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from search.study.study import StudySettings, make_study
 from spaces.errors import RequestError
 
 
-def test_a_time_budget_alone_looks_for_the_fastest_above_a_bar_in_any_number_of_trials() -> None:
+def test_a_time_budget_alone_asks_for_the_fastest_accurate_model_in_any_number_of_trials() -> None:
     request = merge({}, {"time_budget": "5m"})
     assert request.time_budget == 300.0
     assert request.objectives == BUDGET_OBJECTIVES
@@ -31,7 +31,7 @@ def test_without_a_time_budget_the_number_of_trials_holds() -> None:
 
 
 @pytest.mark.parametrize("from_file", [True, False])
-def test_whatever_else_is_asked_for_wins_over_what_a_time_budget_is_for(from_file: bool) -> None:
+def test_other_settings_override_the_defaults_of_a_time_budget(from_file: bool) -> None:
     asked: dict[str, Any] = {"time_budget": "90s", "trials": 7, "objectives": ["macs"], "constraints": ["macs<=9"]}
     request = merge(asked, {}) if from_file else merge({}, asked)
     assert request.trial_limit == 7
@@ -65,12 +65,12 @@ def test_a_study_file_may_give_both(tmp_path: Path) -> None:
         ({"from_study": "a b"}, r"^--from 'a b': give a name of letters"),
     ],
 )
-def test_what_is_wrong_is_one_sentence_that_names_the_flag(flags: dict[str, Any], sentence: str) -> None:
+def test_a_wrong_option_is_one_sentence_that_names_it(flags: dict[str, Any], sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
         merge({}, flags)
 
 
-def test_a_sampler_in_a_file_that_there_is_not_names_the_line(tmp_path: Path) -> None:
+def test_an_unknown_sampler_in_a_file_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text("study: a\nsampler: [tpe]\n")
     with pytest.raises(RequestError, match=r"study\.yaml:2: sampler tpe: unknown sampler; allowed are"):
@@ -96,12 +96,12 @@ def test_the_budgets_are_what_may_change_when_a_study_goes_on(flags: dict[str, A
 
 
 @pytest.fixture
-def went_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes the study that a request asks for, and gives back the request with which it goes on."""
+def resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Creates the study of a request, and returns the request with which it is resumed."""
     asked: list[StudyRequest] = []
     monkeypatch.setattr("search.commands.search.run_search", lambda request, **_: asked.append(request) or {})
 
-    def go_on(request: StudyRequest, **changes: Any) -> StudyRequest:
+    def resume(request: StudyRequest, **changes: Any) -> StudyRequest:
         home = Home.find(tmp_path)
         home.make()
         settings = StudySettings(
@@ -121,7 +121,7 @@ def went_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         resume_search("s", locations, **{"trials": None, "timeout": None, **changes})
         return asked[-1]
 
-    return go_on
+    return resume
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,14 @@ def went_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"constraints": []}, {"time_budget": "10m"}),
     ],
 )
-def test_a_study_goes_on_as_it_was_asked_for(went_on: Any, file: dict[str, Any], flags: dict[str, Any]) -> None:
+def test_a_study_is_resumed_with_its_own_settings(resumed: Any, file: dict[str, Any], flags: dict[str, Any]) -> None:
     request = merge(file, flags)
-    again = went_on(request)
+    again = resumed(request)
     assert again.budgets() == request.budgets()
     assert again.trial_limit == request.trial_limit
     assert (again.objectives, again.constraints) == (request.objectives, request.constraints)
 
 
-def test_a_study_within_a_time_budget_can_go_on_to_a_number_of_trials(went_on: Any) -> None:
-    again = went_on(merge({}, {"time_budget": "10m"}), trials=50, timeout="20s")
+def test_a_study_with_a_time_budget_can_be_resumed_with_a_number_of_trials(resumed: Any) -> None:
+    again = resumed(merge({}, {"time_budget": "10m"}), trials=50, timeout="20s")
     assert (again.trial_limit, again.timeout, again.time_budget) == (50, 20.0, 600.0)

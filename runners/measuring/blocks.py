@@ -12,7 +12,7 @@ from runners.measuring.calls import Call, Clock, half_block, time_calls
 from runners.measuring.estimator import Floats
 
 PAUSE_BLOCKS = 10
-"""Of a pause in the middle of a block, no more than the time of so many blocks counts as spent."""
+"""Of a pause in the middle of a block, no more than the time of this number of blocks counts as spent."""
 
 
 class Blocks:

@@ -20,7 +20,7 @@ where it takes as long as `HALF_BLOCK_S`."""
 WINDOW_CALLS = (2, 5)
 """Fewest and most calls of a window of the warm-up."""
 MIN_WINDOWS = 4
-"""So many windows are tried before a warm-up gives up, even where they take longer than its cap."""
+"""Least number of windows before a warm-up gives up, even where they take longer than its cap."""
 MAX_WINDOWS = 10_000
 
 

@@ -26,11 +26,11 @@ from runners.machine.versions import library_versions
 
 BUFFER = bytes(16 * 2**10)
 MUCH_SHORTER = 1.03
-"""A run in which the baseline took less than the known minimum by this factor shows that little was known."""
+"""A run whose baseline took less than the known minimum by this factor shows that little was known."""
 MAX_EXCESS = 1.5
-"""A baseline that takes longer than so many times its minimum is told no better by knowing that."""
+"""Largest excess, as a multiple of the minimum, that is corrected for."""
 MAX_KNOWN_S = 60.0
-"""Intervals were tried with so many seconds of timing before them, and are not narrower with more."""
+"""Seconds of earlier timing beyond which an interval becomes no narrower: it was tried with no more."""
 
 BaselineMinima = Mapping[str, Mapping[str, float]]
 """The fields of `BaselineMinimum` by `machine_id`, in plain JSON types."""
@@ -62,9 +62,6 @@ class BaselineMinimum:
         return Deviation(math.log(min(MAX_EXCESS, max(1.0, excess))), known_s)
 
 
-NOTHING_KNOWN = BaselineMinimum()
-
-
 @dataclass(frozen=True)
 class Deviation:
     """How much longer the baseline took in one run than the shortest time known of it.
@@ -89,7 +86,7 @@ def machine_id() -> str:
         "name": platform.node(),
         "identity": identity.read_text() if os.access(identity, os.R_OK) else "",
         "processor": cpu_name(),
-        "core": min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0,
+        "core": min(os.sched_getaffinity(0)),
         "python": sys.version,
         "hashes": ssl.OPENSSL_VERSION,
         "libraries": sorted(library_versions().items()),
@@ -99,9 +96,12 @@ def machine_id() -> str:
 
 def minimum_here(minima: BaselineMinima) -> BaselineMinimum | None:
     """What is known of this machine; None with an accelerator, whose clock `reference_computation` does not show."""
+    if accelerated():
+        return None
     fields = minima.get(machine_id())
-    known = BaselineMinimum(fields["relative"], fields["milliseconds"], fields["seconds"]) if fields else NOTHING_KNOWN
-    return None if accelerated() else known
+    return (
+        BaselineMinimum(fields["relative"], fields["milliseconds"], fields["seconds"]) if fields else BaselineMinimum()
+    )
 
 
 def by_machine(minimum: BaselineMinimum) -> dict[str, dict[str, float]]:

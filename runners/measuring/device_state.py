@@ -23,7 +23,7 @@ def device_state(root: Path = Path("/")) -> dict[str, Any]:
     Each accelerator has ``sm_mhz``, ``memory_mhz`` and ``slowed_by``; they are seen where ``pynvml`` is installed.
     What cannot be known has no key. ``root`` is where the machine's ``sys`` is.
     """
-    state: dict[str, Any] = {"load_1m": round(os.getloadavg()[0], 2)} if hasattr(os, "getloadavg") else {}
+    state: dict[str, Any] = {"load_1m": round(os.getloadavg()[0], 2)}
     files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
     clocks = [clock for file in files if (clock := _mhz(file)) is not None]
     if clocks:

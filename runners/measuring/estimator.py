@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 LEVEL = 0.002
 """The quantile level of an arm with many calls."""
 CALLS_BELOW = 2
-"""At least so many calls are shorter than the estimate."""
+"""Least number of calls that are shorter than the estimate."""
 MAX_LEVEL = 0.2
 """The highest quantile level, for arms of few calls."""
 

@@ -19,7 +19,6 @@ from runners.measuring.estimator import MAX_LEVEL, Floats, estimate_s, quantile_
 from runners.measuring.regimes import regime_term, shared_excess
 
 NO_DEVIATION = Deviation()
-
 MAX_SEGMENTS = 48
 """Most segments that the bootstrap draws from."""
 ROUNDS = 1000

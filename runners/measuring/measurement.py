@@ -100,9 +100,11 @@ def figures_of(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def require_finite(figures: Mapping[str, Any]) -> None:
-    """Raise `ValueError` where a quantity among ``figures`` is no finite number, though it may not be absent."""
+    """Raise `ValueError` where a quantity among ``figures`` is not a finite number; an optional one may be None."""
     for name, quantity in QUANTITIES.items():
-        value = figures.get(name, 0)
+        if name not in figures:
+            continue
+        value = figures[name]
         if value is None and quantity.optional:
             continue
         if not isinstance(value, (int, float)) or not math.isfinite(value):

@@ -14,11 +14,11 @@ from runners.measuring.interval import Ratio, ratio
 WIDE_INTERVAL = 0.20
 """Half-width, as a share, beyond which an interval says little; a narrower one says how much to trust the value."""
 BUSY = 2.0
-"""A machine is busy where the median call takes more than so many times the 10th percentile."""
+"""A machine is busy where the median call takes more than this multiple of the 10th percentile."""
 CALLS_FOR_P99 = 1000
 PAUSE_S = 0.25
 PAUSE_TIMES = 5.0
-"""A call that takes `PAUSE_S` longer than the median one, and so many times as long, was paused."""
+"""A call that takes `PAUSE_S` longer than the median call, and this multiple of it, was paused."""
 CANDIDATE, BASELINE = "candidate", "baseline"
 
 

@@ -128,5 +128,5 @@ def _batches(
 
 
 def _spaced(count: int, most: int) -> NDArray[np.int64]:
-    """Evenly spaced indices below ``count``, at most so many."""
+    """At most ``most`` evenly spaced indices below ``count``."""
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))

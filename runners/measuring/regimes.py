@@ -37,11 +37,11 @@ shrank like ``(REGIME_S / (REGIME_S + s)) ** DECAY``."""
 LEVELS = (0.1, QUARTILE)
 """The quantile levels at which the slowness of an arm within a run is seen, against its estimate."""
 MIN_DISTANCE = 5
-"""A level that is less than so many times the estimator's own says nothing, as with few calls."""
+"""A level below this multiple of the estimator's own says nothing, as with few calls."""
 NOISE = 0.003
 """Differences between logarithms of quantiles that are no more than noise."""
 WHOLLY = 0.8
-"""From so much of the baseline's slowness within the run on, a candidate is taken to share all of its excess."""
+"""A candidate with this share of the baseline's slowness within the run, or more, is taken to share its excess."""
 AT_MOST = 2.0
 """The largest plausible share of the excess, as a multiple of the share of the slowness within the run. A copy of the
 digits teacher had 0.58 to 1.43 of the teacher's slowness (10th to 90th percentile of windows of 2.5 s) and 0.79 to 1.27

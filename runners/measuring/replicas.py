@@ -25,9 +25,9 @@ from runners.runner import StageFailed
 TIMEOUT_S = HANG_TIMEOUT_S
 """How long loading, the first answer and the serving may take in all."""
 ASK_EVERY_S = 0.2
-"""How often is looked whether a replica that does not answer is there still."""
+"""Seconds between two looks whether a replica that does not answer still runs."""
 LAST_BYTES = 4096
-"""How much of the end of what a replica printed is looked at for the reason of its end."""
+"""Bytes at the end of what a replica printed, in which the reason of its end is looked for."""
 
 
 @dataclass(frozen=True)

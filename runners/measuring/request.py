@@ -28,5 +28,5 @@ class TimingRequest:
 
     @property
     def cores(self) -> int:
-        """On so many cores all are timed: those that the one with the most threads needs."""
+        """The number of cores on which all are timed: the most threads that one of them has."""
         return max(opened.threads for opened in (self.baseline, *self.candidates))

@@ -34,7 +34,7 @@ CHECK_GROWTH = 1.5
 an interval that is narrow by accident."""
 REST_EVERY_S = 1.0
 MAX_DISCARDED = 100
-"""No more blocks are tried after so many in which the clock stepped back."""
+"""Blocks in which the clock stepped back, after which no more are tried."""
 SYSTEM_CLOCK = Clock()
 
 
@@ -47,7 +47,8 @@ class TimingSettings:
         seed: Of the orders within blocks and of the bootstrap.
         precision: Half-width, as a share of the speedup, at which an interval is narrow enough to end before the
             budget is spent; None spends it.
-        least_calls: So many calls of each candidate are timed however long that takes, as a high percentile needs.
+        least_calls: Least number of timed calls of each candidate, however long they take: a high percentile needs
+            many.
         rest_s: Seconds of rest after every `REST_EVERY_S` of timing, so that the same calls see more of the machine's
             regimes. Of a trace of 240 s, the results of 12 s of timing in a row spread by 2.5 % (10th to 90th
             percentile), and by 1.2 % where they were a fifth of 60 s.

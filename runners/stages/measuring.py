@@ -22,8 +22,8 @@ SERVING_S = 0.3
 def run(job: StageJob) -> dict[str, Any]:
     """Figures: those of `figures_to_json`. It writes no files.
 
-    Where the settings name no splits, the artifact is untrained and is not evaluated. Where there is an input
-    ``speed``, that is such a result of the same candidate: the artifact is evaluated, and timed no more.
+    Where the settings name no splits, the artifact is untrained and is only timed. Where there is an input ``speed``,
+    the result of timing the same candidate untrained, the artifact is only evaluated.
 
     Raises:
         StageFailed: The artifact crashed, hung, or gave outputs that are wrong in shape or not finite.
@@ -66,7 +66,7 @@ def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, An
 
 
 def speed_from_json(result: Mapping[str, Any]) -> tuple[PairResult, Serving]:
-    """What such a result says of speed; without accuracies and ``baseline_minima``."""
+    """What the result of this stage says of speed; without accuracies and ``baseline_minima``."""
     serving = Serving(**{entry.name: result[entry.name] for entry in fields(Serving)})
     return PairResult(PairedTiming.from_json(result), result["device_p50_ms"]), serving
 

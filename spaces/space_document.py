@@ -17,6 +17,18 @@ def all_techniques() -> tuple[Technique, ...]:
     return tuple(sorted(walk(techniques_folder, "TECHNIQUE").values(), key=lambda t: (t.stage, t.name)))
 
 
+def find_technique(name: str) -> Technique:
+    """The technique of that name.
+
+    Raises:
+        RequestError: There is none.
+    """
+    found = {technique.name: technique for technique in all_techniques()}
+    if name not in found:
+        raise RequestError(f"unknown technique {name!r}; allowed are {', '.join(found)}")
+    return found[name]
+
+
 def make_space(document: Mapping[str, object], environment: Environment) -> SearchSpace:
     """A search space from ``{parameter: [values]}``; other parameters keep their neutral value.
 

@@ -1,30 +1,30 @@
-"""The name of a stage's result: a hash over everything that decides it."""
+"""The name of a stage's result: a hash over everything that decides it.
+
+The code that computes the stage is part of it, see `runners.workload_loading.code_digest`: the stage's own module and
+what it imports, the file of the technique that changes the network, and the file of the backend that lowers it. A
+technique that only changes a plan is not among them, as all it decides stands in the settings.
+"""
 
 import hashlib
 import json
+from collections.abc import Iterator
+from functools import cache
 
+from runners.backends import find_backend
 from runners.machine.versions import library_versions
 from runners.runner import StageTask
+from runners.workload_loading.code_digest import code_digest
+from spaces.space_document import find_technique
 
-STAGE_VERSIONS = {
-    "teacher": 2,
-    "transforming": 2,
-    "training": 3,
-    "settling": 1,
-    "quantising": 1,
-    "lowering": 1,
-    "measuring": 8,
-    "comparing": 6,
-    "calibrating": 6,
-}
-"""Raised whenever a stage's code gives another result for the same settings."""
+REPLICAS = "runners.measuring.replica_process"
+"""Started by its name as a program, so nothing imports it."""
 
 
 def stage_key(task: StageTask, fingerprint: str) -> str:
     """SHA-256 over the canonical JSON of all that decides the result of ``task``; its own ``key`` is not read."""
     material = {
         "stage": task.stage,
-        "version": STAGE_VERSIONS[task.stage],
+        "code": stage_code(task.stage, task.settings.get("technique"), task.settings.get("runtime")),
         "settings": task.settings,
         "inputs": task.inputs,
         "workload": fingerprint,
@@ -33,3 +33,25 @@ def stage_key(task: StageTask, fingerprint: str) -> str:
     }
     text = json.dumps(material, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def stage_code(stage: str, technique: str | None, runtime: str | None) -> str:
+    """Digest of the code that computes a stage, found once in a process.
+
+    Args:
+        stage: Name of the stage.
+        technique: Name of the technique that changes the network, where the stage has one.
+        runtime: Name of the backend that lowers the network, where the stage has one.
+    """
+    return code_digest(tuple(_modules(stage, technique, runtime)))
+
+
+def _modules(stage: str, technique: str | None, runtime: str | None) -> Iterator[str]:
+    yield f"runners.stages.{stage}"
+    if technique is not None:
+        yield type(find_technique(technique)).__module__
+    if runtime is not None:
+        yield type(find_backend(runtime)).__module__
+    if stage == "measuring":
+        yield REPLICAS

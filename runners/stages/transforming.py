@@ -14,7 +14,7 @@ from runners.runner import StageFailed
 from runners.stages.job import StageJob
 from runners.workload import Workload
 from spaces.configuration import Scalar
-from spaces.space_document import all_techniques
+from spaces.space_document import find_technique
 from spaces.technique import ModelContext, Technique
 
 
@@ -26,8 +26,7 @@ def run(job: StageJob) -> dict[str, Any]:
     """
     torch.manual_seed(job.task.seed)
     settings = dict(job.task.settings)
-    name = settings.pop("technique")
-    technique = next(t for t in all_techniques() if t.name == name)
+    technique = find_technique(settings.pop("technique"))
     network = load_network(job.workload.model, job.parent.folder)
     example = torch.from_numpy(job.workload.example())
     context = ModelContext(example, job.task.seed, partial(initial_network, job.workload))

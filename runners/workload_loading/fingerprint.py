@@ -10,12 +10,13 @@ from typing import Any
 
 from runners import workloads
 from runners.workload import Workload
+from runners.workload_loading.code_digest import code_digest
 from runners.workload_loading.reference import Reference, absolute_reference, split_reference
 from runners.workload_loading.source_files import source_files
 from runners.workload_loading.torchvision_settings import read_settings
 
-MAKERS = ("runners.workload_loading.torchvision_workload", "runners.datasets.image_folder")
-"""The modules that make a workload from a mapping."""
+MAKERS = ("runners.workload_loading.torchvision_workload", "runners.workload_loading.torchvision_settings")
+"""The modules that make a workload from a mapping; images and their augmentation come with what they import."""
 
 
 def fingerprint(workload: Workload, reference: Reference) -> str:
@@ -35,19 +36,20 @@ def _definition(reference: Reference) -> Any:
         settings = {key: value for key, value in reference.items() if key != "data"}
         if read_settings(reference, Path.cwd()).own_weights:
             settings["weights"] = "own"
-        return [settings, [_digest(_file_of(module)) for module in MAKERS]]
+        return [settings, code_digest(MAKERS)]
     place, name = split_reference(reference)
     if place.endswith(".py"):
-        files = source_files(Path(place))
-    else:
-        files = _module_sources(place if name is not None else f"{workloads.__name__}.{reference}")
-    return [name, [_digest(path) for path in files]]
+        return [name, [_digest(path) for path in source_files(Path(place))]]
+    module = place if name else f"{workloads.__name__}.{place}"
+    if module.startswith(f"{workloads.__name__}."):
+        return [name, code_digest((module,))]
+    return [name, [_digest(path) for path in _module_sources(module)]]
 
 
 def _module_sources(dotted: str) -> tuple[Path, ...]:
     file = _file_of(dotted)
     above = dotted.count(".") + (file.name == "__init__.py")
-    return (file,) if dotted.startswith(workloads.__name__) else source_files(file, file.parents[above])
+    return source_files(file, file.parents[above])
 
 
 def _file_of(dotted: str) -> Path:

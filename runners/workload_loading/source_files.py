@@ -1,7 +1,7 @@
 """The source files that decide what a workload is: its own, and what it imports from beside it."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from runners.workload_loading.user_code import INSTALLED, OUR_PACKAGES
@@ -20,15 +20,35 @@ def source_files(file: Path, root: Path | None = None) -> tuple[Path, ...]:
     """
     root = root or file.parent
     own = file.relative_to(root).parts[0].removesuffix(".py")
-    found, waiting = {file}, [file]
+
+    def theirs(folder: Path, name: tuple[str, ...]) -> bool:
+        return folder != root or (name[0] not in OUR_PACKAGES and (name[0] == own or not INSTALLED & set(root.parts)))
+
+    return with_imports([file], lambda importing: direct_imports(importing, root, theirs))
+
+
+def with_imports(files: Iterable[Path], direct: Callable[[Path], Iterable[Path]]) -> tuple[Path, ...]:
+    """``files`` and all that they import, directly or not, where ``direct`` gives what one imports; sorted by name."""
+    found = set(files)
+    waiting = list(found)
     while waiting:
-        for folder, name in _imported(waiting.pop(), root):
-            if folder == root and (name[0] in OUR_PACKAGES or (name[0] != own and INSTALLED & set(root.parts))):
-                continue
-            new = [path for path in _modules(folder, name) if path not in found]
-            found.update(new)
-            waiting += new
+        new = {path for path in direct(waiting.pop()) if path not in found}
+        found |= new
+        waiting += new
     return tuple(sorted(found))
+
+
+def direct_imports(file: Path, root: Path, follow: Callable[[Path, tuple[str, ...]], bool]) -> tuple[Path, ...]:
+    """The Python files below ``root`` that importing what ``file`` names may run.
+
+    Args:
+        file: The file that imports.
+        root: The folder that absolute imports start from.
+        follow: Whether an import counts, by the folder that it starts from and the parts of its dotted name.
+    """
+    return tuple(
+        path for folder, name in _imported(file, root) if follow(folder, name) for path in _modules(folder, name)
+    )
 
 
 def _imported(file: Path, root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:

@@ -268,8 +268,9 @@ class Undeclared(EarlyExit):
     [(EarlyExit, False), (Undeclared, True)],
 )
 def test_a_technique_whose_speed_depends_on_the_weights_is_not_screened(
-    technique: Callable[[], Technique], screened: bool
+    technique: Callable[[], Technique], screened: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("runners.stages.keys.stage_code", lambda *given: "its file is no technique's")
     one = technique()
     space = SearchSpace((Axis(one, one.parameters[0], (0, 1)),), MACHINE)
     chains = Chains(space, FACTS, "digits", 0)

@@ -1,13 +1,27 @@
 """What decides the key of a stage's result, and what does not."""
 
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from runners.runner import StageTask
-from runners.stages.keys import STAGE_VERSIONS, stage_key
+from runners.stages import keys
+from runners.stages.keys import stage_key
+from runners.workload_loading import code_digest
+from runners.workload_loading.fingerprint import MAKERS
 
 TASK = StageTask("teacher", "", {"plan": {}, "pretrained": False}, {}, "digits", seed=0)
+STAGES = (
+    TASK,
+    replace(TASK, stage="transforming", settings={"technique": "channel_pruning", "channel_pruning": 0.5}),
+    replace(TASK, stage="transforming", settings={"technique": "student_width", "student_width": 0.5}),
+    *(replace(TASK, stage=stage) for stage in ("training", "settling", "quantising", "measuring")),
+    *(replace(TASK, stage="lowering", settings={"runtime": name}) for name in ("eager", "onnxruntime")),
+    *(replace(TASK, stage=stage) for stage in ("comparing", "calibrating")),
+)
 
 
 def test_everything_that_decides_a_result_changes_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,9 +31,9 @@ def test_everything_that_decides_a_result_changes_its_key(monkeypatch: pytest.Mo
         stage_key(replace(TASK, seed=1), "f"),
         stage_key(replace(TASK, settings={**TASK.settings, "pretrained": True}), "f"),
         stage_key(replace(TASK, inputs={"parent": "x"}), "f"),
-        stage_key(replace(TASK, stage="lowering"), "f"),
+        stage_key(replace(TASK, stage="training"), "f"),
     }
-    monkeypatch.setitem(STAGE_VERSIONS, "teacher", 99)
+    monkeypatch.setattr("runners.stages.keys.stage_code", lambda *given: "other code")
     keys.add(stage_key(TASK, "f"))
     monkeypatch.setattr("runners.stages.keys.library_versions", lambda: {"torch": "0"})
     keys.add(stage_key(TASK, "f"))
@@ -29,3 +43,97 @@ def test_everything_that_decides_a_result_changes_its_key(monkeypatch: pytest.Mo
 def test_what_does_not_decide_a_result_does_not_change_its_key() -> None:
     other = replace(TASK, cpus=9, configuration='{"x":1}', key="other")
     assert stage_key(TASK, "f") == stage_key(other, "f")
+
+
+Edit = Callable[[str, str, str], set[str]]
+"""Replaces the first such text in a file, and gives the stages whose keys have changed, with what they make use of."""
+
+
+@pytest.fixture
+def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
+    """An edit of a copy of our packages, which lies in another place."""
+
+    def copied(name: str) -> Path:
+        root = tmp_path / name
+        for package in code_digest.COUNTED:
+            shutil.copytree(code_digest.ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+        return root
+
+    def all_keys(root: Path) -> dict[str, str]:
+        with monkeypatch.context() as patch:
+            patch.setattr(code_digest, "ROOT", root)
+            keys.stage_code.cache_clear()
+            found = {_name(task): stage_key(task, "f") for task in STAGES}
+            return {**found, "torchvision": code_digest.code_digest(MAKERS)}
+
+    def change(file: str, old: str, new: str) -> set[str]:
+        root = copied("changed")
+        text = (root / file).read_text()
+        assert old in text, f"{file} has no {old}"
+        (root / file).write_text(text.replace(old, new, 1))
+        before, after = all_keys(code_digest.ROOT), all_keys(root)
+        return {name for name in before if before[name] != after[name]}
+
+    yield change
+    keys.stage_code.cache_clear()
+
+
+def _name(task: StageTask) -> str:
+    return " ".join([task.stage, *(task.settings[n] for n in ("technique", "runtime") if n in task.settings)])
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changed"),
+    [
+        (
+            "spaces/techniques/channel_pruning.py",
+            "keep=1.0 - float",
+            "keep=0.9 - float",
+            {"transforming channel_pruning"},
+        ),
+        (
+            "spaces/slimming.py",
+            "def slim(",
+            "LIMIT = 1\n\n\ndef slim(",
+            {"transforming channel_pruning", "transforming student_width"},
+        ),
+        ("runners/backends/onnxruntime.py", "def lower(", "limit = 1\n\n    def lower(", {"lowering onnxruntime"}),
+        ("runners/stages/teacher.py", "teacher_seconds=", "teacher_seconds=1 + ", {"teacher"}),
+        ("runners/training/loop.py", "def train(", "LIMIT = 1\n\n\ndef train(", {"teacher", "training"}),
+        ("runners/measuring/replica_process.py", "import", "LIMIT = 1\nimport", {"measuring"}),
+        (
+            "runners/measuring/stopwatch.py",
+            "def time_pair(",
+            "LIMIT = 1\n\n\ndef time_pair(",
+            {"measuring", "comparing", "calibrating"},
+        ),
+        ("runners/datasets/crop_and_flip.py", "height / 8", "height / 4", {"torchvision"}),
+    ],
+)
+def test_an_edit_of_code_changes_the_keys_of_the_stages_that_use_it_and_no_others(
+    edit: Edit, file: str, old: str, new: str, changed: set[str]
+) -> None:
+    assert edit(file, old, new) == changed
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("runners/stages/teacher.py", "import time", "import time  # a comment"),
+        ("runners/stages/teacher.py", '"""The teacher:', '"""Another docstring:'),
+        ("runners/store/entry.py", "import json", "import json\n\nLIMIT = 1"),
+        ("runners/processes/fresh_process.py", "import os", "import os\n\nLIMIT = 1"),
+        ("runners/executors/local.py", "class", "LIMIT = 1\n\n\nclass"),
+    ],
+)
+def test_comments_and_code_that_computes_nothing_change_no_key(edit: Edit, file: str, old: str, new: str) -> None:
+    assert edit(file, old, new) == set()
+
+
+def test_every_technique_and_backend_has_a_key_of_its_own_code() -> None:
+    from runners.backends import all_backends
+    from spaces.space_document import all_techniques
+
+    codes = {keys.stage_code("transforming", technique.name, None) for technique in all_techniques()}
+    codes |= {keys.stage_code("lowering", None, name) for name in all_backends()}
+    assert len(codes) == len(all_techniques()) + len(all_backends())

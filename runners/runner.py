@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from spaces.environment import Environment
 from spaces.errors import WorkFailed
@@ -42,6 +42,15 @@ class StageTask:
     baseline_minima: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
 
 
+FailureKind = Literal["candidate", "process", "machine"]
+"""What failed where a stage has no result.
+
+``candidate``: the stage raised, or did nothing until it was ended; the same again would fail again. ``process``: its
+process or its node died, as where memory ran out; it may go well if it is sent again. ``machine``: the stage store is
+full or does not answer, or the workload cannot be loaded any more; all stages fail until somebody mends that.
+"""
+
+
 @dataclass(frozen=True)
 class StageOutcome:
     """What came of a stage.
@@ -51,6 +60,7 @@ class StageOutcome:
         seconds: How long it took now; near 0 where the store had it.
         from_store: Whether the store had it.
         failure: One sentence on why there is no result, or None.
+        failure_kind: What failed, where there is a failure.
         waited_s: How long it waited for its machine, because other programs measured or trained there.
     """
 
@@ -58,6 +68,7 @@ class StageOutcome:
     seconds: float = 0.0
     from_store: bool = False
     failure: str | None = None
+    failure_kind: FailureKind = "candidate"
     waited_s: float = 0.0
 
 
@@ -85,7 +96,15 @@ class WorkloadFacts:
 
 
 class StageFailed(WorkFailed):
-    """A stage found that its candidate cannot be built or measured; the message says why."""
+    """A stage has no result; the message says why.
+
+    Attributes:
+        kind: What failed.
+    """
+
+    def __init__(self, message: str, kind: FailureKind = "candidate") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class Runner(ABC):

@@ -39,7 +39,7 @@ class RayRunner(Runner):
     """Carries out stages where Ray has the cores and accelerators that they ask for.
 
     A measurement asks for all the cores of a machine, so nothing trains beside it. Ray retries nothing: a
-    stage whose process dies is a failure, and the search decides what becomes of it.
+    stage whose process dies is a failure, and the search sends it again.
 
     Args:
         store: The stage store, a folder or a URL that every node reaches.
@@ -76,7 +76,8 @@ class RayRunner(Runner):
         if not self._under_way:
             return []
         done, _ = ray.wait(list(self._under_way), num_returns=1, timeout=timeout_s)
-        return [(self._under_way.pop(reference), _outcome(reference)) for reference in done]
+        ended = [(reference, self._under_way.pop(reference)) for reference in done]
+        return [(task, _outcome(reference, task)) for reference, task in ended]
 
     def cancel(self) -> None:
         for reference in self._under_way:
@@ -178,12 +179,14 @@ def _carry_out(task: StageTask, store: str, folder: bytes | None, proxies: dict[
     return run_stage(replace(task, workload=unpack(task.workload, folder)), open_store(store))
 
 
-def _outcome(reference: Any) -> StageOutcome:
+def _outcome(reference: Any, task: StageTask) -> StageOutcome:
     try:
         outcome: StageOutcome = ray.get(reference)
         return outcome
+    except RayTaskError as error:  # what a stage raises is an outcome: here its node cannot carry out any
+        return StageOutcome({}, failure=f"{task.stage}: {_reason(error)}", failure_kind="machine")
     except RayError as error:
-        return StageOutcome({}, failure=_reason(error))
+        return StageOutcome({}, failure=f"{task.stage}: {_reason(error)}", failure_kind="process")
 
 
 def _reason(error: RayError) -> str:

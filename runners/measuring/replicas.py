@@ -26,6 +26,8 @@ TIMEOUT_S = HANG_TIMEOUT_S
 """How long loading, the first answer and the serving may take in all."""
 ASK_EVERY_S = 0.2
 """Seconds between two looks whether a replica that does not answer still runs."""
+LEAVING_S = 2.0
+"""A replica whose pipe has closed has its exit code within this time."""
 LAST_BYTES = 4096
 """Bytes at the end of what a replica printed, in which the reason of its end is looked for."""
 
@@ -175,8 +177,12 @@ class _Replica:
         return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _ended_early(self) -> StageFailed:
+        deadline = time.monotonic() + LEAVING_S
+        while not (gone := self._is_gone()) and time.monotonic() < deadline:
+            time.sleep(0.01)  # its pipe closes a little before it has an exit code
         self.end()
-        return StageFailed(f"a serving replica ended early: {self._last_words()}")
+        killed = gone and self._process.returncode < 0
+        return StageFailed(f"a serving replica ended early: {self._last_words()}", "process" if killed else "candidate")
 
     def _last_words(self) -> str:
         with self._log.open("rb") as log:

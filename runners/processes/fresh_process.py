@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from runners.processes.parent_death import die_with_parent_process
-from runners.runner import StageFailed
+from runners.runner import FailureKind, StageFailed
 
 PRELOAD = ["numpy", "torch", "runners.training.loop", "runners.lowering.weights", "runners.measuring.pair"]
 """What the server imports: a process that is forked from it then starts in tens of milliseconds."""
@@ -88,21 +88,21 @@ class FreshProcess:
                 pass
         except EOFError:
             self._process.join(5)
-            raise StageFailed(f"{what} {_ending(self._process.exitcode)}") from None
+            raise StageFailed(f"{what} {_ending(self._process.exitcode)}", "process") from None
         finally:
             self.end()
-        good, value = message
-        if not good:
-            raise StageFailed(f"{what}: {value}")
+        failure_kind, value = message
+        if failure_kind is not None:
+            raise StageFailed(f"{what}: {value}", failure_kind)
         return value
 
-    def _receive(self, timeout_s: float, what: str) -> tuple[bool, Any] | None:
+    def _receive(self, timeout_s: float, what: str) -> tuple[FailureKind | None, Any] | None:
         """The next message, None for progress; `EOFError` where the process is gone, whoever holds the pipe."""
         if not wait([self._receiver, self._process.sentinel], timeout_s):
             raise StageFailed(f"{what} did nothing for {timeout_s:.0f} s and was ended")
         if not self._receiver.poll():
             raise EOFError
-        message: tuple[bool, Any] | None = self._receiver.recv()
+        message: tuple[FailureKind | None, Any] | None = self._receiver.recv()
         return message
 
     def end(self) -> None:
@@ -133,10 +133,13 @@ def _run_and_send(
     _end_with_caller(sender)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _report_progress_to(sender)
+    answer: tuple[FailureKind | None, Any]
     try:
-        answer = True, function(*arguments)
+        answer = None, function(*arguments)
+    except StageFailed as error:
+        answer = error.kind, str(error)
     except Exception as error:
-        answer = False, f"{type(error).__name__}: {error}" if not isinstance(error, StageFailed) else str(error)
+        answer = "candidate", f"{type(error).__name__}: {error}"
     with suppress(BrokenPipeError):  # nobody waits for it any more
         sender.send(answer)
 

@@ -3,8 +3,9 @@
 import errno
 import importlib
 import os
-import shutil
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,16 @@ from typing import Any
 from runners.machine.accelerator import accelerated
 from runners.machine.lease import device_lease
 from runners.processes.fresh_process import call_fresh
-from runners.runner import StageFailed, StageOutcome, StageTask
+from runners.runner import FailureKind, StageFailed, StageOutcome, StageTask
 from runners.stages.job import StageJob
 from runners.store.entry import StoredStage
 from runners.store.stage_store import StageStore
 from runners.training.data_parallel import TIMEOUT_S
 from runners.workload_loading.reference import resolve
-from spaces.errors import in_one_line
+from spaces.errors import RequestError, WorkFailed, in_one_line
 
-LEAST_FREE_BYTES = 64 * 2**10
-"""A disk with less free space is taken for full."""
+PROBE_BYTES = 64 * 2**10
+"""A store that does not take a file of this size is full."""
 TRAINS = ("teacher", "training")
 """Stages that use an accelerator in the process they run in; those that measure start fresh processes themselves."""
 
@@ -33,32 +34,52 @@ def run_stage(task: StageTask, store: StageStore) -> StageOutcome:
     """
     begin = time.perf_counter()
     try:
-        entry = store.get(task.key)
+        with _machine_is_to_blame():
+            entry = store.get(task.key)
         if entry is not None:
             return StageOutcome(entry.result, time.perf_counter() - begin, from_store=True)
-        with store.in_use(task.stage):
-            return _compute(task, store)
+        return _compute(task, store)
     except Exception as error:
-        return StageOutcome({}, time.perf_counter() - begin, failure=f"{task.stage}: {_reason(error, store)}")
+        kind, reason = _failure(error, store)
+        failure = f"{task.stage}: {reason}"
+        return StageOutcome({}, time.perf_counter() - begin, failure=failure, failure_kind=kind)
 
 
 def _compute(task: StageTask, store: StageStore) -> StageOutcome:
     """Run the stage under a lease of the device; the time spent on waiting for the lease is not the stage's."""
-    with store.unfinished() as folder:
-        inputs = _inputs(task, store)
-        resolve(task.workload)  # loaded before the lease is taken
+    with ExitStack() as held:
+        with _machine_is_to_blame():
+            held.enter_context(store.in_use(task.stage))
+            folder = held.enter_context(store.unfinished())
+            inputs = _inputs(task, store)
+            resolve(task.workload)  # loaded before the lease is taken; the search has loaded it before
         asked = time.perf_counter()
         with device_lease(exclusive=task.exclusive):
             begin = time.perf_counter()
-            if task.stage in TRAINS and accelerated():
-                # This process goes on to other stages, and would keep the accelerator that it was given first, with
-                # the memory that it used there.
-                result = call_fresh(_run, task, inputs, folder, timeout_s=TIMEOUT_S, what="its own process")
-            else:
-                result = _run(task, inputs, folder)
+            result = _run_where_it_belongs(task, inputs, folder)
             seconds = time.perf_counter() - begin
-        entry = store.put(task.key, folder, result, seconds, origin=_origin(task))
+        with _machine_is_to_blame():
+            entry = store.put(task.key, folder, result, seconds, origin=_origin(task))
     return StageOutcome(entry.result, seconds, waited_s=begin - asked)
+
+
+def _run_where_it_belongs(task: StageTask, inputs: dict[str, StoredStage], folder: Path) -> dict[str, Any]:
+    """The stage's figures.
+
+    Raises:
+        StageFailed: Its process failed, or ``folder`` cannot be written any more.
+        Exception: What the stage raised.
+    """
+    try:
+        if task.stage in TRAINS and accelerated():
+            # This process goes on to other stages, and would keep the accelerator that it was given first, with the
+            # memory that it used there.
+            result: dict[str, Any] = call_fresh(_run, task, inputs, folder, timeout_s=TIMEOUT_S, what="its own process")
+            return result
+        return _run(task, inputs, folder)
+    except Exception as error:
+        _require_writable(folder, error)  # some libraries say only that writing failed
+        raise
 
 
 def _run(task: StageTask, inputs: dict[str, StoredStage], folder: Path) -> dict[str, Any]:
@@ -84,13 +105,24 @@ def _origin(task: StageTask) -> dict[str, Any]:
     return {name: fields[name] for name in ("stage", "settings", "inputs", "workload", "seed", "configuration")}
 
 
-def _reason(error: Exception, store: StageStore) -> str:
-    if _is_full(error) or _has_no_space(store):
-        return (
+@contextmanager
+def _machine_is_to_blame() -> Iterator[None]:
+    """Make an error of the store, or of a workload that was loaded before, a failure of the machine."""
+    try:
+        yield
+    except StageFailed:
+        raise
+    except (OSError, RequestError, WorkFailed) as error:
+        raise StageFailed(in_one_line(error, limit=500), "machine") from error
+
+
+def _failure(error: Exception, store: StageStore) -> tuple[FailureKind, str]:
+    if _is_full(error):
+        return "machine", (
             f"no space is left on the disk of the stage store ({store.root}) or of temporary files; "
             "free some, such as with `frontrunner cache prune`"
         )
-    return in_one_line(error, limit=500)
+    return error.kind if isinstance(error, StageFailed) else "candidate", in_one_line(error, limit=500)
 
 
 def _is_full(error: BaseException | None) -> bool:
@@ -103,9 +135,11 @@ def _is_full(error: BaseException | None) -> bool:
     return False
 
 
-def _has_no_space(store: StageStore) -> bool:
-    """Whether the store's disk is full now: some libraries say only that writing failed."""
+def _require_writable(folder: Path, error: Exception) -> None:
+    """Raise `StageFailed` where the folder of a stage that raised ``error`` cannot be written any more."""
+    probe = folder / "probe"
     try:
-        return shutil.disk_usage(store.root).free < LEAST_FREE_BYTES
-    except OSError:
-        return False
+        probe.write_bytes(bytes(PROBE_BYTES))
+        probe.unlink()
+    except OSError as refused:
+        raise StageFailed(in_one_line(error, limit=500), "machine") from refused

@@ -25,6 +25,7 @@ from runners.workload_loading.reference import check_workload_reference
 from search.commands.hints import after_search, front_command, resume_command
 from search.commands.studies import open_study
 from search.commands.terminal import print_front
+from search.driver.attempts import MachineFailed
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
 from search.driver.front_artifacts import keep_artifacts
@@ -63,7 +64,7 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
 
     Raises:
         RequestError: Something in the request is not available; nothing has run.
-        WorkFailed: No trial satisfies the constraints, or the baseline failed; all trials are kept.
+        WorkFailed: No trial satisfies the constraints, or the baseline or the machine failed; all trials are kept.
         KeyboardInterrupt: The search was interrupted; `resume_search` continues it.
     """
     started = time.monotonic()
@@ -82,10 +83,12 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
             tracker = _open_tracker(study.study_name, chains.facts.name, locations)
             observers = Observers(progress, tracker, chains.space.baseline())
             objectives = find_objectives(request.objectives)
-            search = SearchContext(study, runner, chains, objectives, request.constraints, observers)
+            resume = resume_command(study.study_name, locations)
+            search = SearchContext(study, runner, chains, objectives, request.constraints, observers, resume)
             driver = _make_driver(request, search, earlier, started)
-            with _status_recorded(study, tracker, progress, resume_command(study.study_name, locations)):
-                progress.started(request.trial_limit, sum(trial.state != "running" for trial in records(study)))
+            with _status_recorded(study, tracker, progress, resume):
+                done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
+                progress.started(request.trial_limit, done)
                 driver.run()
                 measure_front(search)
             document = front_document(study, tracker.run_ids())
@@ -100,7 +103,7 @@ def resume_search(
 
     Raises:
         RequestError: There is no such study, or the machine or the workload has changed.
-        WorkFailed: No trial satisfies the constraints, or the baseline failed; all trials are kept.
+        WorkFailed: No trial satisfies the constraints, or the baseline or the machine failed; all trials are kept.
     """
     disable_telemetry()
     study, _ = open_study(name, locations)
@@ -180,6 +183,9 @@ def _status_recorded(study: optuna.Study, tracker: Tracker, progress: Progress, 
         tracker.study_started({**study.user_attrs[SETTINGS], "budgets": study.user_attrs[BUDGETS]})
         yield
         status = "finished"
+    except MachineFailed:
+        status = "interrupted"
+        raise
     except KeyboardInterrupt:
         status = "interrupted"
         progress.note(f"interrupted; `{resume}` continues")

@@ -20,7 +20,7 @@ from search.driver.warm_start import EarlierStudy
 from search.objectives.constraint import without_unstable_timings
 from search.objectives.trial_targets import TrialTargets
 from search.samplers.distinct_sampler import DistinctSampler
-from search.study.attributes import CONFIGURATION
+from search.study.attributes import CONFIGURATION, FAILURE
 from search.study.study import TrialRecord, record, records
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
@@ -32,7 +32,8 @@ class Driver:
     A free worker gets a configuration to time untrained where `Screening` says that it pays, and else a trial. Runs
     that need the same stage wait for one computation. After its screening and at each rung of its training a trial is
     stopped where `EarlyStopping` says so. Trials that an earlier driver left running go on under their own numbers, so
-    nothing is run or counted twice.
+    nothing is run or counted twice. Where the machine fails, all is left for a later driver; and so is a baseline that
+    failed, since trial 0 has to be the baseline.
 
     Args:
         search: The study and what it needs; its sampler is a `DistinctSampler`.
@@ -77,6 +78,7 @@ class Driver:
 
         Raises:
             WorkFailed: The baseline failed, so that there is nothing to compare with.
+            MachineFailed: The machine failed, such as where the disk of the stage store is full.
         """
         if self._asked == 0:
             self._search.baselines.merge(self._earlier.baseline_minima)
@@ -87,7 +89,8 @@ class Driver:
             self._act_on_ended_stages()
         if not self._targets.baseline:
             raise WorkFailed(
-                f"the baseline failed ({self._failure_of_baseline()}), so there is nothing to compare with"
+                f"the baseline failed ({self._failure_of_baseline()}), so there is nothing to compare with; "
+                f"`{self._search.resume}` runs it again"
             )
         if measure_timing_resolution(self._search):
             self._front = front_so_far(self._search)
@@ -101,6 +104,8 @@ class Driver:
     def _go_on_with_unfinished_trials(self) -> None:
         for frozen in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             trial = Trial(self._study, frozen._trial_id)
+            if FAILURE in frozen.user_attrs:  # the baseline, which failed
+                trial.set_user_attr(FAILURE, None)
             self._start(trial, record(frozen).configuration or self._choose(trial))
 
     def _failure_of_baseline(self) -> str:
@@ -188,7 +193,7 @@ class Driver:
             case Stopped(reason):
                 self._trial_ended(run, self._recorder.stop(run, reason))
             case Failed(reason):
-                self._trial_ended(run, self._recorder.fail(run, reason))
+                self._trial_failed(run, reason)
             case Finished(result):
                 self._trial_finished(run, result)
 
@@ -196,11 +201,17 @@ class Driver:
         try:
             complete = self._recorder.complete(run, result)
         except ValueError as error:
-            self._trial_ended(run, self._recorder.fail(run, f"measuring: {error}"))
+            self._trial_failed(run, f"measuring: {error}")
             return
         self._targets.add_complete(complete.number, complete.measurement or {}, run.training.accuracies)
         self._front.add(complete)
         self._trial_ended(run, complete)
+
+    def _trial_failed(self, run: TrialRun, reason: str) -> None:
+        if run.number == 0:
+            self._recorder.note_failed_baseline(run, reason)
+        else:
+            self._trial_ended(run, self._recorder.fail(run, reason))
 
     def _trial_ended(self, run: TrialRun, trial: TrialRecord) -> None:
         self._costs.add(run.seconds)
@@ -215,7 +226,7 @@ class Driver:
     def _leave_all(self) -> None:
         """Leave what is under way, because the time is up; a later driver goes on with it."""
         trials = sum(isinstance(run, TrialRun) for run in self._stages.cancel())
-        self._observer.note(f"the time is up, with {trials} trials under way; `frontrunner resume` takes them up")
+        self._observer.note(f"the time is up, with {trials} trials under way; `{self._search.resume}` takes them up")
         self._max_trials = self._asked
 
     def _final_measurement_s(self) -> float:

@@ -64,7 +64,7 @@ def _final_figures(search: SearchContext, members: Sequence[TrialRecord], occasi
         elif number == 0:
             observer.note(
                 f"the front keeps its figures of the search: the final measurement of the baseline failed "
-                f"({outcome.failure}); `frontrunner resume {search.study.study_name}` measures again"
+                f"({outcome.failure}); `{search.resume}` measures again"
             )
             return {}
         else:

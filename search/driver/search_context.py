@@ -1,37 +1,21 @@
-"""What a search consists of, and the observer of it."""
+"""What a search consists of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import optuna
 
 from runners.runner import Runner, StageOutcome, StageTask
 from runners.stages.chain import Chains
+from search.driver.attempts import Attempts
 from search.driver.machine_baseline import MachineBaselines
+from search.driver.observer import Observer
 from search.objectives.constraint import Constraint
 from search.objectives.objective import Objective
-from search.study.study import TrialRecord
 
 WAIT_S = 1.0
 """One wait for a stage to end takes at most this long, so that time limits are noticed."""
-
-
-class Observer(Protocol):
-    """Who is told what happens: the progress display and the tracking, one after the other."""
-
-    def stage_started(self, trial: int | None, stage: str) -> None:
-        """A stage of ``trial`` was sent to the runner; None is a candidate that is timed untrained."""
-
-    def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
-        """It came back."""
-
-    def trial_ended(self, trial: TrialRecord, front: Sequence[TrialRecord], hypervolume: float, seconds: float) -> None:
-        """A trial was told to Optuna; ``front`` and ``hypervolume`` are those with it."""
-
-    def note(self, text: str) -> None:
-        """Something that a person should know."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +29,7 @@ class SearchContext:
         objectives: What is optimised.
         constraints: What must hold.
         observer: Is told what happens.
+        resume: The command that goes on with the study.
     """
 
     study: optuna.Study
@@ -53,16 +38,26 @@ class SearchContext:
     objectives: Sequence[Objective]
     constraints: Sequence[Constraint]
     observer: Observer
+    resume: str = "frontrunner resume"
 
     @cached_property
     def baselines(self) -> MachineBaselines:
         """The shortest baseline times known in the study."""
         return MachineBaselines(self.study)
 
+    @cached_property
+    def attempts(self) -> Attempts:
+        """The runner, on which a stage whose process died is sent again."""
+        return Attempts(self.runner, self.observer, self.resume)
+
     def run_alone(self, task: StageTask) -> StageOutcome:
-        """The outcome of one stage on the runner, which has nothing else to do."""
-        self.runner.submit(self.baselines.inform(task))
-        while not (ended := self.runner.wait(WAIT_S)):
+        """The outcome of one stage on the runner, which has nothing else to do.
+
+        Raises:
+            MachineFailed: The stage failed because of the machine.
+        """
+        self.attempts.submit(self.baselines.inform(task))
+        while not (ended := self.attempts.wait(WAIT_S)):
             continue
         _, outcome = ended[0]
         self.baselines.learn(outcome)

@@ -21,7 +21,8 @@ class SharedStages:
     """
 
     def __init__(self, search: SearchContext) -> None:
-        self._runner, self._observer, self._baselines = search.runner, search.observer, search.baselines
+        self._attempts, self._workers = search.attempts, search.runner.slots
+        self._observer, self._baselines = search.observer, search.baselines
         self._waiting: dict[str, list[Run]] = {}
         self._noted_a_long_wait = False
 
@@ -33,8 +34,8 @@ class SharedStages:
     @property
     def has_room(self) -> bool:
         """Whether a worker is free for another run."""
-        workers, runs = self._runner.slots, sum(map(len, self._waiting.values()))
-        return len(self._waiting) < workers and runs < RUNS_PER_WORKER * workers
+        runs = sum(map(len, self._waiting.values()))
+        return len(self._waiting) < self._workers and runs < RUNS_PER_WORKER * self._workers
 
     def send(self, run: Run) -> None:
         """Send the current stage of ``run`` to the runner, unless it is under way for another run."""
@@ -44,14 +45,17 @@ class SharedStages:
             self._waiting[task.key].append(run)
         else:
             self._waiting[task.key] = [run]
-            self._runner.submit(self._baselines.inform(task))
+            self._attempts.submit(self._baselines.inform(task))
 
     def wait(self) -> Iterator[tuple[Run, StageOutcome]]:
         """The runs whose current stage has ended, with its outcome; nothing where none ends within `WAIT_S`.
 
         The time that a stage took counts for one of its runs; for the others its result comes from the store.
+
+        Raises:
+            MachineFailed: A stage failed because of the machine; the runs are left as they are.
         """
-        for task, outcome in self._runner.wait(WAIT_S):
+        for task, outcome in self._attempts.wait(WAIT_S):
             self._baselines.learn(outcome)
             for run in self._waiting.pop(task.key):
                 self._observe(run, outcome)
@@ -60,7 +64,7 @@ class SharedStages:
 
     def cancel(self) -> list[Run]:
         """End everything that is under way, and give back the runs that are left as they are."""
-        self._runner.cancel()
+        self._attempts.cancel()
         left, self._waiting = [run for runs in self._waiting.values() for run in runs], {}
         for run in left:
             self._observer.stage_ended(run.number, run.task.stage, 0.0, from_store=True)

@@ -66,6 +66,11 @@ class TrialRecorder:
         self._search.study.tell(run.trial, state=TrialState.FAIL)
         return TrialRecord(run.number, "failed", run.configuration, failure=failure)
 
+    def note_failed_baseline(self, run: TrialRun, failure: str) -> None:
+        """Record why the baseline failed and tell Optuna nothing: a driver that goes on runs trial 0 again."""
+        self._record_stages(run)
+        run.trial.set_user_attr(FAILURE, failure)
+
     def stop(self, run: TrialRun, reason: str) -> TrialRecord:
         """The record of a trial that was stopped before it was measured, which is told to Optuna as pruned."""
         self._record_stages(run)

@@ -10,7 +10,7 @@ from search.front.front import MeasurementsByTrial, find_ties, front_numbers
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.objective import find_objectives
 from search.study.attributes import ENVIRONMENT, FACTS, FINAL, MEASUREMENT, SETTINGS, STATUS, TIMING_RESOLUTION
-from search.study.study import TrialRecord, record, records, resolution_of
+from search.study.study import TrialRecord, record, records, resolution_of, state_of
 
 Document = dict[str, Any]
 
@@ -35,7 +35,7 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     constraints = [Constraint.parse(text) for text in settings["constraints"]]
     resolution, timing = resolution_of(attributes), attributes.get(TIMING_RESOLUTION, {})
     trials = study.get_trials(deepcopy=False)
-    states = [trial.state for trial in trials]
+    states = [state_of(trial) for trial in trials]
     complete = {trial.number: trial for trial in trials if trial.state is TrialState.COMPLETE}
     measurements = {number: trial.user_attrs.get(MEASUREMENT) or {} for number, trial in complete.items()}
     numbers, volume = front_numbers(measurements, objectives, constraints, finals, resolution)
@@ -51,9 +51,9 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
         "workload": attributes[FACTS]["name"],
         "metric": attributes[FACTS]["metric"],
         "device": attributes[ENVIRONMENT]["device"],
-        "trials": sum(state.is_finished() for state in states),
-        "failed": states.count(TrialState.FAIL),
-        "stopped": states.count(TrialState.PRUNED),
+        "trials": len(states) - states.count("running"),
+        "failed": states.count("failed"),
+        "stopped": states.count("stopped"),
         "infeasible": sum(not is_feasible(known, constraints) for number, known in measurements.items() if number),
         "objectives": [objective.to_json() for objective in objectives],
         "constraints": [str(constraint) for constraint in constraints],

@@ -53,4 +53,5 @@ SPEED = "speed"
 STOPPED = "stopped"
 """Of a trial that was stopped: why."""
 FAILURE = "failure"
-"""Of a trial that failed: why."""
+"""Of a trial that failed: why. The baseline is left running with it, so that a search that goes on runs it again; None
+while that one runs it."""

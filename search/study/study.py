@@ -155,11 +155,16 @@ def record(trial: FrozenTrial) -> TrialRecord:
     text = trial.user_attrs.get(CONFIGURATION)
     return TrialRecord(
         number=trial.number,
-        state=_STATES[trial.state],
+        state=state_of(trial),
         configuration=Configuration.from_json(text) if text else None,
         measurement=trial.user_attrs.get(MEASUREMENT),
         failure=trial.user_attrs.get(FAILURE) or trial.user_attrs.get(STOPPED),
     )
+
+
+def state_of(trial: FrozenTrial) -> str:
+    """``complete``, ``failed``, ``stopped`` or ``running``; a baseline that is to be run again has ``failed``."""
+    return "failed" if trial.user_attrs.get(FAILURE) else _STATES[trial.state]
 
 
 def timing_resolution(study: optuna.Study) -> float:

@@ -14,7 +14,8 @@ from runners.measuring.measurement import Measurement
 from runners.runner import Runner, WorkloadFacts
 from runners.stages.chain import Chains
 from search.driver.driver import Driver
-from search.driver.search_context import Observer, SearchContext
+from search.driver.observer import Observer
+from search.driver.search_context import SearchContext
 from search.objectives.objective import find_objectives
 from search.objectives.trial_targets import TrialTargets
 from search.request.locations import Home

@@ -30,6 +30,10 @@ def _kill_itself() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _lose_a_worker() -> None:
+    raise StageFailed("a worker was killed", "process")
+
+
 def _leave() -> None:
     os._exit(3)
 
@@ -82,16 +86,18 @@ def test_a_choice_that_the_server_was_started_with_does_not_outlive_it(monkeypat
 
 
 @pytest.mark.parametrize(
-    ("function", "words"),
+    ("function", "words", "kind"),
     [
-        (_raise, "judging: ValueError: the model is odd"),
-        (_kill_itself, "judging was killed by signal 9 .SIGKILL."),
-        (_leave, "judging ended early with exit code 3"),
+        (_raise, "judging: ValueError: the model is odd", "candidate"),
+        (_kill_itself, "judging was killed by signal 9 .SIGKILL.", "process"),
+        (_leave, "judging ended early with exit code 3", "process"),
+        (_lose_a_worker, "judging: a worker was killed", "process"),
     ],
 )
-def test_a_process_that_fails_says_how(function, words) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(StageFailed, match=words):
+def test_a_process_that_fails_says_how(function, words, kind) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(StageFailed, match=words) as raised:
         call_fresh(function, timeout_s=60, what="judging")
+    assert raised.value.kind == kind
 
 
 def test_a_process_that_hangs_is_ended_with_all_that_it_started(tmp_path) -> None:  # type: ignore[no-untyped-def]

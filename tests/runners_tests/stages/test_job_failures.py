@@ -6,16 +6,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from runners.runner import StageOutcome, StageTask
+from runners.runner import FailureKind, StageFailed, StageOutcome, StageTask
 from runners.stages.job import StageJob
 from runners.stages.run import run_stage
 from runners.store.folder_store import FolderStore
+from runners.store.remote_files import Unreachable
 
 ROOT = Path(__file__).resolve().parents[3]
 TASK = StageTask("looking", "a" * 64, {}, {}, "digits", 0)
@@ -52,7 +54,8 @@ store = FolderStore(folder)
 for number, (how, size) in enumerate([("plain", 2**20), ("torch", 2**20), ("safetensors", 2**20), ("plain", 100)]):
     key = f"{number:064d}"
     done = run_stage(StageTask("looking", key, {"how": how, "bytes": size}, {}, "digits", 0), store)
-    print(done.failure, "|", store.get(key) is not None, list((folder / "unfinished").iterdir()), flush=True)
+    left = list((folder / "unfinished").iterdir())
+    print(done.failure_kind, done.failure, "|", store.get(key) is not None, left, flush=True)
 """
 
 
@@ -74,8 +77,9 @@ def write(job: StageJob) -> dict[str, Any]:
     return {"macs": 7}
 
 
-def require_clean(store: FolderStore, outcome: StageOutcome, words: str) -> None:
+def require_clean(store: FolderStore, outcome: StageOutcome, words: str, kind: FailureKind = "machine") -> None:
     assert outcome.failure is not None
+    assert outcome.failure_kind == kind
     assert words in outcome.failure
     assert "\n" not in outcome.failure
     assert outcome.result == {}
@@ -99,9 +103,9 @@ def test_a_full_disk_fails_the_stage_in_one_line_and_the_next_one_succeeds(tmp_p
     *full, last = done.stdout.splitlines()
     assert len(full) == 3
     for line in full:
-        assert line.startswith("looking: no space is left on the disk of the stage store"), line
+        assert line.startswith("machine looking: no space is left on the disk of the stage store"), line
         assert line.endswith("`frontrunner cache prune` | False []"), line
-    assert last == "None | True []"
+    assert last == "candidate None | True []"
 
 
 @pytest.mark.parametrize("code", [28, 122], ids=["disk full", "quota used up"])
@@ -131,8 +135,46 @@ def test_a_store_that_vanishes_while_a_stage_runs_fails_it_and_is_made_again(sta
     outcome = run_stage(TASK, store)
     assert outcome.failure is not None
     assert "No such file" in outcome.failure
+    assert outcome.failure_kind == "machine"
     stage(write)
     assert run_stage(TASK, store).failure is None
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (RuntimeError("an operator is missing"), "candidate"),
+        (FileNotFoundError(2, "No such file or directory", "/data/image.png"), "candidate"),
+        (StageFailed("the loss is not finite"), "candidate"),
+        (StageFailed("the measuring process was killed by signal 9 (SIGKILL)", "process"), "process"),
+        (RuntimeError("writing failed: No space left on device"), "machine"),
+    ],
+)
+def test_a_failure_says_what_failed(error: Exception, kind: FailureKind, stage: Any, tmp_path: Path) -> None:
+    def refuse(job: StageJob) -> dict[str, Any]:
+        raise error
+
+    stage(refuse)
+    assert run_stage(TASK, FolderStore(tmp_path / "store")).failure_kind == kind
+
+
+def test_a_store_that_does_not_answer_and_a_workload_that_is_gone_are_no_fault_of_the_candidate(
+    stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage(write)
+    store = FolderStore(tmp_path / "store")
+    gone = run_stage(replace(TASK, workload=str(tmp_path / "gone.py")), store)
+    assert (gone.failure_kind, "gone.py" in str(gone.failure)) == ("machine", True)
+
+    def away(*arguments: Any, **named: Any) -> Any:
+        raise Unreachable("the stage store s3://bucket does not answer")
+
+    for name in ("get", "put", "in_use"):
+        with monkeypatch.context() as patch:
+            patch.setattr(store, name, away)
+            outcome = run_stage(TASK, store)
+        assert outcome.failure == "looking: the stage store s3://bucket does not answer", name
+        assert outcome.failure_kind == "machine", name
 
 
 def test_an_input_that_was_lost_is_named(stage: Any, tmp_path: Path) -> None:
@@ -140,7 +182,9 @@ def test_an_input_that_was_lost_is_named(stage: Any, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     assert run_stage(TASK, store).failure is None
     shutil.rmtree(tmp_path / "store")
-    require_clean(store, run_stage(NEXT, FolderStore(tmp_path / "store")), "its parent was lost from the stage store")
+    require_clean(
+        store, run_stage(NEXT, FolderStore(tmp_path / "store")), "its parent was lost from the stage store", "candidate"
+    )
 
 
 def test_the_inputs_of_a_stage_under_way_are_not_evicted(stage: Any, tmp_path: Path) -> None:
@@ -176,6 +220,7 @@ def test_a_store_that_may_only_be_read_gives_what_it_has(
     failed = run_stage(NEXT, store)
     assert failed.failure is not None
     assert "Read-only file system" in failed.failure
+    assert failed.failure_kind == "machine"
 
 
 def test_the_manifest_says_what_the_key_was_made_from(stage: Any, tmp_path: Path) -> None:

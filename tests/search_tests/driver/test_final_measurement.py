@@ -58,7 +58,7 @@ def _searched(
     study = open_table_study(None, chains.space)
     runner = make_runner(of=machine)
     drive(study, runner, chains, 20, constraints, objectives=objectives)
-    return SearchContext(study, runner, chains, objectives, constraints, Log())
+    return SearchContext(study, runner, chains, objectives, constraints, Log(), "frontrunner resume table")
 
 
 def test_the_front_is_measured_once_more_and_then_left_alone() -> None:

@@ -26,12 +26,14 @@ class Trained:
             with int8 precision the quantised one.
         example: Input batch of one, float32 ``(1, *input_shape)``.
         precision: ``fp32``, ``bf16`` or ``int8``.
+        build: Makes the network as it was before it was trained or changed; None where that is not known.
     """
 
     module: Any
     onnx: Callable[[], Path]
     example: NDArray[Any]
     precision: str
+    build: Callable[[], Any] | None = None
 
 
 class Backend(ABC):

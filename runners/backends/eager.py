@@ -1,6 +1,5 @@
 """PyTorch as it is: the network called layer by layer. The baseline runs here."""
 
-import copy
 import json
 import warnings
 from collections.abc import Callable
@@ -29,10 +28,10 @@ class Eager(Backend):
     packages = ("torch", "safetensors")
 
     def lower(self, trained: Trained, folder: Path) -> None:
-        from runners.lowering.weights import save_network
+        from runners.lowering.weights import copy_network, save_network
 
         bf16 = trained.precision == "bf16"
-        save_network(copy.deepcopy(trained.module).bfloat16() if bf16 else trained.module, folder)
+        save_network(copy_network(trained.module, trained.build).bfloat16() if bf16 else trained.module, folder)
         (folder / SETTINGS).write_text(json.dumps({"precision": trained.precision}), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:

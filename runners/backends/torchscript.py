@@ -24,9 +24,12 @@ class TorchScript(Backend):
         import torch
 
         from runners.lowering.torch_predictor import at_precision
+        from runners.lowering.weights import copy_network
 
         jit: Any = torch.jit  # its functions carry no types
-        module = at_precision(trained.module, trained.precision).eval()
+        bf16 = trained.precision == "bf16"
+        given = copy_network(trained.module, trained.build) if bf16 else trained.module
+        module = at_precision(given, trained.precision).eval()
         example = torch.from_numpy(np.repeat(trained.example, 2, axis=0))
         try:
             with warnings.catch_warnings(), torch.no_grad():

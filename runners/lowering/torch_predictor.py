@@ -1,6 +1,5 @@
 """What the backends that run on torch share: bf16 with float32 at the border, the device, and calls from NumPy."""
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +26,8 @@ class Bfloat16(nn.Module):
 
 
 def at_precision(module: nn.Module, precision: str) -> nn.Module:
-    """A network that computes in ``precision``; ``module`` itself is left as it is."""
-    return Bfloat16(copy.deepcopy(module)) if precision == "bf16" else module
+    """A network that computes in ``precision``; the weights of ``module`` are changed for it in place."""
+    return Bfloat16(module) if precision == "bf16" else module
 
 
 def program_module(program: Any, device: torch.device) -> nn.Module:

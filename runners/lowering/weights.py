@@ -1,5 +1,6 @@
 """Networks on disk: weights as safetensors beside the layer sizes that pruning changed; nothing is pickled."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
+from spaces.parametrisations import is_parametrised, remove_parametrisations
 
 WEIGHTS = "weights.safetensors"
 ARCHITECTURE = "architecture.json"
@@ -32,8 +34,41 @@ def save_network(module: nn.Module, folder: Path) -> None:
     """Write ``weights.safetensors`` and ``architecture.json`` into ``folder``.
 
     Every parameter and buffer is kept, those that ``state_dict`` leaves out too, since pruning changes them as
-    well. A tensor that several layers share is written once. Which parameters are frozen is kept too.
+    well. A tensor that several layers share is written once. Which parameters are frozen is kept too, and whether
+    parametrisations such as weight norm were removed.
     """
+    unique, architecture = _parts(module)
+    save_file(unique, folder / WEIGHTS)
+    (folder / ARCHITECTURE).write_text(json.dumps(architecture, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def load_network(build: Callable[[], Any], folder: Path) -> nn.Module:
+    """The network that `save_network` wrote, in eval mode, on the CPU.
+
+    Args:
+        build: Makes the network as it was before anything in it was removed; its weights are replaced.
+        folder: Where the two files lie.
+
+    Raises:
+        StageFailed: The files cannot be read, or hold another network than ``build`` makes.
+    """
+    return _restored(build, *_read(folder))
+
+
+def copy_network(module: nn.Module, build: Callable[[], Any] | None) -> nn.Module:
+    """A copy of ``module``, which ``build`` made before anything in it was removed; in eval mode, on the CPU.
+
+    It is made as `load_network` makes it, because ``copy.deepcopy`` refuses networks that keep computed tensors; that
+    is used only where ``build`` is None.
+
+    Raises:
+        StageFailed: ``build`` makes another network.
+    """
+    return _restored(build, *_parts(module)) if build else copy.deepcopy(module).eval()
+
+
+def _parts(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of ``module`` by name, each once, and what else `_restored` needs, in plain JSON types."""
     first_name: dict[int, str] = {}
     shared: dict[str, str] = {}
     unique: dict[str, Tensor] = {}
@@ -44,27 +79,18 @@ def save_network(module: nn.Module, folder: Path) -> None:
             unique[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         else:
             shared[name] = kept
-    save_file(unique, folder / WEIGHTS)
-    architecture = {
+    return unique, {
         "layers": {name: _sizes(layer) for name, layer in module.named_modules()},
         "shared": shared,
         "frozen": [name for name, parameter in module.named_parameters() if not parameter.requires_grad],
+        "plain": not is_parametrised(module),
     }
-    (folder / ARCHITECTURE).write_text(json.dumps(architecture, indent=1, sort_keys=True), encoding="utf-8")
 
 
-def load_network(build: Callable[[], Any], folder: Path) -> nn.Module:
-    """The network that `save_network` wrote, in eval mode, on the CPU.
-
-    Args:
-        build: Makes the network as it was before any channel was removed; its weights are replaced.
-        folder: Where the two files lie.
-
-    Raises:
-        StageFailed: The files cannot be read, or hold another network than ``build`` makes.
-    """
-    saved, architecture = _read(folder)
+def _restored(build: Callable[[], Any], saved: Mapping[str, Tensor], architecture: Mapping[str, Any]) -> nn.Module:
     module: nn.Module = build()
+    if architecture["plain"]:
+        remove_parametrisations(module)
     _set_sizes(module, architecture["layers"])
     names = [name for name, _ in _tensors(module)]
     _require_same(names, {*saved, *architecture["shared"]}, "tensor")
@@ -133,7 +159,7 @@ def _read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         architecture = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
         saved = load_file(folder / WEIGHTS)
-        parts = {"layers": dict, "shared": dict, "frozen": frozenset}
+        parts = {"layers": dict, "shared": dict, "frozen": frozenset, "plain": bool}
         return saved, {name: kind(architecture[name]) for name, kind in parts.items()}
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise StageFailed(f"the weights in {folder} cannot be read ({in_one_line(error)})") from error

@@ -36,6 +36,8 @@ class Baseline:
         """A predictor; ``build`` makes the network with new weights."""
         from runners.lowering.torch_predictor import torch_predictor
         from runners.lowering.weights import load_network
+        from spaces.parametrisations import remove_parametrisations
 
-        network = load_network(build, self.folder) if self.folder else build()
-        return torch_predictor(network.eval(), self.threads)
+        network = load_network(build, self.folder) if self.folder else build().eval()
+        remove_parametrisations(network)  # as its owner would do before serving it
+        return torch_predictor(network, self.threads)

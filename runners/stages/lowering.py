@@ -10,6 +10,7 @@ from runners.lowering.onnx_export import export
 from runners.lowering.weights import load_network
 from runners.measuring.footprint import folder_size_mib
 from runners.stages.job import StageJob
+from spaces.parametrisations import remove_parametrisations
 from spaces.plans import LoweringPlan
 
 
@@ -17,6 +18,7 @@ def run(job: StageJob) -> dict[str, Any]:
     """Write the artifact. Figures: the parent's, ``size_mib`` and ``runtime``."""
     plan = LoweringPlan(**job.task.settings)
     network = load_network(job.workload.model, job.parent.folder)
+    remove_parametrisations(network)
     example = job.workload.example()
     exported = job.folder / "exported.onnx"
 
@@ -26,6 +28,6 @@ def run(job: StageJob) -> dict[str, Any]:
         export(network, example, exported)
         return exported
 
-    find_backend(plan.runtime).lower(Trained(network, onnx, example, plan.precision), job.folder)
+    find_backend(plan.runtime).lower(Trained(network, onnx, example, plan.precision, job.workload.model), job.folder)
     exported.unlink(missing_ok=True)
     return replace(job.figures, size_mib=folder_size_mib(job.folder), runtime=plan.runtime).to_json()

@@ -9,6 +9,7 @@ from runners.lowering.onnx_export import export
 from runners.lowering.quantisation import quantise_int8
 from runners.lowering.weights import load_network, save_network
 from runners.stages.job import StageJob
+from spaces.parametrisations import remove_parametrisations
 
 CALIBRATION_IMAGES = 128
 
@@ -21,6 +22,7 @@ def run(job: StageJob) -> dict[str, Any]:
     Figures: the parent's, and ``export_note`` where the older exporter had to be used.
     """
     network = load_network(job.workload.model, job.parent.folder)
+    remove_parametrisations(network)
     images = calibration_images(job, job.task.settings.get("images", CALIBRATION_IMAGES))
     plain = job.folder / "plain.onnx"
     note = export(network, job.workload.example(), plain)

@@ -14,6 +14,7 @@ from runners.runner import StageFailed
 from runners.stages.job import StageJob
 from runners.workload import Workload
 from spaces.configuration import Scalar
+from spaces.parametrisations import remove_parametrisations
 from spaces.space_document import find_technique
 from spaces.technique import ModelContext, Technique
 
@@ -39,11 +40,12 @@ def run(job: StageJob) -> dict[str, Any]:
 def change_network(
     network: nn.Module, technique: Technique, settings: Mapping[str, Scalar], context: ModelContext
 ) -> nn.Module:
-    """``network`` changed by ``technique``, perhaps in place.
+    """``network`` changed by ``technique``, perhaps in place; what was parametrised has plain weights first.
 
     Raises:
         StageFailed: The technique changed nothing, or the network no longer gives outputs of its old shape.
     """
+    remove_parametrisations(network)
     before, shape = weights_digest(network), _output_shape(network, context.example)
     changed: nn.Module = technique.apply(network, settings, context)
     if weights_digest(changed) == before:
@@ -54,12 +56,13 @@ def change_network(
 
 
 def initial_network(workload: Workload) -> nn.Module:
-    """A new network of ``workload`` with new initial weights.
+    """A new network of ``workload`` with new initial weights, none of them parametrised.
 
     Those of a pretrained model are drawn anew, layer by layer, as torch draws them; what is no layer of torch's keeps
     its pretrained values.
     """
     network: nn.Module = workload.model()
+    remove_parametrisations(network)
     if workload.pretrained:
         network.requires_grad_(True)
         for layer in network.modules():

@@ -70,7 +70,7 @@ def test_a_front_that_was_lost_is_made_again_by_resume(searched: Searched) -> No
     export = ("export", "synthetic", "--to", "second", "--home", "home", "--pick", "fastest")
     done = searched.run(*export)
     assert done.returncode == 1
-    assert "`frontrunner resume synthetic` builds it again" in done.stderr
+    assert f"`frontrunner resume synthetic --home {searched.folder / 'home'}` builds it again" in done.stderr
     assert not (searched.folder / "second").exists()
     resumed = searched.run("resume", "synthetic", "--home", "home", "--json")
     assert document(resumed)["trials"] == searched.document["trials"]

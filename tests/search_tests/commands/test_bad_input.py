@@ -1,6 +1,5 @@
 """Wrong requests: one sentence that helps, the documented exit code, and no incomplete files."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +98,12 @@ def test_a_cluster_that_is_not_there_is_named_and_no_study_is_left(folder: Path)
     assert document(frontrunner("studies", "--json", cwd=folder))["studies"] == []
 
 
-@pytest.mark.skipif(find_spec("psycopg") is not None, reason="the driver is installed")
 def test_a_database_without_its_driver_gets_the_command_that_installs_it(folder: Path) -> None:
+    (folder / "without").mkdir()
+    (folder / "without" / "psycopg.py").write_text("raise ImportError('no driver')")
     arguments, _ = WRONG["storage without a server"]
-    refused(frontrunner(*arguments, cwd=folder, **NO_RAY), ["pip install 'frontrunner[postgres]'"])
+    done = frontrunner(*arguments, cwd=folder, PYTHONPATH=str(folder / "without"), **NO_RAY)
+    refused(done, ["pip install 'frontrunner[postgres]'"])
 
 
 @pytest.fixture(scope="module")

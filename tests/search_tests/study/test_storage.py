@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 
 import optuna
@@ -54,7 +53,6 @@ def test_what_another_process_has_told_is_seen(url: str) -> None:
     assert [trial.state.name for trial in here.trials] == ["RUNNING", "COMPLETE", "RUNNING", "RUNNING"]
 
 
-@pytest.mark.skipif(find_spec("psycopg") is None, reason="needs psycopg")
 @pytest.mark.parametrize("secret", ["secret", "se%40cret", "se/cret", "se:cret"])
 @pytest.mark.parametrize("end", ["@127.0.0.1:1/db", "@127.0.0.1:port/db", "@127.0.0.1:1/db?sslpassword=cret"])
 def test_a_database_that_cannot_be_opened_is_refused_without_the_password(secret: str, end: str) -> None:

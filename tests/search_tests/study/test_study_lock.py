@@ -8,7 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,8 +23,18 @@ with lock_study(sys.argv[1], sys.argv[2]):
     print("held", flush=True)
     sys.stdin.readline()
 """
+
+
+def program(name: str) -> str | None:
+    """A program of PostgreSQL's server: on the PATH, or where Debian and Ubuntu put it, the newest version."""
+    versions = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
+    debian = max(versions, key=lambda path: float(path.parents[1].name), default=None)
+    return shutil.which(name) or (str(debian) if debian else None)
+
+
+MISSING = [name for name in ("initdb", "pg_ctl") if program(name) is None]
 needs_postgres = pytest.mark.skipif(
-    shutil.which("pg_ctl") is None or find_spec("psycopg") is None, reason="needs PostgreSQL and psycopg"
+    bool(MISSING), reason=f"PostgreSQL's server is not installed: no {' and no '.join(MISSING)}"
 )
 
 
@@ -87,7 +96,6 @@ def test_a_database_in_memory_needs_no_lock() -> None:
 
 
 def test_a_database_that_cannot_be_reached_is_refused_in_a_sentence() -> None:
-    pytest.importorskip("psycopg")
     with pytest.raises(RequestError, match="cannot be locked there") as refused:
         lock_study("postgresql+psycopg://me:secret@127.0.0.1:1/studies", "study").__enter__()
     assert "secret" not in str(refused.value)
@@ -99,15 +107,15 @@ def postgres() -> Iterator[str]:
     as_user = ["setpriv", "--reuid=nobody", "--clear-groups"] if os.geteuid() == 0 else []
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # a socket's path must be short
     folder.chmod(0o777)
-    data = str(folder / "data")
+    data, control = str(folder / "data"), str(program("pg_ctl"))
     run = {"check": True, "capture_output": True, "cwd": folder}
     try:
-        subprocess.run([*as_user, "initdb", "-D", data, "-U", "me", "--auth=trust", "--no-sync"], **run)  # type: ignore[call-overload]
+        subprocess.run([*as_user, program("initdb"), "-D", data, "-U", "me", "--auth=trust", "--no-sync"], **run)  # type: ignore[call-overload]
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        subprocess.run([*as_user, "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start"], **run)  # type: ignore[call-overload]
+        subprocess.run([*as_user, control, "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start"], **run)  # type: ignore[call-overload]
         yield f"postgresql+psycopg://me@/postgres?host={folder}"
     finally:
-        subprocess.run([*as_user, "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=False, capture_output=True)
+        subprocess.run([*as_user, control, "-D", data, "-m", "immediate", "stop"], check=False, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 

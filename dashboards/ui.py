@@ -10,7 +10,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-from runners.processes.interrupts import interrupted_by
 from spaces.errors import RequestError, WorkFailed
 
 HOST = "127.0.0.1"
@@ -27,7 +26,7 @@ _SETTINGS = {
 
 
 def serve(home: Path, port: int) -> None:
-    """Serve MLflow's UI on ``home`` until Ctrl-C, or until a signal ends this process.
+    """Serve MLflow's UI on ``home`` until a `KeyboardInterrupt`, which a signal that ends the command raises.
 
     Args:
         home: A home folder, with its ``mlflow.db`` and ``mlartifacts``.
@@ -42,7 +41,7 @@ def serve(home: Path, port: int) -> None:
     free = free_port(port)
     if free != port:
         print(f"port {port} is taken, so port {free} is used", file=sys.stderr)
-    with interrupted_by("SIGTERM", "SIGHUP"), tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() as output:
         environment = {**os.environ, **_SETTINGS}
         server = subprocess.Popen(command(home, free), env=environment, stdout=output, stderr=output)
         try:

@@ -1,5 +1,6 @@
 """The command line: the options of every command. Each command imports what it needs only when it runs."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,11 +16,14 @@ from typer import Argument, Option
 
 from search.commands.cache_cli import cache
 from search.commands.options import AddressOption, HomeOption, JsonOption, StorageOption, StoreOption, TrackingOption
+from search.stop_signals import stop_signals
 from spaces.errors import RequestError, WorkFailed
 
 app = typer.Typer(
     name="frontrunner",
     help="Make a PyTorch model fast: search for fast variants, train and measure them, and export the best.",
+    epilog="Exit codes: 0 done; 1 the work failed; 2 the request was wrong; 130, 143 or 129 stopped by Ctrl-C, SIGTERM "
+    "or SIGHUP.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -196,7 +200,8 @@ def ui(
     from dashboards.ui import serve
     from search.request.locations import Home
 
-    serve(Home.find(home).path, port)
+    with stop_signals.cleaning_up():
+        serve(Home.find(home).path, port)
 
 
 @app.command()
@@ -220,24 +225,45 @@ def init(folder: Annotated[Path, Argument(metavar="DIR", help="Folder to write i
 
 
 def main() -> None:
-    """Run the command line; exit 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted."""
+    """Run the command line.
+
+    Exit codes: 0 done, 1 the work failed, 2 the request was wrong; 128 + the number of the signal that stopped it: 130
+    for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP.
+    """
+    stop_signals.install()
+    _require_current_folder()
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
-    except RequestError as error:
-        _exit(2, str(error))
-    except WorkFailed as error:
-        _exit(1, str(error))
-    except (KeyboardInterrupt, typer.Abort):
-        code = 130
-    except typer.TyperException as error:  # wrong usage, found by typer itself
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "frontrunner"
-        _exit(2, f"{error.format_message().rstrip('.')}; `{command} --help` lists what is allowed")
-    if code == 130:  # typer turns a KeyboardInterrupt into this code too
-        _exit(130, "interrupted")
+    except BaseException as error:
+        if stop_signals.arrived:  # whatever it became in the code that was interrupted
+            stop_signals.end()
+        code, sentence = _explained(error)
+        print(f"frontrunner: {sentence}", file=sys.stderr)
+    if code and stop_signals.arrived:  # typer turns a KeyboardInterrupt into an exit code
+        stop_signals.end()
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _exit(code: int, sentence: str) -> None:
-    print(f"frontrunner: {sentence}", file=sys.stderr)
-    sys.exit(code)
+def _require_current_folder() -> None:
+    """Exit with 2 where the current folder was removed: paths cannot be found then, and some libraries crash."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        print("frontrunner: the current folder was removed; change into one that exists", file=sys.stderr)
+        sys.exit(2)
+
+
+def _explained(error: BaseException) -> tuple[int, str]:
+    """Exit code and sentence for an error that is no fault of this program; any other is raised."""
+    match error:
+        case RequestError():
+            return 2, str(error)
+        case WorkFailed():
+            return 1, str(error)
+        case typer.TyperException():  # wrong usage, found by typer itself
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "frontrunner"
+            return 2, f"{error.format_message().rstrip('.')}; `{command} --help` lists what is allowed"
+        case typer.Abort():
+            return 130, "interrupted"
+    raise error

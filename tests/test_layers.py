@@ -13,13 +13,14 @@ LAYERS = ("search", "dashboards", "runners", "spaces")
 
 GROUPS = {
     "search": (
+        ("__main__",),
         ("cli",),
         ("commands",),
         ("driver",),
         ("samplers", "front", "request"),
         ("study",),
         ("objectives",),
-        ("package_guard",),
+        ("package_guard", "stop_signals"),
     ),
     "runners": (
         ("executors",),

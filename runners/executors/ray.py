@@ -3,10 +3,12 @@
 import logging
 import os
 import re
+import secrets
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,17 @@ from typing import Any
 # otherwise Ray turns that into the machine's outward address. Ray reads the variable when it is imported. Connecting to
 # a cluster works the same either way.
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+# Ray's own handler of SIGTERM and of crashes prints a C++ stack and aborts. Ray reads this when it starts.
+os.environ["RAY_DISABLE_FAILURE_SIGNAL_HANDLER"] = "1"
 
 import ray
-from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
+from ray.exceptions import GetTimeoutError, NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
 
 from runners.executors.workload_folder import pack, unpack
 from runners.machine.device import usable_cores
 from runners.machine.telemetry import disable_telemetry
+from runners.processes.lasting_thread import LastingThread
+from runners.processes.temporary_folder import folder_for_sockets
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
 from spaces.environment import Environment
 from spaces.errors import RequestError, WorkFailed, in_one_line
@@ -29,6 +35,12 @@ OBJECT_STORE_BYTES = 128 * 2**20
 """Only tasks and figures travel through Ray; weights and artifacts go through the stage store."""
 
 CONNECT_TIMEOUT_S = 5.0
+
+GET_S = 1.0
+"""One call of Ray waits this long at most, as Python's signal handlers run only between calls."""
+
+SOCKET = "ray/session_2000-01-01_00-00-00_123456_1234567/sockets/plasma_store"
+"""What Ray calls the longest of its sockets, relative to the folder of temporary files."""
 
 PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 UNREACHABLE_PROXY = "http://127.0.0.1:9"
@@ -54,14 +66,16 @@ class RayRunner(Runner):
         self._under_way: dict[Any, StageTask] = {}
         self._workload_folder: Any = None
         self._on_cluster = address is not None
-        _connect(address)
+        # In a thread that is not the main one Ray leaves the handlers of signals alone.
+        self._started = LastingThread(partial(_connect, address))
+        self._started.result()
         cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
         self.slots = max(1, min(int(cores), 64))
 
     def inspect(self, workload: Any, choices: Mapping[str, Any] | None = None) -> tuple[Environment, WorkloadFacts]:
         self._workload_folder = ray.put(pack(workload) if self._on_cluster else None)
         try:
-            environment, facts = ray.get(_inspect.remote(workload, choices, self._workload_folder, _proxies()))
+            environment, facts = _get(_inspect.remote(workload, choices, self._workload_folder, _proxies()))
             return environment, facts
         except RayError as error:
             if isinstance(error, RayTaskError) and isinstance(error.cause, RequestError):
@@ -87,6 +101,7 @@ class RayRunner(Runner):
     def close(self) -> None:
         self.cancel()
         ray.shutdown()
+        self._started.close()
 
 
 def _connect(address: str | None) -> None:
@@ -103,16 +118,24 @@ def _connect(address: str | None) -> None:
             include_dashboard=False,
             object_store_memory=OBJECT_STORE_BYTES,
             _node_ip_address="127.0.0.1",
+            _temp_dir=str(folder_for_sockets(SOCKET, "RAY_TMPDIR") / "ray"),
         )
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else Ray writes one into the person's home
     else:
         _require_listener(address)
         options.update(address=address)
     try:
         with _without_proxies() if address is None else nullcontext():
             ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = "a local Ray instance could not be started" if address is None else f"no Ray cluster at {address}"
-        raise RequestError(f"--address: {where} ({in_one_line(error)}); give HOST:PORT of a running one") from error
+    except Exception as error:  # Ray raises errors of many classes, also bare ones
+        reason = in_one_line(error)
+        if address is None:
+            raise RequestError(
+                f"Ray cannot be started on this machine ({reason}); give --address HOST:PORT of a running cluster"
+            ) from error
+        raise RequestError(
+            f"--address: no Ray cluster at {address} ({reason}); give HOST:PORT of a running one"
+        ) from error
 
 
 @contextmanager
@@ -177,6 +200,12 @@ def _carry_out(task: StageTask, store: str, folder: bytes | None, proxies: dict[
 
     start_server()  # the first measurement in this worker does not wait for its imports
     return run_stage(replace(task, workload=unpack(task.workload, folder)), open_store(store))
+
+
+def _get(reference: Any) -> Any:
+    while True:
+        with suppress(GetTimeoutError):
+            return ray.get(reference, timeout=GET_S)
 
 
 def _outcome(reference: Any, task: StageTask) -> StageOutcome:

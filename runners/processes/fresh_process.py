@@ -8,15 +8,18 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from runners.processes.parent_death import die_with_parent_process
+from runners.processes.temporary_folder import folder_for_sockets
 from runners.runner import FailureKind, StageFailed
 
 PRELOAD = ["numpy", "torch", "runners.training.loop", "runners.lowering.weights", "runners.measuring.pair"]
@@ -45,10 +48,18 @@ _send_progress: Callable[[], None] | None = None
 """In a fresh process: tells its caller that it made progress."""
 
 
+SOCKET = "pymp-12345678/listener-12345678"
+"""What `multiprocessing` calls the socket of the server, relative to the folder of temporary files."""
+
+
 def start_server() -> None:
-    """Start the server and let it import while this process does something else; nothing to do where it runs."""
+    """Start the server and let it import while this process does something else; nothing to do where it runs.
+
+    Raises:
+        RequestError: There is no folder for its socket.
+    """
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
-    with _main_module_hidden(), _interrupts_blocked():
+    with _main_module_hidden(), _interrupts_blocked(), _temporary_files_in(folder_for_sockets(SOCKET)):
         forkserver.ensure_running()
 
 
@@ -196,6 +207,16 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Let `tempfile` of this process make its files in ``folder``."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from rich.table import Column
 
 from runners.machine.telemetry import disable_telemetry
 from search.commands.terminal import plain_table
+from search.stop_signals import stop_signals
 from spaces.environment import Environment
 from spaces.space_document import all_techniques, make_space
 
@@ -23,7 +24,8 @@ def examine(workload: str | None, *, as_json: bool) -> None:
         RequestError: The workload cannot be found or breaks its contract.
     """
     disable_telemetry()
-    document = diagnosis(_environment(workload))
+    with stop_signals.cleaning_up():
+        document = diagnosis(_environment(workload))
     if as_json:
         print(json.dumps(document))
     else:

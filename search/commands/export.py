@@ -32,6 +32,7 @@ from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.loss_table import losses
 from search.objectives.objective import find_objectives
 from search.request.locations import Locations
+from search.stop_signals import stop_signals
 from search.study.attributes import PLACES, SETTINGS, STAGES
 from spaces.errors import RequestError, WorkFailed
 
@@ -78,7 +79,7 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
     for warning in warnings_of(trial):
         console.print(f"! trial {trial['trial']}: {warning}")
     resume = resume_command(options.study, locations)
-    with store.in_use(f"export of {options.study}"):
+    with stop_signals.cleaning_up("nothing was exported"), store.in_use(f"export of {options.study}"):
         model = _exported_model(study, document, trial, _artifact(study, document, trial["trial"], store, resume))
         check = partial(require_claims, waiting=report_waiting)
         write_exported_folder(to, model, check=check, waiting=report_waiting)

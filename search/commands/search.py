@@ -4,7 +4,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
@@ -16,7 +16,6 @@ from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
 from runners.machine.telemetry import disable_telemetry
 from runners.measuring.paired_timing import CALLS_FOR_P99
-from runners.processes.interrupts import interrupted_by
 from runners.runner import Runner
 from runners.stages.chain import Chains
 from runners.store.location import open_store
@@ -43,17 +42,19 @@ from search.request.read_request import merge
 from search.request.space_file import space_document
 from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
+from search.stop_signals import stop_signals
 from search.study.attributes import BUDGETS, PLACES, SETTINGS, STATUS
-from search.study.storage import open_storage
+from search.study.storage import database_message, open_storage
 from search.study.study import StudySettings, make_study, records
 from search.study.study_lock import lock_study
+from search.study.waiting_connection import DatabaseLocked
 from spaces.errors import WorkFailed
 from spaces.space_document import make_space
 
 TRACKING_WAIT_S = 60.0
 """How long the end of a search waits until MLflow has all records."""
-TRACKING_WAIT_UNFINISHED_S = 10.0
-"""The same after a search that was interrupted or failed."""
+TRACKING_WAIT_UNFINISHED_S = 3.0
+"""The same after a search that was interrupted or failed; `resume` sends the others."""
 
 
 def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner | None = None) -> dict[str, Any]:
@@ -75,18 +76,21 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
     locations.folder.make()
     check_tracking_uri(locations.tracking)
     store, storage = open_store(locations.stages), open_storage(locations.studies)
+    resume = resume_command(request.study_name, locations)
+    start_runner = _runner_starter(runner, locations)
     with _exclusive(request.study_name, locations, store), Progress() as progress:
+        if request.study_name in optuna.get_all_study_names(storage):
+            stop_signals.leaves(f"`{resume}` continues the study")
         progress.note(f"study {request.study_name}: inspecting the machine and workload {_short(request.workload)}")
-        with runner or _ray_runner(locations) as runner:
+        with start_runner() as runner:
             study, chains, earlier = _prepare(request, choices, storage, runner)
             study.set_user_attr(PLACES, locations.to_json())
             tracker = _open_tracker(study.study_name, chains.facts.name, locations)
             observers = Observers(progress, tracker, chains.space.baseline())
             objectives = find_objectives(request.objectives)
-            resume = resume_command(study.study_name, locations)
             search = SearchContext(study, runner, chains, objectives, request.constraints, observers, resume)
             driver = _make_driver(request, search, earlier, started)
-            with _status_recorded(study, tracker, progress, resume):
+            with _status_recorded(search, tracker, progress):
                 done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
                 progress.started(request.trial_limit, done)
                 driver.run()
@@ -144,6 +148,7 @@ def _prepare(
         earlier = load_earlier_study(storage, request.from_study, space, environment.device, facts.fingerprint)
     objectives = find_objectives(request.objectives)
     study = make_study(storage, request.study_name, objectives, settings, environment, facts)
+    stop_signals.leaves(f"`{resume_command(request.study_name, request.locations)}` continues the study")
     study.set_user_attr(BUDGETS, request.budgets())
     least_calls = CALLS_FOR_P99 if "latency_p99_ms" in request.quantities else 0
     chains = Chains(space, facts, request.workload, request.seed, levels_of, least_calls)
@@ -168,48 +173,65 @@ def _open_tracker(study: str, workload: str, locations: Locations) -> Tracker:
 
 
 @contextmanager
-def _status_recorded(study: optuna.Study, tracker: Tracker, progress: Progress, resume: str) -> Iterator[None]:
+def _status_recorded(search: SearchContext, tracker: Tracker, progress: Progress) -> Iterator[None]:
     """Record in the study and in MLflow that the search runs, and at the end of the block how it ended.
 
     Args:
-        study: The study.
+        search: Its study is the one.
         tracker: Sends the status to MLflow.
-        progress: Shows the command ``resume`` where the search is interrupted.
-        resume: The command that continues the study.
+        progress: Shows what is waited for.
+
+    Raises:
+        MachineFailed: The database of the study is locked for too long, or cannot be reached any more.
     """
-    status = "failed"
+    study, resumable = search.study, f"`{search.resume}` continues the study"
     try:
         study.set_user_attr(STATUS, "running")
         tracker.study_started({**study.user_attrs[SETTINGS], "budgets": study.user_attrs[BUDGETS]})
         yield
-        status = "finished"
     except MachineFailed:
-        status = "interrupted"
+        _record_end(study, "interrupted", tracker, progress)
         raise
+    except (DatabaseLocked, optuna.exceptions.StorageInternalError) as error:
+        _close(tracker, "interrupted", progress)
+        reason = str(error) if isinstance(error, DatabaseLocked) else database_message(error.__cause__ or error)
+        raise MachineFailed(f"the database of the study cannot be used ({reason}); {resumable}") from error
     except KeyboardInterrupt:
-        status = "interrupted"
-        progress.note(f"interrupted; `{resume}` continues")
+        search.runner.cancel()  # the cores are for writing down what is known
+        if not stop_signals.arrived:  # else it is said at the end
+            progress.note(f"interrupted; {resumable}")
+        _record_end(study, "interrupted", tracker, progress)
         raise
-    finally:
-        study.set_user_attr(STATUS, status)
-        document = front_document(study, tracker.run_ids())
-        if document["baseline"]:
-            tracker.front_changed(document, trial_documents(study))
-        tracker.study_ended(status)
-        progress.note("writing the last records to MLflow")
-        if not tracker.close(TRACKING_WAIT_S if status == "finished" else TRACKING_WAIT_UNFINISHED_S):
-            progress.note(f"MLflow does not have all records yet; the others wait in {tracker.spool_folder}")
+    except BaseException:
+        _record_end(study, "failed", tracker, progress)
+        raise
+    _record_end(study, "finished", tracker, progress)
+
+
+def _record_end(study: optuna.Study, status: str, tracker: Tracker, progress: Progress) -> None:
+    study.set_user_attr(STATUS, status)
+    document = front_document(study, tracker.run_ids())
+    if document["baseline"]:
+        tracker.front_changed(document, trial_documents(study))
+    _close(tracker, status, progress)
+
+
+def _close(tracker: Tracker, status: str, progress: Progress) -> None:
+    tracker.study_ended(status)
+    progress.note("writing the last records to MLflow")
+    if not tracker.close(TRACKING_WAIT_S if status == "finished" else TRACKING_WAIT_UNFINISHED_S):
+        progress.note(f"MLflow does not have all records yet; the others wait in {tracker.spool_folder}")
 
 
 @contextmanager
 def _exclusive(study: str, locations: Locations, store: StageStore) -> Iterator[None]:
-    """Run the block as the only driver of ``study``; SIGTERM interrupts it like Ctrl-C, so it can be resumed.
+    """Run the block as the only driver of ``study``.
 
     Raises:
         RequestError: Another process runs the study.
     """
     with (
-        interrupted_by("SIGTERM"),
+        stop_signals.cleaning_up("nothing was begun"),
         redirect_stdout(io.StringIO()),  # Ray prints messages on stdout, which is for the result alone
         locations.folder.lock(study),
         lock_study(locations.studies, study),
@@ -218,10 +240,13 @@ def _exclusive(study: str, locations: Locations, store: StageStore) -> Iterator[
         yield
 
 
-def _ray_runner(locations: Locations) -> Runner:
+def _runner_starter(given: Runner | None, locations: Locations) -> Callable[[], Runner]:
+    """What gives the runner, or starts Ray; Ray is imported here, before a signal has anything to clean up."""
+    if given is not None:
+        return lambda: given
     from runners.executors.ray import RayRunner
 
-    return RayRunner(locations.stages, locations.address)
+    return lambda: RayRunner(locations.stages, locations.address)
 
 
 def _short(workload: str | Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from runners.machine.telemetry import disable_telemetry
 from search.commands.options import parse_option
 from search.commands.terminal import report_waiting
 from search.request.units import parse_duration
+from search.stop_signals import stop_signals
 from spaces.errors import RequestError
 
 
@@ -51,7 +52,8 @@ def time_files(a: Path, b: Path, options: TimeOptions, *, as_json: bool) -> None
     print(f"timing {a} and {b} for about {budget_s:g} s, longer if one call is slow", file=sys.stderr)
     shape = None if options.shape is None else parse_shape(options.shape)
     request = ComparisonRequest(a, b, shape, options.batch, options.threads, budget_s, options.seed)
-    compared = compare_files(request, waiting=report_waiting)
+    with stop_signals.cleaning_up():
+        compared = compare_files(request, waiting=report_waiting)
     result = TimeResult(str(a), str(b), options.threads, describe(all_backends()).device, compared)
     if as_json:
         print(json.dumps(result.to_json(), allow_nan=False))

@@ -10,6 +10,7 @@ from rich.table import Table
 from runners.artifacts.verification import CheckedClaim, verify
 from runners.machine.telemetry import disable_telemetry
 from search.commands.terminal import plain_table, report_waiting
+from search.stop_signals import stop_signals
 from spaces.errors import WorkFailed
 
 
@@ -22,7 +23,8 @@ def verify_folder(folder: Path, *, as_json: bool) -> None:
     """
     disable_telemetry()
     announcement = f"loading, evaluating and timing {folder}; this takes up to a minute"
-    claims = verify(folder, waiting=report_waiting, begun=lambda: print(announcement, file=sys.stderr))
+    with stop_signals.cleaning_up():
+        claims = verify(folder, waiting=report_waiting, begun=lambda: print(announcement, file=sys.stderr))
     broken = [claim.name for claim in claims if claim.holds is False]
     if as_json:
         document = {"folder": str(folder), "holds": not broken, "claims": [claim.to_json() for claim in claims]}

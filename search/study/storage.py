@@ -7,11 +7,9 @@ import optuna
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import make_url
 
+from search.study.waiting_connection import ONE_WAIT_S, WaitingConnection
 from spaces.credentials import without_credentials
 from spaces.errors import RequestError
-
-SQLITE_TIMEOUT_S = 30.0
-"""How long a process waits for another one to let go of an SQLite file."""
 
 
 def quiet_optuna() -> None:
@@ -24,13 +22,16 @@ def quiet_optuna() -> None:
 def open_storage(url: str) -> BaseStorage:
     """The storage at ``url``, with Optuna's cache of finished trials in front of it.
 
-    When `optuna.Study.tell` returns, the result is on the disk, and so is all that was set on the trial before.
+    When `optuna.Study.tell` returns, the result is on the disk, and so is all that was set on the trial before. Where
+    another process has an SQLite file locked, every use of the storage waits for it, and raises `DatabaseLocked` in the
+    end.
 
     Raises:
         RequestError: It cannot be reached or opened.
     """
     quiet_optuna()
-    settings = {"connect_args": {"timeout": SQLITE_TIMEOUT_S}} if url.startswith("sqlite") else None
+    waiting = {"connect_args": {"timeout": ONE_WAIT_S, "factory": WaitingConnection}}
+    settings = waiting if url.startswith("sqlite") else None
     try:
         _check_password(url)
         return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=settings))
@@ -53,6 +54,6 @@ def _check_password(url: str) -> None:
         raise ValueError("an @ in a password has to be written as %40")
 
 
-def database_message(error: Exception) -> str:
+def database_message(error: BaseException) -> str:
     """What the database's own driver says of ``error``, else the error itself; one line of at most 200 characters."""
     return " ".join(str(getattr(error, "orig", None) or error).split())[:200]

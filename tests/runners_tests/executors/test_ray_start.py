@@ -1,13 +1,17 @@
-"""How a local Ray instance is started: at the loopback address, and with the cores that this process may use."""
+"""How a local Ray instance is started: at the loopback address, with the cores that this process may use, and so that
+signals stay this process's own.
+"""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runners.machine.device import describe, usable_cores
+from spaces.errors import RequestError
 
 
 def test_ray_is_imported_so_that_a_local_instance_has_the_loopback_address() -> None:
@@ -32,3 +36,77 @@ def test_ray_is_offered_as_many_cores_as_the_machine_is_described_with(monkeypat
     monkeypatch.setattr("runners.machine.device._quota", lambda folder: 1.5)
     executor._connect(None)
     assert given["num_cpus"] == usable_cores() == describe({}).cpu_cores == 1
+
+
+SIGNALLED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+import psutil
+arrived = []
+signal.signal(signal.SIGTERM, handle := lambda number, frame: arrived.append(time.monotonic()))
+from runners.executors.ray import RayRunner
+
+def send():
+    while True:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+
+threading.Thread(target=send, daemon=True).start()
+begin = time.monotonic()
+runner = RayRunner(sys.argv[1])
+assert signal.getsignal(signal.SIGTERM) is handle
+started = psutil.Process().children(recursive=True)
+assert {"raylet", "gcs_server"} <= {process.name() for process in started}, started
+assert os.getpgid(0) not in {os.getpgid(process.pid) for process in started}
+runner.close()
+assert not [process for process in psutil.wait_procs(started, 10)[1]]
+assert len(arrived) > 3
+"""
+
+
+def test_signals_reach_this_process_while_ray_starts_and_afterwards_and_none_of_rays_processes(tmp_path: Path) -> None:
+    """SIGTERM every tenth of a second; Ray would put handlers of its own in place, in Python and in C++."""
+    long = tmp_path / ("a" * 100)
+    long.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, str(tmp_path / "stages")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": str(long), "HOME": str(tmp_path / "none" / "home")},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_error_of_any_class_that_ray_raises_when_it_starts_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from runners.executors import ray as executor
+
+    def fail(**options: Any) -> None:
+        raise Exception("The current node timed out during startup.\nSee the logs.")
+
+    monkeypatch.setattr(executor.ray, "init", fail)
+    with pytest.raises(RequestError, match=r"Ray cannot be started .* timed out during startup. See the logs"):
+        executor.RayRunner("stages")
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
+def test_a_folder_of_temporary_files_that_is_not_there_is_named_before_ray_starts(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runners.executors import ray as executor
+
+    monkeypatch.setenv(variable, str(tmp_path / "none"))
+    with pytest.raises(RequestError, match=f"{variable}={tmp_path}/none: cannot be written"):
+        executor.RayRunner("stages")
+
+
+def test_a_folder_that_is_named_for_ray_and_too_long_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runners.executors import ray as executor
+
+    long = tmp_path / ("a" * 100)
+    long.mkdir()
+    monkeypatch.setenv("RAY_TMPDIR", str(long))
+    with pytest.raises(RequestError, match=r"RAY_TMPDIR=.*a: is too long for sockets; .* at most \d\d characters"):
+        executor.RayRunner("stages")

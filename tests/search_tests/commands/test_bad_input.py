@@ -1,10 +1,11 @@
 """Wrong requests: one sentence that helps, the documented exit code, and no incomplete files."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from search_tests.command import document, frontrunner
+from search_tests.command import COMMAND, document, frontrunner
 
 NOTHING_LISTENS = "127.0.0.1:1"
 NO_RAY = {"RAY_ADDRESS": "nowhere.invalid:1"}
@@ -87,6 +88,12 @@ def test_a_wrong_request_gets_one_sentence_before_ray_starts(case: str, folder: 
     refused(frontrunner(*arguments, cwd=folder, timeout_s=30, **NO_RAY), words)
     assert not any(path.suffix == ".db" for path in folder.rglob("*"))
     assert not (folder / "out").exists()
+
+
+def test_a_current_folder_that_was_removed_is_said(tmp_path: Path) -> None:
+    script = 'mkdir gone && cd gone && rmdir "$PWD" && exec "$0" studies'
+    done = subprocess.run(["sh", "-c", script, COMMAND], cwd=tmp_path, capture_output=True, text=True, check=False)
+    refused(done, ["the current folder was removed", "change into one that exists"])
 
 
 def test_a_cluster_that_is_not_there_is_named_and_no_study_is_left(folder: Path) -> None:

@@ -1,0 +1,83 @@
+"""How a search ends before it is done: what it says, and what it leaves."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from search_tests.simulation import make_runner, table
+
+from dashboards.spool import Spool
+from search.commands.search import run_search
+from search.request.read_request import merge
+from search.study import waiting_connection
+from search.study.attributes import STATUS
+from search.study.storage import open_storage
+from search.study.study import find_study
+from spaces.configuration import Configuration
+from spaces.errors import WorkFailed
+
+RESUME = "`frontrunner resume s --home .*/home` continues the study"
+
+
+def search(home: Path, of: Any = table) -> dict[str, Any]:
+    """The front document of a small simulated search."""
+    settings = {
+        "study": "s",
+        "workload": "digits",
+        "trials": 4,
+        "space": {"student_width": [1.0, 0.5], "runtime": "all"},
+    }
+    return run_search(merge({}, {**settings, "home": str(home)}), runner=make_runner(of=of))
+
+
+def test_a_database_that_stays_locked_stops_a_search_that_can_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("search.study.storage.ONE_WAIT_S", 0.1)
+    monkeypatch.setattr(waiting_connection, "LONGEST_WAIT_S", 0.5)
+    file = tmp_path / "home" / "studies.db"
+    with closing(sqlite3.connect(":memory:")) as other:
+
+        def lock(configuration: Configuration) -> Any:
+            if configuration["runtime"] != "eager" and not other.in_transaction:
+                other.execute(f"ATTACH '{file}' AS studies")
+                other.execute("BEGIN EXCLUSIVE")
+            return table(configuration)
+
+        with pytest.raises(WorkFailed, match=f"studies.db has been locked by another process .*; {RESUME}$"):
+            search(tmp_path / "home", lock)
+    assert f"waiting: {file} is locked by another process" in capsys.readouterr().err
+    assert search(tmp_path / "home")["trials"] == 4
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "interrupted"), (MemoryError, "failed")])
+def test_the_study_and_mlflow_are_told_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], status: str
+) -> None:
+    monkeypatch.setattr("search.commands.search.TRACKING_WAIT_UNFINISHED_S", 0.1)
+    told: list[Any] = []
+    monkeypatch.setattr(Spool, "append", lambda spool, record: told.append(record))
+
+    def act(driver: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("search.driver.driver.Driver._act_on_ended_stages", act)
+    with pytest.raises(error):
+        search(tmp_path / "home")
+    study = find_study(open_storage(f"sqlite:///{tmp_path}/home/studies.db"), "s")
+    assert study.user_attrs[STATUS] == status
+    assert [(record["kind"], record.get("status")) for record in told] == [("started", None), ("ended", status)]
+
+
+def test_a_database_that_cannot_be_reached_any_more_stops_a_search_that_can_be_resumed(tmp_path: Path) -> None:
+    file = tmp_path / "home" / "studies.db"
+
+    def damage(configuration: Configuration) -> Any:
+        if configuration["runtime"] != "eager" and file.stat().st_size > 1:
+            file.write_bytes(b"x")
+        return table(configuration)
+
+    with pytest.raises(WorkFailed, match=rf"^the database of the study cannot be used \(.*\); {RESUME}$"):
+        search(tmp_path / "home", damage)

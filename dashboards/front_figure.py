@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # plotly takes a moment to import, and only `draw` needs it
     from plotly.graph_objects import Figure, Scatter
 
 _GREY, _BLUE, _RED, _INK = "#9aa1ab", "#1f5fbf", "#c8452f", "#23272e"
+_HALO = ", ".join(f"{x}px {y}px 1px white" for x in (-2, 0, 2) for y in (-2, 0, 2))
+"""Keeps a number readable on a bar or a line."""
 _TITLE_LINE_PX = 27
 _NEAR = 0.06
 """Numbers of dots that are nearer than this share of the picture would be printed over each other."""
@@ -78,7 +80,7 @@ def _dots(points: FrontPoints, kind: str, marker: Mapping[str, Any], *, bars: bo
         mode="markers+text" if kind == "front" else "markers",
         text=[f"<b>{point.trial}</b>" for point in shown],
         textposition=_sides(shown, points),
-        textfont={"color": marker["color"], "size": 14},
+        textfont={"color": marker["color"], "size": 14, "shadow": _HALO},
         name=f"other trials ({len(shown)})" if kind == "trial" else kind,
         marker={"line": {"color": "white", "width": 1}, **marker},
         hovertext=[_hover(point, points) for point in shown],

@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,11 @@ def read_front(file: Path) -> FrontPoints:
 
 
 def picture(points: FrontPoints) -> "Figure":
-    """The figure at a fixed size, with the configurations of the front's members in lines below it."""
-    figure = draw(points)
+    """The figure at a fixed size, with the configurations of the front's members in lines below it.
+
+    The heading leaves out why a timing is unstable: each member says in its line that it is.
+    """
+    figure = draw(replace(points, subtitle=points.subtitle.partition("; unstable: ")[0]))
     members = sorted((point for point in points.points if point.kind == "front"), key=lambda point: -point.x)
     lines = [_line(point) for point in members]
     below = LINE_PX * (len(lines) + 1)

@@ -36,6 +36,15 @@ def test_the_picture_numbers_each_member_and_says_what_it_is(document, trials):
     assert "95 % intervals" in key.text
 
 
+def test_the_heading_of_the_picture_is_short_and_each_member_says_that_it_is_unstable(document, trials, member):
+    document["front"] = [member(17, 0.981, 14.2, unstable="busy; the clock stepped", runtime="openvino")]
+    points = front_points(document, trials)
+    assert "busy" in points.subtitle
+    figure = picture(points)
+    assert "busy" not in figure.layout.title.text
+    assert figure.layout.annotations[0].text.endswith("17: openvino (unstable)")
+
+
 def test_kinds_differ_in_shape_and_not_in_colour_alone(document, trials):
     figure = picture(front_points(document, trials))
     marks = {trace.name: trace.marker.symbol or "circle" for trace in figure.data if "markers" in trace.mode}

@@ -84,6 +84,7 @@ class WorkloadFacts:
         pretrained: Whether its model comes with weights.
         input_shape: Shape of one input.
         examples: Number of examples in each split.
+        notes: What a person should know of it, a sentence each.
     """
 
     name: str
@@ -93,6 +94,7 @@ class WorkloadFacts:
     pretrained: bool = False
     input_shape: tuple[int, ...] = ()
     examples: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class StageFailed(WorkFailed):

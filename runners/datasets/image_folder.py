@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from spaces.errors import RequestError
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+ENDINGS = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 FOLDERS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
 CACHE_BYTES = 1024**3
 """Decoded images that a split keeps in memory."""
@@ -33,14 +33,17 @@ class ImageFolderSplit:
         mean: Of each colour, subtracted after scaling to 0..1.
         std: Of each colour, divided by.
 
+    Attributes:
+        notes: A sentence each on files that were passed over, and on classes without images.
+
     Raises:
-        RequestError: The folder holds no images.
+        RequestError: The folder holds no images, or a class folder only files of other kinds.
     """
 
     def __init__(self, folder: Path, classes: Sequence[str], size: int, mean: Triple, std: Triple) -> None:
         self.folder = folder
         self.size = size
-        self.files, self.targets = _list_images(folder, classes)
+        self.files, self.targets, self.notes = _list_images(folder, classes)
         self._mean, self._std = np.array(mean, np.float32), np.array(std, np.float32)
         self._cache: dict[int, NDArray[np.uint8]] = {}
         # The first images stay, rather than the latest: every epoch visits all of them, so the latest are never hit.
@@ -136,16 +139,40 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")))
 
 
-def _list_images(folder: Path, classes: Sequence[str]) -> tuple[list[Path], NDArray[np.int64]]:
+def _list_images(folder: Path, classes: Sequence[str]) -> tuple[list[Path], NDArray[np.int64], tuple[str, ...]]:
+    """The images of all classes, their targets, and what there is to say of the rest."""
     files: list[Path] = []
     targets: list[int] = []
+    passed_over: list[Path] = []
+    empty: list[str] = []
     for target, name in enumerate(classes):
-        found = [p for p in (folder / name).rglob("*") if p.suffix.lower() in ENDINGS and not p.name.startswith(".")]
-        files += sorted(found)
-        targets += [target] * len(found)
+        images, others = _sorted_out(folder / name)
+        if others and not images:
+            raise RequestError(
+                f"{folder / name} holds no images, only {_counted(others)}; images end in {', '.join(ENDINGS)}"
+            )
+        files += images
+        targets += [target] * len(images)
+        passed_over += others
+        empty += [] if images else [name]
     if not files:
         raise RequestError(f"{folder} holds no images; its class folders must hold {', '.join(ENDINGS)} files")
-    return files, np.array(targets, dtype=np.int64)
+    notes = [f"{folder} holds no images of {', '.join(empty)}"] if empty else []
+    notes += [f"passed over in {folder}: {_counted(passed_over)}"] if passed_over else []
+    return files, np.array(targets, dtype=np.int64), tuple(notes)
+
+
+def _sorted_out(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The images below ``folder`` and the files that are none by their endings; hidden files are neither."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    images = [path for path in files if path.suffix.lower() in ENDINGS]
+    return images, [path for path in files if path.suffix.lower() not in ENDINGS]
+
+
+def _counted(files: Sequence[Path]) -> str:
+    """Such as ``3 files (.txt, .heic)``."""
+    endings = ", ".join(sorted({path.suffix.lower() or "without an ending" for path in files}))
+    return f"{len(files)} file{'s' if len(files) > 1 else ''} ({endings})"
 
 
 def _decode(file: Path, size: int) -> NDArray[np.uint8]:

@@ -28,7 +28,7 @@ def inspect_on_this_machine(
         RequestError: The workload cannot be found or breaks its contract.
     """
     resolved = resolve(workload)
-    check_contract(resolved)
+    notes = check_contract(resolved)
     environment = describe(all_backends())
     facts = WorkloadFacts(
         name=resolved.name,
@@ -38,6 +38,7 @@ def inspect_on_this_machine(
         pretrained=resolved.pretrained,
         input_shape=resolved.example().shape[1:],
         examples={name: len(resolved.splits[name]) for name in SPLITS},
+        notes=notes,
     )
     limits = find_model_limits(resolved, environment, choices)
     return replace(environment, model_limits=limits, own_loss=resolved.loss is not None), facts

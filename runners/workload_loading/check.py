@@ -1,7 +1,5 @@
 """The contract of a workload, checked before a search spends hours on one that breaks it."""
 
-import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,21 +8,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from runners.workload import SPLITS, Split, Workload
+from runners.workload import SPLITS, Workload
+from runners.workload_loading.check_quality import check_classes, check_loss, check_metric
+from runners.workload_loading.check_training import check_training_step
 from runners.workload_loading.split_overlap import shared_examples, spread
-from runners.workload_loading.user_code import user_code
+from runners.workload_loading.user_code import type_of, user_code
 from spaces.errors import RequestError
 from spaces.plans import TrainingPlan
 
 EXAMPLES = 2
 """Examples on which the network and the metric are tried."""
 
-TARGETS = 500
-"""Examples whose targets are looked at, where the targets do not lie in memory, and for the metric."""
+SAME_ANSWER = 1e-3
+"""Largest difference between two answers to one input, as a share of the largest output: threads vary the sums."""
 
 
-def check_contract(workload: Any) -> None:
-    """Check a workload in seconds: its splits, its network on two examples, its metric, its loss, its augmentation.
+def check_contract(workload: Any) -> tuple[str, ...]:
+    """Check a workload in seconds: splits, network on two examples, loss, metric, augmentation, one training step.
+
+    Returns:
+        What a person should know and the search can do with, a sentence each.
 
     Raises:
         RequestError: One sentence on the first thing that is wrong.
@@ -32,20 +35,29 @@ def check_contract(workload: Any) -> None:
     if not isinstance(workload, Workload):
         raise RequestError(f"a workload must be a runners.workload.Workload, not {type(workload).__name__}")
     try:
-        _check_fields(workload)
-        _check_splits(workload)
-        _check_repeatable(workload)
-        inputs, targets = _first_examples(workload, "train")
-        outputs = _check_network(workload, inputs)
-        if workload.loss is None:
-            _check_classes(workload, outputs.shape)
-        _check_loss(workload, outputs, targets)
-        _check_metric(workload, outputs)
-        _check_augmentation(workload, inputs)
-        for split in ("test", "validation"):
-            _check_overlap(workload, split)
+        # What it draws at random must not change what comes after.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return _check(workload)
     except RequestError as error:
         raise RequestError(f"workload {workload.name}: {error}") from error
+
+
+def _check(workload: Workload) -> tuple[str, ...]:
+    _check_fields(workload)
+    _check_splits(workload)
+    _check_repeatable(workload)
+    inputs, targets = _first_examples(workload, "train")
+    outputs = _check_network(workload, inputs)
+    if workload.loss is None:
+        check_classes(workload, outputs.shape)
+    check_loss(workload, outputs, targets)
+    note = check_metric(workload, outputs.shape)
+    _check_augmentation(workload, inputs)
+    check_training_step(workload, outputs.shape)
+    for split in ("test", "validation"):
+        _check_overlap(workload, split)
+    return (*((note,) if note else ()), *_notes_of_splits(workload))
 
 
 def _check_fields(workload: Workload) -> None:
@@ -65,7 +77,7 @@ def _check_splits(workload: Workload) -> None:
     for name in SPLITS:
         inputs, targets = _first_examples(workload, name)
         if not isinstance(inputs, np.ndarray) or inputs.dtype != np.float32:
-            raise RequestError(f"inputs of the {name} split are {_type_of(inputs)}; they must be float32 arrays")
+            raise RequestError(f"inputs of the {name} split are {type_of(inputs)}; they must be float32 arrays")
         expected = min(EXAMPLES, len(splits[name]))
         if len(inputs) != expected or len(targets) != expected:
             raise RequestError(
@@ -94,19 +106,35 @@ def _check_network(workload: Workload, inputs: NDArray[Any]) -> Tensor:
     with user_code("making its model"):
         network = workload.model()
     if not isinstance(network, nn.Module):
-        raise RequestError(f"model() gives {_type_of(network)}; it must give a torch.nn.Module")
+        raise RequestError(f"model() gives {type_of(network)}; it must give a torch.nn.Module")
+    outputs = _outputs(network.eval(), inputs)
+    if not torch.isfinite(outputs).all():
+        raise RequestError("its model answers with NaN or infinity; check its weights and the scale of the inputs")
+    if (alone := _outputs(network, inputs[:1])).shape[1:] != outputs.shape[1:]:
+        raise RequestError(
+            f"its model answers 1 example with shape {tuple(alone.shape)} and {len(inputs)} with "
+            f"{tuple(outputs.shape)}; give one row for each input, whatever their number"
+        )
+    largest = float(outputs.abs().max())
+    if float((_outputs(network, inputs) - outputs).abs().max()) > SAME_ANSWER * largest:
+        raise RequestError(
+            "its model answers the same inputs otherwise each time, in evaluation mode too; switch off what it draws "
+            "at random where self.training is False"
+        )
+    if workload.pretrained:
+        _check_pretrained(workload, network)
+    return outputs
+
+
+def _outputs(network: nn.Module, inputs: NDArray[Any]) -> Tensor:
     with user_code(f"its model on inputs of shape {inputs.shape}"), torch.no_grad():
-        outputs = network.eval()(torch.from_numpy(inputs))
+        outputs = network(torch.from_numpy(inputs))
     if not isinstance(outputs, Tensor):
-        raise RequestError(f"its model answers with {_type_of(outputs)}; it must answer with one tensor")
+        raise RequestError(f"its model answers with {type_of(outputs)}; it must answer with one tensor")
     if outputs.dim() < 1 or outputs.shape[0] != len(inputs):
         raise RequestError(
             f"its model answers {len(inputs)} examples with shape {tuple(outputs.shape)}; the first must be the batch",
         )
-    if not torch.isfinite(outputs).all():
-        raise RequestError("its model answers with NaN or infinity; check its weights and the scale of the inputs")
-    if workload.pretrained:
-        _check_pretrained(workload, network)
     return outputs
 
 
@@ -121,52 +149,13 @@ def _check_pretrained(workload: Workload, network: nn.Module) -> None:
         )
 
 
-def _check_classes(workload: Workload, shape: torch.Size) -> None:
-    """Cross-entropy takes class numbers below the number of outputs, or shares of every class."""
-    for name in SPLITS:
-        targets = _targets(workload.splits[name])
-        if targets.dtype.kind == "f" and targets.shape[1:] == tuple(shape[1:]):
-            continue
-        if targets.dtype != np.int64:
-            problem = f"targets of the {name} split are {targets.dtype}; class numbers must be int64"
-            raise RequestError(f"{problem}, and targets of another kind need a loss of their own")
-        least, most = int(targets.min()), int(targets.max())
-        if len(shape) < 2 or least < 0 or most >= shape[1]:
-            outputs = shape[1] if len(shape) > 1 else 1
-            raise RequestError(
-                f"targets of the {name} split go from {least} to {most}, but its model has {outputs} outputs;"
-                f" for {outputs} classes they go from 0 to {outputs - 1}",
-            )
-
-
-def _check_loss(workload: Workload, outputs: Tensor, targets: NDArray[Any]) -> None:
-    loss: Callable[[Any, Any], Any] = workload.loss or nn.functional.cross_entropy
-    with user_code(f"its loss on outputs {tuple(outputs.shape)} and targets {targets.shape}"):
-        value = loss(outputs, torch.from_numpy(np.ascontiguousarray(targets)))
-    if not isinstance(value, Tensor) or value.dim() != 0 or not torch.isfinite(value):
-        shown = value.detach().tolist() if isinstance(value, Tensor) and value.numel() < 5 else _type_of(value)
-        raise RequestError(f"its loss gives {shown}; it must give a tensor that holds one finite number")
-
-
-def _check_metric(workload: Workload, outputs: Tensor) -> None:
-    """On outputs that are made up, for targets from all over the split: two examples may lack a class."""
-    targets = _targets(workload.splits["validation"])
-    targets = targets[spread(len(targets), TARGETS)]
-    made_up = np.random.default_rng(0).normal(size=(len(targets), *outputs.shape[1:])).astype(np.float32)
-    with user_code(f"its metric {workload.metric_name}"):
-        value = workload.metric(made_up, targets)
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
-        shown = _type_of(value) if isinstance(value, np.ndarray) else repr(value)
-        raise RequestError(f"its metric {workload.metric_name} gives {shown}; it must give a finite number")
-
-
 def _check_augmentation(workload: Workload, inputs: NDArray[Any]) -> None:
     if workload.augment is None:
         return
     with user_code("its augmentation"):
         changed = workload.augment(torch.from_numpy(inputs.copy()), torch.Generator().manual_seed(0))
     if not isinstance(changed, Tensor) or changed.shape != inputs.shape:
-        shape = tuple(changed.shape) if isinstance(changed, Tensor) else _type_of(changed)
+        shape = tuple(changed.shape) if isinstance(changed, Tensor) else type_of(changed)
         raise RequestError(f"its augmentation makes {shape} of inputs {inputs.shape}; it must keep the shape")
 
 
@@ -181,18 +170,13 @@ def _check_overlap(workload: Workload, name: str) -> None:
         raise RequestError(f"{share} of its {name} split are in its train split too; keep them apart")
 
 
-def _targets(split: Split) -> NDArray[Any]:
-    """All targets where they lie in memory, else those of some hundred examples."""
-    if hasattr(split, "targets"):
-        return np.asarray(split.targets)
-    return split.batch(spread(len(split), TARGETS))[1]
+def _notes_of_splits(workload: Workload) -> tuple[str, ...]:
+    """What the splits themselves have to say, each note once."""
+    notes = [note for split in workload.splits.values() for note in getattr(split, "notes", ())]
+    return tuple(dict.fromkeys(notes))
 
 
 def _first_examples(workload: Workload, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
     split = workload.splits[name]
     with user_code(f"reading its {name} split"):
         return split.batch(np.arange(min(EXAMPLES, len(split))))
-
-
-def _type_of(value: Any) -> str:
-    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__

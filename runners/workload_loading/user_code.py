@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from spaces.errors import RequestError, in_one_line
 
@@ -32,6 +33,12 @@ def user_code(doing: str, file: Path | None = None) -> Iterator[None]:
         # The text of a syntax error repeats the file and the line.
         said = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else in_one_line(error)
         raise RequestError(f"{doing} failed{_where(error, file)}: {said}") from error
+
+
+def type_of(value: Any) -> str:
+    """The type of what a person's code gave, in words."""
+    name = type(value).__name__
+    return f"an array of {value.dtype}" if name == "ndarray" else name
 
 
 def _where(error: BaseException, file: Path | None) -> str:

@@ -84,6 +84,8 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
         progress.note(f"study {request.study_name}: inspecting the machine and workload {_short(request.workload)}")
         with start_runner() as runner:
             study, chains, earlier = _prepare(request, choices, storage, runner)
+            for note in chains.facts.notes:
+                progress.note(f"workload {chains.facts.name}: {note}")
             study.set_user_attr(PLACES, locations.to_json())
             tracker = _open_tracker(study.study_name, chains.facts.name, locations)
             observers = Observers(progress, tracker, chains.space.baseline())

@@ -180,4 +180,5 @@ def resolution_of(attributes: Mapping[str, Any]) -> float:
 def stored_facts(study: optuna.Study) -> WorkloadFacts:
     """What was known of the workload when ``study`` was made."""
     document = dict(study.user_attrs[FACTS])
-    return WorkloadFacts(**{**document, "input_shape": tuple(document["input_shape"])})
+    tuples = {name: tuple(document.get(name, ())) for name in ("input_shape", "notes")}
+    return WorkloadFacts(**{**document, **tuples})

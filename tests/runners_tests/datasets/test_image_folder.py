@@ -288,3 +288,34 @@ def test_unknown_models_and_weights_name_the_nearest(tmp_path: Path) -> None:
         RequestError, match=r"squeezenet1_1 has no weights 'IMAGENET' ?.*; it has IMAGENET1K_V1, DEFAULT"
     ):
         workload(folder, weights="IMAGENET").model()
+
+
+def test_files_that_are_passed_over_are_told(tmp_path: Path) -> None:
+    folder = make_images(tmp_path)
+    for name in ("a.heic", "b.HEIC", "labels"):
+        (folder / "val" / "dark" / name).write_text("no image")
+    for file in (folder / "test" / "light").iterdir():
+        file.unlink()
+    splits = open_image_folder(folder, 32, *PLAIN)
+    assert splits["train"].notes == ()
+    assert splits["validation"].notes == (f"passed over in {folder / 'val'}: 3 files (.heic, without an ending)",)
+    assert splits["test"].notes == (f"{folder / 'test'} holds no images of light",)
+    notes = check_contract(workload(folder))
+    assert notes == (*splits["validation"].notes, *splits["test"].notes)
+
+
+def test_a_class_of_files_with_unknown_endings_alone_is_named_with_them(tmp_path: Path) -> None:
+    folder = make_images(tmp_path)
+    for file in (folder / "train" / "dark").iterdir():
+        file.rename(file.with_suffix(".heic"))
+    with pytest.raises(
+        RequestError, match=r"train/dark holds no images, only 4 files \(\.heic\); images end in \.jpg, "
+    ):
+        open_image_folder(folder, 32, *PLAIN)
+
+
+def test_jfif_is_jpeg(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4, 3), 255, np.uint8)).save(tmp_path / "white.jpg")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "white.jpg").rename(tmp_path / "a" / "white.JFIF")
+    assert ImageFolderSplit(tmp_path, ("a",), 4, *PLAIN).batch(np.array([0]))[0].min() == 1.0

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from runners_tests.workloads import sound_workload
+from runners_tests.workloads.sound_workload import SOUND, data, fails, inputs, network, targets, with_data
 from runners_tests.workloads.workload_contract import RULES, Rule
 from torch import nn
 
@@ -31,29 +33,11 @@ def test_every_built_in_workload_is_named_like_its_file() -> None:
     assert all(resolve(name) is workload for name, workload in FOUND.items())
 
 
-def inputs(count: int, first: int = 0, side: int = 4) -> Any:
-    """``count`` different images of one channel."""
-    return np.random.default_rng(first).normal(size=(count, 1, side, side)).astype(np.float32)
+class Squeezed(nn.Module):
+    """Drops an axis of one, such as that of a batch of one, and the classes with it."""
 
-
-def targets(count: int) -> Any:
-    return np.arange(count) % 3
-
-
-def data() -> dict[str, Any]:
-    return {name: (inputs(9, first), targets(9)) for first, name in enumerate(("train", "validation", "test"))}
-
-
-def network(outputs: int = 3) -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(16, outputs))
-
-
-SOUND = Workload("sound", network, data)
-
-
-def with_data(**splits: Any) -> Workload:
-    """The sound workload with some splits replaced."""
-    return replace(SOUND, data=lambda: {**data(), **splits})
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if len(x) > 1 else x[0, :1]
 
 
 class RecordedDraws(nn.Module):
@@ -69,10 +53,6 @@ class RecordedDraws(nn.Module):
 
 def answering(answer: Callable[[torch.Tensor], Any]) -> Workload:
     return replace(SOUND, model=lambda: RecordedDraws(answer))
-
-
-def fails(*_: Any) -> Any:
-    raise ZeroDivisionError("no\nluck")
 
 
 def drawn_anew() -> dict[str, Any]:
@@ -91,7 +71,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "no name": (replace(SOUND, name=" "), "its name must be a word"),
     "loading fails": (
         replace(SOUND, data=fails),
-        rf"loading its data failed at {__file__}:\d+: ZeroDivisionError: no luck",
+        rf"loading its data failed at {sound_workload.__file__}:\d+: ZeroDivisionError: no luck",
     ),
     "no test split": (replace(SOUND, data=lambda: {"train": 1, "validation": 1}), "gives no test split"),
     "empty split": (with_data(test=(inputs(0), targets(0))), "the test split is empty"),
@@ -131,6 +111,14 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "metric fails": (replace(SOUND, metric=fails), "its metric fails failed at .*: ZeroDivisionError: no luck"),
     "metric is NaN": (replace(SOUND, metric=lambda o, t: float("nan")), "its metric <lambda> gives nan; it must give"),
     "metric is a vector": (replace(SOUND, metric=lambda o, t: o), "its metric <lambda> gives an array of float32"),
+    "one row alone": (
+        replace(SOUND, model=lambda: nn.Sequential(network(), Squeezed())),
+        r"answers 1 example with shape \(1,\) and 2 with \(2, 3\); give one row for each input",
+    ),
+    "random when evaluated": (
+        answering(lambda x: torch.rand(len(x), 3)),
+        "answers the same inputs otherwise each time, in evaluation mode too",
+    ),
     "augmentation crops": (
         replace(SOUND, augment=lambda x, g: x[..., 1:]),
         r"its augmentation makes \(2, 1, 4, 3\) of inputs \(2, 1, 4, 4\)",
@@ -167,3 +155,11 @@ def test_regression_with_a_loss_of_its_own_passes() -> None:
             metric=lambda outputs, wanted: float(np.exp(-np.square(outputs - wanted).mean())),
         )
     )
+
+
+def test_the_check_leaves_the_random_numbers_of_others_alone() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(2)
+    torch.manual_seed(0)
+    check_contract(replace(SOUND, model=lambda: nn.Sequential(network(), nn.Dropout())))
+    assert torch.equal(torch.rand(2), expected)

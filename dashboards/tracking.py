@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from dashboards.front_points import front_points
+from dashboards.mlflow_runs import RunLocation, StudyRuns
 from dashboards.spool import Spool
 from dashboards.spool_writer import SpoolWriter
-from dashboards.study_runs import RunLocation, StudyRuns
 from spaces.credentials import without_credentials
 from spaces.errors import RequestError
 

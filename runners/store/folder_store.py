@@ -10,9 +10,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from runners.store.capacity import Capacity, last_used, place_of
 from runners.store.entry import FILES, MANIFEST, DamagedEntry, StoredStage, read_entry, sync, write_manifest
-from runners.store.eviction import StoreEntry
+from runners.store.eviction import Capacity, last_used, place_of
+from runners.store.eviction_order import StoreEntry
 from runners.store.local_files import LocalFiles
 from runners.store.users import Users
 from spaces.errors import RequestError

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners.store.capacity import FileInfo
 from runners.store.entry import DamagedEntry, read_regular
+from runners.store.eviction import FileInfo
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from fsspec.core import url_to_fs
 from fsspec.registry import known_implementations
 
-from runners.store.capacity import FileInfo
+from runners.store.eviction import FileInfo
 from spaces.credentials import without_credentials
 from spaces.errors import RequestError, WorkFailed, in_one_line
 

@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from runners.store.capacity import place_of
 from runners.store.entry import MANIFEST, DamagedEntry, StoredStage, parse_manifest, read_entry
-from runners.store.eviction import StoreEntry
+from runners.store.eviction import place_of
+from runners.store.eviction_order import StoreEntry
 from runners.store.folder_store import FolderStore
-from runners.store.remote_capacity import RemoteCapacity
+from runners.store.remote_eviction import RemoteCapacity
 from runners.store.remote_files import RemoteFiles, Unreachable
 from spaces.credentials import without_credentials
 from spaces.errors import RequestError

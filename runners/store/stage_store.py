@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from runners.store.capacity import Capacity
 from runners.store.entry import StoredStage
+from runners.store.eviction import Capacity
 
 
 class StageStore(Protocol):

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim import SGD
 from torch.optim.lr_scheduler import OneCycleLR
 
 from runners.machine.accelerator import wait_for
 from runners.runner import StageFailed
+from runners.training.loss import training_loss
 from runners.training.settings import Level
 from runners.workload import Workload
 
@@ -61,7 +61,7 @@ def train(
         with _precision(device, level.settings.autocast):
             outputs = network(images)
             soft = teacher(images) if teacher is not None and distils else None
-        loss = _loss(workload, level, outputs.float(), targets[mine].to(device), soft)
+        loss = training_loss(workload, level.settings.plan, outputs.float(), targets[mine].to(device), soft)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -90,26 +90,6 @@ def _optimiser(network: nn.Module, level: Level, steps: int, momentum: Mapping[s
 
 def _precision(device: torch.device, autocast: str) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, torch.bfloat16) if autocast == "bf16" else nullcontext()
-
-
-def _loss(workload: Workload, level: Level, outputs: Tensor, targets: Tensor, soft: Tensor | None) -> Tensor:
-    """The workload's loss, and where there are ``soft`` targets its weighted mean with the distance to them."""
-    weight, temperature = level.settings.plan.distillation_weight, level.settings.plan.distillation_temperature
-    hard: Tensor = (workload.loss or functional.cross_entropy)(outputs, targets)
-    if soft is None:
-        return hard
-    if workload.loss is not None:
-        return (1 - weight) * hard + weight * functional.mse_loss(outputs, soft.float())
-    divergence = functional.kl_div(
-        functional.log_softmax(outputs / temperature, dim=1),
-        functional.log_softmax(soft.float() / temperature, dim=1),
-        reduction="none",
-        log_target=True,
-    )
-    # Summed over the classes and averaged over images and positions, as cross-entropy is.
-    matched = divergence.sum(dim=1).mean()
-    # The gradients of soft targets shrink with the square of the temperature (Hinton et al., section 2).
-    return (1 - weight) * hard + weight * temperature**2 * matched
 
 
 def _batches(workload: Workload, level: Level, rank: int) -> Iterator[tuple[Tensor, Tensor]]:

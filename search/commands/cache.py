@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column
 
-from runners.store.eviction import StoreEntry
+from runners.store.eviction_order import StoreEntry
 from runners.store.location import open_store
 from runners.store.remote_files import is_url
 from runners.store.stage_store import StageStore

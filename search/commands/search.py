@@ -10,8 +10,8 @@ from typing import Any
 
 import optuna
 
+from dashboards.mlflow_runs import RunLocation
 from dashboards.progress import Progress
-from dashboards.study_runs import RunLocation
 from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
 from runners.machine.telemetry import disable_telemetry
@@ -28,7 +28,7 @@ from search.driver.attempts import MachineFailed
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
 from search.driver.front_artifacts import keep_artifacts
-from search.driver.observers import Observers
+from search.driver.observer import Observers
 from search.driver.search_context import SearchContext
 from search.driver.successive_halving import levels_of
 from search.driver.warm_start import EarlierStudy, load_earlier_study

@@ -1,9 +1,13 @@
-"""The observer of a search."""
+"""Who is told what happens in a search: the observer, and the one that serves the progress display and MLflow."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from dashboards.formatting import configuration_text, percent, times
+from dashboards.progress import Progress
+from dashboards.tracking import Tracker, TrialResult
 from search.study.study import TrialRecord
+from spaces.configuration import Configuration
 
 
 class Observer(Protocol):
@@ -20,3 +24,54 @@ class Observer(Protocol):
 
     def note(self, text: str) -> None:
         """Something that a person should know."""
+
+
+class Observers:
+    """The `Observer` that passes everything on to a progress display and a tracker.
+
+    Args:
+        progress: What a person sees.
+        tracker: What MLflow keeps.
+        baseline: The configuration against which others are described.
+    """
+
+    def __init__(self, progress: Progress, tracker: Tracker, baseline: Configuration) -> None:
+        self._progress = progress
+        self._tracker = tracker
+        self._baseline = baseline
+
+    def stage_started(self, trial: int | None, stage: str) -> None:
+        """For the progress display."""
+        self._progress.stage_started(trial, stage)
+
+    def stage_ended(self, trial: int | None, stage: str, seconds: float, from_store: bool) -> None:
+        """For the progress display."""
+        self._progress.stage_ended(trial, stage, seconds, from_store)
+
+    def trial_ended(self, trial: TrialRecord, front: Sequence[TrialRecord], hypervolume: float, seconds: float) -> None:
+        """For both: one line on the screen, one child run in MLflow."""
+        stopped = trial.state == "stopped"
+        result = TrialResult(
+            trial.number,
+            dict(trial.configuration or {}),
+            trial.measurement,
+            failure=None if stopped else trial.failure,
+            stopped=trial.failure if stopped else None,
+            hypervolume=hypervolume,
+            seconds=seconds,
+        )
+        self._tracker.trial_finished(result)
+        self._progress.trial_ended(trial.number, self._line(trial))
+        self._progress.front_is(hypervolume, len(front), self._line(front[0]) if front else "")
+
+    def note(self, text: str) -> None:
+        """For the progress display."""
+        self._progress.note(text)
+
+    def _line(self, trial: TrialRecord) -> str:
+        text = configuration_text(trial.configuration or {}, self._baseline)
+        if not trial.measurement:
+            return f"{trial.state}: {trial.failure} ({text})"
+        figures = trial.measurement
+        doubt = f" (unstable: {figures['unstable']})" if figures["unstable"] else ""
+        return f"{times(figures['speedup'])}x, {percent(figures['accuracy'])}{doubt}: {text}"

@@ -10,7 +10,10 @@ from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
 
 class Distillation(Technique):
-    """A weighted loss on labels and on soft targets at a temperature (Hinton et al., arXiv 1503.02531)."""
+    """A weighted loss on labels and on soft targets at a temperature (Hinton et al., arXiv 1503.02531).
+
+    It is computed in ``runners/training/loss.py``.
+    """
 
     name = "distillation"
     stage = Stage.TRAIN

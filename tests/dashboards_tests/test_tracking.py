@@ -8,8 +8,8 @@ from copy import deepcopy
 
 import pytest
 
+from dashboards.mlflow_runs import RunLocation
 from dashboards.spool import read_run_ids
-from dashboards.study_runs import RunLocation
 from dashboards.tracking import Tracker, TrialResult
 
 SETTINGS = {"trials": 6, "seed": 0, "constraints": ["latency_p90_ms<=5"]}
@@ -190,7 +190,7 @@ def test_a_server_that_is_away_does_not_keep_the_search_or_the_exit_waiting(tmp_
     program = """
 import sys
 from pathlib import Path
-from dashboards.study_runs import RunLocation
+from dashboards.mlflow_runs import RunLocation
 from dashboards.tracking import Tracker
 tracker = Tracker(RunLocation("s", "e", "http://127.0.0.1:9"), Path(sys.argv[1]))
 tracker.study_started({"trials": 3})
@@ -214,7 +214,7 @@ def test_creating_a_database_prints_nothing_and_sends_no_telemetry(tmp_path):
     program = """
 import os, sys
 from pathlib import Path
-from dashboards.study_runs import RunLocation
+from dashboards.mlflow_runs import RunLocation
 from dashboards.tracking import Tracker, TrialResult
 home = Path(sys.argv[1])
 location = RunLocation("s", "e", f"sqlite:///{home / 'mlflow.db'}", str(home / "mlartifacts"))

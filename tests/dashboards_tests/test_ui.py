@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.study_runs import RunLocation
+from dashboards.mlflow_runs import RunLocation
 from dashboards.tracking import Tracker, TrialResult
 from dashboards.tracking_address import check_tracking_uri
 from dashboards.ui import command, free_port, serve

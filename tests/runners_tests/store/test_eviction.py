@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.store.eviction import StoreEntry, to_evict
+from runners.store.eviction_order import StoreEntry, to_evict
 from runners.store.folder_store import FolderStore
 
 ROOT = Path(__file__).resolve().parents[3]

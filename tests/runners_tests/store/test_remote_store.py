@@ -9,7 +9,7 @@ from runners_tests.store.flaky_files import FlakyFiles
 
 from runners.runner import StageTask
 from runners.stages.run import run_stage
-from runners.store import remote_capacity, remote_files, remote_store
+from runners.store import remote_eviction, remote_files, remote_store
 from runners.store.location import open_store
 from runners.store.remote_files import RemoteFiles, Unreachable
 from runners.store.remote_store import COPIES, RemoteStore
@@ -248,8 +248,8 @@ def test_the_front_of_a_finished_study_is_evicted_last_there_too(flaky: Machines
 
 
 def test_a_limit_holds_there_and_for_the_copies(flaky: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_capacity, "CHECK_EVERY_S", 0.0)
-    monkeypatch.setattr(remote_capacity, "UNUSED_S", 0.0)
+    monkeypatch.setattr(remote_eviction, "CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(remote_eviction, "UNUSED_S", 0.0)
     here = flaky.open("one")
     put(here, OTHER)
     here.capacity.set_limit(1)
@@ -260,13 +260,13 @@ def test_a_limit_holds_there_and_for_the_copies(flaky: Machines, monkeypatch: py
 
 
 def test_a_limit_leaves_what_another_machine_used_today(flaky: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_capacity, "CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(remote_eviction, "CHECK_EVERY_S", 0.0)
     here = flaky.open("one")
     put(flaky.open("two"), OTHER)
     here.capacity.set_limit(1)
     put(here, KEY)
     assert sorted(entry.key for entry in here.capacity.entries()) == [KEY, OTHER]
-    monkeypatch.setattr(remote_capacity, "UNUSED_S", 0.0)
+    monkeypatch.setattr(remote_eviction, "UNUSED_S", 0.0)
     put(here, KEY)
     assert OTHER not in {entry.key for entry in here.capacity.entries()}
 

@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import pytest
 from search_tests.simulation import make_chains, measurement
 
-from search.driver.observers import Observers
+from search.driver.observer import Observers
 from search.study.study import TrialRecord
 from spaces.configuration import Configuration
 

@@ -5,12 +5,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from runners.training.loop import _loss
-from runners.training.settings import Level, TrainingSettings
+from runners.training.loss import training_loss
 from runners.workloads.synthetic import WORKLOAD
 from spaces.plans import TrainingPlan
 
-LEVEL = Level.whole(TrainingSettings(TrainingPlan(distillation_weight=0.7, distillation_temperature=3.0)), seed=0)
+PLAN = TrainingPlan(distillation_weight=0.7, distillation_temperature=3.0)
 
 
 def test_soft_targets_weigh_the_same_beside_the_labels_of_dense_outputs() -> None:
@@ -22,16 +21,15 @@ def test_soft_targets_weigh_the_same_beside_the_labels_of_dense_outputs() -> Non
     def rows(images: Tensor) -> Tensor:
         return images.movedim(1, -1).reshape(-1, 3)
 
-    dense = _loss(WORKLOAD, LEVEL, outputs, labels, soft)
-    flat = _loss(WORKLOAD, LEVEL, rows(outputs), labels.reshape(-1), rows(soft))
+    dense = training_loss(WORKLOAD, PLAN, outputs, labels, soft)
+    flat = training_loss(WORKLOAD, PLAN, rows(outputs), labels.reshape(-1), rows(soft))
     torch.testing.assert_close(dense, flat)
 
 
 def test_a_loss_of_the_users_own_gives_the_same_training_at_every_temperature() -> None:
     own = replace(WORKLOAD, loss=torch.nn.functional.mse_loss)
     outputs, targets, soft = torch.randn(3, 8, 2, generator=torch.Generator().manual_seed(0)).unbind()
-    warm, cold = (
-        Level.whole(TrainingSettings(replace(LEVEL.settings.plan, distillation_temperature=value)), seed=0)
-        for value in (1.0, 8.0)
+    warm, cold = (replace(PLAN, distillation_temperature=value) for value in (1.0, 8.0))
+    assert torch.equal(
+        training_loss(own, warm, outputs, targets, soft), training_loss(own, cold, outputs, targets, soft)
     )
-    assert torch.equal(_loss(own, warm, outputs, targets, soft), _loss(own, cold, outputs, targets, soft))

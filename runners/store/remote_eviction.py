@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners.store.capacity import Capacity
-from runners.store.eviction import StoreEntry
+from runners.store.eviction import Capacity
+from runners.store.eviction_order import StoreEntry
 from runners.store.remote_files import Unreachable
 
 CHECK_EVERY_S = 600.0

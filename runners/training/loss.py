@@ -1,0 +1,40 @@
+"""What training minimises: the loss on labels and, with distillation, on the teacher's soft targets."""
+
+from torch import Tensor
+from torch.nn import functional
+
+from runners.workload import Workload
+from spaces.plans import TrainingPlan
+
+
+def training_loss(
+    workload: Workload, plan: TrainingPlan, outputs: Tensor, targets: Tensor, soft: Tensor | None
+) -> Tensor:
+    """The loss of a batch on its labels, and its weighted mean with the distance to soft targets if there are any.
+
+    The distance is the Kullback-Leibler divergence at the plan's temperature (Hinton et al., arXiv 1503.02531). Where
+    the workload brings a loss of its own it is the mean squared difference of the outputs, which has no temperature.
+
+    Args:
+        workload: Its loss, or cross-entropy.
+        plan: The weight and the temperature of the soft targets.
+        outputs: Of the network, ``(n, classes, ...)``.
+        targets: Labels ``(n, ...)``, or what the workload's loss takes.
+        soft: Outputs of the teacher, of the shape of ``outputs``; None without distillation.
+    """
+    weight, temperature = plan.distillation_weight, plan.distillation_temperature
+    hard: Tensor = (workload.loss or functional.cross_entropy)(outputs, targets)
+    if soft is None:
+        return hard
+    if workload.loss is not None:
+        return (1 - weight) * hard + weight * functional.mse_loss(outputs, soft.float())
+    divergence = functional.kl_div(
+        functional.log_softmax(outputs / temperature, dim=1),
+        functional.log_softmax(soft.float() / temperature, dim=1),
+        reduction="none",
+        log_target=True,
+    )
+    # Summed over the classes and averaged over images and positions, as cross-entropy is.
+    matched = divergence.sum(dim=1).mean()
+    # The gradients of soft targets shrink with the square of the temperature (Hinton et al., section 2).
+    return (1 - weight) * hard + weight * temperature**2 * matched

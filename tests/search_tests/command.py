@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -55,6 +56,7 @@ class RunningSearch:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=_default_signals,
             )
 
     @property
@@ -76,6 +78,12 @@ class RunningSearch:
         for process in self.living():
             process.kill()
         self.process.wait()
+
+
+def _default_signals() -> None:
+    """A shell lets what it runs in the background ignore SIGINT, and ``nohup`` lets it ignore SIGHUP."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def eventually(holds: Callable[[], bool], timeout_s: float) -> bool:

@@ -173,12 +173,22 @@ def test_a_model_that_hangs_is_ended_and_named(models: Path, monkeypatch: pytest
         compare_files(ComparisonRequest(models / "small.onnx", models / "Never.ts", budget_s=0.2), timeout_s=4)
 
 
-def test_ctrl_c_ends_a_timing_with_a_word_and_leaves_nothing_behind(models: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGINT, "interrupted"),
+        (signal.SIGTERM, "stopped by SIGTERM"),
+        (signal.SIGHUP, "stopped by SIGHUP"),
+    ],
+)
+def test_a_signal_ends_a_timing_with_a_word_and_leaves_nothing_behind(
+    number: signal.Signals, said: str, models: Path
+) -> None:
     command = [COMMAND, "time", "small.onnx", "Never.ts"]
     options: dict[str, Any] = {
         "cwd": models,
         "env": {**os.environ, "FRONTRUNNER_LEASES": str(models / "leases")},
-        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may have it ignored
+        "preexec_fn": lambda: signal.signal(number, signal.SIG_DFL),  # a shell may have it ignored
     }
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options) as timing:
         assert timing.stderr is not None
@@ -187,9 +197,9 @@ def test_ctrl_c_ends_a_timing_with_a_word_and_leaves_nothing_behind(models: Path
         deadline = time.monotonic() + 60
         while len(left := begun.children(recursive=True)) < 3 and time.monotonic() < deadline:
             time.sleep(0.1)  # the server of fresh processes, its tracker, and the process that times
-        timing.send_signal(signal.SIGINT)
-        assert timing.stderr.readlines()[-1] == "frontrunner: interrupted\n"
-    assert timing.returncode == 130
+        timing.send_signal(number)
+        assert timing.stderr.readlines()[-1] == f"frontrunner: {said}\n"
+    assert timing.returncode == 128 + number
     assert [ends_within(10, process.pid) for process in left] == [True] * 3
 
 

@@ -49,6 +49,9 @@ class Backend(ABC):
     precisions: ClassVar[tuple[str, ...]]
     packages: ClassVar[tuple[str, ...]]
     """Import names that it needs; the first is the runtime itself."""
+    runs_code: ClassVar[bool] = True
+    """Whether opening its artifact can run code that the artifact holds; such an artifact is opened only where it is
+    trusted."""
     extra: ClassVar[str] = ""
     """The extra of `frontrunner` that installs them; empty where the default installation does."""
 

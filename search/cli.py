@@ -15,7 +15,15 @@ import typer
 from typer import Argument, Option
 
 from search.commands.cache_cli import cache
-from search.commands.options import AddressOption, HomeOption, JsonOption, StorageOption, StoreOption, TrackingOption
+from search.commands.options import (
+    AddressOption,
+    HomeOption,
+    JsonOption,
+    StorageOption,
+    StoreOption,
+    TrackingOption,
+    TrustOption,
+)
 from search.stop_signals import stop_signals
 from spaces.errors import RequestError, WorkFailed
 
@@ -162,12 +170,18 @@ def export(
 @app.command()
 def verify(
     folder: Annotated[Path, Argument(metavar="DIR", help="An exported folder.")],
+    trust: TrustOption = False,
+    home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Load an exported folder in a fresh process, evaluate and time it, and compare with its claims."""
-    from search.commands.verify import verify_folder
+    """Load an exported folder in a fresh process, evaluate and time it, and compare with its claims.
 
-    verify_folder(folder, as_json=json)
+    It names the code that this runs: a workload in Python, and models of TorchScript and torch.export.
+    """
+    from search.commands.verify import verify_folder
+    from search.request.locations import Home
+
+    verify_folder(folder, Home.find(home), trust=trust, as_json=json)
 
 
 @app.command("time")
@@ -179,16 +193,21 @@ def time_models(
     threads: Annotated[int, Option(min=1, help="Threads of one call.")] = 1,
     budget: Annotated[str, Option(help="How long to measure, such as 10s or 1m.")] = "10s",
     seed: Annotated[int, Option(min=0, help="Seed of the input and of the order of the calls.")] = 0,
+    trust: TrustOption = False,
+    home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Time two models against each other: how much faster is B than A?
 
     Models are exported folders, .onnx, TorchScript (.pt, .ts, .torchscript), torch.export (.pt2) and OpenVINO (.xml)
-    files that take one float32 tensor. TorchScript and .pt2 files can run code: open only files that you trust.
+    files that take one float32 tensor. TorchScript and .pt2 files can run code: give only files that you trust. An
+    exported folder with such a file is opened with --trust, or if it is as this home exported it.
     """
     from search.commands.time import TimeOptions, time_files
+    from search.request.locations import Home
 
-    time_files(model_a, model_b, TimeOptions(shape, batch, threads, budget, seed), as_json=json)
+    options = TimeOptions(shape, batch, threads, budget, seed)
+    time_files(model_a, model_b, options, None if trust else Home.find(home), as_json=json)
 
 
 @app.command()

@@ -8,7 +8,8 @@ SCHEMA_VERSION = 1
 DOCUMENT = "frontrunner.json"
 """Name of the file."""
 
-Threads = Annotated[int, Field(ge=1)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+"""No machine at hand has more cores, and a library that is asked for a billion threads takes the machine down."""
 Duration = Annotated[float, Field(ge=1e-9, le=1e9)]
 
 
@@ -28,7 +29,7 @@ class FileDigest(Part):
 class Signature(Part):
     """The input or the output; the first size is the word ``batch``."""
 
-    shape: list[int | str]
+    shape: list[Annotated[int, Field(ge=1, le=2**24)] | str]
 
 
 class Runtime(Part):

@@ -12,6 +12,9 @@ from runners.artifacts.document import DOCUMENT, SCHEMA_VERSION, ClaimedDocument
 from runners.backends import find_backend
 from spaces.errors import RequestError, in_one_line
 
+ARRAY = ".npy"
+"""Suffix of what ``predict.py`` reads and writes, which may lie in the folder."""
+
 AnyDocument = TypeVar("AnyDocument", bound=Document)
 
 
@@ -19,8 +22,8 @@ def read_document(folder: Path) -> Document:
     """The document of an exported folder whose files are all as they were written.
 
     Raises:
-        RequestError: There is no such folder, it is of another schema version, or a file is missing, changed,
-            or refers to something outside.
+        RequestError: There is no such folder, it is of another schema version, or a file is missing, changed, not
+            listed, or refers to something outside.
     """
     return _read(folder, Document)
 
@@ -47,6 +50,7 @@ def _read(folder: Path, kind: type[AnyDocument]) -> AnyDocument:
         find_backend(document.runtime.name)
         for name, digest in document.files.items():
             _require_unchanged(folder, name, digest)
+        _require_listed(folder, document.files)
         for name in document.files:
             if name.endswith(".onnx"):
                 _require_contained(folder / name, document.files)
@@ -81,6 +85,15 @@ def _require_unchanged(folder: Path, name: str, digest: FileDigest) -> None:
     found = digest_of(file)
     if (found.sha256, found.bytes) != (digest.sha256, digest.bytes):
         raise RequestError(f"{file} was changed after it was written; export again, or restore the file")
+
+
+def _require_listed(folder: Path, files: Container[str]) -> None:
+    """A file without a hash could be anything, and a runtime could open it; folders and arrays no runtime opens."""
+    for path in sorted(folder.iterdir()):
+        if path.name not in files and path.name != DOCUMENT and path.suffix != ARRAY and not path.is_dir():
+            raise RequestError(
+                f"{path} is not among the files that {folder / DOCUMENT} lists; move it away, or export again"
+            )
 
 
 def _require_contained(model: Path, files: Container[str]) -> None:

@@ -15,6 +15,7 @@ class OnnxRuntime(Backend):
 
     name = "onnxruntime"
     artifact = "model.onnx"
+    runs_code = False
     precisions = ("fp32", "int8")
     packages = ("onnxruntime", "onnx")
 

@@ -21,6 +21,7 @@ class OpenVino(Backend):
 
     name = "openvino"
     artifact = "model.xml"
+    runs_code = False
     precisions = ("fp32", "bf16", "int8")
     packages = ("openvino", "onnx")
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from runners import workloads
 from runners.workload import Workload
 from runners.workload_loading.code_digest import code_digest
 from runners.workload_loading.reference import Reference, absolute_reference, split_reference
-from runners.workload_loading.source_files import source_files
+from runners.workload_loading.source_files import sources_of
 from runners.workload_loading.torchvision_settings import read_settings
 
 MAKERS = ("runners.workload_loading.torchvision_workload", "runners.workload_loading.torchvision_settings")
@@ -38,25 +37,9 @@ def _definition(reference: Reference) -> Any:
             settings["weights"] = "own"
         return [settings, code_digest(MAKERS)]
     place, name = split_reference(reference)
-    if place.endswith(".py"):
-        return [name, [_digest(path) for path in source_files(Path(place))]]
-    module = place if name else f"{workloads.__name__}.{place}"
-    if module.startswith(f"{workloads.__name__}."):
-        return [name, code_digest((module,))]
-    return [name, [_digest(path) for path in _module_sources(module)]]
-
-
-def _module_sources(dotted: str) -> tuple[Path, ...]:
-    file = _file_of(dotted)
-    above = dotted.count(".") + (file.name == "__init__.py")
-    return source_files(file, file.parents[above])
-
-
-def _file_of(dotted: str) -> Path:
-    spec = find_spec(dotted)
-    origin = spec.origin if spec else None
-    assert origin is not None, f"{dotted} has no file"
-    return Path(origin)
+    if files := sources_of(reference):
+        return [name, [_digest(path) for path in files]]
+    return [name, code_digest((place if name else f"{workloads.__name__}.{place}",))]
 
 
 def _digest(path: Path) -> str:

@@ -1,10 +1,48 @@
 """The source files that decide what a workload is: its own, and what it imports from beside it."""
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 
+from runners import workloads
+from runners.workload_loading.reference import Reference, split_reference
 from runners.workload_loading.user_code import INSTALLED, OUR_PACKAGES
+from spaces.errors import RequestError
+
+
+def sources_of(reference: Reference) -> tuple[Path, ...]:
+    """The person's own Python files that a workload's reference names, and what they import; nothing is run.
+
+    Args:
+        reference: As `runners.workload_loading.reference.absolute_reference` gives it. A built-in workload and a
+            mapping have no such files.
+
+    Raises:
+        RequestError: The module that it names cannot be found.
+    """
+    if isinstance(reference, Mapping):
+        return ()
+    place, name = split_reference(reference)
+    if place.endswith(".py"):
+        return source_files(Path(place))
+    if name is None or place.startswith(f"{workloads.__name__}."):
+        return ()
+    file = _module_file(place)
+    above = place.count(".") + (file.name == "__init__.py")
+    return source_files(file, file.parents[above])
+
+
+def _module_file(dotted: str) -> Path:
+    """The file of a module that is installed or lies in the current folder, found without importing any part of it."""
+    top, *rest = dotted.split(".")
+    spec = None if top == "__main__" else find_spec(top) or PathFinder.find_spec(top, [str(Path.cwd())])
+    for name in rest:
+        spec = PathFinder.find_spec(f"{spec.name}.{name}", spec.submodule_search_locations) if spec else None
+    if spec is None or spec.origin is None:
+        raise RequestError(f"there is no module {dotted}; install it, or run the command in its folder")
+    return Path(spec.origin)
 
 
 def source_files(file: Path, root: Path | None = None) -> tuple[Path, ...]:

@@ -23,6 +23,7 @@ from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
 from search.commands.hints import after_export, resume_command
+from search.commands.known_exports import remember
 from search.commands.options import parse_option
 from search.commands.studies import document_of, open_study
 from search.commands.terminal import report_waiting
@@ -83,6 +84,7 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
         model = _exported_model(study, document, trial, _artifact(study, document, trial["trial"], store, resume))
         check = partial(require_claims, waiting=report_waiting)
         write_exported_folder(to, model, check=check, waiting=report_waiting)
+    remember(home, to)
     if options.register:
         from dashboards.tracking import register_model
 
@@ -94,7 +96,7 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
         return
     speed, accuracy = times(measurement["speedup"]), percent(measurement["accuracy"])
     console.print(f"wrote {to}: {speed}x at {accuracy}; its claims hold")
-    console.print("\n  ".join(["next:", *after_export(to)]), highlight=False)
+    console.print("\n  ".join(["next:", *after_export(to, locations)]), highlight=False)
 
 
 def pick_trial(document: Mapping[str, Any], trials: Sequence[Trial], pick: str, bounds: Sequence[Constraint]) -> Trial:

@@ -39,9 +39,10 @@ def after_search(document: Mapping[str, Any], locations: Locations) -> list[str]
     return [_see_runs(locations), export, front_command(study, locations)]
 
 
-def after_export(folder: Path) -> list[str]:
+def after_export(folder: Path, locations: Locations) -> list[str]:
     """What could come after ``folder`` was exported, a line each."""
-    return [shlex.join(["python", str(folder / "predict.py")]), shlex.join(["frontrunner", "verify", str(folder)])]
+    verify = ["frontrunner", "verify", str(folder), *_found_by(Locations(locations.home))]
+    return [shlex.join(["python", str(folder / "predict.py")]), shlex.join(verify)]
 
 
 def _found_by(locations: Locations) -> list[str]:

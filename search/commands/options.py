@@ -26,6 +26,9 @@ StoreOption = Annotated[
     Option(help="Folder or URL of the stage store, which every node can reach. [default: in the home folder]"),
 ]
 AddressOption = Annotated[str | None, Option(help="Ray cluster as HOST:PORT. [default: an instance on this machine]")]
+TrustOption = Annotated[
+    bool, Option("--trust", help="Run its code even if it was not exported from this home, or was changed since.")
+]
 JsonOption = Annotated[bool, Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
 Value = TypeVar("Value")

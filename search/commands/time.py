@@ -8,11 +8,15 @@ from typing import Any
 
 from dashboards.formatting import interval_text, times
 from runners.artifacts.comparison import Comparison, ComparisonRequest, compare_files
+from runners.artifacts.document import DOCUMENT
+from runners.artifacts.integrity import read_document
 from runners.backends import all_backends
 from runners.machine.device import describe, usable_cores
 from runners.machine.telemetry import disable_telemetry
+from search.commands.known_exports import require_trusted
 from search.commands.options import parse_option
 from search.commands.terminal import report_waiting
+from search.request.locations import Home
 from search.request.units import parse_duration
 from search.stop_signals import stop_signals
 from spaces.errors import RequestError
@@ -37,11 +41,18 @@ class TimeOptions:
     seed: int = 0
 
 
-def time_files(a: Path, b: Path, options: TimeOptions, *, as_json: bool) -> None:
+def time_files(a: Path, b: Path, options: TimeOptions, home: Home | None, *, as_json: bool) -> None:
     """Time model ``b`` against model ``a`` and print the result on stdout; warnings go to stderr.
 
+    Args:
+        a: A model file or an exported folder.
+        b: Another one.
+        options: How the models are called.
+        home: The home whose exported folders may run code; None lets every folder.
+        as_json: Print one JSON document instead of sentences.
+
     Raises:
-        RequestError: An option or a model cannot be used.
+        RequestError: An option or a model cannot be used, or a folder runs code that is not trusted.
         WorkFailed: A model crashes, hangs, or gives outputs that are not finite.
     """
     disable_telemetry()
@@ -49,6 +60,9 @@ def time_files(a: Path, b: Path, options: TimeOptions, *, as_json: bool) -> None
     if options.threads > cores:
         raise RequestError(f"--threads {options.threads}: this machine has {cores} usable cores; give fewer threads")
     budget_s = parse_option("--budget", options.budget, parse_duration)
+    for path in (a, b):
+        if home is not None and (path / DOCUMENT).is_file():
+            require_trusted(path, read_document(path), home)
     print(f"timing {a} and {b} for about {budget_s:g} s, longer if one call is slow", file=sys.stderr)
     shape = None if options.shape is None else parse_shape(options.shape)
     request = ComparisonRequest(a, b, shape, options.batch, options.threads, budget_s, options.seed)

@@ -57,6 +57,11 @@ class Home:
         """The folder of the stage store."""
         return self.path / "stages"
 
+    @property
+    def exports(self) -> Path:
+        """The folder of notes on what this home exported."""
+        return self.path / "exports"
+
     def spool(self, study: str) -> Path:
         """The folder in which the records of ``study`` wait until MLflow has them."""
         return self.path / "spool" / study

@@ -208,6 +208,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "appended script": (lambda f: (f / "predict.py").open("a").write("#"), "predict.py was changed"),
     "file outside": (lambda f: _rename_in_document(f, "../secret"), "'../secret', which lies outside"),
     "absolute path": (lambda f: _rename_in_document(f, "/etc/hostname"), "which lies outside"),
+    "file without a hash": (lambda f: _rewrite(f, files={}), "README.md is not among the files that"),
+    "model without a hash": (lambda f: (f / "model.pt2").write_bytes(b"PK"), "model.pt2 is not among the files that"),
     "link outside": (_link_away, "'README.md', which lies outside"),
 }
 
@@ -219,6 +221,12 @@ def test_a_folder_that_is_not_as_it_was_written_is_refused(
     damage(exported)
     with pytest.raises(RequestError, match=complaint):
         open_exported_folder(exported, threads=1, batch=1)
+
+
+def test_arrays_and_compiled_python_may_lie_beside_the_model(exported: Path) -> None:
+    (exported / "__pycache__").mkdir()
+    np.save(exported / "outputs.npy", EXAMPLE)
+    assert open_exported_folder(exported, threads=1, batch=1)(EXAMPLE).shape == (1, 2)
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_an_exported_folder_runs_alone(exported: Path, tmp_path: Path) -> None:
 
 
 def test_the_claims_of_an_exported_folder_hold(exported: Path) -> None:
-    checked = document(frontrunner("verify", exported, "--json", cwd=exported.parent))
+    checked = document(frontrunner("verify", exported, "--json", "--home", "home", cwd=exported.parent))
     assert checked["holds"] is True
     assert {claim["name"] for claim in checked["claims"]} >= {"accuracy", "accuracy_test", "speedup"}
 

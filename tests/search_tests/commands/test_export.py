@@ -19,7 +19,7 @@ from runners.workloads.synthetic import WORKLOAD
 from search.commands import verify as verifying
 from search.commands.export import ExportOptions, export_trial
 from search.commands.verify import verify_folder
-from search.request.locations import Locations
+from search.request.locations import Home, Locations
 from spaces.errors import RequestError
 
 KEY = "a" * 64
@@ -110,10 +110,11 @@ def test_a_bound_on_an_unknown_quantity_is_not_satisfied(home: Path, tmp_path: P
         export(home, tmp_path / "out", 2, "latency_p99_ms<=5")
 
 
-def test_the_notes_of_a_folder_are_printed_without_markup(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_the_notes_of_an_exported_folder_are_printed_without_markup_and_its_home_trusts_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    export(home, tmp_path / "out", 2)
     claim = verification.CheckedClaim("speedup", 2.0, 2.1, (2.0, 2.2), None, "claimed on [/b]")
     monkeypatch.setattr(verifying, "verify", lambda *given, **named: [claim])
-    verify_folder(Path("folder"), as_json=False)
+    verify_folder(tmp_path / "out", Home(home), trust=False, as_json=False)
     assert "claimed on [/b]" in capfd.readouterr().out

@@ -108,4 +108,7 @@ def test_the_baseline_is_never_offered_for_export(
 
 
 def test_after_an_export_the_folder_is_quoted() -> None:
-    assert after_export(Path("a b")) == ["python 'a b/predict.py'", "frontrunner verify 'a b'"]
+    assert after_export(Path("a b"), Locations()) == ["python 'a b/predict.py'", "frontrunner verify 'a b'"]
+    assert after_export(Path("out"), Locations("my home"))[1].endswith(
+        f"verify out --home '{Path('my home').absolute()}'"
+    )

@@ -143,6 +143,7 @@ def test_a_model_that_cannot_be_timed_gets_one_sentence(
                 threads=int(flags.get("--threads", 1)),
                 budget=flags.get("--budget", "0.3"),
             ),
+            None,
             as_json=False,
         )
     (line,) = str(refusal.value).splitlines()

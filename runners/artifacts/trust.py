@@ -1,0 +1,41 @@
+"""What code runs when an exported folder is opened or verified, and digests that tell whether it is as it was."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from runners.artifacts.document import DOCUMENT, Document
+from runners.backends import find_backend
+from runners.workload_loading.reference import absolute_reference
+from runners.workload_loading.source_files import sources_of
+
+FOR_PEOPLE = ("README.md", "predict.py")
+"""Files of the folder that are never opened here."""
+
+
+def model_code(document: Document) -> tuple[str, ...]:
+    """The folder's model files that can run code when they are opened; none where the runtime's files hold none."""
+    opened = find_backend(document.runtime.name)
+    return tuple(sorted(set(document.files) - set(FOR_PEOPLE))) if opened.runs_code else ()
+
+
+def workload_code(workload: Any) -> tuple[Path, ...]:
+    """The person's own Python files that run when a workload is made; a built-in one and a mapping have none.
+
+    Raises:
+        RequestError: The reference cannot be used; nothing is run to find that out.
+    """
+    return sources_of(absolute_reference(workload, Path.cwd()))
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 of the folder's document, which holds the SHA-256 of every other file."""
+    return hashlib.sha256((folder / DOCUMENT).read_bytes()).hexdigest()
+
+
+def sources_digest(files: tuple[Path, ...]) -> str:
+    """SHA-256 over the paths and the bytes of ``files``."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\0".encode())
+    return digest.hexdigest()

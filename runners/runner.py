@@ -42,12 +42,13 @@ class StageTask:
     baseline_minima: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
 
 
-FailureKind = Literal["candidate", "process", "machine"]
+FailureKind = Literal["candidate", "weights", "process", "machine"]
 """What failed where a stage has no result.
 
-``candidate``: the stage raised, or did nothing until it was ended; the same again would fail again. ``process``: its
-process or its node died, as where memory ran out; it may go well if it is sent again. ``machine``: the stage store is
-full or does not answer, or the workload cannot be loaded any more; all stages fail until somebody mends that.
+``candidate``: the stage raised, or did nothing until it was ended; the same again would fail again. ``weights``: so
+too, but its network may succeed with other weights. ``process``: its process or its node died, as where memory ran
+out; it may succeed when it is sent again. ``machine``: the stage store is full or does not answer, or the workload
+cannot be loaded any more; all stages fail until somebody mends that.
 """
 
 

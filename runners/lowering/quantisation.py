@@ -42,7 +42,8 @@ def quantise_int8(onnx_path: Path, calibration: NDArray[Any], output_path: Path)
         with contextlib.redirect_stdout(io.StringIO()):
             quantised = nncf.quantize(onnx.load(onnx_path), dataset, subset_size=len(inputs))
     except Exception as error:
-        raise StageFailed(f"the network cannot be quantised to int8 ({in_one_line(error)})") from error
+        # Ranges that are not finite or empty are those of these weights.
+        raise StageFailed(f"the network cannot be quantised to int8 ({in_one_line(error)})", "weights") from error
     if not {"QuantizeLinear", "DequantizeLinear"} & {node.op_type for node in quantised.graph.node}:
         raise StageFailed("quantisation to int8 found no operation to quantise in this network")
     onnx.save(quantised, output_path)

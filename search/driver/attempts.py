@@ -49,7 +49,7 @@ class Attempts:
         self._runner.cancel()
 
     def _is_sent_again(self, task: StageTask, outcome: StageOutcome) -> bool:
-        if outcome.failure is None or outcome.failure_kind == "candidate":
+        if outcome.failure is None or outcome.failure_kind in ("candidate", "weights"):
             self._failed.pop(task.key, None)
             return False
         if outcome.failure_kind == "machine":

@@ -19,6 +19,10 @@ from spaces.configuration import Configuration
 
 TRAINING = "training"
 """The stage that is one level of a training."""
+WHATEVER_THE_WEIGHTS = ("teacher", "transforming", "quantising", "lowering")
+"""Stages of a screening that fail for a trained network as for an untrained one, unless their failure says otherwise:
+they look at the layers, or export the graph, so that a training would be lost. The others run the network on images,
+where new weights may give activations that are not finite, or too small."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +159,10 @@ class TrialRun(_Stages):
 
     def _follow_screening(
         self, outcome: StageOutcome, stopping: EarlyStopping
-    ) -> NextStage | Unscreened | Stopped | Finished:
+    ) -> NextStage | Unscreened | Stopped | Failed | Finished:
         if outcome.failure is not None:
+            if outcome.failure_kind == "candidate" and self.task.stage in WHATEVER_THE_WEIGHTS:
+                return Failed(outcome.failure)
             return self._without_screening(outcome.failure)
         if self._position + 1 == self._screening_stages:
             self.speed = without_accuracy(figures_of(outcome.result))

@@ -6,7 +6,7 @@ import optuna
 import pytest
 from search_tests.simulation import CHOICES, MACHINE, OBJECTIVES, measurement
 
-from runners.runner import StageOutcome, WorkloadFacts
+from runners.runner import FailureKind, StageOutcome, WorkloadFacts
 from runners.stages.chain import Chains
 from search.driver.early_stopping import EarlyStopping
 from search.driver.runs import (
@@ -137,6 +137,30 @@ def test_a_trial_whose_screening_fails_goes_on_as_one_that_is_not_screened() -> 
     assert run.speed is None
     assert run.training.accuracies == {1: 0.9, 2: 0.9, 3: 0.9}
     assert run.keys == {task.stage: task.key for task in CHAINS.chain(NARROW)}
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind", "trained"),
+    [
+        ("transforming", "candidate", False),
+        ("transforming", "process", True),
+        ("settling", "candidate", True),
+        ("quantising", "candidate", False),
+        ("quantising", "weights", True),
+        ("lowering", "candidate", False),
+        ("measuring", "candidate", True),
+    ],
+)
+def test_a_failure_of_a_screening_that_training_cannot_mend_ends_the_trial(
+    stage: str, kind: FailureKind, trained: bool
+) -> None:
+    study = optuna.create_study(directions=["maximize", "maximize"])
+    int8 = Configuration({**NARROW, "runtime": "onnxruntime", "numeric_precision": "int8"})
+    run = TrialRun(study.ask(), int8, CHAINS, screened=True)
+    while run.task.stage != stage:
+        assert follow(run, DONE) == NextStage()
+    step = follow(run, StageOutcome({}, failure="refused", failure_kind=kind))
+    assert step == (Unscreened("refused") if trained else Failed("refused"))
 
 
 def test_a_constraint_that_an_unstable_timing_misses_is_judged_after_the_training() -> None:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
@@ -94,27 +94,32 @@ class FreshProcess:
             StageFailed: It raised, died, or neither ended nor reported progress for ``timeout_s``. Whatever it
                 started is ended with it.
         """
+        return all_results({what: self}, timeout_s)[0]
+
+    @property
+    def handles(self) -> tuple[Any, Any]:
+        """What `multiprocessing.connection.wait` waits for: a message, and the end."""
+        return self._receiver, self._process.sentinel
+
+    def receive(self, what: str) -> tuple[Any] | None:
+        """What the function returned, in a tuple; None where the process reported progress.
+
+        Raises:
+            StageFailed: It raised, or the process is gone, whoever holds its pipe.
+        """
         try:
-            while (message := self._receive(timeout_s, what)) is None:
-                pass
+            message = self._receiver.recv() if self._receiver.poll() else None
+            if message is None and not self._process.is_alive() and not self._receiver.poll():
+                raise EOFError
         except EOFError:
             self._process.join(5)
             raise StageFailed(f"{what} {_ending(self._process.exitcode)}", "process") from None
-        finally:
-            self.end()
+        if message is None:
+            return None
         failure_kind, value = message
         if failure_kind is not None:
             raise StageFailed(f"{what}: {value}", failure_kind)
-        return value
-
-    def _receive(self, timeout_s: float, what: str) -> tuple[FailureKind | None, Any] | None:
-        """The next message, None for progress; `EOFError` where the process is gone, whoever holds the pipe."""
-        if not wait([self._receiver, self._process.sentinel], timeout_s):
-            raise StageFailed(f"{what} did nothing for {timeout_s:.0f} s and was ended")
-        if not self._receiver.poll():
-            raise EOFError
-        message: tuple[FailureKind | None, Any] | None = self._receiver.recv()
-        return message
+        return (value,)
 
     def end(self) -> None:
         """End the process and all that it started; nothing to do where they are gone."""
@@ -123,6 +128,36 @@ class FreshProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.join()
+
+
+def all_results(processes: Mapping[str, FreshProcess], timeout_s: float) -> list[Any]:
+    """What the functions of ``processes`` returned; all are read at once, since a pipe that nobody reads fills up.
+
+    Their progress is that of the caller, where it is itself a fresh process.
+
+    Args:
+        processes: The processes by what a message calls them.
+        timeout_s: How long all that still run may do nothing.
+
+    Raises:
+        StageFailed: One raised or died, or they did nothing for ``timeout_s``; all are ended then.
+    """
+    waiting, found = dict(processes), {}
+    try:
+        while waiting:
+            ready = wait([handle for process in waiting.values() for handle in process.handles], timeout_s)
+            if not ready:
+                were = "was" if len(waiting) == 1 else "were"
+                raise StageFailed(f"{' and '.join(waiting)} did nothing for {timeout_s:.0f} s and {were} ended")
+            report_progress()
+            for what, process in [*waiting.items()]:
+                if not set(ready).isdisjoint(process.handles) and (result := process.receive(what)):
+                    found[what] = result[0]
+                    del waiting[what]
+    finally:
+        for process in processes.values():
+            process.end()
+    return [found[what] for what in processes]
 
 
 def call_fresh(function: Callable[..., Any], *arguments: Any, what: str, timeout_s: float = HANG_TIMEOUT_S) -> Any:

@@ -10,21 +10,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from runners.machine.accelerator import accelerated
 from runners.machine.lease import device_lease
-from runners.processes.fresh_process import call_fresh
+from runners.processes.fresh_process import HANG_TIMEOUT_S, call_fresh
 from runners.runner import FailureKind, StageFailed, StageOutcome, StageTask
 from runners.stages.job import StageJob
 from runners.store.entry import StoredStage
 from runners.store.stage_store import StageStore
-from runners.training.data_parallel import TIMEOUT_S
 from runners.workload_loading.reference import resolve
 from spaces.errors import RequestError, WorkFailed, in_one_line
 
 PROBE_BYTES = 64 * 2**10
 """A store that does not take a file of this size is full."""
 TRAINS = ("teacher", "training")
-"""Stages that use an accelerator in the process they run in; those that measure start fresh processes themselves."""
+"""Stages that train or evaluate in the process they run in; those that measure start fresh processes themselves."""
 
 
 def run_stage(task: StageTask, store: StageStore) -> StageOutcome:
@@ -71,10 +69,12 @@ def _run_where_it_belongs(task: StageTask, inputs: dict[str, StoredStage], folde
         Exception: What the stage raised.
     """
     try:
-        if task.stage in TRAINS and accelerated():
-            # This process goes on to other stages, and would keep the accelerator that it was given first, with the
-            # memory that it used there.
-            result: dict[str, Any] = call_fresh(_run, task, inputs, folder, timeout_s=TIMEOUT_S, what="its own process")
+        if task.stage in TRAINS:
+            # A fresh process is ended where it hangs. This one goes on to other stages, and would keep the accelerator
+            # that it was given first, with the memory that it used there.
+            result: dict[str, Any] = call_fresh(
+                _run, task, inputs, folder, timeout_s=HANG_TIMEOUT_S, what="its own process"
+            )
             return result
         return _run(task, inputs, folder)
     except Exception as error:

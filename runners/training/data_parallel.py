@@ -9,13 +9,11 @@ accelerators.) So a network with it gets other weights from two processes than f
 """
 
 import tempfile
+from contextlib import ExitStack
 from typing import Any
 
-from runners.processes.fresh_process import FreshProcess
+from runners.processes.fresh_process import HANG_TIMEOUT_S, FreshProcess, all_results
 from runners.training.settings import Level, LevelFolders
-
-TIMEOUT_S = 24 * 3600.0
-"""How long a training may take."""
 
 
 def train_in_parallel(reference: Any, level: Level, folders: LevelFolders, threads: int) -> float:
@@ -31,18 +29,15 @@ def train_in_parallel(reference: Any, level: Level, folders: LevelFolders, threa
         The seconds that the first worker spent on training.
 
     Raises:
-        StageFailed: A worker raised or died.
+        StageFailed: A worker raised or died, or all of them did nothing for `HANG_TIMEOUT_S`.
     """
-    workers = level.settings.plan.workers
-    with tempfile.TemporaryDirectory() as rendezvous:
-        store = f"file://{rendezvous}/store"
-        processes = [FreshProcess(_worker, rank, store, reference, level, folders, threads) for rank in range(workers)]
-        try:
-            seconds = [process.result(TIMEOUT_S, f"training worker {rank}") for rank, process in enumerate(processes)]
-            return float(seconds[0])
-        finally:
-            for process in processes:
-                process.end()
+    with tempfile.TemporaryDirectory() as rendezvous, ExitStack() as started:
+        processes: dict[str, FreshProcess] = {}
+        for rank in range(level.settings.plan.workers):
+            given = rank, f"file://{rendezvous}/store", reference, level, folders, threads
+            processes[f"training worker {rank}"] = process = FreshProcess(_worker, *given)
+            started.callback(process.end)
+        return float(all_results(processes, HANG_TIMEOUT_S)[0])
 
 
 def _worker(rank: int, store: str, reference: Any, level: Level, folders: LevelFolders, threads: int) -> float:

@@ -12,6 +12,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import OneCycleLR
 
 from runners.machine.accelerator import wait_for
+from runners.processes.fresh_process import report_progress
 from runners.runner import StageFailed
 from runners.training.loss import training_loss
 from runners.training.settings import Level
@@ -66,6 +67,7 @@ def train(
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
+        report_progress()
     network.eval()
     wait_for(device)
     if not torch.isfinite(loss):

@@ -1,4 +1,4 @@
-"""A stage that works on an accelerator leaves nothing of it in the process that carries out stage after stage."""
+"""A stage that trains has a process of its own, which is ended where it hangs and leaves no accelerator in use."""
 
 import os
 from dataclasses import asdict
@@ -53,26 +53,58 @@ def chain(folder: Path, rate: float) -> tuple[StageOutcome, StageOutcome, set[in
     return *outcomes, set(map(int, (folder / "processes").read_text().split())), store
 
 
-def test_it_has_a_process_of_its_own_and_gives_the_same_weights(
+def test_it_has_a_process_of_its_own_and_gives_the_weights_that_it_gives_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    *_, processes, here = chain(tmp_path / "here", rate=0.1)
-    assert processes == {os.getpid()}
-    monkeypatch.setattr(run, "accelerated", lambda: True)
     *outcomes, processes, there = chain(tmp_path / "there", rate=0.1)
     assert [outcome.failure for outcome in outcomes] == [None, None]
     assert os.getpid() not in processes
     assert len(processes) == 2
+    monkeypatch.setattr(run, "TRAINS", ())
+    *_, processes, here = chain(tmp_path / "here", rate=0.1)
+    assert processes == {os.getpid()}
     for key in ("a" * 64, "b" * 64):
         weights = [(store.get(key).folder / "weights.safetensors").read_bytes() for store in (here, there)]  # type: ignore[union-attr]
         assert weights[0] == weights[1]
 
 
-def test_its_failure_has_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "accelerated", lambda: True)
+def test_its_failure_has_the_reason(tmp_path: Path) -> None:
     teacher, training, *_ = chain(tmp_path / "there", rate=1e30)
     assert teacher.failure == (
         "teacher: its own process: training diverged: the loss is not a finite number; lower the learning rate"
     )
     assert training.failure is not None
     assert "its parent was lost" in training.failure
+
+
+STUCK = """
+import os, time
+from runners.workload import Workload
+from runners.workloads.synthetic import make_network, make_splits
+from spaces.plans import TrainingPlan
+
+
+def loss(outputs, targets):
+    HAPPENS
+
+
+WORKLOAD = Workload("stuck", make_network, make_splits, training=TrainingPlan(epochs=1), loss=loss)
+"""
+
+
+@pytest.mark.parametrize(
+    ("happens", "failure", "kind"),
+    [
+        ("time.sleep(600)", "teacher: its own process did nothing for 3 s and was ended", "candidate"),
+        ("os.kill(os.getpid(), 9)", "teacher: its own process was killed by signal 9 (SIGKILL)", "process"),
+    ],
+)
+def test_where_it_hangs_or_dies_its_process_is_ended_and_the_reason_told(
+    happens: str, failure: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "HANG_TIMEOUT_S", 3.0)
+    (tmp_path / "stuck.py").write_text(STUCK.replace("HAPPENS", happens))
+    reference = f"{tmp_path / 'stuck.py'}:WORKLOAD"
+    settings = {"plan": {**asdict(resolve(reference).training), "autocast": "fp32"}, "pretrained": False}
+    outcome = run_stage(StageTask("teacher", "a" * 64, settings, {}, reference, 3), FolderStore(tmp_path / "store"))
+    assert (outcome.failure, outcome.failure_kind) == (failure, kind)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dashboards.artifact_locations import adopt_artifacts
 from dashboards.front_points import front_points
 from dashboards.mlflow_runs import RunLocation, StudyRuns
 from dashboards.spool import Spool
@@ -106,14 +107,21 @@ class Tracker:
         self._writer.wake()
 
     def _connect(self) -> StudyRuns:
+        _adopt_artifacts(self._location)
         runs = StudyRuns(_import_mlflow(), self._location)
         if runs.parent is None and self._spool.sent.offset:
             self._spool.send_again()
         return runs
 
 
-def register_model(tracking_uri: str, name: str, folder: Path, run_id: str | None) -> None:
+def register_model(location: RunLocation, name: str, folder: Path, run_id: str | None) -> None:
     """Add an exported folder to its trial's run, as a new version of the registered model ``name``.
+
+    Args:
+        location: The study's place in MLflow.
+        name: Name of the registered model, which is created where it is missing.
+        folder: The exported folder.
+        run_id: The trial's run; None where MLflow has none.
 
     Raises:
         RequestError: MLflow has no run of the trial, or refuses the name.
@@ -121,14 +129,26 @@ def register_model(tracking_uri: str, name: str, folder: Path, run_id: str | Non
     if run_id is None:
         raise RequestError(f"--register {name}: MLflow has no run of this trial yet; `frontrunner resume` sends it")
     mlflow = _import_mlflow()
-    client = mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+    uri = location.tracking_uri
+    client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     try:
+        _adopt_artifacts(location)
         client.log_artifacts(run_id, str(folder), "exported")
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
         client.create_model_version(name, source=f"runs:/{run_id}/exported", run_id=run_id)
     except mlflow.exceptions.MlflowException as error:
         raise RequestError(f"--register {name}: MLflow refused it ({str(error).splitlines()[0][:200]})") from error
+
+
+def _adopt_artifacts(location: RunLocation) -> None:
+    """Let a database that lies in the home name the home's artifacts, wherever the home was before."""
+    if location.artifact_root is not None and location.tracking_uri.startswith("sqlite"):
+        from sqlalchemy import make_url
+
+        database = make_url(location.tracking_uri).database
+        if database:
+            adopt_artifacts(Path(database), Path(location.artifact_root))
 
 
 def _import_mlflow() -> Any:

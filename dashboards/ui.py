@@ -3,13 +3,17 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
+from dashboards.artifact_locations import adopt_artifacts
+from dashboards.sqlite_url import sqlite_url
 from spaces.errors import RequestError, WorkFailed
 
 HOST = "127.0.0.1"
@@ -38,6 +42,8 @@ def serve(home: Path, port: int) -> None:
     """
     if not (home / "mlflow.db").is_file():
         raise RequestError(f"there is no mlflow.db in {home}; run a search first, or give its folder with --home")
+    with suppress(sqlite3.Error):  # a home that can only be read is shown as it is
+        adopt_artifacts(home / "mlflow.db", home / "mlartifacts")
     free = free_port(port)
     if free != port:
         print(f"port {port} is taken, so port {free} is used", file=sys.stderr)
@@ -60,7 +66,7 @@ def serve(home: Path, port: int) -> None:
 def command(home: Path, port: int) -> list[str]:
     """The command line of the server for ``home``."""
     home = home.resolve()
-    store = ["--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"]
+    store = ["--backend-store-uri", sqlite_url(home / "mlflow.db")]
     artifacts = ["--artifacts-destination", (home / "mlartifacts").as_uri()]
     where = ["--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     return [sys.executable, "-m", "mlflow", "server", *store, *artifacts, *where]

@@ -17,6 +17,9 @@ pytest.register_assert_rewrite("spaces_tests.technique_contract")
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
+LOCATIONS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "OPTUNA_STORAGE", "RAY_ADDRESS")
+"""Variables that say where a search keeps its files and where it runs."""
+
 
 def pytest_configure() -> None:
     """Stop at once where the packages under test are not the ones in this checkout."""
@@ -31,5 +34,5 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*os.environ]:
-        if name.startswith("FRONTRUNNER_"):
+        if name.startswith("FRONTRUNNER_") or name in LOCATIONS:
             monkeypatch.delenv(name)

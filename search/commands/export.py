@@ -27,12 +27,14 @@ from search.commands.known_exports import remember
 from search.commands.options import parse_option
 from search.commands.studies import document_of, open_study
 from search.commands.terminal import report_waiting
+from search.commands.tracking import run_location
 from search.driver.machine_baseline import MachineBaselines
 from search.front.front_document import trial_documents
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.loss_table import losses
 from search.objectives.objective import find_objectives
 from search.request.locations import Locations
+from search.request.remembered_locations import require_credentials
 from search.stop_signals import stop_signals
 from search.study.attributes import PLACES, SETTINGS, STAGES
 from spaces.errors import RequestError, WorkFailed
@@ -70,16 +72,17 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
     disable_telemetry()
     to, bounds = options.to, [parse_option("--within", text, Constraint.parse) for text in options.within]
     _require_new_folder(to)
-    study, home = open_study(options.study, locations)
-    document = document_of(study, home)
+    study, found = open_study(options.study, locations)
+    needed = ("stage_store", "tracking_uri") if options.register else ("stage_store",)
+    require_credentials(options.study, study.user_attrs.get(PLACES, {}), locations, needed)
+    document = document_of(study, found.folder)
     trial = pick_trial(document, trial_documents(study), options.pick, bounds)
-    known = study.user_attrs[PLACES]
-    store = open_store(locations.stage_store or known["stages"])
+    store = open_store(found.stages)
     console = Console(stderr=True, markup=False, soft_wrap=True)
     console.print(f"exporting trial {trial['trial']} of {options.study} and checking its claims in a fresh process")
     for warning in warnings_of(trial):
         console.print(f"! trial {trial['trial']}: {warning}")
-    resume = resume_command(options.study, locations)
+    resume = resume_command(options.study, found)
     with stop_signals.cleaning_up("nothing was exported"), store.in_use(f"export of {options.study}"):
         model = _exported_model(study, document, trial, _artifact(study, document, trial["trial"], store, resume))
         check = partial(require_claims, waiting=report_waiting)
@@ -88,7 +91,7 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
     if options.register:
         from dashboards.tracking import register_model
 
-        register_model(locations.tracking_uri or known["tracking"], options.register, to, trial["run_id"])
+        register_model(run_location(study, found), options.register, to, trial["run_id"])
     measurement = trial["measurement"]
     if as_json:
         shown = {"trial": trial["trial"], "measurement": measurement, "doubts": warnings_of(trial)}

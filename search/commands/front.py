@@ -32,8 +32,8 @@ def show_front(name: str, locations: Locations, *, everything: bool, as_csv: boo
     """
     if as_csv and as_json:
         raise RequestError("--csv and --json: give one of them")
-    study, home = open_study(name, locations)
-    run_ids = read_run_ids(home.spool(name))
+    study, found = open_study(name, locations)
+    run_ids = read_run_ids(found.folder.spool(name))
     document = front_document(study, run_ids)
     if as_json:
         extra = {"all": trial_documents(study, run_ids)} if everything else {}

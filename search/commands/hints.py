@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboards.front_rows import instability, members
 from dashboards.headline import fastest_within, is_faster
-from search.request.locations import DEFAULT, Locations
+from search.request.locations import DEFAULT, Locations, from_environment
 from spaces.credentials import without_credentials
 
 SPEEDS = ("speedup", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "throughput_per_s")
@@ -49,7 +49,9 @@ def _found_by(locations: Locations) -> list[str]:
     """The options by which a command finds the study, those with default values left out; no password is shown."""
     home, storage = locations.folder.path, locations.storage
     given = [] if locations.home is None and home == Path(DEFAULT).absolute() else ["--home", str(home)]
-    return given if storage is None else [*given, "--storage", without_credentials(storage)]
+    if storage is None or (storage == from_environment("storage") and without_credentials(storage) != storage):
+        return given
+    return [*given, "--storage", without_credentials(storage)]
 
 
 def _see_runs(locations: Locations) -> str:

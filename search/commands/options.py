@@ -16,16 +16,20 @@ HomeOption = Annotated[
     ),
 ]
 StorageOption = Annotated[
-    str | None, Option(help="URL of Optuna's database. [default: an SQLite file in the home folder]")
+    str | None,
+    Option(help="URL of Optuna's database. [default: $OPTUNA_STORAGE, or an SQLite file in the home]"),
 ]
 TrackingOption = Annotated[
-    str | None, Option(help="MLflow's tracking URI. [default: an SQLite file in the home folder]")
+    str | None,
+    Option(help="MLflow's tracking URI. [default: $MLFLOW_TRACKING_URI, or a file in the home]"),
 ]
 StoreOption = Annotated[
     str | None,
     Option(help="Folder or URL of the stage store, which every node can reach. [default: in the home folder]"),
 ]
-AddressOption = Annotated[str | None, Option(help="Ray cluster as HOST:PORT. [default: an instance on this machine]")]
+AddressOption = Annotated[
+    str | None, Option(help="Ray cluster as HOST:PORT. [default: $RAY_ADDRESS, or an instance on this machine]")
+]
 TrustOption = Annotated[
     bool, Option("--trust", help="Run its code even if it was not exported from this home, or was changed since.")
 ]

@@ -10,10 +10,8 @@ from typing import Any
 
 import optuna
 
-from dashboards.mlflow_runs import RunLocation
 from dashboards.progress import Progress
 from dashboards.tracking import Tracker
-from dashboards.tracking_address import check_tracking_uri
 from runners.machine.telemetry import disable_telemetry
 from runners.measuring.paired_timing import CALLS_FOR_P99
 from runners.runner import Runner
@@ -24,6 +22,7 @@ from runners.workload_loading.reference import check_workload_reference
 from search.commands.hints import after_search, front_command, resume_command
 from search.commands.studies import open_study
 from search.commands.terminal import print_front
+from search.commands.tracking import check_tracking, run_location, used_variables
 from search.driver.attempts import MachineFailed
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
@@ -39,6 +38,7 @@ from search.objectives.objective import find_objectives
 from search.objectives.trial_targets import TrialTargets
 from search.request.locations import Locations
 from search.request.read_request import merge
+from search.request.remembered_locations import require_credentials, to_json
 from search.request.space_file import space_document
 from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
@@ -70,24 +70,25 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
     """
     started = time.monotonic()
     disable_telemetry()
-    locations = request.locations
+    locations = request.locations.with_environment()
     check_workload_reference(request.workload)
     choices = space_document(request.space, request.quantities)
     locations.folder.make()
-    check_tracking_uri(locations.tracking)
+    check_tracking(locations)
     store, storage = open_store(locations.stages), open_storage(locations.studies)
     resume = resume_command(request.study_name, locations)
     start_runner = _runner_starter(runner, locations)
     with _exclusive(request.study_name, locations, store), Progress() as progress:
+        for line in used_variables(locations):
+            progress.note(line)
         if request.study_name in optuna.get_all_study_names(storage):
             stop_signals.leaves(f"`{resume}` continues the study")
         progress.note(f"study {request.study_name}: inspecting the machine and workload {_short(request.workload)}")
         with start_runner() as runner:
-            study, chains, earlier = _prepare(request, choices, storage, runner)
+            study, chains, earlier = _prepare(request, choices, locations, storage, runner)
             for note in chains.facts.notes:
                 progress.note(f"workload {chains.facts.name}: {note}")
-            study.set_user_attr(PLACES, locations.to_json())
-            tracker = _open_tracker(study.study_name, chains.facts.name, locations)
+            tracker = Tracker(run_location(study, locations), locations.folder.spool(study.study_name))
             observers = Observers(progress, tracker, chains.space.baseline())
             objectives = find_objectives(request.objectives)
             search = SearchContext(study, runner, chains, objectives, request.constraints, observers, resume)
@@ -99,7 +100,7 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
                 measure_front(search)
             document = front_document(study, tracker.run_ids())
             keep_artifacts(search, [member["trial"] for member in document["front"]], store)
-    return _print_result(study, document, request, as_json=as_json)
+    return _print_result(study, document, request.constraints, locations, as_json=as_json)
 
 
 def resume_search(
@@ -112,22 +113,25 @@ def resume_search(
         WorkFailed: No trial satisfies the constraints, or the baseline or the machine failed; all trials are kept.
     """
     disable_telemetry()
-    study, _ = open_study(name, locations)
-    settings, budgets, known = (study.user_attrs[key] for key in (SETTINGS, BUDGETS, PLACES))
+    study, found = open_study(name, locations)
+    require_credentials(name, study.user_attrs.get(PLACES, {}), locations, ("stage_store", "tracking_uri"))
+    settings, budgets = (study.user_attrs[key] for key in (SETTINGS, BUDGETS))
     made = {key: settings[key] for key in ("workload", "space", "objectives", "constraints", "seed")}
     changed = {
         **budgets,
         **{key: value for key, value in (("trials", trials), ("timeout", timeout)) if value is not None},
         "study": name,
-        "tracking_uri": known["tracking"],
-        "stage_store": known["stages"],
-        **locations.given(),
+        **found.given(),
     }
     return run_search(merge(made, changed), as_json=as_json)
 
 
 def _prepare(
-    request: StudyRequest, choices: Mapping[str, Any], storage: optuna.storages.BaseStorage, runner: Runner
+    request: StudyRequest,
+    choices: Mapping[str, Any],
+    locations: Locations,
+    storage: optuna.storages.BaseStorage,
+    runner: Runner,
 ) -> tuple[optuna.Study, Chains, EarlierStudy]:
     """The study, new or continued; the stages of its configurations; and what the study of ``--from`` knows.
 
@@ -149,9 +153,9 @@ def _prepare(
     if request.from_study:
         earlier = load_earlier_study(storage, request.from_study, space, environment.device, facts.fingerprint)
     objectives = find_objectives(request.objectives)
-    study = make_study(storage, request.study_name, objectives, settings, environment, facts)
-    stop_signals.leaves(f"`{resume_command(request.study_name, request.locations)}` continues the study")
-    study.set_user_attr(BUDGETS, request.budgets())
+    name, budgets = request.study_name, request.budgets()
+    study = make_study(storage, name, objectives, settings, environment, facts, budgets, to_json(locations))
+    stop_signals.leaves(f"`{resume_command(name, locations)}` continues the study")
     least_calls = CALLS_FOR_P99 if "latency_p99_ms" in request.quantities else 0
     chains = Chains(space, facts, request.workload, request.seed, levels_of, least_calls)
     return study, chains, earlier
@@ -166,12 +170,6 @@ def _make_driver(request: StudyRequest, search: SearchContext, earlier: EarlierS
     limit = sys.maxsize if request.trial_limit is None else request.trial_limit
     left_s = request.time_budget - (time.monotonic() - started) if request.time_budget else None
     return Driver(search, targets, limit, timeout_s=request.timeout, time_budget_s=left_s, earlier=earlier)
-
-
-def _open_tracker(study: str, workload: str, locations: Locations) -> Tracker:
-    home = locations.folder
-    artifact_root = str(home.artifacts) if locations.tracking == home.tracking else None
-    return Tracker(RunLocation(study, workload, locations.tracking, artifact_root), home.spool(study))
 
 
 @contextmanager
@@ -256,7 +254,12 @@ def _short(workload: str | Mapping[str, Any]) -> str:
 
 
 def _print_result(
-    study: optuna.Study, document: dict[str, Any], request: StudyRequest, *, as_json: bool
+    study: optuna.Study,
+    document: dict[str, Any],
+    constraints: Sequence[Constraint],
+    locations: Locations,
+    *,
+    as_json: bool,
 ) -> dict[str, Any]:
     """Print the front document and return it.
 
@@ -266,10 +269,10 @@ def _print_result(
     if as_json:
         print(json.dumps(document, allow_nan=False))
     if not document["front"]:
-        every = front_command(study.study_name, request.locations)
-        raise WorkFailed(f"{_nothing_feasible(study, request.constraints)}. All trials are kept: `{every}`")
+        every = front_command(study.study_name, locations)
+        raise WorkFailed(f"{_nothing_feasible(study, constraints)}. All trials are kept: `{every}`")
     if not as_json:
-        print_front(document, after_search(document, request.locations))
+        print_front(document, after_search(document, locations))
     return document
 
 

@@ -11,7 +11,8 @@ from dashboards.spool import read_run_ids
 from search.commands.terminal import number_column, plain_table
 from search.front.front_document import front_document
 from search.request.locations import Home, Locations
-from search.study.attributes import SETTINGS
+from search.request.remembered_locations import recall
+from search.study.attributes import PLACES, SETTINGS
 from search.study.storage import open_storage
 from search.study.study import find_study
 
@@ -22,11 +23,13 @@ def list_studies(locations: Locations, *, as_json: bool) -> None:
     Raises:
         RequestError: There is no such home or storage.
     """
-    storage, home = _open_storage(locations)
-    studies = [find_study(storage, name) for name in sorted(optuna.get_all_study_names(storage))]
-    summaries = [_summary(document_of(study, home)) for study in studies if SETTINGS in study.user_attrs]
+    storage = _open_storage(locations)
+    names = sorted(optuna.get_all_study_names(storage))
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in names]
+    ours = [study for study in studies if SETTINGS in study.user_attrs]
+    summaries = [_summary(document_of(study, locations_of(study, locations).folder)) for study in ours]
     if as_json:
-        print(json.dumps({"home": str(home.path), "studies": summaries}))
+        print(json.dumps({"home": str(locations.folder.path), "studies": summaries}))
         return
     table = plain_table(
         "study", "workload", "status", *map(number_column, ("trials", "failed", "front", "hypervolume"))
@@ -36,14 +39,19 @@ def list_studies(locations: Locations, *, as_json: bool) -> None:
     Console().print(table)
 
 
-def open_study(name: str, locations: Locations) -> tuple[optuna.Study, Home]:
-    """The study called ``name`` and its home.
+def open_study(name: str, locations: Locations) -> tuple[optuna.Study, Locations]:
+    """The study called ``name`` and its locations: those given, else those that it remembers.
 
     Raises:
         RequestError: There is no such home, storage or study.
     """
-    storage, home = _open_storage(locations)
-    return find_study(storage, name), home
+    study = find_study(_open_storage(locations), name)
+    return study, locations_of(study, locations)
+
+
+def locations_of(study: optuna.Study, given: Locations) -> Locations:
+    """The locations of ``study``: those given, else those that it remembers, else the environment's."""
+    return recall(study.user_attrs.get(PLACES, {}), given)
 
 
 def document_of(study: optuna.Study, home: Home) -> dict[str, Any]:
@@ -51,10 +59,11 @@ def document_of(study: optuna.Study, home: Home) -> dict[str, Any]:
     return front_document(study, read_run_ids(home.spool(study.study_name)))
 
 
-def _open_storage(locations: Locations) -> tuple[optuna.storages.BaseStorage, Home]:
+def _open_storage(given: Locations) -> optuna.storages.BaseStorage:
+    locations = given.with_environment()
     if locations.storage is None:
         locations.folder.require_storage()
-    return open_storage(locations.studies), locations.folder
+    return open_storage(locations.studies)
 
 
 def _summary(document: Mapping[str, Any]) -> dict[str, Any]:

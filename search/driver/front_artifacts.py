@@ -6,7 +6,7 @@ from optuna.trial import FrozenTrial
 
 from runners.store.stage_store import StageStore
 from search.driver.search_context import SearchContext
-from search.study.attributes import PLACES, STAGES
+from search.study.attributes import STAGES
 from search.study.study import record
 from spaces.errors import WorkFailed
 
@@ -30,7 +30,7 @@ def keep_artifacts(search: SearchContext, members: Iterable[int], store: StageSt
             if failure := _make_again(search, trials[number], key):
                 observer.note(f"trial {number} cannot be exported: {failure}")
     try:
-        store.capacity.pin(f"{study.study_name} {study.user_attrs[PLACES]['home']}", keys)
+        store.capacity.pin(f"{study.study_name} {trials[0].datetime_start}", keys)
     except (OSError, WorkFailed) as error:
         observer.note(f"the stage store does not know what to keep longest: {error}")
 

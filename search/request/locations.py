@@ -1,14 +1,18 @@
 """Where a search keeps its files and where it runs: one home folder, any part of which can be a URL instead."""
 
 import os
+import re
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dashboards.sqlite_url import sqlite_url
 from search.study.study_lock import lock_file
 from spaces.errors import RequestError
 
 DEFAULT = "frontrunner-home"
+VARIABLES = {"storage": "OPTUNA_STORAGE", "tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}
+"""Environment variables of Optuna, MLflow and Ray that give a location where no option and no study file does."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,12 @@ class Home:
     @property
     def storage(self) -> str:
         """URL of the Optuna storage in this home."""
-        return f"sqlite:///{self.path / 'studies.db'}"
+        return sqlite_url(self.path / "studies.db")
 
     @property
     def tracking(self) -> str:
         """URI of the MLflow database in this home."""
-        return f"sqlite:///{self.path / 'mlflow.db'}"
+        return sqlite_url(self.path / "mlflow.db")
 
     @property
     def artifacts(self) -> Path:
@@ -124,6 +128,33 @@ class Locations:
         """The locations that are not None, as text, by their names."""
         return {name: str(value) for name, value in vars(self).items() if value is not None}
 
-    def to_json(self) -> dict[str, str]:
-        """What is stored with a study, so that ``frontrunner resume`` and ``export`` find its files."""
-        return {"tracking": self.tracking, "stages": self.stages, "home": str(self.folder.path)}
+    def with_environment(self) -> "Locations":
+        """These locations, and those of `VARIABLES` that are not given otherwise; relative paths start here."""
+        found = {name: value for name in VARIABLES if getattr(self, name) is None and (value := from_environment(name))}
+        return replace(self, **found)
+
+
+def from_environment(name: str) -> str | None:
+    """The location that a variable of `VARIABLES` gives, its path absolute; None where it gives none."""
+    value = os.environ.get(VARIABLES[name], "").strip()
+    if name == "address":
+        return None if value in ("", "local") else value
+    return absolute_url(value, Path.cwd()) or None
+
+
+def absolute_url(given: str, base: Path) -> str:
+    """A URL of SQLite with its path made absolute; any other text as it is.
+
+    Args:
+        given: Any URL.
+        base: The folder from which a relative path starts.
+    """
+    relative = re.fullmatch(r"sqlite(?:\+pysqlite)?:///(?!/|:memory:|file:)(.+)", given)
+    if not relative:
+        return given
+    from sqlalchemy import make_url
+
+    url = make_url(given)
+    found = sqlite_url((base / (url.database or relative[1])).resolve())
+    _, question, query = given.partition("?")
+    return found + question + query

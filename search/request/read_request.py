@@ -96,7 +96,8 @@ def _in_file(file: YamlFile, key: str, problem: SettingError, values: Mapping[st
 def _shown(given: Any, at: KeyPath) -> str:
     """What the person wrote, with a blank in front; nothing where it is too long to repeat."""
     for part in at:
-        given = given[part]
+        if isinstance(given, (list, tuple, dict)):  # one value needs no brackets
+            given = given[part]  # type: ignore[index]
     written = ", ".join(map(str, given)) if isinstance(given, (list, tuple)) else str(given)
     if isinstance(given, dict) or given == [] or len(written) > 120:
         return ""

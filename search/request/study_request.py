@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_serializer, fi
 from runners.measuring.measurement import QUANTITIES
 from runners.workload_loading.reference import absolute_reference
 from search.objectives.constraint import Constraint
-from search.request.locations import Locations
+from search.request.locations import Locations, absolute_url
 from search.request.space_file import absolute_space
 from search.request.units import parse_duration
 from spaces.setting_error import SettingError, did_you_mean
@@ -183,12 +183,9 @@ def _constraint(index: int, given: object) -> Constraint:
 
 def _absolute_location(given: str, info: ValidationInfo) -> str:
     """A path, or the path inside a URL of SQLite, made absolute; any other URL as it is."""
-    sqlite = re.fullmatch(r"(sqlite:///)(?!/)(?!:memory:)(.+)", given)
-    if sqlite:
-        return f"{sqlite[1]}{(_base(info) / sqlite[2]).resolve()}"
     if info.field_name in ("home", "stage_store") and "://" not in given:
         return str((_base(info) / Path(given).expanduser()).resolve())
-    return given
+    return absolute_url(given, _base(info))
 
 
 def _as_name(text: str) -> str:

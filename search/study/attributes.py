@@ -4,7 +4,7 @@ Optuna stores the attributes as JSON beside the parameters and values: `optuna.S
 `optuna.trial.FrozenTrial.user_attrs` read them. How far a trial violates each constraint is kept by Optuna itself.
 """
 
-# Attributes of a study, written when it is made.
+# Attributes of a study, written when it is made, the settings last.
 SETTINGS = "settings"
 """`search.study.study.StudySettings`: what has to be the same for the study to be continued."""
 FACTS = "facts"
@@ -16,7 +16,7 @@ ENVIRONMENT = "environment"
 BUDGETS = "budgets"
 """How many trials, how long, which sampler, from which earlier study."""
 PLACES = "places"
-"""Where the home, the stage store and the tracking are."""
+"""Where the stage store and the tracking are, if not in the home: `search.request.remembered_locations`."""
 STATUS = "status"
 """``running``, ``finished``, ``interrupted`` or ``failed``."""
 TIMING_RESOLUTION = "timing_resolution"

@@ -1,7 +1,7 @@
 """A study in Optuna's storage: made or loaded, and read as records."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,11 +12,13 @@ from optuna.trial import FrozenTrial, TrialState
 from runners.runner import WorkloadFacts
 from search.objectives.objective import Objective
 from search.study.attributes import (
+    BUDGETS,
     CONFIGURATION,
     ENVIRONMENT,
     FACTS,
     FAILURE,
     MEASUREMENT,
+    PLACES,
     SETTINGS,
     STOPPED,
     TIMING_RESOLUTION,
@@ -82,16 +84,24 @@ class StudySettings:
 
 
 def find_study(storage: BaseStorage, name: str) -> optuna.Study:
-    """The study called ``name``.
+    """The study called ``name``, which `make_study` made.
 
     Raises:
-        RequestError: There is none.
+        RequestError: There is none, it was not made to its end, or something else made it.
     """
     names = optuna.get_all_study_names(storage)
     if name not in names:
         known = f"there are {', '.join(sorted(names))}" if names else "there are none in this home yet"
         raise RequestError(f"no study is called {name!r}; {known}")
-    return optuna.load_study(study_name=name, storage=storage)
+    study = optuna.load_study(study_name=name, storage=storage)
+    if SETTINGS not in study.user_attrs:
+        if not study.get_trials(deepcopy=False):
+            raise RequestError(
+                f"study {name!r} holds no trial and no settings, as after a search that was stopped while it began; "
+                "give the same `frontrunner search` command again"
+            )
+        raise RequestError(f"study {name!r} was not made by frontrunner; name another")
+    return study
 
 
 def make_study(
@@ -101,8 +111,13 @@ def make_study(
     settings: StudySettings,
     environment: Environment,
     facts: WorkloadFacts,
+    budgets: Mapping[str, Any] | None = None,
+    places: Mapping[str, Any] | None = None,
 ) -> optuna.Study:
     """The study called ``name``: the existing one where its settings are the same, or a new one.
+
+    The settings are written last. A study without them that has no trial is one that was not made to its end, and is
+    completed.
 
     Args:
         storage: The storage that keeps it.
@@ -111,21 +126,39 @@ def make_study(
         settings: What has to be the same where the study exists.
         environment: The machine that measures; kept with a new study.
         facts: What is known of the workload; kept with a new study.
+        budgets: How long it runs; written for an existing study too.
+        places: What it remembers of its locations; written for an existing study too.
 
     Raises:
         RequestError: The study exists with other settings, which the message names.
     """
-    if name in optuna.get_all_study_names(storage):
+    directions = [objective.direction for objective in objectives]
+    exists = name in optuna.get_all_study_names(storage)
+    if exists:
         study = optuna.load_study(study_name=name, storage=storage)
+    else:
+        study = optuna.create_study(study_name=name, storage=storage, directions=directions)
+    is_complete = exists and not _is_unfinished(study, [direction.lower() for direction in directions])
+    if is_complete:
         refuse_other_settings(study, settings)
-        return study
-    study = optuna.create_study(
-        study_name=name, storage=storage, directions=[objective.direction for objective in objectives]
-    )
-    study.set_user_attr(ENVIRONMENT, environment.to_json())
-    study.set_user_attr(FACTS, asdict(facts))
-    study.set_user_attr(SETTINGS, settings.to_json())
+    study.set_user_attr(BUDGETS, budgets or {})
+    study.set_user_attr(PLACES, places or {})
+    if not is_complete:
+        study.set_user_attr(ENVIRONMENT, environment.to_json())
+        study.set_user_attr(FACTS, asdict(facts))
+        study.set_user_attr(SETTINGS, settings.to_json())
     return study
+
+
+def _is_unfinished(study: optuna.Study, directions: Sequence[str]) -> bool:
+    """Whether ``study`` has these directions and neither settings nor trials nor attributes of anybody else."""
+    attributes = study.user_attrs
+    return (
+        SETTINGS not in attributes
+        and attributes.keys() <= {BUDGETS, PLACES, ENVIRONMENT, FACTS}
+        and [direction.name.lower() for direction in study.directions] == directions
+        and not study.get_trials(deepcopy=False)
+    )
 
 
 def refuse_other_settings(study: optuna.Study, settings: StudySettings) -> None:

@@ -116,6 +116,8 @@ def test_a_request_survives_json() -> None:
         ("timeout:", r":1: timeout has no value"),
         ("objectives:\n  - accuracy\n  - sped\n", r":3: objectives sped: unknown quantity; .*did you mean 'speedup'"),
         ("objectives: [macs, macs]", r":1: objectives macs: is given twice"),
+        ("objectives: sped", r":1: objectives sped: unknown quantity; .*did you mean 'speedup'"),
+        ("constraints: macs<1", r":1: constraints macs<1: give a quantity, <= or >="),
         ("objectives: []", r":1: objectives: give 1 to 3 quantities, not 0"),
         ("constraints:\n  - macs<=1\n  - macs<1\n", r":3: constraints macs<1: give a quantity, <= or >="),
         ("workload: digitz", r":1: unknown workload 'digitz'; .*did you mean 'digits'"),

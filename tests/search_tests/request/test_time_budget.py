@@ -10,6 +10,7 @@ from search.commands.search import resume_search
 from search.objectives.objective import find_objectives
 from search.request.locations import Home, Locations
 from search.request.read_request import BUDGET_CONSTRAINTS, BUDGET_OBJECTIVES, from_yaml, merge
+from search.request.remembered_locations import to_json
 from search.request.space_file import space_document
 from search.request.study_request import StudyRequest
 from search.study.storage import open_storage
@@ -117,7 +118,7 @@ def resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         objectives = find_objectives(request.objectives)
         study = make_study(open_storage(home.storage), "s", objectives, settings, MACHINE, FACTS)
         study.set_user_attr("budgets", request.budgets())
-        study.set_user_attr("places", locations.to_json())
+        study.set_user_attr("places", to_json(locations))
         resume_search("s", locations, **{"trials": None, "timeout": None, **changes})
         return asked[-1]
 

@@ -87,7 +87,7 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
         model = _exported_model(study, document, trial, _artifact(study, document, trial["trial"], store, resume))
         check = partial(require_claims, waiting=report_waiting)
         write_exported_folder(to, model, check=check, waiting=report_waiting)
-    remember(home, to)
+    remember(found.folder, to)
     if options.register:
         from dashboards.tracking import register_model
 
@@ -99,7 +99,7 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
         return
     speed, accuracy = times(measurement["speedup"]), percent(measurement["accuracy"])
     console.print(f"wrote {to}: {speed}x at {accuracy}; its claims hold")
-    console.print("\n  ".join(["next:", *after_export(to, locations)]), highlight=False)
+    console.print("\n  ".join(["next:", *after_export(to, found)]), highlight=False)
 
 
 def pick_trial(document: Mapping[str, Any], trials: Sequence[Trial], pick: str, bounds: Sequence[Constraint]) -> Trial:

@@ -12,6 +12,7 @@ from runners.workload import SPLITS
 from runners.workload_loading.check import check_contract
 from runners.workload_loading.fingerprint import fingerprint
 from runners.workload_loading.reference import resolve
+from runners.workload_loading.taken_names import refuse_taken_names
 from spaces.environment import Environment
 
 
@@ -27,6 +28,7 @@ def inspect_on_this_machine(
     Raises:
         RequestError: The workload cannot be found or breaks its contract.
     """
+    refuse_taken_names(workload)
     resolved = resolve(workload)
     notes = check_contract(resolved)
     environment = describe(all_backends())

@@ -28,6 +28,7 @@ from runners.machine.telemetry import disable_telemetry
 from runners.processes.lasting_thread import LastingThread
 from runners.processes.temporary_folder import folder_for_sockets
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
+from runners.workload_loading.taken_names import hiding_file
 from spaces.environment import Environment
 from spaces.errors import RequestError, WorkFailed, in_one_line
 
@@ -58,7 +59,7 @@ class RayRunner(Runner):
         address: Of a running cluster; None starts an instance on this machine that ends with the search.
 
     Raises:
-        RequestError: The cluster cannot be reached.
+        RequestError: The cluster cannot be reached, or a file of the current folder has the name of our packages.
     """
 
     def __init__(self, store: str | Path, address: str | None = None) -> None:
@@ -67,6 +68,7 @@ class RayRunner(Runner):
         self._workload_folder: Any = None
         self._on_cluster = address is not None
         # In a thread that is not the main one Ray leaves the handlers of signals alone.
+        _require_own_packages(Path.cwd())
         self._started = LastingThread(partial(_connect, address))
         self._started.result()
         cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
@@ -102,6 +104,19 @@ class RayRunner(Runner):
         self.cancel()
         ray.shutdown()
         self._started.close()
+
+
+def _require_own_packages(folder: Path) -> None:
+    """Raise `RequestError` where a file of the current ``folder`` hides a package of ours from Ray's processes.
+
+    Ray puts the current folder first on their import path.
+    """
+    for name in ("runners", "spaces"):
+        if hiding := hiding_file(folder, name):
+            raise RequestError(
+                f"{hiding} has the name of a package of Frontrunner's, and Ray's processes would import it in place of "
+                "that; rename it, or search from another folder"
+            )
 
 
 def _connect(address: str | None) -> None:

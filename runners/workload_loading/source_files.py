@@ -85,13 +85,13 @@ def direct_imports(file: Path, root: Path, follow: Callable[[Path, tuple[str, ..
         follow: Whether an import counts, by the folder that it starts from and the parts of its dotted name.
     """
     return tuple(
-        path for folder, name in _imported(file, root) if follow(folder, name) for path in _modules(folder, name)
+        path for folder, name in imported_names(file, root) if follow(folder, name) for path in _modules(folder, name)
     )
 
 
-def _imported(file: Path, root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+def imported_names(file: Path, root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """What the file may import: a folder to start from, and the parts of a dotted name."""
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
         if isinstance(node, ast.Import):
             yield from ((root, tuple(alias.name.split("."))) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

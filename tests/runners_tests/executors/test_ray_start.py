@@ -110,3 +110,16 @@ def test_a_folder_that_is_named_for_ray_and_too_long_is_refused(
     monkeypatch.setenv("RAY_TMPDIR", str(long))
     with pytest.raises(RequestError, match=r"RAY_TMPDIR=.*a: is too long for sockets; .* at most \d\d characters"):
         executor.RayRunner("stages")
+
+
+@pytest.mark.parametrize("name", ["runners.py", "spaces/__init__.py"])
+def test_a_file_that_would_hide_our_packages_from_rays_processes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+    from runners.executors.ray import RayRunner
+
+    with pytest.raises(RequestError, match=r"has the name of a package of Frontrunner's.*search from another folder"):
+        RayRunner(tmp_path / "store")

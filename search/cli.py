@@ -14,6 +14,7 @@ if problem := check_packages():
 import typer
 from typer import Argument, Option
 
+from search.commands import search_options
 from search.commands.cache_cli import cache
 from search.commands.options import (
     AddressOption,
@@ -23,6 +24,7 @@ from search.commands.options import (
     StoreOption,
     TrackingOption,
     TrustOption,
+    VersionOption,
 )
 from search.stop_signals import stop_signals
 from spaces.errors import RequestError, WorkFailed
@@ -30,16 +32,22 @@ from spaces.errors import RequestError, WorkFailed
 app = typer.Typer(
     name="frontrunner",
     help="Make a PyTorch model fast: search for fast variants, train and measure them, and export the best.",
-    epilog="Exit codes: 0 done; 1 the work failed; 2 the request was wrong; 130, 143 or 129 stopped by Ctrl-C, SIGTERM "
+    epilog="FRONTRUNNER_HOME names the home folder of every command that is given no --home. "
+    "Exit codes: 0 done; 1 the work failed; 2 the request was wrong; 130, 143 or 129 stopped by Ctrl-C, SIGTERM "
     "or SIGHUP.",
-    add_completion=False,
+    context_settings={"max_content_width": 120},  # where the terminal is that wide
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 app.add_typer(cache, name="cache")
 
-# Short names, so that most options fit on one line.
+
+@app.callback()
+def options(version: VersionOption = False) -> None:
+    """The options of the command itself."""
+
+
 Text = str | None
 Texts = list[str] | None
 Number = int | None
@@ -51,27 +59,17 @@ def search(
     study_file: Annotated[
         Path | None, Argument(metavar="STUDY.yaml", help="A study file. Options override it.")
     ] = None,
-    study: Annotated[Text, Option(help="Name of the study. [default: after the workload]")] = None,
-    workload: Annotated[Text, Option(help="NAME, FILE.py[:OBJECT] or package.module:OBJECT. [default: digits]")] = None,
-    space: Annotated[Text, Option(help="Search space: a preset or FILE.yaml. [default: cpu]")] = None,
-    trials: Annotated[
-        Number, Option(help="Number of trials of the study, the baseline included. [default: 18]")
-    ] = None,
-    timeout: Annotated[Text, Option(help="Start no trial after this time, such as 30m. [default: no limit]")] = None,
-    time_budget: Annotated[
-        Text,
-        Option(
-            help="End the whole search after this time, such as 10m. By default it then looks for the fastest model "
-            "that loses at most 0.01 of accuracy. [default: no limit]"
-        ),
-    ] = None,
-    sampler: Annotated[Text, Option(help="Sampler: gain, tpe, nsga2, gp or random. [default: gain]")] = None,
-    from_study: Annotated[Text, Option("--from", help="Use the trials of an earlier study of this workload.")] = None,
-    objective: Annotated[
-        Texts, Option(help="Quantity to optimise; give one to three. [default: accuracy, speedup]")
-    ] = None,
-    constraint: Annotated[Texts, Option(help='Bound on a measured quantity, such as "latency_p90_ms<=5".')] = None,
-    seed: Annotated[Number, Option(help="Seed of all random numbers. [default: 0]")] = None,
+    study: search_options.Study = None,
+    workload: search_options.Workload = None,
+    space: search_options.Space = None,
+    trials: search_options.Trials = None,
+    timeout: search_options.Timeout = None,
+    time_budget: search_options.TimeBudget = None,
+    sampler: search_options.Sampler = None,
+    from_study: search_options.From = None,
+    objective: search_options.Objective = None,
+    constraint: search_options.Constraint = None,
+    seed: search_options.Seed = None,
     home: HomeOption = None,
     storage: StorageOption = None,
     tracking_uri: TrackingOption = None,
@@ -104,8 +102,8 @@ def search(
 @app.command()
 def resume(
     name: StudyArgument,
-    trials: Annotated[Number, Option(help="New number of trials of the study. [default: as before]")] = None,
-    timeout: Annotated[Text, Option(help="Start no trial after this time, such as 30m. [default: as before]")] = None,
+    trials: search_options.NewTrials = None,
+    timeout: search_options.NewTimeout = None,
     home: HomeOption = None,
     storage: StorageOption = None,
     tracking_uri: TrackingOption = None,
@@ -149,17 +147,21 @@ def front(
 @app.command()
 def export(
     name: StudyArgument,
-    to: Annotated[Path, Option(help="Folder to create.")],
-    pick: Annotated[str, Option(help="The trial: knee, fastest, most-accurate or a trial's number.")] = "knee",
-    within: Annotated[Texts, Option(help='Bound that the trial must satisfy, such as "accuracy_drop<=0.01".')] = None,
-    register: Annotated[Text, Option(help="Also register the model in MLflow under this name.")] = None,
+    to: Annotated[Path, Option(metavar="DIR", help="Folder to create.")],
+    pick: Annotated[
+        str, Option(metavar="TRIAL", help="The trial: knee, fastest, most-accurate or a trial's number.")
+    ] = "knee",
+    within: Annotated[
+        Texts, Option(metavar="BOUND", help='Bound that the trial must satisfy, such as "accuracy_drop<=0.01".')
+    ] = None,
+    register: Annotated[Text, Option(metavar="NAME", help="Also register the model in MLflow under this name.")] = None,
     home: HomeOption = None,
     storage: StorageOption = None,
     tracking_uri: TrackingOption = None,
     stage_store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Write a trial of the front as a folder that runs by itself, and check its claims."""
+    """Write a trial of the front as a folder that runs by itself. Its claims are checked."""
     from search.commands.export import ExportOptions, export_trial
     from search.request.locations import Locations
 
@@ -174,9 +176,10 @@ def verify(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Load an exported folder in a fresh process, evaluate and time it, and compare with its claims.
+    """Check an exported folder against its claims.
 
-    It names the code that this runs: a workload in Python, and models of TorchScript and torch.export.
+    It is loaded in a fresh process, evaluated and timed. The code that this runs is named: a workload in Python, and
+    models of TorchScript and torch.export.
     """
     from search.commands.verify import verify_folder
     from search.request.locations import Home
@@ -188,11 +191,15 @@ def verify(
 def time_models(
     model_a: Annotated[Path, Argument(metavar="MODEL_A", help="Exported folder or model file.")],
     model_b: Annotated[Path, Argument(metavar="MODEL_B", help="The model that is compared with MODEL_A.")],
-    shape: Annotated[Text, Option(help="Input shape, batch first, such as 1,3,32,32. [default: the models']")] = None,
-    batch: Annotated[Number, Option(min=1, help="Inputs of one call. [default: the models' fixed batch, or 1]")] = None,
-    threads: Annotated[int, Option(min=1, help="Threads of one call.")] = 1,
-    budget: Annotated[str, Option(help="How long to measure, such as 10s or 1m.")] = "10s",
-    seed: Annotated[int, Option(min=0, help="Seed of the input and of the order of the calls.")] = 0,
+    shape: Annotated[
+        Text, Option(metavar="SIZES", help="Input shape, batch first, such as 1,3,32,32. [default: the models']")
+    ] = None,
+    batch: Annotated[
+        Number, Option(metavar="N", min=1, help="Inputs of one call. [default: the models' fixed batch, or 1]")
+    ] = None,
+    threads: Annotated[int, Option(metavar="N", min=1, help="Threads of one call.")] = 1,
+    budget: Annotated[str, Option(metavar="TIME", help="How long to measure, such as 10s or 1m.")] = "10s",
+    seed: Annotated[int, Option(metavar="N", min=0, help="Seed of the input and of the order of the calls.")] = 0,
     trust: TrustOption = False,
     home: HomeOption = None,
     json: JsonOption = False,
@@ -213,7 +220,7 @@ def time_models(
 @app.command()
 def ui(
     home: HomeOption = None,
-    port: Annotated[int, Option(min=1, max=65535, help="Port on 127.0.0.1, or the next free one.")] = 5000,
+    port: Annotated[int, Option(metavar="N", min=1, max=65535, help="Port on 127.0.0.1, or the next free one.")] = 5000,
 ) -> None:
     """Serve MLflow's UI for a home folder on 127.0.0.1."""
     from dashboards.ui import serve
@@ -225,10 +232,12 @@ def ui(
 
 @app.command()
 def doctor(
-    workload: Annotated[Text, Option(help="Also try each technique on the network of this workload.")] = None,
+    workload: Annotated[
+        Text, Option(metavar="WORKLOAD", help="Also try each technique on the network of this workload.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what this machine has, which choices are unavailable on it, and why."""
+    """Show this machine, and what is unavailable on it and why."""
     from search.commands.doctor import examine
 
     examine(workload, as_json=json)

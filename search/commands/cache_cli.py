@@ -9,7 +9,7 @@ from search.commands.options import HomeOption, JsonOption, StoreOption
 from spaces.errors import RequestError
 
 cache = typer.Typer(
-    help="Show how much the stage store holds; list it, shrink it, or limit its size.",
+    help="Show how much the stage store holds; list, prune or limit it.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -19,7 +19,7 @@ cache = typer.Typer(
 def size(
     context: typer.Context, home: HomeOption = None, stage_store: StoreOption = None, json: JsonOption = False
 ) -> None:
-    """Show how much the stage store holds; list it, shrink it, or limit its size."""
+    """Show how much the stage store holds; list, prune or limit it."""
     if context.invoked_subcommand is None:
         from search.commands.cache import find_store, show_size
 
@@ -41,10 +41,10 @@ def list_entries(home: HomeOption = None, stage_store: StoreOption = None, json:
 @cache.command()
 def prune(
     to: Annotated[
-        str | None, Option(help="Remove results until the store has at most this size, such as 5GiB.")
+        str | None, Option(metavar="SIZE", help="Remove results until the store has at most this size, such as 5GiB.")
     ] = None,
     older_than: Annotated[
-        str | None, Option(help="Remove results that were not used for this long, such as 30d.")
+        str | None, Option(metavar="TIME", help="Remove results that were not used for this long, such as 30d.")
     ] = None,
     quarantine: Annotated[bool, Option("--quarantine", help="Remove damaged results.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Only print what would be removed.")] = False,
@@ -65,12 +65,15 @@ def prune(
 
 @cache.command()
 def limit(
-    size: Annotated[str, Argument(help="Largest size, such as 20GiB, or none.")],
+    size: Annotated[str, Argument(metavar="SIZE", help="Largest size, such as 20GiB, or none.")],
     home: HomeOption = None,
     stage_store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Limit the size of the stage store, now and for later results; the least recently used are removed."""
+    """Limit the size of the stage store, now and for later results.
+
+    The least recently used results are removed.
+    """
     from search.commands.cache import find_store, set_limit
 
     set_limit(find_store(home, stage_store), size, as_json=json)

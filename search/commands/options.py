@@ -1,9 +1,11 @@
 """Options that several commands take, and how a text option becomes a value."""
 
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import typer
 from typer import Option
 
 from spaces.errors import RequestError
@@ -12,24 +14,40 @@ from spaces.setting_error import SettingError
 HomeOption = Annotated[
     Path | None,
     Option(
-        "--home", help="Folder of studies, tracking and results. [default: $FRONTRUNNER_HOME, or ./frontrunner-home]"
+        "--home",
+        metavar="DIR",
+        help="Folder of studies, tracking and results. [default: $FRONTRUNNER_HOME, or ./frontrunner-home]",
     ),
 ]
 StorageOption = Annotated[
     str | None,
-    Option(help="URL of Optuna's database. [default: $OPTUNA_STORAGE, or an SQLite file in the home]"),
+    Option(metavar="URL", help="URL of Optuna's database. [default: $OPTUNA_STORAGE, or an SQLite file in the home]"),
 ]
 TrackingOption = Annotated[
     str | None,
-    Option(help="MLflow's tracking URI. [default: $MLFLOW_TRACKING_URI, or a file in the home]"),
+    Option(metavar="URI", help="MLflow's tracking URI. [default: $MLFLOW_TRACKING_URI, or a file in the home]"),
 ]
 StoreOption = Annotated[
     str | None,
-    Option(help="Folder or URL of the stage store, which every node can reach. [default: in the home folder]"),
+    Option(
+        metavar="DIR_OR_URL",
+        help="Folder or URL of the stage store, which every node can reach. [default: in the home folder]",
+    ),
 ]
 AddressOption = Annotated[
-    str | None, Option(help="Ray cluster as HOST:PORT. [default: $RAY_ADDRESS, or an instance on this machine]")
+    str | None,
+    Option(metavar="ADDRESS", help="Ray cluster as HOST:PORT. [default: $RAY_ADDRESS, or an instance on this machine]"),
 ]
+
+
+def show_version(asked: bool) -> None:
+    """Print the version on stdout and exit, where it was ``asked`` for."""
+    if asked:
+        typer.echo(f"frontrunner {metadata.version('frontrunner')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[bool, Option("--version", callback=show_version, is_eager=True, help="Show the version.")]
 TrustOption = Annotated[
     bool, Option("--trust", help="Run its code even if it was not exported from this home, or was changed since.")
 ]

@@ -1,0 +1,44 @@
+"""The options of ``frontrunner search`` and ``resume``: what is searched, and for how long."""
+
+from typing import Annotated
+
+from typer import Option
+
+# Short names, so that most options fit on one line.
+Text = str | None
+Texts = list[str] | None
+Number = int | None
+
+Study = Annotated[Text, Option(metavar="NAME", help="Name of the study. [default: after the workload]")]
+Workload = Annotated[
+    Text, Option(metavar="WORKLOAD", help="NAME, FILE.py[:OBJECT] or package.module:OBJECT. [default: digits]")
+]
+Space = Annotated[Text, Option(metavar="SPACE", help="Search space: a preset or FILE.yaml. [default: cpu]")]
+Trials = Annotated[
+    Number, Option(metavar="N", help="Number of trials of the study, the baseline included. [default: 18]")
+]
+Timeout = Annotated[
+    Text, Option(metavar="TIME", help="Start no trial after this time, such as 30m. [default: no limit]")
+]
+NewTrials = Annotated[Number, Option(metavar="N", help="New number of trials of the study. [default: as before]")]
+NewTimeout = Annotated[
+    Text, Option(metavar="TIME", help="Start no trial after this time, such as 30m. [default: as before]")
+]
+TimeBudget = Annotated[
+    Text,
+    Option(
+        metavar="TIME",
+        help="End the whole search after this time, such as 10m. By default it then looks for the fastest model that "
+        "loses at most 0.01 of accuracy. [default: no limit]",
+    ),
+]
+Sampler = Annotated[Text, Option(metavar="NAME", help="Sampler: gain, tpe, nsga2, gp or random. [default: gain]")]
+From = Annotated[Text, Option("--from", metavar="STUDY", help="Use the trials of an earlier study of this workload.")]
+Objective = Annotated[
+    Texts,
+    Option(metavar="QUANTITY", help="Quantity to optimise; give one to three. [default: accuracy, speedup]"),
+]
+Constraint = Annotated[
+    Texts, Option(metavar="BOUND", help='Bound on a measured quantity, such as "latency_p90_ms<=5".')
+]
+Seed = Annotated[Number, Option(metavar="N", help="Seed of all random numbers. [default: 0]")]

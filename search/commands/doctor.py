@@ -8,6 +8,9 @@ from rich.table import Column
 
 from runners.machine.telemetry import disable_telemetry
 from search.commands.terminal import plain_table
+from search.request.locations import Home
+from search.request.read_request import merge
+from search.request.space_file import space_document
 from search.stop_signals import stop_signals
 from spaces.environment import Environment
 from spaces.space_document import all_techniques, make_space
@@ -25,7 +28,7 @@ def examine(workload: str | None, *, as_json: bool) -> None:
     """
     disable_telemetry()
     with stop_signals.cleaning_up():
-        document = diagnosis(_environment(workload))
+        document = {"home": str(Home.find(None).path), **diagnosis(_environment(workload))}
     if as_json:
         print(json.dumps(document))
     else:
@@ -33,9 +36,13 @@ def examine(workload: str | None, *, as_json: bool) -> None:
 
 
 def diagnosis(environment: Environment) -> dict[str, Any]:
-    """Device, backends and techniques as plain JSON; ``off`` is the reason why something is unavailable, or None."""
+    """Device, backends and techniques as plain JSON; ``off`` is the reason why something is unavailable, or None.
+
+    Of a technique there are all ``values`` that it offers here, and those that are ``searched`` by default.
+    """
     everything: dict[str, object] = {p.name: "all" for technique in all_techniques() for p in technique.parameters}
     space = make_space(everything, environment)
+    searched = {axis.name: axis.values for axis in make_space(space_document(merge({}, {}).space), environment).axes}
     off = [{"choice": name, "value": value, "reason": reason} for name, value, reason in space.reasons()]
     return {
         "device": environment.device,
@@ -48,7 +55,12 @@ def diagnosis(environment: Environment) -> dict[str, Any]:
             for name, facts in environment.backends.items()
         },
         "techniques": {
-            axis.parameter.name: {"technique": axis.technique.name, "values": list(axis.values)} for axis in space.axes
+            axis.name: {
+                "technique": axis.technique.name,
+                "values": list(axis.values),
+                "searched": list(searched[axis.name]),
+            }
+            for axis in space.axes
         },
         "off": off + _unsupported_precisions(environment),
     }
@@ -85,12 +97,13 @@ def _print(document: dict[str, Any]) -> None:
     console = Console()
     console.print(f"[bold]device[/bold]  {document['device']}  ({flags})")
     console.print(f"[bold]accelerators[/bold]  {found}; training, eager and torchscript run on {where}")
+    console.print(f"[bold]home[/bold]  {document['home']}  (FRONTRUNNER_HOME or --home names another)")
     backends = plain_table("backend", "precisions", "unavailable because")
     for name, facts in document["backends"].items():
         backends.add_row(name, ", ".join(facts["precisions"]), facts["off"] or "")
-    choices = plain_table("choice", "technique", "all values here")
+    choices = plain_table("choice", "all values here", "searched by default")
     for name, about in document["techniques"].items():
-        choices.add_row(name, about["technique"], ", ".join(map(str, about["values"])))
+        choices.add_row(name, *(", ".join(map(str, about[key])) for key in ("values", "searched")))
     unavailable = plain_table(*(Column(title, overflow="fold") for title in ("unavailable", "value", "because")))
     for entry in document["off"]:
         unavailable.add_row(entry["choice"], str(entry["value"]), entry["reason"])

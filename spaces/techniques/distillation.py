@@ -18,7 +18,9 @@ class Distillation(Technique):
     name = "distillation"
     stage = Stage.TRAIN
     parameters = (
-        Parameter("distillation_weight", (0.0, 0.5, 0.9), 0.0, "the share of the loss, from 0 to 1", "distilled={}"),
+        Parameter(
+            "distillation_weight", (0.0, 0.5, 0.7, 0.9), 0.0, "the share of the loss, from 0 to 1", "distilled={}"
+        ),
         Parameter("distillation_temperature", (1.0, 2.0, 4.0, 8.0), 1.0, "a number from 1 to 100", "T={}"),
     )
 

@@ -24,6 +24,14 @@ def test_every_preset_loads_and_each_of_its_values_is_accepted(place: str, name:
 
 
 @pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("place", ENVIRONMENTS)
+def test_what_a_preset_searches_is_among_all_values(place: str, name: str) -> None:
+    for axis in make_space(yaml.safe_load(preset_text(name)), ENVIRONMENTS[place]).axes:
+        listed = axis.technique.choices(axis.parameter, ENVIRONMENTS[place])
+        assert [value for value in axis.values if value not in listed] == []
+
+
+@pytest.mark.parametrize("name", preset_names())
 def test_every_preset_begins_with_a_comment_that_explains_it(name: str) -> None:
     assert preset_text(name).startswith("# ")
 

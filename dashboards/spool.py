@@ -4,7 +4,8 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from io import FileIO
 from itertools import accumulate, islice
 from pathlib import Path
@@ -31,8 +32,9 @@ class Sent:
 class Spool:
     """A folder of records to which one process appends, and which one thread of it sends.
 
-    ``records.jsonl`` holds one record a line; a record is on disk when `append` returns. ``sent.json`` is a `Sent`.
-    ``refused.jsonl`` holds the records that the receiver refused.
+    ``records.jsonl`` holds one record a line; a record is on disk when `append` returns. ``sent.json`` says how far
+    they were sent and where to, and ``runs.jsonl`` holds a trial and its run a line. ``refused.jsonl`` holds the
+    records that the receiver refused.
 
     Args:
         folder: Created where it is missing.
@@ -47,7 +49,9 @@ class Spool:
         self._records = self._path.open("ab", buffering=0)
         self._end = _end_last_line(self._path, self._records)
         sent = read_sent(folder)
-        self._sent = sent if sent.address == address and sent.offset <= self._end else Sent(address)
+        is_same = sent.address == address and sent.offset <= self._end
+        self._sent = sent if is_same else Sent(address)
+        self._written: dict[int, str] | None = _read_runs(folder) if is_same else None
 
     @property
     def sent(self) -> Sent:
@@ -86,11 +90,12 @@ class Spool:
         return [(_parsed(line), end) for line, end in zip(lines, islice(ends, 1, None), strict=True)]
 
     def sent_until(self, offset: int, runs: Mapping[int, str]) -> None:
-        """Store on disk that all records before ``offset`` were sent, and the runs known by now."""
-        self._store(replace(self._sent, offset=offset, runs=dict(runs)))
+        """Store on disk that all records before ``offset`` were sent, and ``runs`` beside those known before."""
+        self._store(replace(self._sent, offset=offset, runs={**self._sent.runs, **runs}))
 
     def send_again(self) -> None:
         """Send all records again, because the receiver has lost them."""
+        self._written = None
         self._store(Sent(self._sent.address))
 
     def refuse(self, record: Record, reason: str) -> None:
@@ -103,20 +108,34 @@ class Spool:
         self._records.close()
 
     def _store(self, sent: Sent) -> None:
+        self._write_runs(sent.runs)
         temporary = self.folder / "sent.json.new"
         with temporary.open("w") as file:
-            json.dump(asdict(sent), file)
+            json.dump({"address": sent.address, "offset": sent.offset}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self.folder / "sent.json")
         self._sent = sent
+
+    def _write_runs(self, runs: Mapping[int, str]) -> None:
+        """Append the runs that ``runs.jsonl`` does not hold; those of another address are removed from it."""
+        written = self._written or {}
+        new = sorted(runs.items() - written.items())
+        if not new and self._written is not None:
+            return
+        with (self.folder / "runs.jsonl").open("ab" if self._written else "wb") as file:
+            file.write(b"".join(b"\n" + json.dumps(line).encode() for line in new))  # ends a line that is incomplete
+            file.flush()
+            os.fsync(file.fileno())
+        self._written = {**written, **dict(new)}
 
 
 def read_sent(folder: Path) -> Sent:
     """How far the records in ``folder`` were sent: nothing where there is no spool. Any process may ask."""
     try:
         found = json.loads((folder / "sent.json").read_text())
-        return Sent(found["address"], found["offset"], {int(trial): run for trial, run in found["runs"].items()})
+        earlier = {int(trial): run for trial, run in found.get("runs", {}).items()}  # as earlier versions kept them
+        return Sent(found["address"], found["offset"], {**earlier, **_read_runs(folder)})
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return Sent()  # where the file is damaged all records are sent again, which changes nothing
 
@@ -124,6 +143,17 @@ def read_sent(folder: Path) -> Sent:
 def read_run_ids(spool_folder: Path) -> dict[int, str]:
     """MLflow's run id of each trial that was sent, by trial; empty where there is no spool."""
     return dict(read_sent(spool_folder).runs)
+
+
+def _read_runs(folder: Path) -> dict[int, str]:
+    """The runs in ``runs.jsonl``, by trial; a line that cannot be read is left out."""
+    path = folder / "runs.jsonl"
+    runs = {}
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        with suppress(ValueError, TypeError):
+            trial, run = json.loads(line)
+            runs[int(trial)] = str(run)
+    return runs
 
 
 def _end_last_line(path: Path, records: FileIO) -> int:

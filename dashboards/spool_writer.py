@@ -105,7 +105,7 @@ class SpoolWriter:
                 return
             if record and not self._taken(receiver, record, last[record.get("kind")] > number, end):
                 return
-            self._spool.sent_until(end, {**self._spool.sent.runs, **receiver.runs})
+            self._spool.sent_until(end, receiver.runs)
             self.wake()
 
     def _taken(self, receiver: Receiver, record: Record, superseded: bool, end: int) -> bool:

@@ -63,7 +63,7 @@ class BaselineMinimum(Part):
 
     relative: Duration
     milliseconds: Duration
-    seconds: Duration
+    seconds: Annotated[float, Field(ge=0, le=1e9)]  # 0 where all measurements came out of the stage store
 
 
 class Measured(Part):

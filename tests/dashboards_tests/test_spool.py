@@ -54,6 +54,39 @@ def test_run_ids_can_be_read_by_any_process(tmp_path):
     assert read_run_ids(tmp_path) == {3: "run-3"}
 
 
+def test_a_record_writes_its_own_run_alone(tmp_path):
+    spool = _fill(tmp_path, *"abc")
+    runs, sizes = {}, []
+    for number, (_, end) in enumerate(spool.unsent()):
+        runs[number] = f"run-{number}"
+        spool.sent_until(end, runs)
+        sizes.append(((tmp_path / "runs.jsonl").stat().st_size, (tmp_path / "sent.json").stat().st_size))
+    first, second, third = sizes
+    assert third[0] - second[0] == second[0] - first[0] == first[0]
+    assert first[1] == second[1] == third[1]
+    assert read_run_ids(tmp_path) == runs
+
+
+def test_runs_of_an_earlier_version_and_a_line_that_a_crash_left_incomplete_lose_no_other_run(tmp_path):
+    spool = _fill(tmp_path, "a", "b")
+    ends = [end for _, end in spool.unsent()]
+    (tmp_path / "sent.json").write_text(json.dumps({"address": "here", "offset": ends[0], "runs": {"1": "one"}}))
+    (tmp_path / "runs.jsonl").write_text('[2, "tw')
+    again = Spool(tmp_path, "here")
+    again.sent_until(ends[1], {3: "three"})
+    assert read_run_ids(tmp_path) == Spool(tmp_path, "here").sent.runs == {1: "one", 3: "three"}
+
+
+def test_runs_of_another_address_are_forgotten(tmp_path):
+    spool = _fill(tmp_path, "a")
+    spool.sent_until(spool.unsent()[0][1], {1: "one"})
+    moved = Spool(tmp_path, "elsewhere")
+    moved.sent_until(moved.unsent()[0][1], {2: "two"})
+    assert read_run_ids(tmp_path) == {2: "two"}
+    moved.send_again()
+    assert read_run_ids(tmp_path) == {}
+
+
 @pytest.mark.parametrize(
     "damage", ["", "{", "[]", '{"address": "here"}', '{"address": "here", "offset": 1, "runs": 3}']
 )

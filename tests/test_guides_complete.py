@@ -1,4 +1,4 @@
-"""The guides leave nothing out: what exists, such as techniques, backends, keys, commands and flags, is named in them."""
+"""The guides leave nothing out: every technique, backend, key, quantity, command and flag is named in them."""
 
 import re
 from dataclasses import fields

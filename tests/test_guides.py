@@ -39,8 +39,8 @@ def parse_error(arguments: list[str], command: Any = COMMAND, parent: Any = None
         if rest and hasattr(command, "resolve_command"):
             _, inner, left = command.resolve_command(context, rest)
             return parse_error(left, inner, context)
-    except typer.Exit:
-        return None  # --help
+    except (typer.Exit, SystemExit):
+        return None  # --help, and what else answers while it is parsed
     except typer.BadParameter.__mro__[1] as error:
         return str(error)
     return None

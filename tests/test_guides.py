@@ -32,15 +32,20 @@ FLAGS = {flag for command in subcommands(COMMAND).values() for flag in flags_of(
 
 
 def parse_error(arguments: list[str], command: Any = COMMAND, parent: Any = None) -> str | None:
-    """Why the command line does not take these arguments, or None; nothing is run."""
+    """Why the command line does not take these arguments, or None; nothing is run.
+
+    What answers while it is parsed is left out, as ``--install-completion`` would write to the files of this account.
+    """
+    answering = {flag for parameter in command.params if parameter.callback for flag in parameter.opts} | {"--help"}
+    left = [word for word in arguments if word not in answering]
+    if answering & set(arguments) and not left:
+        return None
     try:
-        context = command.make_context(command.name or "frontrunner", list(arguments), parent=parent)
+        context = command.make_context(command.name or "frontrunner", left, parent=parent)
         rest = [*getattr(context, "_protected_args", []), *context.args]
         if rest and hasattr(command, "resolve_command"):
             _, inner, left = command.resolve_command(context, rest)
             return parse_error(left, inner, context)
-    except (typer.Exit, SystemExit):
-        return None  # --help, and what else answers while it is parsed
     except typer.BadParameter.__mro__[1] as error:
         return str(error)
     return None
@@ -198,6 +203,12 @@ def test_inline_code_that_does_not_exist_is_found(code: str) -> None:
 @pytest.mark.parametrize("target", ["painting.md", "README.md#painting", "#painting"])
 def test_a_link_that_leads_nowhere_is_found(target: str) -> None:
     assert len(problems_of_links(f"# Here\n\n[there]({target})", ROOT)) == 1
+
+
+def test_nothing_answers_while_a_command_is_parsed(capfd: pytest.CaptureFixture[str]) -> None:
+    for flags in (["--install-completion"], ["--show-completion"], ["--help"], ["search", "--help"]):
+        assert parse_error(flags) is None
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_front_page_is_short() -> None:

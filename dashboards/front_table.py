@@ -80,14 +80,20 @@ _WIDE = 42
 _GAP = 2
 
 
-def render(document: Document, width: int) -> Table:
+def render(document: Document, width: int, resume: str = "") -> Table:
     """The front as a table of at most ``width`` characters: the baseline first, then the fastest first.
 
     Where not all columns fit, those of the highest rank are left out. Only configurations can take several lines, and
     one choice is never broken. The fastest member within one accuracy point of the baseline is printed in bold.
+
+    Args:
+        document: The front document.
+        width: The number of characters.
+        resume: The command that continues the study; empty for the one with default locations.
     """
     rows = front_rows(document)
-    return _table(document, rows, _fitting_columns(document, rows, width))
+    resume = resume or f"frontrunner resume {document['study']}"
+    return _table(document, rows, _fitting_columns(document, rows, width), resume)
 
 
 def _fitting_columns(document: Document, rows: list[Row], width: int) -> list[Column]:
@@ -119,7 +125,7 @@ def _width(column: Column, rows: list[Row], wanted: int) -> int:
     return longest + _GAP
 
 
-def _table(document: Document, rows: list[Row], columns: list[Column]) -> Table:
+def _table(document: Document, rows: list[Row], columns: list[Column], resume: str) -> Table:
     title = f"{document['study']}: {document.get('workload', '')}, {_trials(document)}"
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -127,7 +133,7 @@ def _table(document: Document, rows: list[Row], columns: list[Column]) -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),
         title=escape(title),
-        caption=escape("\n".join([*_left_out(rows, columns), *_notes(document, rows)])) or None,
+        caption=escape("\n".join([*_left_out(rows, columns), *_notes(document, rows, resume)])) or None,
         title_justify="left",
         caption_justify="left",
         title_style="bold",
@@ -159,12 +165,12 @@ def _left_out(rows: list[Row], columns: list[Column]) -> Iterator[str]:
             yield f"{column.below}: {', '.join(cells)}"
 
 
-def _notes(document: Document, rows: list[Row]) -> Iterator[str]:
+def _notes(document: Document, rows: list[Row], resume: str) -> Iterator[str]:
     """The lines below the table on unstable trials, a missing final measurement, and the resolution of speeds."""
     yield from (f"! trial {row['trial']} is unstable: {row['unstable']}" for row in rows if row["unstable"])
     finished, doubt = document.get("status") == "finished", document.get("resolution_doubt")
     if finished and document["front"] and not any(member.get("searched") for member in document["front"]):
-        yield f"measured during the search only; `frontrunner resume {document['study']}` measures the front again"
+        yield f"measured during the search only; `{resume}` measures the front again"
     share = 100 * resolution(document)
     if share > 0:
         smallest = f"{share:.1f}" if share >= 0.1 else f"{share:.1g}"

@@ -114,20 +114,18 @@ class Tracker:
         return runs
 
 
-def register_model(location: RunLocation, name: str, folder: Path, run_id: str | None) -> None:
+def register_model(location: RunLocation, name: str, folder: Path, run_id: str) -> None:
     """Add an exported folder to its trial's run, as a new version of the registered model ``name``.
 
     Args:
         location: The study's place in MLflow.
         name: Name of the registered model, which is created where it is missing.
         folder: The exported folder.
-        run_id: The trial's run; None where MLflow has none.
+        run_id: The trial's run.
 
     Raises:
-        RequestError: MLflow has no run of the trial, or refuses the name.
+        RequestError: MLflow refuses the name.
     """
-    if run_id is None:
-        raise RequestError(f"--register {name}: MLflow has no run of this trial yet; `frontrunner resume` sends it")
     mlflow = _import_mlflow()
     uri = location.tracking_uri
     client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)

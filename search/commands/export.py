@@ -83,6 +83,8 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
     for warning in warnings_of(trial):
         console.print(f"! trial {trial['trial']}: {warning}")
     resume = resume_command(options.study, found)
+    if options.register and trial["run_id"] is None:
+        raise RequestError(f"--register {options.register}: MLflow has no run of this trial yet; `{resume}` sends it")
     with stop_signals.cleaning_up("nothing was exported"), store.in_use(f"export of {options.study}"):
         model = _exported_model(study, document, trial, _artifact(study, document, trial["trial"], store, resume))
         check = partial(require_claims, waiting=report_waiting)

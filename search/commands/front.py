@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from dashboards.formatting import configuration_text, interval_text, percent, times
 from dashboards.front_rows import front_csv
 from dashboards.spool import read_run_ids
+from search.commands.hints import resume_command
 from search.commands.studies import open_study
 from search.commands.terminal import number_column, plain_table, print_front
 from search.front.front_document import front_document, trial_documents
@@ -43,7 +44,7 @@ def show_front(name: str, locations: Locations, *, everything: bool, as_csv: boo
     elif everything:
         Console().print(_all_trials(trial_documents(study, run_ids), document))
     else:
-        print_front(document)
+        print_front(document, resume_command(name, found))
 
 
 def _all_trials(trials: list[dict[str, Any]], document: Mapping[str, Any]) -> Table:

@@ -272,7 +272,7 @@ def _print_result(
         every = front_command(study.study_name, locations)
         raise WorkFailed(f"{_nothing_feasible(study, constraints)}. All trials are kept: `{every}`")
     if not as_json:
-        print_front(document, after_search(document, locations))
+        print_front(document, resume_command(study.study_name, locations), after_search(document, locations))
     return document
 
 

@@ -11,11 +11,17 @@ from dashboards.front_table import render
 from dashboards.headline import headline
 
 
-def print_front(document: Mapping[str, Any], next_commands: Sequence[str] = ()) -> None:
-    """Print the front document on stdout as a table and a sentence, then the commands that could come next."""
+def print_front(document: Mapping[str, Any], resume: str, next_commands: Sequence[str] = ()) -> None:
+    """Print the front document on stdout as a table and a sentence, then the commands that could come next.
+
+    Args:
+        document: The front document.
+        resume: The command that continues the study.
+        next_commands: The commands.
+    """
     console = Console()
     console.print()
-    console.print(render(document, console.width))
+    console.print(render(document, console.width, resume))
     console.print()
     console.print(headline(document), style="bold", highlight=False, soft_wrap=True)
     if next_commands:

@@ -8,15 +8,15 @@ from rich.console import Console
 from dashboards.front_table import render
 
 
-def _shown(document, width):
+def _shown(document, width, resume=""):
     out = io.StringIO()
-    Console(file=out, width=width).print(render(document, width))
+    Console(file=out, width=width).print(render(document, width, resume))
     return out.getvalue()
 
 
-def _told(document, width):
+def _told(document, width, resume=""):
     """The table as one line, with single blanks."""
-    return " ".join(_shown(document, width).split())
+    return " ".join(_shown(document, width, resume).split())
 
 
 def _headings(document, width):
@@ -121,6 +121,8 @@ def test_a_study_without_a_resolution_says_so(document):
 def test_a_front_without_a_final_measurement_says_so(document):
     line = "measured during the search only; `frontrunner resume digits-1` measures the front again"
     assert line in _told(document, 150)
+    elsewhere = "frontrunner resume digits-1 --home /h"
+    assert f"`{elsewhere}` measures" in _told(document, 150, elsewhere)
     assert line not in _told({**document, "status": "running"}, 150)
     for measured in document["front"]:
         measured["searched"] = measured["measurement"]

@@ -104,6 +104,13 @@ def test_a_study_that_timed_nothing_itself_is_exported(home: Path, tmp_path: Pat
     assert export(home, tmp_path / "out", 2)["measured"]["baseline_minima"] == FROM_STORE
 
 
+def test_a_trial_that_mlflow_does_not_have_is_refused_before_anything_is_written(home: Path, tmp_path: Path) -> None:
+    options = ExportOptions("night", tmp_path / "out", "2", register="m")
+    with pytest.raises(RequestError, match=f"no run of this trial yet; `frontrunner resume night --home {home}` sends"):
+        export_trial(options, Locations(home), as_json=True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_stable_final_measurement_has_no_warning(
     home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

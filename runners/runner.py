@@ -17,6 +17,7 @@ class StageTask:
     Attributes:
         stage: The module of ``runners.stages`` that does it, such as ``training``.
         key: SHA-256 over everything that decides the result (see `runners.stages.keys`).
+        code: Digest of the code that the search expects to compute it; empty where that is not checked.
         settings: What the stage is to do.
         inputs: Keys of the stages whose results it reads, by role; ``parent`` is the one before it.
         workload: The reference from which `runners.workload_loading.reference.resolve` makes the workload.
@@ -38,6 +39,7 @@ class StageTask:
     cpus: int = 1
     gpus: int = 0
     exclusive: bool = False
+    code: str = field(default="", compare=False)
     configuration: str = field(default="{}", compare=False)
     baseline_minima: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
 
@@ -48,7 +50,7 @@ FailureKind = Literal["candidate", "weights", "process", "machine"]
 ``candidate``: the stage raised, or did nothing until it was ended; the same again would fail again. ``weights``: so
 too, but its network may succeed with other weights. ``process``: its process or its node died, as where memory ran
 out; it may succeed when it is sent again. ``machine``: the stage store is full or does not answer, or the workload
-cannot be loaded any more; all stages fail until somebody mends that.
+cannot be loaded any more, or the node has other code than the search; all stages fail until somebody mends that.
 """
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from runners.runner import StageTask, WorkloadFacts
-from runners.stages.keys import stage_key
+from runners.stages.keys import code_of, stage_key
 from runners.stages.resources import cpus_of, gpus_of
 from runners.training.settings import Level, TrainingSettings
 from spaces.configuration import Configuration, Scalar
@@ -241,4 +241,4 @@ class Chains:
             exclusive=exclusive,
             configuration=configuration.canonical(),
         )
-        return replace(task, key=stage_key(task, self.facts.fingerprint))
+        return replace(task, key=stage_key(task, self.facts.fingerprint), code=code_of(task))

@@ -24,7 +24,7 @@ def stage_key(task: StageTask, fingerprint: str) -> str:
     """SHA-256 over the canonical JSON of all that decides the result of ``task``; its own ``key`` is not read."""
     material = {
         "stage": task.stage,
-        "code": stage_code(task.stage, task.settings.get("technique"), task.settings.get("runtime")),
+        "code": code_of(task),
         "settings": task.settings,
         "inputs": task.inputs,
         "workload": fingerprint,
@@ -33,6 +33,11 @@ def stage_key(task: StageTask, fingerprint: str) -> str:
     }
     text = json.dumps(material, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def code_of(task: StageTask) -> str:
+    """Digest of the code with which this process would compute ``task``."""
+    return stage_code(task.stage, task.settings.get("technique"), task.settings.get("runtime"))
 
 
 @cache

@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from runners.machine.lease import device_lease
 from runners.processes.fresh_process import HANG_TIMEOUT_S, call_fresh
 from runners.runner import FailureKind, StageFailed, StageOutcome, StageTask
 from runners.stages.job import StageJob
+from runners.stages.keys import code_of
 from runners.store.entry import StoredStage
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
@@ -45,6 +47,7 @@ def run_stage(task: StageTask, store: StageStore) -> StageOutcome:
 
 def _compute(task: StageTask, store: StageStore) -> StageOutcome:
     """Run the stage under a lease of the device; the time spent on waiting for the lease is not the stage's."""
+    _require_same_code(task)
     with ExitStack() as held:
         with _machine_is_to_blame():
             held.enter_context(store.in_use(task.stage))
@@ -59,6 +62,16 @@ def _compute(task: StageTask, store: StageStore) -> StageOutcome:
         with _machine_is_to_blame():
             entry = store.put(task.key, folder, result, seconds, origin=_origin(task))
     return StageOutcome(entry.result, seconds, waited_s=begin - asked)
+
+
+def _require_same_code(task: StageTask) -> None:
+    """Raise `StageFailed` where another code than the search's would compute what is then stored under its key."""
+    if task.code and task.code != code_of(task):
+        raise StageFailed(
+            f"the code of Frontrunner on {platform.node()} is not that with which the search was started; install the "
+            "same version on every node, and continue the study after an edit",
+            "machine",
+        )
 
 
 def _run_where_it_belongs(task: StageTask, inputs: dict[str, StoredStage], folder: Path) -> dict[str, Any]:

@@ -230,3 +230,14 @@ def test_the_manifest_says_what_the_key_was_made_from(stage: Any, tmp_path: Path
     manifest = store.capacity.manifest(TASK.key)
     assert manifest["origin"]["stage"] == "looking"
     assert json.loads(manifest["origin"]["configuration"]) == {}
+
+
+def test_other_code_than_that_of_the_search_computes_nothing(
+    stage: Callable[[Callable[[StageJob], Any]], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage(write)
+    store = FolderStore(tmp_path / "stages")
+    monkeypatch.setattr("runners.stages.run.code_of", lambda task: "code here")
+    outcome = run_stage(replace(TASK, code="code of the search"), store)
+    require_clean(store, outcome, "is not that with which the search was started")
+    assert run_stage(replace(TASK, code="code here"), store).failure is None

@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from spaces_tests.environments import LAPTOP
 
-from runners.runner import StageTask
+from runners.runner import StageTask, WorkloadFacts
 from runners.stages import keys
+from runners.stages.chain import Chains
 from runners.stages.keys import stage_key
 from runners.workload_loading import code_digest
 from runners.workload_loading.fingerprint import MAKERS
+from spaces.space_document import make_space
 
 TASK = StageTask("teacher", "", {"plan": {}, "pretrained": False}, {}, "digits", seed=0)
 STAGES = (
@@ -137,3 +140,11 @@ def test_every_technique_and_backend_has_a_key_of_its_own_code() -> None:
     codes = {keys.stage_code("transforming", technique.name, None) for technique in all_techniques()}
     codes |= {keys.stage_code("lowering", None, name) for name in all_backends()}
     assert len(codes) == len(all_techniques()) + len(all_backends())
+
+
+def test_a_task_carries_the_code_that_is_in_its_key() -> None:
+    space = make_space({}, LAPTOP)
+    facts = WorkloadFacts("table", "f" * 64)
+    tasks = Chains(space, facts, "digits", 0).chain(space.baseline())
+    assert all(task.code == keys.code_of(task) for task in tasks)
+    assert len({task.code for task in tasks}) == len(tasks)

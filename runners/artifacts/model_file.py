@@ -15,8 +15,8 @@ from runners.artifacts.document import DOCUMENT
 from runners.artifacts.exported_folder import open_exported_folder
 from runners.artifacts.integrity import read_document
 from runners.backend import Predictor
-from runners.backends.onnxruntime import open_session
 from runners.backends.openvino import compile_settings
+from runners.lowering.onnx_session import open_session
 from runners.machine.telemetry import disable_telemetry
 from spaces.errors import RequestError, in_one_line
 

@@ -23,6 +23,8 @@ class OnnxRuntime(Backend):
         (folder / self.artifact).write_bytes(trained.onnx().read_bytes())
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
+        from runners.lowering.onnx_session import open_session
+
         session = open_session(folder / self.artifact, threads)
 
         def predict(inputs: NDArray[Any]) -> NDArray[Any]:
@@ -50,19 +52,6 @@ def load(folder, threads):
 
     return predict
 """
-
-
-def open_session(path: Path, threads: int) -> Any:
-    """The file at ``path`` as a session of ONNX Runtime; what is wrong with it is raised and not printed."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # Idle threads spin for a while after a call, and would take the cores from whatever is timed next.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 BACKEND = OnnxRuntime()

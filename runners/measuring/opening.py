@@ -7,6 +7,7 @@ from typing import Any
 
 from runners.backend import Predictor
 from runners.backends import find_backend
+from runners.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,33 @@ class Artifact:
     def open(self, build: Callable[[], Any], batch: int = 1) -> Predictor:
         """A predictor for calls of ``batch`` inputs; ``build`` makes the network where the files hold weights alone."""
         return find_backend(self.runtime).open(self.folder, threads=self.threads, batch=batch, build=build)
+
+
+@dataclass(frozen=True)
+class Original:
+    """The network that an artifact was lowered from: the folder of its weights, and the precision it was lowered to."""
+
+    folder: Path
+    precision: str
+
+    def require_agreement(self, predictor: Predictor, workload: Workload, threads: int) -> None:
+        """Raise `StageFailed` where ``predictor``, the opened artifact, gives other outputs than this network.
+
+        Args:
+            predictor: The artifact.
+            workload: Makes the network, and gives the rows on which they are compared.
+            threads: Threads of the network's calls.
+        """
+        import torch
+
+        from runners.lowering.agreement import ON_ACCELERATOR, TOLERANCES, require_agreement
+        from runners.lowering.weights import load_network
+        from runners.machine.accelerator import accelerated
+
+        network = load_network(workload.model, self.folder)
+        tolerance = ON_ACCELERATOR if self.precision == "fp32" and accelerated() else TOLERANCES[self.precision]
+        torch.set_num_threads(threads)
+        require_agreement(predictor, network, workload.splits["validation"], tolerance)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from runners.backend import Predictor
 from runners.measuring.deviation import minimum_here
-from runners.measuring.opening import Artifact
+from runners.measuring.opening import Artifact, Original
 from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.quality import EVALUATION_BATCH, Accuracies, evaluate
 from runners.measuring.request import TimingRequest
@@ -36,18 +36,24 @@ class PairResult:
     accuracies: Accuracies | None = None
 
 
-def measure_pair(request: TimingRequest, splits: tuple[str, ...]) -> PairResult:
+def measure_pair(request: TimingRequest, splits: tuple[str, ...], original: Original | None = None) -> PairResult:
     """Evaluate the one artifact of ``request`` on ``splits``, if any, and time it, in this process.
 
+    Args:
+        request: What to time.
+        splits: Where to evaluate.
+        original: The network that it was lowered from, with which its outputs are compared first; None where that is
+            not at hand.
+
     Raises:
-        StageFailed: The artifact gives outputs of another shape than the baseline, or not finite, or other ones
-            each time that it is asked.
+        StageFailed: The artifact gives other outputs than ``original``, outputs of another shape than the baseline, or
+            not finite, or other ones each time that it is asked.
     """
     (artifact,) = request.candidates
     assert isinstance(artifact, Artifact), "the baseline is not evaluated"
     pin(request.cores)
     workload = resolve(request.workload)
-    accuracies = evaluate_artifact(request.workload, artifact, splits) if splits else None
+    accuracies = evaluate_artifact(request.workload, artifact, splits, original) if splits or original else None
     candidate, baseline = artifact.open(workload.model), request.baseline.open(workload.model)
     example = workload.example()
     before, baseline_answer = candidate(example), baseline(example)
@@ -61,14 +67,19 @@ def measure_pair(request: TimingRequest, splits: tuple[str, ...]) -> PairResult:
     return PairResult(timing, on_device_ms, accuracies)
 
 
-def evaluate_artifact(workload: Any, artifact: Artifact, splits: tuple[str, ...]) -> Accuracies:
-    """Evaluate the artifact of the referenced workload in this process, without timing it.
+def evaluate_artifact(
+    workload: Any, artifact: Artifact, splits: tuple[str, ...], original: Original | None = None
+) -> Accuracies | None:
+    """Evaluate the artifact of the referenced workload in this process, without timing it; None without ``splits``.
 
     Raises:
-        StageFailed: The artifact gives outputs that are not finite, or not one for each input.
+        StageFailed: The artifact gives other outputs than ``original``, or not finite, or not one for each input.
     """
     resolved = resolve(workload)
-    return evaluate(artifact.open(resolved.model, EVALUATION_BATCH), resolved, splits)
+    predictor = artifact.open(resolved.model, EVALUATION_BATCH)
+    if original is not None:
+        original.require_agreement(predictor, resolved, artifact.threads)
+    return evaluate(predictor, resolved, splits) if splits else None
 
 
 def pin(cores: int) -> None:

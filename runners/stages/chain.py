@@ -59,14 +59,14 @@ class Chains:
         network = self._network(configuration)
         training = self._training(configuration, network)
         lowering = self._lowering(configuration, (*network, *training)[-1])
-        settings, parent = self._measuring_settings(configuration), lowering[-1].key
+        settings, lowered = self._measuring_settings(configuration), _lowered(lowering)
         if screened and (screening := self.screening(configuration)):
             settings = {name: settings[name] for name in ("serving", "splits", "device")}
-            inputs = {"parent": parent, "speed": screening[-1].key}
+            inputs = {**lowered, "speed": screening[-1].key}
             workers = settings["serving"]["threads"]
             measuring = self._task("measuring", configuration, settings, inputs, workers=workers)
         else:
-            inputs = {"parent": parent, "teacher": network[0].key}
+            inputs = {**lowered, "teacher": network[0].key}
             measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
         return (*network, *training, *lowering, measuring)
 
@@ -82,7 +82,7 @@ class Chains:
         settling = self._task("settling", configuration, {}, {"parent": network[-1].key})
         lowering = self._lowering(configuration, settling, images=SCREENING_IMAGES)
         settings = {**self._measuring_settings(configuration), "splits": []}
-        inputs = {"parent": lowering[-1].key, "teacher": network[0].key}
+        inputs = {**_lowered(lowering), "teacher": network[0].key}
         measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
         return (*network, settling, *lowering, measuring)
 
@@ -242,3 +242,8 @@ class Chains:
             configuration=configuration.canonical(),
         )
         return replace(task, key=stage_key(task, self.facts.fingerprint), code=code_of(task))
+
+
+def _lowered(lowering: tuple[StageTask, ...]) -> dict[str, str]:
+    """The inputs of a measurement that the stages of a lowering give: the artifact, and the network it is made from."""
+    return {"parent": lowering[-1].key, "network": lowering[0].inputs["parent"]}

@@ -20,6 +20,7 @@ class CandidateFigures:
         export_note: Why the older exporter to ONNX had to be used.
         size_mib: Size of the artifact.
         runtime: The backend that opens the artifact.
+        precision: The number format that it was lowered to.
     """
 
     macs: int
@@ -32,6 +33,7 @@ class CandidateFigures:
     export_note: str | None = None
     size_mib: float | None = None
     runtime: str | None = None
+    precision: str | None = None
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> "CandidateFigures":

@@ -15,7 +15,7 @@ from spaces.plans import LoweringPlan
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Write the artifact. Figures: the parent's, ``size_mib`` and ``runtime``."""
+    """Write the artifact. Figures: the parent's, ``size_mib``, ``runtime`` and ``precision``."""
     plan = LoweringPlan(**job.task.settings)
     network = load_network(job.workload.model, job.parent.folder)
     remove_parametrisations(network)
@@ -30,4 +30,5 @@ def run(job: StageJob) -> dict[str, Any]:
 
     find_backend(plan.runtime).lower(Trained(network, onnx, example, plan.precision, job.workload.model), job.folder)
     exported.unlink(missing_ok=True)
-    return replace(job.figures, size_mib=folder_size_mib(job.folder), runtime=plan.runtime).to_json()
+    size_mib = folder_size_mib(job.folder)
+    return replace(job.figures, size_mib=size_mib, runtime=plan.runtime, precision=plan.precision).to_json()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from runners.measuring.measurement import Measurement, figures_of, require_finite
-from runners.measuring.opening import Artifact
+from runners.measuring.opening import Artifact, Original
 from runners.measuring.pair import PairResult, evaluate_artifact, measure_pair
 from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.quality import Accuracies
@@ -22,11 +22,12 @@ SERVING_S = 0.3
 def run(job: StageJob) -> dict[str, Any]:
     """Figures: those of `figures_to_json`. It writes no files.
 
-    Where the settings name no splits, the artifact is untrained and is only timed. Where there is an input ``speed``,
+    The artifact's outputs are compared with those of its input ``network`` before anything else. Where the settings
+    name no splits, the artifact is untrained and is only timed. Where there is an input ``speed``,
     the result of timing the same candidate untrained, the artifact is only evaluated.
 
     Raises:
-        StageFailed: The artifact crashed, hung, or gave outputs that are wrong in shape or not finite.
+        StageFailed: The artifact crashed, hung, or gave outputs that are wrong or not finite.
     """
     lowered, settings = job.parent.result, job.task.settings
     artifact = Artifact(job.parent.folder, lowered["runtime"], settings["serving"]["threads"])
@@ -71,14 +72,18 @@ def speed_from_json(result: Mapping[str, Any]) -> tuple[PairResult, Serving]:
     return PairResult(PairedTiming.from_json(result), result["device_p50_ms"]), serving
 
 
+def _original(job: StageJob) -> Original:
+    return Original(job.inputs["network"].folder, job.parent.result["precision"])
+
+
 def _evaluate(job: StageJob, artifact: Artifact) -> Accuracies:
-    given = job.task.workload, artifact, tuple(job.task.settings["splits"])
+    given = job.task.workload, artifact, tuple(job.task.settings["splits"]), _original(job)
     accuracies: Accuracies = call_fresh(evaluate_artifact, *given, what="the measuring process")
     return accuracies
 
 
 def _measure(job: StageJob, artifact: Artifact) -> PairResult:
-    given = timing_request(job, artifact), tuple(job.task.settings["splits"])
+    given = timing_request(job, artifact), tuple(job.task.settings["splits"]), _original(job)
     pair: PairResult = call_fresh(measure_pair, *given, what="the measuring process")
     return pair
 

@@ -226,7 +226,8 @@ def test_a_candidate_is_screened_without_training_from_the_same_network(chains: 
     assert screening[-1].settings["splits"] == []
     assert screening[-2].settings == chain[-2].settings
     assert screening[3].settings == {**chain[-3].settings, "images": 16}, "calibrated on fewer images"
-    assert chain[-1].inputs == {"parent": chain[-2].key, "speed": screening[-1].key}
+    assert chain[-4].stage == "training", "gives the network that is quantised"
+    assert chain[-1].inputs == {"parent": chain[-2].key, "network": chain[-4].key, "speed": screening[-1].key}
     assert chain[:-1] == chains.chain(candidate)[:-1], "the two forms differ in the last stage alone"
 
 

@@ -142,6 +142,10 @@ class Runner(ABC):
     def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
         """The stages that ended since the last call: at least one, unless the time is up or none is under way."""
 
+    def waiting(self) -> str | None:
+        """Which stage has waited for long until its machine has room, what it asks for and what there is, or None."""
+        return None
+
     @abstractmethod
     def cancel(self) -> None:
         """Stop what is under way; nothing of it will be given back, and other stages can be submitted."""

@@ -5,9 +5,10 @@ import os
 import re
 import secrets
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ os.environ["RAY_DISABLE_FAILURE_SIGNAL_HANDLER"] = "1"
 import ray
 from ray.exceptions import GetTimeoutError, NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
 
+from runners.executors.node_size import NodeSize, at_most, in_words, total
 from runners.executors.workload_folder import pack, unpack
 from runners.machine.device import usable_cores
 from runners.machine.telemetry import disable_telemetry
@@ -48,11 +50,26 @@ UNREACHABLE_PROXY = "http://127.0.0.1:9"
 """The discard port of this machine, where nothing listens."""
 
 
+LONG_WAIT_S = 60.0
+"""A stage that has waited longer than this for cores and accelerators is worth a note."""
+
+
+@dataclass
+class _Sent:
+    """A stage under way, as it was sent."""
+
+    task: StageTask
+    granted: StageTask
+    since: float
+    begun: bool = False
+
+
 class RayRunner(Runner):
     """Carries out stages where Ray has the cores and accelerators that they ask for.
 
-    A measurement asks for all the cores of a machine, so nothing trains beside it. Ray retries nothing: a
-    stage whose process dies is a failure, and the search sends it again.
+    A measurement asks for all the cores of a machine, so nothing trains beside it; what no node has is asked for in the
+    size that the largest has. Ray retries nothing: a stage whose process dies is a failure. Where that stage is sent
+    again, Ray spreads it over the nodes.
 
     Args:
         store: The stage store, a folder or a URL that every node reaches.
@@ -64,7 +81,8 @@ class RayRunner(Runner):
 
     def __init__(self, store: str | Path, address: str | None = None) -> None:
         self._store = str(store)
-        self._under_way: dict[Any, StageTask] = {}
+        self._under_way: dict[Any, _Sent] = {}
+        self._died: set[str] = set()
         self._workload_folder: Any = None
         self._on_cluster = address is not None
         # In a thread that is not the main one Ray leaves the handlers of signals alone.
@@ -75,29 +93,62 @@ class RayRunner(Runner):
         self.slots = max(1, min(int(cores), 64))
 
     def inspect(self, workload: Any, choices: Mapping[str, Any] | None = None) -> tuple[Environment, WorkloadFacts]:
+        if not any(node.cpus for node in _nodes()):
+            raise RequestError("--address: no node of the cluster has a CPU for Ray; start one with --num-cpus")
         self._workload_folder = ray.put(pack(workload) if self._on_cluster else None)
         try:
             environment, facts = _get(_inspect.remote(workload, choices, self._workload_folder, _proxies()))
-            return environment, facts
         except RayError as error:
             if isinstance(error, RayTaskError) and isinstance(error.cause, RequestError):
                 raise error.cause from None
             raise WorkFailed(f"the workload could not be inspected: {_reason(error)}") from error
+        if environment.accelerators and not any(node.gpus for node in _nodes()):
+            raise RequestError(
+                f"--address: the machine that measures has {environment.accelerators} accelerators "
+                f"({environment.accelerator}), but no node of the cluster has a GPU for Ray; start its nodes with "
+                "--num-gpus"
+            )
+        return environment, facts
 
     def submit(self, task: StageTask) -> None:
-        remote = _carry_out.options(num_cpus=task.cpus, num_gpus=task.gpus, name=task.stage)
-        self._under_way[remote.remote(task, self._store, self._workload_folder, _proxies())] = task
+        granted = at_most(task, _nodes())
+        strategy = "SPREAD" if task.key in self._died else "DEFAULT"
+        remote = _carry_out.options(
+            num_cpus=granted.cpus, num_gpus=granted.gpus, name=task.stage, scheduling_strategy=strategy
+        )
+        steps = remote.remote(granted, self._store, self._workload_folder, _proxies())
+        self._under_way[steps] = _Sent(task, granted, time.monotonic())
 
     def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
-        if not self._under_way:
-            return []
-        done, _ = ray.wait(list(self._under_way), num_returns=1, timeout=timeout_s)
-        ended = [(reference, self._under_way.pop(reference)) for reference in done]
-        return [(task, _outcome(reference, task)) for reference, task in ended]
+        deadline = time.monotonic() + timeout_s
+        while self._under_way:
+            left_s = max(0.0, deadline - time.monotonic())
+            done, _ = ray.wait(list(self._under_way), num_returns=1, timeout=left_s)
+            if not done:
+                break
+            task = self._under_way[done[0]].task
+            outcome = _next_step(done[0], task)
+            if outcome is None:
+                self._under_way[done[0]].begun = True
+                continue
+            del self._under_way[done[0]]
+            if outcome.failure_kind == "process":
+                self._died.add(task.key)
+            return [(task, outcome)]
+        return []
+
+    def waiting(self) -> str | None:
+        for sent in self._under_way.values():
+            if not sent.begun and time.monotonic() - sent.since > LONG_WAIT_S:
+                return (
+                    f"{sent.task.stage} has waited for {LONG_WAIT_S:.0f} s for {in_words(sent.granted)}; Ray has "
+                    f"{in_words(total(_nodes()))}, which others use"
+                )
+        return None
 
     def cancel(self) -> None:
-        for reference in self._under_way:
-            ray.cancel(reference, force=True)
+        for steps in self._under_way:
+            ray.cancel(steps, force=True)
         self._under_way.clear()
 
     def close(self) -> None:
@@ -117,6 +168,12 @@ def _require_own_packages(folder: Path) -> None:
                 f"{hiding} has the name of a package of Frontrunner's, and Ray's processes would import it in place of "
                 "that; rename it, or search from another folder"
             )
+
+
+def _nodes() -> list[NodeSize]:
+    """What each living node has for Ray in all."""
+    living = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [NodeSize(int(resources.get("CPU", 0)), int(resources.get("GPU", 0))) for resources in living]
 
 
 def _connect(address: str | None) -> None:
@@ -207,14 +264,18 @@ def _inspect(
 
 
 @ray.remote(max_retries=0)
-def _carry_out(task: StageTask, store: str, folder: bytes | None, proxies: dict[str, str]) -> StageOutcome:
+def _carry_out(
+    task: StageTask, store: str, folder: bytes | None, proxies: dict[str, str]
+) -> Iterator[StageOutcome | None]:
+    """None when it begins, and the outcome."""
+    yield None
     _enter_worker(proxies)
     from runners.processes.fresh_process import start_server
     from runners.stages.run import run_stage
     from runners.store.location import open_store
 
     start_server()  # the first measurement in this worker does not wait for its imports
-    return run_stage(replace(task, workload=unpack(task.workload, folder)), open_store(store))
+    yield run_stage(replace(task, workload=unpack(task.workload, folder)), open_store(store))
 
 
 def _get(reference: Any) -> Any:
@@ -223,10 +284,11 @@ def _get(reference: Any) -> Any:
             return ray.get(reference, timeout=GET_S)
 
 
-def _outcome(reference: Any, task: StageTask) -> StageOutcome:
+def _next_step(steps: Any, task: StageTask) -> StageOutcome | None:
+    """The outcome of a task, or None where it has begun."""
     try:
-        outcome: StageOutcome = ray.get(reference)
-        return outcome
+        step: StageOutcome | None = ray.get(next(steps))
+        return step
     except RayTaskError as error:  # what a stage raises is an outcome: here its node cannot carry out any
         return StageOutcome({}, failure=f"{task.stage}: {_reason(error)}", failure_kind="machine")
     except RayError as error:

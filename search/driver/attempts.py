@@ -20,7 +20,7 @@ class Attempts:
 
     Args:
         runner: Carries out the stages.
-        observer: Is told of each stage that is sent again, once.
+        observer: Is told of each stage that is sent again, once, and of the first that waits long for its machine.
         resume: The command that goes on with the study.
     """
 
@@ -29,6 +29,7 @@ class Attempts:
         self._observer = observer
         self._resume = resume
         self._failed: dict[str, int] = {}
+        self._noted_waiting = False
 
     def submit(self, task: StageTask) -> None:
         """Begin a stage. Its inputs are done."""
@@ -41,6 +42,9 @@ class Attempts:
             MachineFailed: A stage failed because of the machine; the others are left as they are.
         """
         ended = self._runner.wait(timeout_s)
+        if not self._noted_waiting and (waiting := self._runner.waiting()):
+            self._noted_waiting = True
+            self._observer.note(waiting)
         return [(task, outcome) for task, outcome in ended if not self._is_sent_again(task, outcome)]
 
     def cancel(self) -> None:

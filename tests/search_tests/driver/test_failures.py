@@ -115,6 +115,12 @@ def test_what_is_cancelled_has_all_of_its_attempts_again() -> None:
     assert len(log.notes) == 2
 
 
+def test_a_stage_that_waits_long_for_its_machine_is_told_once() -> None:
+    runner = make_runner()
+    runner.waiting = lambda: "measuring has waited"  # type: ignore[method-assign]
+    assert drive(open_table_study(None, CHAINS.space), runner, CHAINS, 5).notes == ["measuring has waited"]
+
+
 class Full(Failing):
     """A machine whose disk is full from some stage on."""
 

@@ -253,7 +253,7 @@ from runners.workload import Workload
 from runners.workloads.synthetic import make_network as plain, make_splits
 
 
-LAST_WORDS = Path(__file__).with_name("die")
+LAST_WORDS = Path(__file__).with_suffix(".die")
 if LAST_WORDS.exists() and ray.is_initialized():
     LAST_WORDS.unlink()
     os.kill(os.getpid(), 9)
@@ -379,7 +379,7 @@ def test_a_cluster_that_lacks_what_every_stage_needs_is_refused_at_the_start(
 def test_a_worker_that_dies_is_told_from_a_stage_that_raises_and_the_stage_can_be_sent_again(
     on_cluster: OnCluster,
 ) -> None:
-    (on_cluster.folder / "die").touch()
+    (on_cluster.folder / "again.die").touch()
     (on_cluster.folder / "again.py").write_text(WATCHED)
     task = replace(on_cluster.task(30), workload=str(on_cluster.folder / "again.py"))
     outcomes = []

@@ -2,9 +2,7 @@
 
 import logging
 import os
-import re
 import secrets
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -23,6 +21,7 @@ os.environ["RAY_DISABLE_FAILURE_SIGNAL_HANDLER"] = "1"
 import ray
 from ray.exceptions import GetTimeoutError, NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
 
+from runners.executors.connection_checks import require_listener, require_own_packages
 from runners.executors.node_size import NodeSize, at_most, in_words, total
 from runners.executors.workload_folder import pack, unpack
 from runners.machine.device import usable_cores
@@ -30,14 +29,11 @@ from runners.machine.telemetry import disable_telemetry
 from runners.processes.lasting_thread import LastingThread
 from runners.processes.temporary_folder import folder_for_sockets
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
-from runners.workload_loading.taken_names import hiding_file
 from spaces.environment import Environment
 from spaces.errors import RequestError, WorkFailed, in_one_line
 
 OBJECT_STORE_BYTES = 128 * 2**20
 """Only tasks and figures travel through Ray; weights and artifacts go through the stage store."""
-
-CONNECT_TIMEOUT_S = 5.0
 
 GET_S = 1.0
 """One call of Ray waits this long at most, as Python's signal handlers run only between calls."""
@@ -86,7 +82,7 @@ class RayRunner(Runner):
         self._workload_folder: Any = None
         self._on_cluster = address is not None
         # In a thread that is not the main one Ray leaves the handlers of signals alone.
-        _require_own_packages(Path.cwd())
+        require_own_packages(Path.cwd())
         self._started = LastingThread(partial(_connect, address))
         self._started.result()
         cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
@@ -157,19 +153,6 @@ class RayRunner(Runner):
         self._started.close()
 
 
-def _require_own_packages(folder: Path) -> None:
-    """Raise `RequestError` where a file of the current ``folder`` hides a package of ours from Ray's processes.
-
-    Ray puts the current folder first on their import path.
-    """
-    for name in ("runners", "spaces"):
-        if hiding := hiding_file(folder, name):
-            raise RequestError(
-                f"{hiding} has the name of a package of Frontrunner's, and Ray's processes would import it in place of "
-                "that; rename it, or search from another folder"
-            )
-
-
 def _nodes() -> list[NodeSize]:
     """What each living node has for Ray in all."""
     living = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
@@ -194,7 +177,7 @@ def _connect(address: str | None) -> None:
         )
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else Ray writes one into the person's home
     else:
-        _require_listener(address)
+        require_listener(address)
         options.update(address=address)
     try:
         with _without_proxies() if address is None else nullcontext():
@@ -238,19 +221,6 @@ def _enter_worker(proxies: dict[str, str]) -> None:
 
 def _proxies() -> dict[str, str]:
     return {name: os.environ[name] for name in PROXIES if name in os.environ}
-
-
-def _require_listener(address: str) -> None:
-    """Raise `RequestError` where nothing listens at ``HOST:PORT``: Ray itself would try for minutes."""
-    written = re.fullmatch(r"(?:ray://)?\[?([^/\[\]]+)\]?:(\d{1,5})", address)
-    if not written:
-        return  # such as "auto", which Ray answers at once
-    try:
-        socket.create_connection((written[1], int(written[2])), timeout=CONNECT_TIMEOUT_S).close()
-    except (OSError, OverflowError) as error:
-        raise RequestError(
-            f"--address: no Ray cluster at {address} ({in_one_line(error)}); give HOST:PORT of a running one"
-        ) from error
 
 
 @ray.remote(num_cpus=1, max_retries=0)

@@ -11,10 +11,9 @@ from runners.backends import all_backends
 from runners.machine.device import describe
 from runners.machine.lease import device_lease
 from runners.measuring.group import combine
-from runners.measuring.opening import Artifact, Baseline
+from runners.measuring.opening import Artifact, Baseline, TimingRequest
 from runners.measuring.pair import PairResult, measure_pair
 from runners.measuring.paired_timing import PairedTiming
-from runners.measuring.request import TimingRequest
 from runners.measuring.stopwatch import TimingSettings
 from runners.processes.fresh_process import call_fresh
 from runners.runner import StageFailed

@@ -8,9 +8,9 @@ import numpy as np
 from runners.backend import Predictor
 from runners.measuring.calls import Call
 from runners.measuring.deviation import merged_minima, minimum_here
+from runners.measuring.opening import TimingRequest
 from runners.measuring.pair import pin
 from runners.measuring.paired_timing import PairedTiming, joined, wide
-from runners.measuring.request import TimingRequest
 from runners.measuring.stopwatch import time_interleaved
 from runners.workload_loading.reference import resolve
 

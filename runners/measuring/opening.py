@@ -1,12 +1,14 @@
-"""What a timing opens: the lowered artifact of a candidate, and the baseline."""
+"""What a fresh process is asked to time: lowered artifacts and the baseline, how they are opened, and for how long."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runners.backend import Predictor
 from runners.backends import find_backend
+from runners.measuring.deviation import BaselineMinima
+from runners.measuring.stopwatch import TimingSettings
 from runners.workload import Workload
 
 
@@ -69,3 +71,27 @@ class Baseline:
         network = load_network(build, self.folder) if self.folder else build().eval()
         remove_parametrisations(network)  # as its owner would do before serving it
         return torch_predictor(network, self.threads)
+
+
+@dataclass(frozen=True)
+class TimingRequest:
+    """What is timed against what, and how.
+
+    Attributes:
+        workload: Its reference.
+        candidates: What is timed; the baseline among them is opened a second time.
+        baseline: What all are compared with.
+        settings: How long and how precisely.
+        baseline_minima: The shortest time known of the baseline on each machine.
+    """
+
+    workload: Any
+    candidates: tuple[Artifact | Baseline, ...]
+    baseline: Baseline
+    settings: TimingSettings
+    baseline_minima: BaselineMinima = field(default_factory=dict)
+
+    @property
+    def cores(self) -> int:
+        """The number of cores on which all are timed: the most threads that one of them has."""
+        return max(opened.threads for opened in (self.baseline, *self.candidates))

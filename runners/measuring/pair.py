@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from runners.backend import Predictor
 from runners.measuring.deviation import minimum_here
-from runners.measuring.opening import Artifact, Original
+from runners.measuring.opening import Artifact, Original, TimingRequest
 from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.quality import EVALUATION_BATCH, Accuracies, evaluate
-from runners.measuring.request import TimingRequest
 from runners.measuring.stopwatch import time_pair
 from runners.runner import StageFailed
 from runners.workload_loading.reference import resolve

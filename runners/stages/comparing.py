@@ -3,9 +3,8 @@
 from typing import Any
 
 from runners.measuring.group import combine, measure_together
-from runners.measuring.opening import Artifact, Baseline
+from runners.measuring.opening import Artifact, Baseline, TimingRequest
 from runners.measuring.paired_timing import PairedTiming
-from runners.measuring.request import TimingRequest
 from runners.measuring.stopwatch import TimingSettings
 from runners.processes.fresh_process import call_fresh
 from runners.stages.job import StageJob

@@ -10,10 +10,9 @@ from runners_tests.trapped import CRASH, HANG, NAN, OTHER_ANSWERS, OTHER_SHAPE, 
 
 from runners.lowering.weights import save_network
 from runners.measuring.group import combine, measure_together, timing_resolution
-from runners.measuring.opening import Artifact, Baseline
+from runners.measuring.opening import Artifact, Baseline, TimingRequest
 from runners.measuring.pair import PairResult, measure_pair, require_same_answer
 from runners.measuring.paired_timing import PairedTiming
-from runners.measuring.request import TimingRequest
 from runners.measuring.stopwatch import TimingSettings
 from runners.processes.fresh_process import call_fresh
 from runners.runner import StageFailed

@@ -12,6 +12,7 @@ from runners.stages.figures import CandidateFigures
 from runners.stages.job import StageJob
 from runners.training.loop import train
 from runners.training.settings import Level, TrainingSettings
+from spaces.parametrisations import remove_parametrisations
 
 
 def run(job: StageJob) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def run(job: StageJob) -> dict[str, Any]:
         train(placed, job.workload, Level.whole(settings, job.task.seed))
     network.to("cpu").eval()
     save_network(network, job.folder)
+    remove_parametrisations(network)  # counted as it is lowered and timed
     return CandidateFigures(
         macs=count_macs(network, job.workload.example()),
         parameters=count_parameters(network),

@@ -321,7 +321,7 @@ def test_a_trial_whose_process_is_killed_or_diverges_or_raises_fails_alone_and_s
     by_width = {trial["configuration"]["student_width"]: trial for trial in document(show)["all"]}
     assert (front["status"], front["trials"], front["failed"]) == ("finished", 5, 3)
     assert {width: by_width[width]["state"] for width in (1, 0.125)} == {1: "complete", 0.125: "complete"}
-    assert "died" in by_width[0.75]["failure"]
+    assert "killed by signal 9 (SIGKILL)" in by_width[0.75]["failure"]
     assert "diverged" in by_width[0.5]["failure"]
     assert "RuntimeError: the trap has sprung" in by_width[0.25]["failure"]
     assert by_width[0.75]["measurement"] in (None, {})

@@ -93,16 +93,16 @@ WORKLOAD = Workload("stuck", make_network, make_splits, training=TrainingPlan(ep
 
 
 @pytest.mark.parametrize(
-    ("happens", "failure", "kind"),
+    ("happens", "timeout_s", "failure", "kind"),
     [
-        ("time.sleep(600)", "teacher: its own process did nothing for 3 s and was ended", "candidate"),
-        ("os.kill(os.getpid(), 9)", "teacher: its own process was killed by signal 9 (SIGKILL)", "process"),
+        ("time.sleep(600)", 3.0, "teacher: its own process did nothing for 3 s and was ended", "candidate"),
+        ("os.kill(os.getpid(), 9)", 60.0, "teacher: its own process was killed by signal 9 (SIGKILL)", "process"),
     ],
 )
 def test_where_it_hangs_or_dies_its_process_is_ended_and_the_reason_told(
-    happens: str, failure: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    happens: str, timeout_s: float, failure: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "HANG_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(run, "HANG_TIMEOUT_S", timeout_s)
     (tmp_path / "stuck.py").write_text(STUCK.replace("HAPPENS", happens))
     reference = f"{tmp_path / 'stuck.py'}:WORKLOAD"
     settings = {"plan": {**asdict(resolve(reference).training), "autocast": "fp32"}, "pretrained": False}

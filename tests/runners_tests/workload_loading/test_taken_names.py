@@ -34,10 +34,10 @@ def test_a_package_with_the_name_of_ours_is_refused(tmp_path: Path) -> None:
 
 def test_a_module_of_the_current_folder_is_looked_at_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "x = 1", "search.py")
-    write(tmp_path, "from search import x")
+    write(tmp_path, "from search import x", "in_current_folder.py")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RequestError, match=r"mine\.py imports search\.x"):
-        refuse_taken_names("mine:WORKLOAD")
+    with pytest.raises(RequestError, match=r"in_current_folder\.py imports search\.x"):
+        refuse_taken_names("in_current_folder:WORKLOAD")
 
 
 def test_a_neighbour_that_the_workload_does_not_import_is_no_matter(tmp_path: Path) -> None:

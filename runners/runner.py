@@ -26,8 +26,6 @@ class StageTask:
         gpus: Accelerators that it uses.
         exclusive: Whether it must have its device to itself, as a measurement must.
         configuration: The candidate that first asked for it, for people and for the simulation.
-        baseline_minima: The shortest time known of the baseline on each machine, by which measurements are corrected
-            (see `runners.measuring.deviation`); it is no part of the key.
     """
 
     stage: str
@@ -41,7 +39,6 @@ class StageTask:
     exclusive: bool = False
     code: str = field(default="", compare=False)
     configuration: str = field(default="{}", compare=False)
-    baseline_minima: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False)
 
 
 FailureKind = Literal["candidate", "weights", "process", "machine"]

@@ -10,7 +10,6 @@ DOCUMENT = "frontrunner.json"
 
 Threads = Annotated[int, Field(ge=1, le=1024)]
 """No machine at hand has more cores, and a library that is asked for a billion threads takes the machine down."""
-Duration = Annotated[float, Field(ge=1e-9, le=1e9)]
 
 
 class Part(BaseModel):
@@ -58,19 +57,10 @@ class Origin(Part):
     workload: str | dict[str, Any]
 
 
-class BaselineMinimum(Part):
-    """The shortest time known of the baseline on one machine, see `runners.measuring.deviation`."""
-
-    relative: Duration
-    milliseconds: Duration
-    seconds: Annotated[float, Field(ge=0, le=1e9)]  # 0 where all measurements came out of the stage store
-
-
 class Measured(Part):
     """How and on what the claims were measured."""
 
     device: str
-    baseline_minima: dict[str, BaselineMinimum] = Field(default_factory=dict)
     baseline_threads: Threads
     seed: Annotated[int, Field(ge=0, lt=2**32)]
 

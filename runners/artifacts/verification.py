@@ -25,8 +25,6 @@ ACCURACY_TOLERANCE = 0.005
 """An accuracy may be lower than claimed by so much."""
 SPEEDUP_TOLERANCE = 0.85
 """A speedup need not be above this share of the claim: a machine has regimes that move even a ratio between minutes."""
-NOTED_EXCESS = 0.02
-"""A baseline that took longer than the shortest time known of it by more than this share is noted."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,6 @@ def _request(folder: Path, document: ClaimedDocument, pace: Pace) -> TimingReque
         candidates=(Artifact(folder, document.runtime.name, document.runtime.threads),),
         baseline=Baseline(None, measured.baseline_threads),
         settings=TimingSettings(pace.budget_s, measured.seed, rest_s=pace.rest_s),
-        baseline_minima={machine: minimum.model_dump() for machine, minimum in measured.baseline_minima.items()},
     )
 
 
@@ -155,8 +152,6 @@ def _speedup(document: ClaimedDocument, found: PairedTiming, runs: int) -> Check
     notes = [f"holds from {least:.2f}x" if holds is not None else f"not compared: claimed on {device}, found on {here}"]
     if runs > 1:
         notes.append(f"timed {runs} times")
-    if (above := found.machine.get("baseline_excess", 0.0)) >= NOTED_EXCESS:
-        notes.append(f"the baseline took {above:.0%} longer than the shortest time known of it, which is allowed for")
     if found.unstable:
         notes.append(f"not to be trusted: {found.unstable}")
     if claims.unstable:

@@ -1,13 +1,11 @@
 """Several networks and the baseline timed in one process, in the same blocks: final fronts and the calibration."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
 from runners.backend import Predictor
 from runners.measuring.calls import Call
-from runners.measuring.deviation import merged_minima, minimum_here
 from runners.measuring.opening import TimingRequest
 from runners.measuring.pair import pin
 from runners.measuring.paired_timing import PairedTiming, joined, wide
@@ -25,7 +23,7 @@ def measure_together(request: TimingRequest) -> list[PairedTiming]:
         return lambda: predictor(example)
 
     baseline, *candidates = (call_of(each.open(workload.model)) for each in (request.baseline, *request.candidates))
-    return time_interleaved(baseline, candidates, request.settings, minimum_here(request.baseline_minima))
+    return time_interleaved(baseline, candidates, request.settings)
 
 
 def combine(runs: Sequence[PairedTiming]) -> PairedTiming:
@@ -49,15 +47,8 @@ def combine(runs: Sequence[PairedTiming]) -> PairedTiming:
         baseline_outliers=sum(run.baseline_outliers for run in runs),
         warm_up_s=max(run.warm_up_s for run in runs),
         unstable=joined([*(run.unstable for run in runs), wide((high - low) / 2 / speedup)]),
-        machine=_machine(runs),
-        baseline_minima=merged_minima(*(run.baseline_minima for run in runs)),
+        machine=runs[-1].machine,
     )
-
-
-def _machine(runs: Sequence[PairedTiming]) -> dict[str, Any]:
-    """The machine as the last run left it, with the largest excess of the baseline in any."""
-    excesses = [run.machine["baseline_excess"] for run in runs if "baseline_excess" in run.machine]
-    return {**runs[-1].machine, **({"baseline_excess": max(excesses)} if excesses else {})}
 
 
 def timing_resolution(runs: Sequence[PairedTiming]) -> float:

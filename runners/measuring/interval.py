@@ -3,7 +3,7 @@
 Estimator: the ratio of the two estimates of `runners.measuring.estimator`.
 
 Interval: a bootstrap over segments of consecutive blocks gives the sampling error. `runners.measuring.regimes` adds
-what the machine does at other times, and corrects the ratio where the baseline is known to be faster than in this run.
+what the machine does at other times.
 
 Evidence: ``tests/benchmarks/measurement.py`` measures how often the intervals hold the true ratio.
 """
@@ -14,11 +14,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.measuring.deviation import Deviation
-from runners.measuring.estimator import MAX_LEVEL, Floats, estimate_s, quantile_level, total_s
-from runners.measuring.regimes import regime_term, shared_excess
+from runners.measuring.estimator import MAX_LEVEL, Floats, estimate_s, quantile_level
+from runners.measuring.regimes import regime_term
 
-NO_DEVIATION = Deviation()
 MAX_SEGMENTS = 48
 """Most segments that the bootstrap draws from."""
 ROUNDS = 1000
@@ -47,42 +45,34 @@ def ratio(
     baseline: list[Floats],
     seed: int,
     floor: float = FLOOR,
-    deviation: Deviation = NO_DEVIATION,
 ) -> Ratio:
-    """The ratio of the estimates of two arms, corrected for what is known of the baseline.
-
-    Where the baseline took longer in this run than is known of it, the part of its excess that the candidate does not
-    share is taken away. The interval reaches from no shared excess to the largest that is plausible.
+    """The ratio of the estimates of two arms with its interval.
 
     Args:
         candidate: Call times in seconds of the one arm, an array per block.
         baseline: Those of the other.
         seed: Of the bootstrap.
         floor: Half-width, as a share, that is added whatever the data say.
-        deviation: How much longer the baseline took than the shortest time known of it.
     """
-    excess = deviation.log_excess
-    likely, most = shared_excess(candidate, baseline, excess) if excess else (1.0, 1.0)
-    trust = deviation.known_s / (deviation.known_s + total_s(candidate, baseline))
-    sampled = bootstrap_ratio(candidate, baseline, seed, baseline_weight=1 - trust * (1 - likely))
-    regime = np.hypot(floor, regime_term(candidate, baseline, deviation.known_s))
-    down = np.hypot(np.log(sampled.value / sampled.low), regime) + likely * excess
-    up = np.hypot(np.log(sampled.high / sampled.value), regime) + (most - likely) * excess
-    value = sampled.value * np.exp((likely - 1) * excess)
+    sampled = bootstrap_ratio(candidate, baseline, seed)
+    value = sampled.value
+    regime = np.hypot(floor, regime_term(candidate, baseline))
+    down = np.hypot(np.log(sampled.value / sampled.low), regime)
+    up = np.hypot(np.log(sampled.high / sampled.value), regime)
     return Ratio(float(value), float(value * np.exp(-down)), float(value * np.exp(up)))
 
 
-def bootstrap_ratio(candidate: list[Floats], baseline: list[Floats], seed: int, baseline_weight: float = 1.0) -> Ratio:
+def bootstrap_ratio(candidate: list[Floats], baseline: list[Floats], seed: int) -> Ratio:
     """The ratio of the estimates with the interval of the sampling error alone.
 
     Consecutive blocks are drawn together (Künsch, 1989), since a disturbance slows many blocks in a row and they are
     not independent. The interval is widened for few segments as Student's distribution asks (Hesterberg, arXiv
-    1411.5279, section 4). The baseline's error counts by the share ``baseline_weight``.
+    1411.5279, section 4).
     """
     draws, level = _draws(len(candidate), seed), quantile_level(candidate, baseline)
     time, baseline_time = estimate_s(candidate, baseline), estimate_s(baseline, candidate)
     value = baseline_time / time
-    errors = baseline_weight * np.log(_resampled(baseline, draws, level) / baseline_time)
+    errors = np.log(_resampled(baseline, draws, level) / baseline_time)
     errors -= np.log(_resampled(candidate, draws, level) / time)
     low, high = np.quantile(errors, [0.025, 0.975]) * student_widening(draws.shape[1])
     return Ratio(value, value * float(np.exp(min(0.0, low))), value * float(np.exp(max(0.0, high))))

@@ -1,13 +1,12 @@
 """What a fresh process is asked to time: lowered artifacts and the baseline, how they are opened, and for how long."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runners.backend import Predictor
 from runners.backends import find_backend
-from runners.measuring.deviation import BaselineMinima
 from runners.measuring.stopwatch import TimingSettings
 from runners.workload import Workload
 
@@ -82,14 +81,12 @@ class TimingRequest:
         candidates: What is timed; the baseline among them is opened a second time.
         baseline: What all are compared with.
         settings: How long and how precisely.
-        baseline_minima: The shortest time known of the baseline on each machine.
     """
 
     workload: Any
     candidates: tuple[Artifact | Baseline, ...]
     baseline: Baseline
     settings: TimingSettings
-    baseline_minima: BaselineMinima = field(default_factory=dict)
 
     @property
     def cores(self) -> int:

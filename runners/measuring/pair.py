@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor
-from runners.measuring.deviation import minimum_here
 from runners.measuring.opening import Artifact, Original, TimingRequest
 from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.quality import EVALUATION_BATCH, Accuracies, evaluate
@@ -59,8 +58,7 @@ def measure_pair(request: TimingRequest, splits: tuple[str, ...], original: Orig
     if before.shape != baseline_answer.shape:
         raise StageFailed(f"the artifact gives {before.shape}, the baseline {baseline_answer.shape}")
     require_same_answer(before, candidate(example))
-    known = minimum_here(request.baseline_minima)
-    timing = time_pair(lambda: candidate(example), lambda: baseline(example), request.settings, known)
+    timing = time_pair(lambda: candidate(example), lambda: baseline(example), request.settings)
     on_device_ms = device_p50_ms(candidate, example)
     require_same_answer(before, candidate(example))
     return PairResult(timing, on_device_ms, accuracies)

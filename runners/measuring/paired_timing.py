@@ -1,13 +1,11 @@
 """What the stopwatch says of one candidate: its figures, and every reason not to trust them."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from runners.measuring.deviation import BaselineMinima, Deviation
 from runners.measuring.estimator import Floats
 from runners.measuring.interval import Ratio, ratio
 
@@ -33,9 +31,6 @@ class Conditions:
         backward_steps: Calls that took no time, or less, by the clock.
         slowed: Why the machine was slower than it can be, or an empty string.
         machine: What `runners.measuring.device_state.device_state` showed right after the last block.
-        deviation: How much longer the baseline took than the shortest time known of it.
-        baseline_minima: The baseline's time in this run by machine; empty where that was not asked for or cannot be
-            trusted.
     """
 
     warm_up_s: float = 0.0
@@ -44,8 +39,6 @@ class Conditions:
     backward_steps: int = 0
     slowed: str = ""
     machine: Mapping[str, Any] = field(default_factory=dict)
-    deviation: Deviation = field(default_factory=Deviation)
-    baseline_minima: BaselineMinima = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,10 +57,7 @@ class PairedTiming:
         baseline_outliers: Those of the baseline.
         warm_up_s: Seconds of the candidate's warm-up.
         unstable: Why not to trust it, or an empty string.
-        machine: Clocks, throttling and load right after the last block, as far as they can be known; and, where a
-            shorter time of the baseline is known, by how much it took longer, as the share ``baseline_excess``.
-        baseline_minima: The baseline's time in this run by machine, for the runs after it; empty where that was not
-            asked for.
+        machine: Clocks, throttling and load right after the last block, as far as they can be known.
     """
 
     speedup: float
@@ -82,17 +72,15 @@ class PairedTiming:
     warm_up_s: float
     unstable: str
     machine: Mapping[str, Any]
-    baseline_minima: BaselineMinima = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The figures in plain JSON types: all fields but ``baseline_minima``, which later runs need and not people."""
-        figures = {name: value for name, value in vars(self).items() if name != "baseline_minima"}
-        return {**figures, "speedup_ci95": list(self.speedup_ci95)}
+        """The figures in plain JSON types."""
+        return {**vars(self), "speedup_ci95": list(self.speedup_ci95)}
 
     @classmethod
     def from_json(cls, figures: Mapping[str, Any]) -> "PairedTiming":
         """The timing that `to_json` wrote; other keys may stand among ``figures``."""
-        own = {entry.name: figures[entry.name] for entry in fields(cls) if entry.name != "baseline_minima"}
+        own = {entry.name: figures[entry.name] for entry in fields(cls)}
         return cls(**{**own, "speedup_ci95": tuple(own["speedup_ci95"])})
 
 
@@ -100,8 +88,7 @@ def summarise(
     candidate: list[Floats], baseline: list[Floats], seed: int, conditions: Conditions = Conditions()
 ) -> PairedTiming:
     """The figures of call times in seconds, one array per block and arm."""
-    speedup = ratio(candidate, baseline, seed, deviation=conditions.deviation)
-    excess = math.expm1(conditions.deviation.log_excess)
+    speedup = ratio(candidate, baseline, seed)
     calls, baseline_calls = np.concatenate(candidate), np.concatenate(baseline)
     warnings = _warnings({CANDIDATE: calls, BASELINE: baseline_calls}, speedup, conditions)
     return PairedTiming(
@@ -116,8 +103,7 @@ def summarise(
         baseline_outliers=count_outliers(baseline_calls),
         warm_up_s=conditions.warm_up_s,
         unstable=joined(warnings),
-        machine={**conditions.machine, **({"baseline_excess": round(excess, 4)} if excess else {})},
-        baseline_minima=conditions.baseline_minima,
+        machine=conditions.machine,
     )
 
 

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from runners.machine.accelerator import accelerated
 from runners.measuring.blocks import Blocks
 from runners.measuring.calls import Call, Clock, WarmUp, warm_up
-from runners.measuring.deviation import BaselineMinimum, Deviation, by_machine, reference_computation
 from runners.measuring.device_state import device_state, slowed
-from runners.measuring.estimator import Floats, estimate_s
 from runners.measuring.interval import ratio
 from runners.measuring.paired_timing import BASELINE, CANDIDATE, Conditions, PairedTiming, summarise
 from runners.runner import StageFailed
@@ -61,24 +59,13 @@ class TimingSettings:
     rest_s: float = 0.0
 
 
-def time_pair(
-    candidate: Call,
-    baseline: Call,
-    settings: TimingSettings,
-    known: BaselineMinimum | None = None,
-    clock: Clock = SYSTEM_CLOCK,
-) -> PairedTiming:
+def time_pair(candidate: Call, baseline: Call, settings: TimingSettings, clock: Clock = SYSTEM_CLOCK) -> PairedTiming:
     """Time one candidate against the baseline; the arguments are those of `time_interleaved`."""
-    return time_interleaved(baseline, [candidate], settings, known, clock)[0]
+    return time_interleaved(baseline, [candidate], settings, clock)[0]
 
 
 def time_interleaved(
-    baseline: Call,
-    candidates: Sequence[Call],
-    settings: TimingSettings,
-    known: BaselineMinimum | None = None,
-    clock: Clock = SYSTEM_CLOCK,
-    reference: Call = reference_computation,
+    baseline: Call, candidates: Sequence[Call], settings: TimingSettings, clock: Clock = SYSTEM_CLOCK
 ) -> list[PairedTiming]:
     """Time every candidate against the baseline, all in the same blocks.
 
@@ -86,10 +73,7 @@ def time_interleaved(
         baseline: What all are compared with.
         candidates: What to time, one at least.
         settings: How long and how precisely.
-        known: The shortest time known of the baseline, by which ratios are corrected and intervals narrowed; None
-            corrects nothing.
         clock: Where time comes from.
-        reference: The computation that the baseline's time is a multiple of, timed where ``known`` is given.
 
     Returns:
         One timing for each candidate, in their order.
@@ -99,12 +83,12 @@ def time_interleaved(
     """
     arms = [baseline, *candidates]
     warm_ups = [warm_up(arm, settings.budget_s / 8, clock) for arm in arms]
-    run = _Run(Blocks(arms if known is None else [*arms, reference], settings.seed, clock), len(candidates), known)
+    run = _Run(Blocks(arms, settings.seed, clock), len(candidates))
     _add_blocks(run, settings, clock)
     if run.blocks.count < MIN_SLOW_BLOCKS:
         steps, count = run.blocks.backward_steps, run.blocks.count
         raise StageFailed(f"the clock stepped back {steps} times and left {count} usable blocks")
-    baseline_times, *candidate_times = run.blocks.times[: len(arms)]
+    baseline_times, *candidate_times = run.blocks.times
     return [
         summarise(times, baseline_times, settings.seed, conditions)
         for times, conditions in zip(candidate_times, run.conditions(warm_ups), strict=True)
@@ -113,33 +97,21 @@ def time_interleaved(
 
 @dataclass(frozen=True)
 class _Run:
-    """The blocks of a run: of the baseline, the candidates and, where a minimum is ``known``, the reference."""
+    """The blocks of a run: of the baseline and of the candidates."""
 
     blocks: Blocks
     candidates: int
-    known: BaselineMinimum | None
-
-    def deviation(self, candidate: list[Floats]) -> Deviation:
-        """How much longer the baseline took than is known of it, at the quantile level it shares with a candidate."""
-        return Deviation() if self.known is None else self.known.deviation_of(self.minimum(candidate))
-
-    def minimum(self, candidate: list[Floats] | None = None) -> BaselineMinimum:
-        """The baseline's time in this run."""
-        seconds = estimate_s(self.blocks.times[0], candidate)
-        return BaselineMinimum(seconds / estimate_s(self.blocks.times[-1]), 1e3 * seconds, self.blocks.spent_s)
 
     def is_precise(self, precision: float, seed: int) -> bool:
         """Whether all intervals are narrow enough."""
-        baseline, *candidates = self.blocks.times[: 1 + self.candidates]
-        ratios = (ratio(times, baseline, seed, floor=0.0, deviation=self.deviation(times)) for times in candidates)
+        baseline, *candidates = self.blocks.times
+        ratios = (ratio(times, baseline, seed, floor=0.0) for times in candidates)
         return all(found.half_width <= precision for found in ratios)
 
     def conditions(self, warm_ups: list[WarmUp]) -> Iterator[Conditions]:
         """What each candidate was timed under."""
         blocks, machine = self.blocks, device_state()
-        is_told = self.known is not None and not blocks.backward_steps
-        minima = by_machine(self.minimum()) if is_told else {}
-        for candidate, times in zip(warm_ups[1:], blocks.times[1 : len(warm_ups)], strict=True):
+        for candidate in warm_ups[1:]:
             warm = {CANDIDATE: candidate, BASELINE: warm_ups[0]}
             yield Conditions(
                 warm_up_s=candidate.spent_s,
@@ -148,15 +120,13 @@ class _Run:
                 backward_steps=blocks.backward_steps,
                 slowed=slowed(machine) if accelerated() else "",
                 machine=machine,
-                deviation=self.deviation(times),
-                baseline_minima=minima,
             )
 
 
 def _add_blocks(run: _Run, settings: TimingSettings, clock: Clock) -> None:
     """The stopping rule, with rests in between."""
     blocks, budget_s = run.blocks, settings.budget_s * run.candidates
-    fewest_calls = min(blocks.timed_calls[1 : 1 + run.candidates])
+    fewest_calls = min(blocks.timed_calls[1:])
     needed = math.ceil(settings.least_calls / fewest_calls)
     next_check_s = min(FIRST_CHECK_S * run.candidates, budget_s)
     next_rest_s = REST_EVERY_S if settings.rest_s else math.inf

@@ -11,8 +11,7 @@ from runners.stages.job import StageJob
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Figures: ``timings``, the fields of `PairedTiming` for each member's number, and ``baseline_minima``, what the
-    runs add to what is known of the machine. It writes no files.
+    """Figures: ``timings``, the fields of `PairedTiming` for each member's number. It writes no files.
 
     Raises:
         StageFailed: A member crashed or hung.
@@ -20,10 +19,7 @@ def run(job: StageJob) -> dict[str, Any]:
     threads = job.task.settings["members"]
     runs = time_members(job, *(_member(job, number, threads[number]) for number in threads))
     timings = [combine(timings) for timings in zip(*runs, strict=True)]
-    return {
-        "timings": {number: timing.to_json() for number, timing in zip(threads, timings, strict=True)},
-        "baseline_minima": timings[0].baseline_minima,  # the same of each: they were timed in one
-    }
+    return {"timings": {number: timing.to_json() for number, timing in zip(threads, timings, strict=True)}}
 
 
 def time_members(job: StageJob, *members: Artifact | Baseline) -> list[list[PairedTiming]]:
@@ -42,7 +38,6 @@ def timing_request(job: StageJob, *candidates: Artifact | Baseline, process: int
         candidates=candidates,
         baseline=baseline_of(job),
         settings=TimingSettings(settings["budget_s"], seed, least_calls=settings.get("least_calls", 0)),
-        baseline_minima=job.task.baseline_minima,
     )
 
 

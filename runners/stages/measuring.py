@@ -40,7 +40,7 @@ def run(job: StageJob) -> dict[str, Any]:
 
 
 def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of this stage: the fields of `Measurement`, those of `PairedTiming`, and ``baseline_minima``.
+    """The result of this stage: the fields of `Measurement` and those of `PairedTiming`.
 
     Of an artifact that was not evaluated there are no accuracies and no ``train_seconds``.
 
@@ -57,7 +57,6 @@ def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, An
         **vars(serving),
         **{name: lowered[name] for name in ("size_mib", "macs", "parameters")},
         "device_p50_ms": pair.device_p50_ms,
-        "baseline_minima": pair.timing.baseline_minima,
     }
     if pair.accuracies is None:
         require_finite(figures)
@@ -67,7 +66,7 @@ def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, An
 
 
 def speed_from_json(result: Mapping[str, Any]) -> tuple[PairResult, Serving]:
-    """What the result of this stage says of speed; without accuracies and ``baseline_minima``."""
+    """What the result of this stage says of speed; without accuracies."""
     serving = Serving(**{entry.name: result[entry.name] for entry in fields(Serving)})
     return PairResult(PairedTiming.from_json(result), result["device_p50_ms"]), serving
 

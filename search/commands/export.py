@@ -28,7 +28,6 @@ from search.commands.options import parse_option
 from search.commands.studies import document_of, open_study
 from search.commands.terminal import report_waiting
 from search.commands.tracking import run_location
-from search.driver.machine_baseline import MachineBaselines
 from search.front.front_document import trial_documents
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.loss_table import losses
@@ -193,12 +192,11 @@ def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Tri
         baseline=baseline["measurement"],
         measured={
             "device": document["device"],
-            "against": "the teacher in eager fp32 at its shortest time in the study, in pairs in one process",
+            "against": "the teacher in eager fp32, in pairs in one process",
             "baseline_threads": baseline["configuration"]["threads"],
             "seed": settings["seed"],
             "metric": document["metric"],
             "doubts": warnings_of(trial),
-            "baseline_minima": MachineBaselines(study).minima,
         },
         workload=document["workload"],
         origin={"study": study.study_name, "trial": trial["trial"], "workload": settings["workload"]},

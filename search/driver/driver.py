@@ -81,7 +81,6 @@ class Driver:
             MachineFailed: The machine failed, such as where the disk of the stage store is full.
         """
         if self._asked == 0:
-            self._search.baselines.merge(self._earlier.baseline_minima)
             self._start_trial()
         else:
             self._go_on_with_unfinished_trials()

@@ -9,7 +9,6 @@ import optuna
 from runners.runner import Runner, StageOutcome, StageTask
 from runners.stages.chain import Chains
 from search.driver.attempts import Attempts
-from search.driver.machine_baseline import MachineBaselines
 from search.driver.observer import Observer
 from search.objectives.constraint import Constraint
 from search.objectives.objective import Objective
@@ -41,11 +40,6 @@ class SearchContext:
     resume: str = "frontrunner resume"
 
     @cached_property
-    def baselines(self) -> MachineBaselines:
-        """The shortest baseline times known in the study."""
-        return MachineBaselines(self.study)
-
-    @cached_property
     def attempts(self) -> Attempts:
         """The runner, on which a stage whose process died is sent again."""
         return Attempts(self.runner, self.observer, self.resume)
@@ -56,9 +50,8 @@ class SearchContext:
         Raises:
             MachineFailed: The stage failed because of the machine.
         """
-        self.attempts.submit(self.baselines.inform(task))
+        self.attempts.submit(task)
         while not (ended := self.attempts.wait(WAIT_S)):
             continue
         _, outcome = ended[0]
-        self.baselines.learn(outcome)
         return outcome

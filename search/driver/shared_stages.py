@@ -22,7 +22,7 @@ class SharedStages:
 
     def __init__(self, search: SearchContext) -> None:
         self._attempts, self._workers = search.attempts, search.runner.slots
-        self._observer, self._baselines = search.observer, search.baselines
+        self._observer = search.observer
         self._waiting: dict[str, list[Run]] = {}
         self._noted_a_long_wait = False
 
@@ -45,7 +45,7 @@ class SharedStages:
             self._waiting[task.key].append(run)
         else:
             self._waiting[task.key] = [run]
-            self._attempts.submit(self._baselines.inform(task))
+            self._attempts.submit(task)
 
     def wait(self) -> Iterator[tuple[Run, StageOutcome]]:
         """The runs whose current stage has ended, with its outcome; nothing where none ends within `WAIT_S`.
@@ -56,7 +56,6 @@ class SharedStages:
             MachineFailed: A stage failed because of the machine; the runs are left as they are.
         """
         for task, outcome in self._attempts.wait(WAIT_S):
-            self._baselines.learn(outcome)
             for run in self._waiting.pop(task.key):
                 self._observe(run, outcome)
                 yield run, outcome

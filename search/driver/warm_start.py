@@ -6,8 +6,6 @@ from typing import Any
 
 import optuna
 
-from runners.measuring.deviation import BaselineMinima
-from search.driver.machine_baseline import MachineBaselines
 from search.front.front_document import front_document
 from search.study.attributes import SETTINGS
 from search.study.study import find_study, records
@@ -23,12 +21,10 @@ class EarlierStudy:
     Attributes:
         front: The configurations of its front, fastest first: what a new study tries first.
         figures: The measurements of its candidates; from another machine only what holds on any.
-        baseline_minima: The shortest time of its baseline on each machine.
     """
 
     front: tuple[Configuration, ...] = ()
     figures: Mapping[Configuration, Mapping[str, Any]] = field(default_factory=dict)
-    baseline_minima: BaselineMinima = field(default_factory=dict)
 
 
 def load_earlier_study(
@@ -56,7 +52,7 @@ def load_earlier_study(
     }
     front = (Configuration(member["configuration"]) for member in front_document(study)["front"])
     first = tuple(configuration for configuration in front if configuration in figures)
-    return EarlierStudy(first, figures, MachineBaselines(study).minima)
+    return EarlierStudy(first, figures)
 
 
 def _same_on_any_machine(measurement: Mapping[str, Any]) -> dict[str, Any]:

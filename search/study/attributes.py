@@ -22,7 +22,6 @@ STATUS = "status"
 TIMING_RESOLUTION = "timing_resolution"
 """The smallest relative difference in speed that can be measured: ``resolution``; why it is not trusted: ``unstable``;
 and the number of the measurement: ``occasion``."""
-BASELINE_MINIMA = "baseline_minima"
 """The shortest time of the baseline on each machine."""
 SCREENED = "screened"
 """``screened:0``, ``screened:1`` and so on: configurations that were timed untrained, with figures and seconds."""

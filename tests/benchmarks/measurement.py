@@ -33,7 +33,6 @@ from timed_networks import (
 from runners.artifacts.verification import VERIFY_PACE
 from runners.machine.lease import device_lease
 from runners.measuring.calls import Call
-from runners.measuring.deviation import BaselineMinima, merged_minima, minimum_here
 from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.stopwatch import PRECISION, TimingSettings, time_pair
 from runners.stages.chain import SEARCHING_S
@@ -69,31 +68,18 @@ class Counts:
 QUICK = Counts(repeated_s=2.0, rest_s=0.5, aa_runs=12, trace_s=(1.0, 2.0, 5.0), busy_runs=10, spread_repeats=8)
 
 
-class Study:
-    """Times as a study does: each timing knows the shortest time of the baseline in those before it."""
-
-    def __init__(self) -> None:
-        self._known: BaselineMinima = {}
-
-    def time(self, candidate: Call, baseline: Call, settings: TimingSettings) -> PairedTiming:
-        """As `time_pair`, with what is known."""
-        timing = time_pair(candidate, baseline, settings, minimum_here(self._known))
-        self._known = merged_minima(self._known, timing.baseline_minima)
-        return timing
-
-
-def false_rate(study: Study, counts: Counts) -> float:
+def false_rate(counts: Counts) -> float:
     """Share of A/A runs, each of two newly built teachers, whose interval leaves 1 out."""
     intervals = [
-        study.time(teacher(), teacher(), TimingSettings(counts.budget_s, seed)).speedup_ci95
+        time_pair(teacher(), teacher(), TimingSettings(counts.budget_s, seed)).speedup_ci95
         for seed in range(counts.aa_runs)
     ]
     return float(np.mean([not low <= 1 <= high for low, high in intervals]))
 
 
-def trace(study: Study, candidate: Call, baseline: Call, seconds: Sequence[float]) -> dict[float, float]:
+def trace(candidate: Call, baseline: Call, seconds: Sequence[float]) -> dict[float, float]:
     """Half-width as a share of the speedup by seconds spent, each run anew and to its end."""
-    timings = {s: study.time(candidate, baseline, TimingSettings(s, 0, precision=None)) for s in seconds}
+    timings = {s: time_pair(candidate, baseline, TimingSettings(s, 0, precision=None)) for s in seconds}
     return {s: half_width(timing) for s, timing in timings.items()}
 
 
@@ -103,9 +89,7 @@ def half_width(timing: PairedTiming) -> float:
     return (high - low) / 2 / timing.speedup
 
 
-def idle_and_busy(
-    study: Study, candidate: Call, baseline: Call, load: BackgroundLoad, counts: Counts
-) -> tuple[Timings, Timings]:
+def idle_and_busy(candidate: Call, baseline: Call, load: BackgroundLoad, counts: Counts) -> tuple[Timings, Timings]:
     """As many runs beside an idle process as beside a busy one: a few of each by turns, in random order."""
     random = np.random.default_rng(0)
     timings: tuple[Timings, Timings] = ([], [])
@@ -113,7 +97,7 @@ def idle_and_busy(
         for busy in random.permutation(2).tolist():
             load.set(busy=bool(busy))
             for seed in range(first, min(first + counts.runs_in_a_row, counts.busy_runs)):
-                timings[busy].append(study.time(candidate, baseline, TimingSettings(counts.budget_s, seed)))
+                timings[busy].append(time_pair(candidate, baseline, TimingSettings(counts.budget_s, seed)))
     load.set(busy=False)
     return timings
 
@@ -123,16 +107,13 @@ def coverage(timings: Timings, value: float) -> float:
     return float(np.mean([timing.speedup_ci95[0] <= value <= timing.speedup_ci95[1] for timing in timings]))
 
 
-def repeated(
-    study: Study, candidate: Call, baseline: Call, load: BackgroundLoad, counts: Counts
-) -> dict[str, np.ndarray[Any, Any]]:
+def repeated(candidate: Call, baseline: Call, load: BackgroundLoad, counts: Counts) -> dict[str, np.ndarray[Any, Any]]:
     """Each protocol's speedups, one of each in random order per repeat; the other process is busy in every second."""
     random = np.random.default_rng(1)
     thorough = TimingSettings(counts.repeated_s, seed=0, rest_s=counts.rest_s)
     protocols: dict[str, Callable[[Call, Call], float]] = {
-        "ours": lambda a, b: study.time(a, b, thorough).speedup,
-        "ours_in_search": lambda a, b: study.time(a, b, TimingSettings(counts.budget_s, seed=0)).speedup,
-        "ours_no_study": lambda a, b: time_pair(a, b, thorough).speedup,
+        "ours": lambda a, b: time_pair(a, b, thorough).speedup,
+        "ours_in_search": lambda a, b: time_pair(a, b, TimingSettings(counts.budget_s, seed=0)).speedup,
         "mean_of_20": speedup_by(mean_of_20),
         "torch_benchmark": speedup_by(torch_benchmark),
         "best_of_50": speedup_by(best_of_50),
@@ -156,14 +137,14 @@ def measure(counts: Counts, say: Callable[[str], None]) -> dict[str, Any]:
     """Run all four; ``say`` is told each table as it is ready."""
     begin = time.perf_counter()
     core = pin_to_one_core()
-    study, baseline, candidate = Study(), teacher(), student()
-    aa = false_rate(study, counts)
+    baseline, candidate = teacher(), student()
+    aa = false_rate(counts)
     say(f"A/A: {aa:.1%} of {counts.aa_runs} runs call a network different from itself")
-    widths = trace(study, candidate, baseline, counts.trace_s)
+    widths = trace(candidate, baseline, counts.trace_s)
     say("half-width by seconds: " + ", ".join(f"{s:g} s {width:.2%}" for s, width in widths.items()))
     alone = time_pair(candidate, baseline, TimingSettings(max(counts.trace_s), 1, precision=None))
     with background_load(core) as load:
-        idle, busy = idle_and_busy(study, candidate, baseline, load, counts)
+        idle, busy = idle_and_busy(candidate, baseline, load, counts)
         reference = float(np.median([timing.speedup for timing in idle]))
         covered = coverage(busy, reference)
         bias = reference / alone.speedup - 1
@@ -171,7 +152,7 @@ def measure(counts: Counts, say: Callable[[str], None]) -> dict[str, Any]:
         say(f"which is {bias:+.2%} from that of one long run alone")
         say(f"held by {_held(idle, reference)} of those intervals")
         say(f"and by {_held(busy, reference)} of those beside a busy process")
-        results = repeated(study, candidate, baseline, load, counts)
+        results = repeated(candidate, baseline, load, counts)
     say(_table(results))
     spreads = {name: spread(values) for name, values in results.items()}
     return {

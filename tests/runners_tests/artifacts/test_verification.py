@@ -95,19 +95,12 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 ABSENT = object()
-WRONG: list[dict[str, Any]] = [{"relative": 1e-310}, {"milliseconds": 1e30}, {"seconds": math.nan}, {"seconds": "1"}]
 PROMISED: dict[str, list[Any]] = {
     "origin": [ABSENT, None, [], "digits"],
     "origin.workload": [ABSENT, None, 3],
     "measured": [ABSENT, None, [1]],
     "measured.seed": [ABSENT, "0", 1.5, -1, True, 10**30],
     "measured.device": [ABSENT, None, 7],
-    "measured.baseline_minima": [
-        None,
-        3,
-        {"a": {}},
-        *({"a": {"relative": 1, "milliseconds": 1, "seconds": 1, **wrong}} for wrong in WRONG),
-    ],
     "measured.baseline_threads": [ABSENT, 0, 1.5, "1", True, 10**9],
     "runtime": [None, []],
     "runtime.name": [ABSENT, ["torchscript"]],
@@ -226,27 +219,6 @@ def test_a_claim_holds_where_what_is_found_reaches_the_low_end_of_its_own_interv
     found = speed(verify(folder))
     assert found.holds
     assert found.note.startswith("holds from 24.80x")
-
-
-def test_what_the_study_knew_of_the_machine_is_made_use_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {"0123456789abcdef": {"relative": 180.5, "milliseconds": 1.8, "seconds": 60, "other": "words"}}
-    folder = exported(tmp_path, speedup=4.0)
-    document = json.loads((folder / DOCUMENT).read_text())
-    document["measured"]["baseline_minima"] = known
-    (folder / DOCUMENT).write_text(json.dumps(document))
-    real, asked = verification.call_fresh, []
-
-    def listen(called: Any, request: Any, *given: Any, **named: Any) -> Any:
-        asked.append(request.baseline_minima)
-        return changed(real(called, request, *given, **named), timed(4.0, machine={"baseline_excess": 0.123}))
-
-    monkeypatch.setattr(verification, "call_fresh", listen)
-    found = speed(verify(folder))
-    assert found.holds
-    assert found.note.endswith(
-        "; the baseline took 12% longer than the shortest time known of it, which is allowed for"
-    )
-    assert asked == [known]
 
 
 def test_a_claim_that_was_in_doubt_when_it_was_made_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

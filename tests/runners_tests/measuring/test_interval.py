@@ -37,5 +37,3 @@ def test_arms_that_are_disturbed_alike_stay_narrow_and_others_do_not() -> None:
     assert regime_term(disturbed, other) < 0.02
     assert regime_term(steady, disturbed) > 0.03
     assert regime_term(steady * 50, disturbed * 50) < regime_term(steady, disturbed)
-    assert regime_term(steady, disturbed, known_s=60.0) < regime_term(steady, disturbed) / 4
-    assert regime_term(disturbed, steady, known_s=60.0) == regime_term(disturbed, steady), "that is of the baseline"

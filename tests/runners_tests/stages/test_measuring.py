@@ -25,8 +25,7 @@ TIMING = PairedTiming(
     baseline_outliers=1,
     warm_up_s=0.2,
     unstable="the machine was busy",
-    machine={"load_1m": 0.5, "baseline_excess": 0.02},
-    baseline_minima={"one": {"relative": 100.0, "milliseconds": 2.0, "seconds": 1.2}},
+    machine={"load_1m": 0.5},
 )
 UNTRAINED = PairResult(TIMING, device_p50_ms=0.1)
 ACCURACIES = Accuracies(0.95, (0.94, 0.96), accuracy_test=0.93, accuracy_test_ci95=(0.9, 0.95), accuracy_train=0.99)
@@ -40,15 +39,14 @@ def test_a_trained_artifact_has_every_figure_of_a_measurement_and_the_rest_of_it
     assert (measurement.accuracy, measurement.accuracy_test, measurement.accuracy_train) == (0.95, 0.93, 0.99)
     assert (measurement.speedup_ci95, measurement.energy_mj, measurement.macs) == ((3.9, 4.1), 3.0, 1000)
     assert (measurement.train_seconds, measurement.unstable) == (7.0, "the machine was busy")
-    assert set(result) - set(figures_of(result)) == {"baseline_p50_ms", "blocks", "baseline_minima"}
-    assert result["baseline_minima"] == TIMING.baseline_minima
+    assert set(result) - set(figures_of(result)) == {"baseline_p50_ms", "blocks"}
 
 
 def test_the_speed_of_an_untrained_artifact_comes_back_without_what_it_taught_of_the_machine() -> None:
     result = json.loads(json.dumps(figures_to_json(UNTRAINED, SERVING, LOWERED)))
     assert not [name for name in result if name.startswith("accuracy") or name == "train_seconds"]
     assert result["parameters"] == 100
-    assert speed_from_json(result) == (replace(UNTRAINED, timing=replace(TIMING, baseline_minima={})), SERVING)
+    assert speed_from_json(result) == (UNTRAINED, SERVING)
 
 
 def test_a_figure_that_is_not_finite_is_refused() -> None:

@@ -39,7 +39,6 @@ FIGURES = Measurement(
     train_seconds=1.0,
 ).to_json()
 UNSTABLE = {**FIGURES, "unstable": "the machine was busy [1.0 of 2 cores]"}
-FROM_STORE = {"0123456789abcdef": {"relative": 100.0, "milliseconds": 1.0, "seconds": 0.0}}
 """What a study knows of the baseline whose measurements all came out of the stage store."""
 SEARCHED = "measured during the search only, not again at its end"
 
@@ -70,7 +69,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "facts": {"name": "synthetic", "metric": "accuracy"},
         "environment": {"device": describe(all_backends()).device},
         "places": {"stages": str(store), "tracking": ""},
-        "baseline_minima": FROM_STORE,
         "final": {"0": FIGURES, "1": UNSTABLE, "2": FIGURES},
     }
     for name, value in attributes.items():
@@ -98,10 +96,6 @@ def test_a_warning_is_printed_and_exported_with_the_measurement(
     said = capfd.readouterr()
     assert f"trial {pick}: {doubts[0]}\n" in said.err
     assert json.loads(said.out)["doubts"] == doubts
-
-
-def test_a_study_that_timed_nothing_itself_is_exported(home: Path, tmp_path: Path) -> None:
-    assert export(home, tmp_path / "out", 2)["measured"]["baseline_minima"] == FROM_STORE
 
 
 def test_a_trial_that_mlflow_does_not_have_is_refused_before_anything_is_written(home: Path, tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from search_tests.simulation import (
 
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
-from search.driver.machine_baseline import MachineBaselines
 from search.front.front import compute_front, least_infeasible
 from search.front.front_document import front_document, trial_documents
 from search.objectives.constraint import Constraint
@@ -369,52 +368,3 @@ def test_a_stage_that_waited_long_for_another_program_is_told() -> None:
     chains = make_chains()
     log = drive(open_table_study(None, chains.space), Crowded(MACHINE, FACTS, table), chains, 2)
     assert log.notes == ["lowering waited 35 s for others on its machine"], "once is enough"
-
-
-class FasterEachTime(SimulatedRunner):
-    """A machine whose baseline is faster with every measurement; it remembers what it was told."""
-
-    def __init__(self, *about: Any, **settings: Any) -> None:
-        super().__init__(*about, **settings)
-        self.told: list[tuple[str, Any]] = []
-        self.relative = 900.0
-
-    def _simulate(self, task: StageTask) -> tuple[StageOutcome, float]:
-        outcome, takes = super()._simulate(task)
-        self.told.append((task.stage, dict(task.baseline_minima)))
-        if task.stage not in ("measuring", "calibrating"):
-            return outcome, takes
-        self.relative -= 1.0
-        result = {"resolution": 0.05, "unstable": ""} if task.stage == "calibrating" else outcome.result
-        return replace(outcome, result={**result, "baseline_minima": at_best(self.relative, 2.0)}), takes
-
-
-def at_best(relative: float, seconds: float) -> dict[str, dict[str, float]]:
-    return {"one": {"relative": relative, "milliseconds": 1.0, "seconds": seconds}}
-
-
-def test_every_measurement_knows_what_those_before_it_saw_of_the_machine() -> None:
-    chains = make_chains()
-    study = open_table_study(None, chains.space)
-    runner = FasterEachTime(MACHINE, FACTS, table)
-    drive(study, runner, chains, 3)
-    seen = [known for stage, known in runner.told if stage == "measuring"]
-    assert seen == [
-        {},
-        at_best(898.0, 4.0),  # after the baseline and the calibration
-        at_best(897.0, 6.0),
-    ]
-    assert all(known == {} for stage, known in runner.told if stage != "measuring"), "the baseline against itself too"
-    later = FasterEachTime(MACHINE, FACTS, table)
-    drive(study, later, chains, 4)
-    assert [known for stage, known in later.told if stage == "measuring"] == [at_best(896.0, 8.0)]
-
-
-def test_what_comes_out_of_the_store_adds_no_time_to_what_is_known_of_a_machine() -> None:
-    study = open_table_study(None, make_chains().space)
-    baselines = MachineBaselines(study)
-    baselines.learn(StageOutcome({"baseline_minima": at_best(900.0, 2.0)}))
-    baselines.learn(StageOutcome({"baseline_minima": at_best(890.0, 4.0)}, from_store=True))
-    baselines.learn(StageOutcome({}))
-    baselines.learn(StageOutcome({"baseline_minima": {}}))
-    assert study.user_attrs["baseline_minima"] == at_best(890.0, 2.0)

@@ -140,11 +140,7 @@ def test_a_member_whose_last_timing_has_too_few_calls_for_what_is_asked_leaves_a
 def test_members_are_timed_beside_each_other_and_those_figures_are_the_final_ones() -> None:
     machine = Machine()
     search = _side_by_side(machine)
-    known = {"one": {"relative": 880.0, "milliseconds": 8.0, "seconds": 60.0}}
-    search.study.set_user_attr("baseline_minima", known)
     measure_front(search)
-    assert isinstance(search.runner, SideBySide)
-    assert search.runner.told == known, "what the search saw of the machine"
     finals = {int(number): figures for number, figures in search.study.user_attrs["final"].items()}
     assert {number: figures["speedup"] for number, figures in finals.items()} == {n: 2.0 + n for n in finals}
     assert all(figures["accuracy_test"] == 0.9 for figures in finals.values()), "what else was found stays"
@@ -193,12 +189,10 @@ class SideBySide(SimulatedRunner):
     """Says of each member of a front that it has a speed of its own, or fails."""
 
     failure: str | None = None
-    told: dict[str, Any] | None = None
 
     def _simulate(self, task: StageTask) -> tuple[StageOutcome, float]:
         if task.stage != "comparing":
             return super()._simulate(task)
-        self.told = dict(task.baseline_minima)
         timings = {
             n: {"speedup": 2.0 + int(n), "speedup_ci95": [1.9 + int(n), 2.1 + int(n)], "blocks": 9}
             for n in task.settings["members"]

@@ -65,13 +65,6 @@ def test_on_the_same_machine_all_figures_hold(before: optuna.Study) -> None:
     assert len(known.figures) == TRIALS
 
 
-def test_the_shortest_times_of_the_baseline_are_known_from_the_first_trial_on(before: optuna.Study) -> None:
-    known = {"one": {"relative": 880.0, "milliseconds": 8.0, "seconds": 60.0}}
-    before.set_user_attr("baseline_minima", known)
-    study, _ = search_after(before, earlier(before), 2)
-    assert study.user_attrs["baseline_minima"] == known
-
-
 def test_the_front_comes_fastest_first(before: optuna.Study) -> None:
     front = [Configuration(member["configuration"]) for member in front_document(before)["front"]]
     assert list(earlier(before).front) == front

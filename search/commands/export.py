@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +83,13 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
     resume = resume_command(options.study, found)
     if options.register and trial["run_id"] is None:
         raise RequestError(f"--register {options.register}: MLflow has no run of this trial yet; `{resume}` sends it")
+    undecided: list[str] = []
     with stop_signals.cleaning_up("nothing was exported"), store.in_use(f"export of {options.study}"):
         model = _exported_model(study, document, trial, _artifact(study, document, trial["trial"], store, resume))
-        check = partial(require_claims, waiting=report_waiting)
+
+        def check(written: Path) -> None:
+            undecided.extend(require_claims(written, waiting=report_waiting))
+
         write_exported_folder(to, model, check=check, waiting=report_waiting)
     remember(found.folder, to)
     if options.register:
@@ -95,11 +98,19 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
         register_model(run_location(study, found), options.register, to, trial["run_id"])
     measurement = trial["measurement"]
     if as_json:
-        shown = {"trial": trial["trial"], "measurement": measurement, "doubts": warnings_of(trial)}
+        shown = {
+            "trial": trial["trial"],
+            "measurement": measurement,
+            "doubts": warnings_of(trial),
+            "undecided": undecided,
+        }
         print(json.dumps({"folder": str(to), **shown}, allow_nan=False))
         return
     speed, accuracy = times(measurement["speedup"]), percent(measurement["accuracy"])
-    console.print(f"wrote {to}: {speed}x at {accuracy}; its claims hold")
+    held = "its claims hold" if not undecided else "what could be decided of its claims holds"
+    console.print(f"wrote {to}: {speed}x at {accuracy}; {held}")
+    for claim in undecided:
+        console.print(f"! undecided: {claim}", highlight=False)
     console.print("\n  ".join(["next:", *after_export(to, found)]), highlight=False)
 
 

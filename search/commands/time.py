@@ -105,7 +105,7 @@ class TimeResult:
         """Which model is faster, by what factor, and on what machine."""
         timing = self.compared.timing
         low, high = timing.speedup_ci95
-        threads = f"{self.threads} thread" if self.threads == 1 else f"{self.threads} threads"
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)} each"
         ratio = (
             f"{self.b} is {times(timing.speedup)}x as fast as {self.a} (95 % {interval_text(low, high)}): "
             f"{timing.latency_p50_ms:.3g} ms against {timing.baseline_p50_ms:.3g} ms a call, "

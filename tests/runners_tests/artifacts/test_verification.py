@@ -1,4 +1,4 @@
-"""An exported folder is held to its claims by what is measured now, and everything measured counts."""
+"""An exported folder is held to its claims by what is measured now."""
 
 import json
 import math
@@ -11,10 +11,11 @@ import pytest
 from runners_tests.artifacts.short_verification import shorten
 
 from runners.artifacts import verification
+from runners.artifacts.checked_claim import CheckedClaim
 from runners.artifacts.document import DOCUMENT
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.integrity import read_claims
-from runners.artifacts.verification import ATTEMPTS, CheckedClaim, require_claims, verify
+from runners.artifacts.verification import ATTEMPTS, require_claims, verify
 from runners.backend import Trained
 from runners.backends import all_backends, find_backend
 from runners.machine.device import describe
@@ -66,27 +67,73 @@ def speed(claims: list[CheckedClaim]) -> CheckedClaim:
     return next(claim for claim in claims if claim.name == "speedup")
 
 
-def test_a_claim_that_holds_is_timed_once(tmp_path: Path) -> None:
-    claims = verify(exported(tmp_path, speedup=0.1))
+def test_a_claim_that_holds_is_timed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steer(monkeypatch, timed(4.0))
+    claims = verify(exported(tmp_path, speedup=4.0))
     assert [claim.name for claim in claims] == ["accuracy", "accuracy_test", "speedup"]
     assert all(claim.holds and claim.found_ci95 for claim in claims)
-    assert "times" not in speed(claims).note
+    assert len(speed(claims).attempts) == 1
 
 
-def test_a_claim_that_does_not_hold_is_timed_again_and_says_how_often(tmp_path: Path) -> None:
+def test_a_claim_that_does_not_hold_is_timed_once_more_and_no_export_is_done(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     folder = exported(tmp_path, speedup=1000.0)
     found = speed(verify(folder))
-    assert found.holds is False
-    assert f"holds from 850.00x; timed {ATTEMPTS} times" in found.note
-    with pytest.raises(verification.StageFailed, match="speedup claimed 1000, found"):
+    assert not found.holds
+    assert len(found.attempts) == ATTEMPTS == 2
+    with pytest.raises(verification.StageFailed, match=r"speedup claimed 1000, found .* and "):
+        require_wrong_claim(folder)
+
+
+def require_wrong_claim(folder: Path) -> None:
+    """`require_claims`, once more where this machine was so busy that nothing could be decided."""
+    for _ in range(3):
         require_claims(folder)
+
+
+def test_where_the_first_timing_does_not_show_it_the_second_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = exported(tmp_path, speedup=4.0)
+    steer(monkeypatch, timed(3.0), timed(4.05), timed(3.0), timed(3.05))
+    found = speed(verify(folder))
+    assert found.holds
+    assert [(attempt.found, attempt.holds) for attempt in found.attempts] == [(3.0, False), (4.05, True)]
+    with pytest.raises(
+        verification.StageFailed, match=r"speedup claimed 4, found 3 \(2.9 to 3.1\) and 3.05 \(2.95 to 3.15\)"
+    ):
+        require_claims(folder)
+
+
+def test_an_export_whose_speedup_cannot_be_decided_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = exported(tmp_path, speedup=4.0)
+    steer(monkeypatch, timed(4.0, unstable="the machine was busy"), timed(4.1, unstable="the machine was busy"))
+    (undecided,) = require_claims(folder)
+    assert undecided.startswith("speedup claimed 4, found 4 (3.9 to 4.1) and 4.1 (4 to 4.2)")
+    assert "the machine was busy" in undecided
 
 
 def test_a_claim_of_another_machine_is_shown_and_not_compared(tmp_path: Path) -> None:
     found = speed(verify(exported(tmp_path, speedup=1000.0, device="another machine")))
     assert found.holds is None
-    assert found.found is not None
+    assert not found.is_undecided
+    assert len(found.attempts) == 1
     assert "claimed on another machine" in found.note
+
+
+@pytest.mark.parametrize(("place", "threads"), [("runtime", "threads"), ("measured", "baseline_threads")])
+def test_more_threads_than_this_machine_has_cores_are_refused(
+    place: str, threads: str, sound: Path, tmp_path: Path
+) -> None:
+    folder = copied(sound, tmp_path)
+    document = json.loads((folder / DOCUMENT).read_text())
+    document[place][threads] = 1000
+    (folder / DOCUMENT).write_text(json.dumps(document))
+    with pytest.raises(
+        RequestError, match=r"was measured on 1000 threads, and this machine has \d+ usable cores; verify"
+    ):
+        verify(folder)
 
 
 @pytest.fixture(scope="module")
@@ -199,34 +246,6 @@ def timed(speedup: float, spread: float = 0.1, **other: Any) -> dict[str, Any]:
     return {"speedup": speedup, "speedup_ci95": (speedup - spread, speedup + spread), "unstable": "", **other}
 
 
-def test_all_timings_count_and_a_reason_to_doubt_one_of_them_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = exported(tmp_path, speedup=4.0)
-    steer(monkeypatch, timed(2.0, unstable="the machine was busy"), timed(4.5))
-    found = speed(verify(folder))
-    assert found.found == pytest.approx(3.0)
-    assert found.found_ci95 == (1.9, 4.6)
-    assert found.holds
-    assert "timed 2 times; not to be trusted: the machine was busy" in found.note
-
-
-def test_a_claim_holds_where_what_is_found_reaches_the_low_end_of_its_own_interval(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = exported(tmp_path, speedup=31.9, speedup_ci95=[24.8, 42.3])
-    steer(monkeypatch, timed(24.0, spread=2.0))
-    found = speed(verify(folder))
-    assert found.holds
-    assert found.note.startswith("holds from 24.80x")
-
-
-def test_a_claim_that_was_in_doubt_when_it_was_made_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = exported(tmp_path, speedup=4.0, unstable="the interval is wide")
-    steer(monkeypatch, timed(4.0))
-    assert speed(verify(folder)).note.endswith("; not to be trusted when it was claimed: the interval is wide")
-
-
 def test_the_lowest_accuracies_of_all_attempts_count_with_their_intervals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,7 +253,7 @@ def test_the_lowest_accuracies_of_all_attempts_count_with_their_intervals(
     good = {"accuracy": 0.9, "accuracy_ci95": (0.8, 1.0), "accuracy_test": 0.9, "accuracy_test_ci95": (0.8, 1.0)}
     bad = {"accuracy": 0.2, "accuracy_ci95": (0.1, 0.3)}
     bad_test = {"accuracy_test": 0.3, "accuracy_test_ci95": (0.2, 0.4)}
-    steer(monkeypatch, timed(1.0, **good | bad), timed(1.0, **good | bad_test), timed(4.0, **good))
+    steer(monkeypatch, timed(1.0, **good | bad), timed(4.0, **good | bad_test))
     accuracy, accuracy_test, speedup = verify(folder)
     assert (accuracy.found, accuracy.found_ci95, accuracy.holds) == (0.2, (0.1, 0.3), False)
     assert (accuracy_test.found, accuracy_test.found_ci95, accuracy_test.holds) == (0.3, (0.2, 0.4), False)

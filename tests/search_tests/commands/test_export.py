@@ -9,18 +9,19 @@ import pytest
 from optuna.trial import create_trial
 from runners_tests.artifacts.short_verification import shorten
 
-from runners.artifacts import verification
+from runners.artifacts.checked_claim import Attempt, CheckedClaim
 from runners.backend import Trained
 from runners.backends import all_backends, find_backend
 from runners.machine.device import describe
 from runners.measuring.measurement import Measurement
 from runners.store.folder_store import FolderStore
 from runners.workloads.synthetic import WORKLOAD
+from search.commands import export as exporting
 from search.commands import verify as verifying
 from search.commands.export import ExportOptions, export_trial
 from search.commands.verify import verify_folder
 from search.request.locations import Home, Locations
-from spaces.errors import RequestError
+from spaces.errors import RequestError, WorkFailed
 
 KEY = "a" * 64
 FIGURES = Measurement(
@@ -122,7 +123,56 @@ def test_the_notes_of_an_exported_folder_are_printed_without_markup_and_its_home
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     export(home, tmp_path / "out", 2)
-    claim = verification.CheckedClaim("speedup", 2.0, 2.1, (2.0, 2.2), None, "claimed on [/b]")
+    claim = CheckedClaim("speedup", 2.0, 2.1, (2.0, 2.2), None, "claimed on [/b]", comparable=False)
     monkeypatch.setattr(verifying, "verify", lambda *given, **named: [claim])
     verify_folder(tmp_path / "out", Home(home), trust=False, as_json=False)
     assert "claimed on [/b]" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_verify_tells_the_best_and_the_worst_of_two_timings_and_the_threads_of_both_sides(
+    as_json: bool, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    export(home, tmp_path / "out", 2)
+    attempts = (Attempt(7.0, (6.5, 7.5), "", False), Attempt(8.0, (7.5, 8.5), "", False))
+    claim = CheckedClaim("speedup", 10.0, 8.0, (7.5, 8.5), False, "a note", attempts=attempts)
+    monkeypatch.setattr(verifying, "verify", lambda *given, **named: [claim])
+    monkeypatch.setenv("COLUMNS", "200")
+    capfd.readouterr()
+    with pytest.raises(WorkFailed, match=r"speedup claimed 10, found 7 \(6.5 to 7.5\) and 8 \(7.5 to 8.5\)"):
+        verify_folder(tmp_path / "out", Home(home), trust=False, as_json=as_json)
+    said = capfd.readouterr().out
+    if as_json:
+        shown = json.loads(said)
+        assert shown["holds"] is False
+        assert shown["threads"] == {"model": 1, "baseline": 1}
+        assert [attempt["found_ci95"] for attempt in shown["claims"][0]["attempts"]] == [[6.5, 7.5], [7.5, 8.5]]
+        return
+    rows = [" ".join(line.split()) for line in said.splitlines()]
+    assert "speedup, best of 2 10 8 7.5-8.5 NO a note" in rows
+    assert "speedup, worst of 2 10 7 6.5-7.5 NO" in rows
+    assert rows[-1] == "the model: torchscript, 1 thread; the baseline: PyTorch eager, fp32, 1 thread"
+
+
+def test_verify_fails_where_no_timing_can_be_trusted(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    export(home, tmp_path / "out", 2)
+    claim = CheckedClaim("speedup", 10.0, 10.0, (9.0, 11.0), None, "attempt 1 decides nothing: busy")
+    monkeypatch.setattr(verifying, "verify", lambda *given, **named: [claim])
+    capfd.readouterr()
+    with pytest.raises(WorkFailed, match="the claim on speedup could not be decided"):
+        verify_folder(tmp_path / "out", Home(home), trust=False, as_json=True)
+    assert json.loads(capfd.readouterr().out)["holds"] is None
+
+
+def test_an_export_whose_speedup_could_not_be_decided_says_so(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(exporting, "require_claims", lambda folder, waiting: ["speedup claimed 4, found 4: busy"])
+    export(home, tmp_path / "out", 2)
+    assert json.loads(capfd.readouterr().out)["undecided"] == ["speedup claimed 4, found 4: busy"]
+    export_trial(ExportOptions("night", tmp_path / "again", "2"), Locations(home), as_json=False)
+    said = capfd.readouterr().err
+    assert "what could be decided of its claims holds" in said
+    assert "! undecided: speedup claimed 4, found 4: busy" in said

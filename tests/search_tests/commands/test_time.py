@@ -94,7 +94,7 @@ def test_one_network_in_two_files_answers_alike_and_the_person_gets_a_sentence(m
     first, second = done.stdout.strip().splitlines()
     assert "small.onnx is " in first
     assert "x as fast as small.pt (95 % " in first
-    assert "ms a call, 1 thread, batch 3, " in first
+    assert "ms a call, 1 thread each, batch 3, " in first
     assert second == "their outputs are the same" or float(second.split(" of the largest")[0].split()[-1]) < 1e-5
 
 
@@ -252,7 +252,7 @@ def test_the_sentence_calls_a_model_faster_or_slower_only_where_the_interval_lea
     known = TimeResult("A.pt2", "B.onnx", 2, "a machine", _found(3.42, 3.38, 3.46)).speed_sentence()
     assert known == (
         "B.onnx is 3.42x as fast as A.pt2 (95 % 3.38-3.46): "
-        "0.51 ms against 1.75 ms a call, 2 threads, batch 1, a machine"
+        "0.51 ms against 1.75 ms a call, 2 threads each, batch 1, a machine"
     )
     assert _sentence(1.01, 0.98, 1.03).startswith("no difference can be shown: B is 1.01x")
     assert not _sentence(0.5, 0.4, 0.6).startswith("no difference")

@@ -261,7 +261,7 @@ def main() -> None:
     stop_signals.install()
     _require_current_folder()
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], prog_name="frontrunner", standalone_mode=False)
     except BaseException as error:
         if stop_signals.arrived:  # whatever it became in the code that was interrupted
             stop_signals.end()

@@ -244,6 +244,16 @@ def doctor(
 
 
 @app.command()
+def schema() -> None:
+    """Print a JSON schema of the study file, for editors."""
+    import json
+
+    from search.request.study_schema import study_schema
+
+    typer.echo(json.dumps(study_schema(), indent=2))
+
+
+@app.command()
 def init(folder: Annotated[Path, Argument(metavar="DIR", help="Folder to write into.")] = Path(".")) -> None:
     """Write a commented study file and workload file to start from."""
     from search.commands.init import write_starter_files
@@ -266,7 +276,7 @@ def main() -> None:
         if stop_signals.arrived:  # whatever it became in the code that was interrupted
             stop_signals.end()
         code, sentence = _explained(error)
-        print(f"frontrunner: {sentence}", file=sys.stderr)
+        print(f"frontrunner: {_in_one_line(sentence)}", file=sys.stderr)
     if code and stop_signals.arrived:  # typer turns a KeyboardInterrupt into an exit code
         stop_signals.end()
     sys.exit(code if isinstance(code, int) else 0)
@@ -279,6 +289,11 @@ def _require_current_folder() -> None:
     except FileNotFoundError:
         print("frontrunner: the current folder was removed; change into one that exists", file=sys.stderr)
         sys.exit(2)
+
+
+def _in_one_line(sentence: str) -> str:
+    """The sentence with what breaks a line or moves a cursor written out, as it may come from a name in a request."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
 
 
 def _explained(error: BaseException) -> tuple[int, str]:

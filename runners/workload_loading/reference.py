@@ -46,7 +46,7 @@ def absolute_reference(reference: Reference, base: Path) -> Reference:
         return _absolute(reference, base)
     except RequestError:
         raise
-    except (OSError, ValueError) as error:  # a name that no file can have
+    except (OSError, ValueError, RuntimeError) as error:  # a name that no file can have
         raise RequestError(f"{str(reference)[:200]!r} cannot be looked for ({error}); {_allowed()}") from error
 
 

@@ -6,11 +6,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from spaces.given_path import given_path
 from spaces.setting_error import SettingError, unknown_key
 
 FAMILY = "torchvision:"
-KEYS = ("model", "data", "weights", "image_size", "epochs", "batch_size", "learning_rate")
+_MODEL = rf"{FAMILY}\w+"
+_WEIGHTS = r"[A-Z][A-Z0-9_]*"
+_FILE = ".safetensors"
 _NUMBERS = {"image_size": (8, 2048), "epochs": (1, 10_000), "batch_size": (2, 65_536)}
+_HIGHEST_RATE = 10
+_MEANINGS = {
+    "model": "torchvision: and the name of a classification model, such as torchvision:resnet18",
+    "data": "imagefolder: and a folder that holds train, val and test, each with a folder for every class",
+    "weights": "DEFAULT or another name of torchvision's weights to start from, or FILE.safetensors with trained ones",
+    "image_size": "side of the images in pixels",
+    "epochs": "passes over the training images",
+    "batch_size": "images per optimiser step",
+    "learning_rate": "peak of the one-cycle schedule",
+}
+KEYS = tuple(_MEANINGS)
+NEEDED = ("model", "data")
+_IMAGES = "imagefolder"
 
 
 @dataclass(frozen=True)
@@ -38,7 +54,7 @@ class TorchvisionSettings:
     @property
     def own_weights(self) -> Path | None:
         """The person's own trained weights, where they gave some."""
-        return Path(self.weights) if self.weights and self.weights.endswith(".safetensors") else None
+        return Path(self.weights) if self.weights and self.weights.endswith(_FILE) else None
 
     @property
     def name(self) -> str:
@@ -49,6 +65,29 @@ class TorchvisionSettings:
         """The mapping that `read_settings` reads into these settings, with absolute paths."""
         rest = {k: v for k, v in asdict(self).items() if k not in ("model", "images") and v is not None}
         return {"model": FAMILY + self.model, "data": {"imagefolder": self.images}, **rest}
+
+
+def settings_schema() -> dict[str, Any]:
+    """The JSON schema of the mapping that `read_settings` takes; no file and no folder is looked for."""
+    kinds: dict[str, dict[str, Any]] = {
+        "model": {"type": "string", "pattern": f"^{_MODEL}$"},
+        "data": {
+            "type": "object",
+            "properties": {_IMAGES: {"type": "string", "minLength": 1}},
+            "required": [_IMAGES],
+            "additionalProperties": False,
+        },
+        "weights": {"type": ["string", "null"], "pattern": f"^({_WEIGHTS}|.*{re.escape(_FILE)})$"},
+        "learning_rate": {"type": "number", "exclusiveMinimum": 0, "maximum": _HIGHEST_RATE},
+    }
+    for key, (least, most) in _NUMBERS.items():
+        kinds[key] = {"type": "integer", "minimum": least, "maximum": most}
+    return {
+        "type": "object",
+        "properties": {key: {"description": meaning, **kinds[key]} for key, meaning in _MEANINGS.items()},
+        "required": list(NEEDED),
+        "additionalProperties": False,
+    }
 
 
 def read_settings(given: Mapping[str, Any], base: Path) -> TorchvisionSettings:
@@ -64,7 +103,7 @@ def read_settings(given: Mapping[str, Any], base: Path) -> TorchvisionSettings:
     for key in given:
         if key not in KEYS:
             raise unknown_key(key, KEYS, (key,), "workload")
-    for key in ("model", "data"):
+    for key in NEEDED:
         if key not in given:
             raise SettingError(f"a workload without Python needs {key!r}; it has {', '.join(given) or 'nothing'}", ())
     numbers = {key: _whole(key, given[key], *limits) for key, limits in _NUMBERS.items() if key in given}
@@ -78,7 +117,7 @@ def read_settings(given: Mapping[str, Any], base: Path) -> TorchvisionSettings:
 
 
 def _model(given: object) -> str:
-    if not isinstance(given, str) or not re.fullmatch(r"torchvision:\w+", given):
+    if not isinstance(given, str) or not re.fullmatch(_MODEL, given):
         raise SettingError(
             "give torchvision: and a model's name, such as torchvision:resnet18; a model of your own needs a file.py",
             ("model",),
@@ -90,12 +129,12 @@ def _image_folder(given: object, base: Path) -> str:
     if not isinstance(given, Mapping) or not given:
         raise SettingError("give imagefolder: and the folder that holds train, val and test", ("data",))
     for key in given:
-        if key != "imagefolder":
-            raise unknown_key(key, ("imagefolder",), ("data", key), "data")
-    at = ("data", "imagefolder")
-    if not isinstance(given["imagefolder"], str) or not given["imagefolder"]:
+        if key != _IMAGES:
+            raise unknown_key(key, (_IMAGES,), ("data", key), "data")
+    at = ("data", _IMAGES)
+    if not isinstance(given[_IMAGES], str) or not given[_IMAGES]:
         raise SettingError("give the folder that holds train, val and test", at)
-    folder = (base / Path(given["imagefolder"]).expanduser()).resolve()
+    folder = _path(given[_IMAGES], base, at)
     if not folder.is_dir():
         raise SettingError(f"there is no folder {folder}; give the one that holds train, val and test", at)
     return str(folder)
@@ -104,18 +143,25 @@ def _image_folder(given: object, base: Path) -> str:
 def _weights(given: object, base: Path) -> str | None:
     if given is None:
         return None
-    if isinstance(given, str) and given.endswith(".safetensors"):
-        file = (base / Path(given).expanduser()).resolve()
+    if isinstance(given, str) and given.endswith(_FILE):
+        file = _path(given, base, ("weights",))
         if not file.is_file():
             raise SettingError(f"there is no file {file}; give a safetensors file or DEFAULT", ("weights",))
         return str(file)
-    if isinstance(given, str) and re.fullmatch(r"[A-Z][A-Z0-9_]*", given):
+    if isinstance(given, str) and re.fullmatch(_WEIGHTS, given):
         return given
     raise SettingError(
         "give DEFAULT or another name of torchvision's weights to start from, or FILE.safetensors with your own"
         " (safetensors.torch.save_file(model.state_dict(), FILE) writes one)",
         ("weights",),
     )
+
+
+def _path(given: str, base: Path, at: tuple[str, ...]) -> Path:
+    try:
+        return given_path(given, base)
+    except SettingError as error:
+        raise SettingError(str(error), at) from error
 
 
 def _whole(key: str, given: object, least: int, most: int) -> int:
@@ -125,6 +171,6 @@ def _whole(key: str, given: object, least: int, most: int) -> int:
 
 
 def _learning_rate(given: object) -> float:
-    if not isinstance(given, (int, float)) or isinstance(given, bool) or not 0 < given <= 10:
-        raise SettingError("give a number above 0 and at most 10", ("learning_rate",))
+    if not isinstance(given, (int, float)) or isinstance(given, bool) or not 0 < given <= _HIGHEST_RATE:
+        raise SettingError(f"give a number above 0 and at most {_HIGHEST_RATE}", ("learning_rate",))
     return float(given)

@@ -12,7 +12,13 @@ from spaces.setting_error import SettingError, did_you_mean
 Operator = Literal["<=", ">="]
 UNTIMED = ("size_mib", "macs", "parameters", "peak_memory_mib")
 """Quantities that do not depend on the load of the machine."""
-_WRITTEN = re.compile(r"\s*(\w+)\s*(<=|>=)\s*(\S+)\s*")
+_FORM = r"\s*({quantity})\s*(<=|>=)\s*(\S+)\s*"
+_WRITTEN = re.compile(_FORM.format(quantity=r"\w+"))
+CONSTRAINT_SCHEMA: Mapping[str, Any] = {
+    "type": "string",
+    "pattern": f"^{_FORM.format(quantity='|'.join(QUANTITIES))}$",
+}
+"""The JSON schema of a constraint as text."""
 
 
 @dataclass(frozen=True)

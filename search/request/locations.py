@@ -23,8 +23,16 @@ class Home:
 
     @classmethod
     def find(cls, given: str | Path | None) -> "Home":
-        """The home folder that ``given`` names, or the default one; nothing is created."""
-        return cls(Path(given or os.environ.get("FRONTRUNNER_HOME") or DEFAULT).expanduser().absolute())
+        """The home folder that ``given`` names, or the default one; nothing is created.
+
+        Raises:
+            RequestError: ``~NAME`` in front of it names nobody.
+        """
+        path = Path(given or os.environ.get("FRONTRUNNER_HOME") or DEFAULT)
+        try:
+            return cls(path.expanduser().absolute())
+        except RuntimeError as error:
+            raise RequestError(f"--home {path}: cannot be looked for ({error}); give another folder") from error
 
     def make(self) -> None:
         """Create the folders of the home.

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from search.request.known_keys import misplaced
 from search.request.study_request import StudyRequest, as_tuple
 from search.request.yaml_file import KeyPath, YamlFile, read_yaml
 from spaces.errors import RequestError
@@ -29,14 +30,14 @@ def from_yaml(path: Path | str) -> dict[str, Any]:
         raise RequestError(f"{file.name} holds no settings; allowed are {', '.join(StudyRequest.model_fields)}")
     for key, value in file.data.items():
         if key not in StudyRequest.model_fields:
-            raise RequestError(_in_file(file, key, unknown_key(key, StudyRequest.model_fields), file.data))
+            raise RequestError(_in_file(file, key, unknown_key(key, StudyRequest.model_fields)))
         if value is None:
             raise RequestError(f"{file.place((key,))}: {key} has no value; give one or remove the line")
     try:
         request = _validate(file.data, Path(path).resolve().parent)
     except ValidationError as error:
         first = min(error.errors(), key=lambda e: file.lines.get((e["loc"][0],), 0))
-        raise RequestError(_in_file(file, str(first["loc"][0]), _problem(first), file.data)) from error
+        raise RequestError(_in_file(file, str(first["loc"][0]), _problem(first))) from error
     return {key: getattr(request, key) for key in file.data}
 
 
@@ -85,21 +86,25 @@ def _problem(error: Any) -> SettingError:
     return SettingError(str(cause), whole=True) if isinstance(cause, RequestError) else SettingError(error["msg"])
 
 
-def _in_file(file: YamlFile, key: str, problem: SettingError, values: Mapping[str, Any]) -> str:
+def _in_file(file: YamlFile, key: str, problem: SettingError) -> str:
+    """The sentence on a wrong setting below ``key``, or on the unknown ``key`` itself, with file and line."""
     place = file.place((key, *problem.at))
     if problem.whole:
-        return f"{place}: {problem}"
+        *inside, name = (str(part) for part in (key, *problem.at))
+        return f"{place}: {misplaced(name, '.'.join(inside)) or problem}"
     setting = ".".join([key, *(part for part in problem.at if isinstance(part, str))])
-    return f"{place}: {setting}{_shown(values[key], problem.at)}: {problem}"
+    return f"{place}: {setting}{_shown(file.data[key], problem.at)}: {problem}"
 
 
 def _shown(given: Any, at: KeyPath) -> str:
     """What the person wrote, with a blank in front; nothing where it is too long to repeat."""
     for part in at:
-        if isinstance(given, (list, tuple, dict)):  # one value needs no brackets
-            given = given[part]  # type: ignore[index]
+        if isinstance(given, (list, tuple)) and isinstance(part, int):  # one value needs no brackets
+            given = given[part]
+        elif isinstance(given, dict) and isinstance(part, str):
+            given = given.get(part)
     written = ", ".join(map(str, given)) if isinstance(given, (list, tuple)) else str(given)
-    if isinstance(given, dict) or given == [] or len(written) > 120:
+    if given is None or isinstance(given, dict) or given == [] or len(written) > 120:
         return ""
     quoted = isinstance(given, str) and (written.isdigit() or not written)
-    return f" {written!r}" if quoted or " " in written else f" {written}"
+    return f" {written!r}" if quoted or " " in written or not written.isprintable() else f" {written}"

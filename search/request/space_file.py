@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from runners.backends import backend_names
 from search.request.yaml_file import read_yaml
 from spaces.errors import RequestError
+from spaces.given_path import given_path
 from spaces.setting_error import SettingError, did_you_mean, unknown_key
 from spaces.space_document import all_techniques, preset_names, preset_text
+from spaces.technique import Parameter, Technique
 
 Space = str | Mapping[str, Any]
 
@@ -23,6 +26,8 @@ def absolute_space(given: Space, base: Path) -> Space:
         RequestError: There is no such preset or file, or no technique knows a parameter or a value.
     """
     if isinstance(given, Mapping):
+        if not given:
+            raise SettingError(f"holds no choices; {_allowed()}")
         check_choices(given)
         return dict(given)
     if not isinstance(given, str):
@@ -31,7 +36,7 @@ def absolute_space(given: Space, base: Path) -> Space:
         return given
     if not given.endswith((".yaml", ".yml")):
         raise SettingError(f"unknown space; {_allowed()}{did_you_mean(given, preset_names())}")
-    path = (base / Path(given).expanduser()).resolve()
+    path = given_path(given, base)
     if not path.is_file():
         raise SettingError(f"there is no file {path}; {_allowed()}")
     _read(path)
@@ -75,11 +80,47 @@ def check_choices(document: Mapping[str, Any]) -> None:
         if name not in known:
             raise unknown_key(name, known, (name,), "the space")
         technique, parameter = known[name]
+        names = value_names(technique, parameter)
         values = [] if given == "all" else given if isinstance(given, (list, tuple)) else [given]
         for index, value in enumerate(values):
             at = (name, index) if isinstance(given, (list, tuple)) else (name,)
+            if names is not None and value not in names:
+                near = did_you_mean(value, (*names, "all")) if isinstance(value, str) else ""
+                raise SettingError(f"allowed are {', '.join(names)} and all{near}", at)
             if not isinstance(value, (bool, int, float, str)) or not technique.accepts(parameter, value):
                 raise SettingError(f"allowed is {parameter.allowed}, or all", at)
+
+
+def space_schema() -> dict[str, Any]:
+    """The JSON schema of a space in a study file: a preset, a YAML file, or choices with their values."""
+    choices = {p.name: _choice_schema(technique, p) for technique in all_techniques() for p in technique.parameters}
+    return {
+        "anyOf": [
+            {"enum": list(preset_names())},
+            {"type": "string", "pattern": r"\.ya?ml$"},
+            {"type": "object", "properties": choices, "additionalProperties": False, "minProperties": 1},
+        ]
+    }
+
+
+def _choice_schema(technique: Technique, parameter: Parameter) -> dict[str, Any]:
+    """The JSON schema of the values of one parameter: one, a list of them, or ``all``."""
+    names = value_names(technique, parameter)
+    kinds = {"integer" if isinstance(choice, int) else "number" for choice in parameter.choices}
+    value = {"type": min(kinds)} if names is None else {"enum": list(names)}
+    return {
+        "description": f"{technique.name}: {parameter.allowed}, or all",
+        "anyOf": [{"const": "all"}, value, {"type": "array", "items": value}],
+    }
+
+
+def value_names(technique: Technique, parameter: Parameter) -> tuple[str, ...] | None:
+    """The values of a parameter that takes names; None for one that takes numbers."""
+    if parameter.name == "runtime":  # a technique knows the backends of a machine only
+        return backend_names()
+    by_name = all(isinstance(choice, str) for choice in parameter.choices)
+    takes_choices_alone = type(technique).accepts is Technique.accepts
+    return tuple(map(str, parameter.choices)) if by_name and takes_choices_alone else None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,63 +2,70 @@
 
 import re
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_serializer, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_serializer, field_validator
 
 from runners.measuring.measurement import QUANTITIES
 from runners.workload_loading.reference import absolute_reference
 from search.objectives.constraint import Constraint
 from search.request.locations import Locations, absolute_url
+from search.request.setting_schemas import (
+    MAX_OBJECTIVES,
+    MOST,
+    NAME_PATTERN,
+    Constraints,
+    Duration,
+    Location,
+    Name,
+    Objectives,
+    Space,
+    WorkloadReference,
+)
 from search.request.space_file import absolute_space
 from search.request.units import parse_duration
+from spaces.given_path import given_path
 from spaces.setting_error import SettingError, did_you_mean
-
-MAX_OBJECTIVES = 3
 
 
 class StudyRequest(BaseModel):
-    """All settings of a study, checked; every path is absolute.
+    """All settings of a study, checked; every path is absolute, and what is None has a default elsewhere.
 
-    Attributes:
-        study: Name of the study; None names it after the workload.
-        workload: A reference that `runners.workload_loading.reference.resolve` accepts.
-        space: Name of a preset, an absolute path of a YAML file, or ``{parameter: [values]}``.
-        trials: Number of trials, the baseline included.
-        timeout: Seconds after which no new trial starts, or None.
-        time_budget: Seconds that the whole search may take, the final measurement included, or None. Without other
-            objectives and constraints the search then looks for the fastest model that loses at most 0.01 of accuracy,
-            in any number of trials.
-        sampler: Name of the sampler that proposes candidates.
-        from_study: Name of an earlier study of the same workload whose trials are used, or None.
-        objectives: Names of one to three measured quantities.
-        constraints: Bounds that a trial must satisfy.
-        seed: Seed of all random numbers.
-        home: Home folder, or None for the default one.
-        storage: URL of the database that keeps the study, or None for one in ``home``.
-        tracking_uri: Where MLflow keeps its runs, or None for ``home``.
-        stage_store: Folder or URL that keeps the results of stages, or None for ``home``.
-        address: Ray cluster to run on, or None for this machine.
+    Each setting has the description that an editor shows for its key, from `search.request.study_schema`, and a schema
+    of what its validator takes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    study: str | None = None
-    workload: str | dict[str, Any] = "digits"
-    space: str | dict[str, Any] = "cpu"
-    trials: int = 18
-    timeout: float | None = None
-    time_budget: float | None = None
-    sampler: Literal["gain", "tpe", "nsga2", "gp", "random"] = "gain"
-    from_study: str | None = None
-    objectives: tuple[str, ...] = ("accuracy", "speedup")
-    constraints: tuple[Constraint, ...] = ()
-    seed: int = 0
-    home: str | None = None
-    storage: str | None = None
-    tracking_uri: str | None = None
-    stage_store: str | None = None
-    address: str | None = None
+    study: str | None = Field(None, description="Name of the study. By default it is named after the workload.")
+    workload: str | dict[str, Any] = Field(
+        "digits", description="A built-in workload, FILE.py, FILE.py:NAME, package.module:NAME, or model and data."
+    )
+    space: str | dict[str, Any] = Field("cpu", description="A preset, FILE.yaml, or each choice with its values.")
+    trials: int = Field(18, description="Number of trials, the baseline included.")
+    timeout: float | None = Field(None, description="Seconds, or 90s, 30m, 1h30m: no new trial starts after it.")
+    time_budget: float | None = Field(
+        None,
+        description="Seconds, or 90s, 30m, 1h30m, that the whole search may take, the final measurement included. "
+        "Without other objectives and constraints the search then looks for the fastest model that loses at most "
+        "0.01 of accuracy, in any number of trials.",
+    )
+    sampler: Literal["gain", "tpe", "nsga2", "gp", "random"] = Field(
+        "gain", description="The sampler that proposes candidates."
+    )
+    from_study: str | None = Field(None, description="An earlier study of the same workload, whose trials are used.")
+    objectives: tuple[str, ...] = Field(
+        ("accuracy", "speedup"), description="One to three measured quantities to optimise."
+    )
+    constraints: tuple[Constraint, ...] = Field(
+        (), description="Bounds that a trial must satisfy, such as latency_p90_ms<=5."
+    )
+    seed: int = Field(0, description="Seed of all random numbers.")
+    home: str | None = Field(None, description="Folder that everything is kept in.")
+    storage: str | None = Field(None, description="URL of the database that keeps the study.")
+    tracking_uri: str | None = Field(None, description="Where MLflow keeps its runs.")
+    stage_store: str | None = Field(None, description="Folder or URL that keeps the results of stages.")
+    address: str | None = Field(None, description="Ray cluster to run on, as HOST:PORT.")
 
     @property
     def trial_limit(self) -> int | None:
@@ -90,30 +97,32 @@ class StudyRequest(BaseModel):
             return _as_name("-".join(parts))
         return _as_name(Path(self.workload.partition(".py")[0]).name)
 
-    @field_validator("study", "from_study", mode="before")
+    @field_validator("study", "from_study", mode="before", json_schema_input_type=Name)
     @classmethod
     def _check_study(cls, given: object) -> object:
-        if given is not None and not (isinstance(given, str) and re.fullmatch(r"[A-Za-z0-9._-]{1,100}", given)):
+        if given is not None and not (isinstance(given, str) and re.fullmatch(NAME_PATTERN, given)):
             raise SettingError("give a name of letters, digits, '.', '_' and '-', at most 100 of them")
         return given
 
-    @field_validator("workload", mode="before")
+    @field_validator("workload", mode="before", json_schema_input_type=WorkloadReference)
     @classmethod
     def _check_workload(cls, given: Any, info: ValidationInfo) -> object:
         return absolute_reference(given, _base(info))
 
-    @field_validator("space", mode="before")
+    @field_validator("space", mode="before", json_schema_input_type=Space)
     @classmethod
     def _check_space(cls, given: Any, info: ValidationInfo) -> object:
         return absolute_space(given, _base(info))
 
-    @field_validator("trials", "seed", mode="before")
+    @field_validator("trials", mode="before", json_schema_input_type=Annotated[int, Field(ge=1, le=MOST)])
     @classmethod
-    def _check_whole(cls, given: object, info: ValidationInfo) -> object:
-        least = 1 if info.field_name == "trials" else 0
-        if not isinstance(given, int) or isinstance(given, bool) or not least <= given < 2**32:
-            raise SettingError(f"give a whole number, {least} or more")
-        return given
+    def _check_trials(cls, given: object) -> object:
+        return _whole(given, 1)
+
+    @field_validator("seed", mode="before", json_schema_input_type=Annotated[int, Field(ge=0, le=MOST)])
+    @classmethod
+    def _check_seed(cls, given: object) -> object:
+        return _whole(given, 0)
 
     @field_validator("sampler", mode="before")
     @classmethod
@@ -123,17 +132,17 @@ class StudyRequest(BaseModel):
             raise SettingError(f"unknown sampler; allowed are {', '.join(known)}{did_you_mean(str(given), known)}")
         return given
 
-    @field_validator("timeout", "time_budget", mode="before")
+    @field_validator("timeout", "time_budget", mode="before", json_schema_input_type=Duration)
     @classmethod
     def _check_duration(cls, given: object) -> object:
         return None if given is None else parse_duration(given)
 
-    @field_validator("objectives", mode="before")
+    @field_validator("objectives", mode="before", json_schema_input_type=Objectives)
     @classmethod
     def _check_objectives(cls, given: object) -> object:
         names = as_tuple(given)
         for index, name in enumerate(names):
-            if name not in QUANTITIES:
+            if not isinstance(name, str) or name not in QUANTITIES:
                 near = did_you_mean(name, QUANTITIES)
                 raise SettingError(f"unknown quantity; allowed are {', '.join(QUANTITIES)}{near}", (index,))
             if name in names[:index]:
@@ -142,12 +151,12 @@ class StudyRequest(BaseModel):
             raise SettingError(f"give 1 to {MAX_OBJECTIVES} quantities, not {len(names)}")
         return names
 
-    @field_validator("constraints", mode="before")
+    @field_validator("constraints", mode="before", json_schema_input_type=Constraints)
     @classmethod
     def _check_constraints(cls, given: object) -> object:
         return tuple(_constraint(index, item) for index, item in enumerate(as_tuple(given)))
 
-    @field_validator("home", "stage_store", "storage", "tracking_uri", "address", mode="before")
+    @field_validator(*Locations.__annotations__, mode="before", json_schema_input_type=Location)
     @classmethod
     def _check_location(cls, given: object, info: ValidationInfo) -> object:
         if given is None:
@@ -164,6 +173,12 @@ class StudyRequest(BaseModel):
 def as_tuple(given: object) -> tuple[Any, ...]:
     """The items of a list; a single value may be written without brackets."""
     return tuple(given) if isinstance(given, (list, tuple)) else (given,)
+
+
+def _whole(given: object, least: int) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or not least <= given <= MOST:
+        raise SettingError(f"give a whole number, {least} or more")
+    return given
 
 
 def _base(info: ValidationInfo) -> Path:
@@ -184,7 +199,7 @@ def _constraint(index: int, given: object) -> Constraint:
 def _absolute_location(given: str, info: ValidationInfo) -> str:
     """A path, or the path inside a URL of SQLite, made absolute; any other URL as it is."""
     if info.field_name in ("home", "stage_store") and "://" not in given:
-        return str((_base(info) / Path(given).expanduser()).resolve())
+        return str(given_path(given, _base(info)))
     return absolute_url(given, _base(info))
 
 

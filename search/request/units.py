@@ -2,10 +2,20 @@
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from spaces.setting_error import SettingError
 
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+_NUMBER = r"\d+(?:\.\d+)?"
+_DURATION = re.compile("".join(rf"(?:({_NUMBER})[{unit}{unit.upper()}])?" for unit in "dhms"))
+DURATION_SCHEMA: Mapping[str, Any] = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0},
+        {"type": "string", "minLength": 1, "pattern": rf"^\s*({_NUMBER}|{_DURATION.pattern})\s*$"},
+    ]
+}
+"""The JSON schema of what `parse_duration` takes."""
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?b)?", re.IGNORECASE)
 
@@ -25,8 +35,8 @@ def parse_duration(given: object) -> float:
 def _seconds(given: object) -> float | None:
     if isinstance(given, (int, float)) and not isinstance(given, bool):
         return float(given)
-    text = str(given).strip().lower()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    text = str(given).strip()
+    if re.fullmatch(_NUMBER, text):
         return float(text)
     match = _DURATION.fullmatch(text)
     if not match or not text:

@@ -14,7 +14,7 @@ from runners_tests.backends import backend_contract as contract
 
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.backend import Backend, Trained
-from runners.backends import all_backends, find_backend
+from runners.backends import all_backends, backend_names, find_backend
 from runners.lowering.onnx_export import export
 from runners.lowering.quantisation import quantise_int8
 from runners.machine.device import describe
@@ -208,3 +208,7 @@ def test_a_shipped_program_that_answers_otherwise_is_an_error(
 def test_an_unknown_backend_is_named_beside_those_that_exist() -> None:
     with pytest.raises(RequestError, match=r"unknown backend 'tflite'; allowed are eager"):
         find_backend("tflite")
+
+
+def test_the_names_of_the_files_are_those_of_the_backends() -> None:
+    assert backend_names() == tuple(all_backends())

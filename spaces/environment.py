@@ -50,6 +50,8 @@ class Environment:
         missing: Optional packages that are not installed, each with how to install it.
         model_limits: Changes that cannot be made to the workload's network.
         own_loss: Whether the workload brings a loss of its own, so that training does not know what its outputs mean.
+        baseline_threads: Threads of one call of the baseline: the number with which it is fastest here, once it was
+            timed.
     """
 
     device: str = "this machine"
@@ -62,6 +64,7 @@ class Environment:
     missing: Mapping[str, str] = field(default_factory=dict)
     model_limits: tuple[ModelLimit, ...] = ()
     own_loss: bool = False
+    baseline_threads: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain JSON types; `from_json` gives the same environment back."""

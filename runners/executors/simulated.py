@@ -16,10 +16,10 @@ Curve = Callable[[Configuration, int], float]
 """The accuracy of a configuration's network after so many epochs."""
 
 WITHOUT_NOISE: Mapping[str, Mapping[str, Any]] = {
-    "calibrating": {"resolution": 0.0, "unstable": ""},
+    "calibrating": {"threads": 1, "by_threads": {}, "resolution": 0.0, "unstable": ""},
     "comparing": {"timings": {}},
 }
-"""Results of the stages that only measure noise: a table has none."""
+"""Results of the stages that only measure noise, of which a table has none; its baseline has one thread."""
 
 
 class SimulatedRunner(Runner):

@@ -1,23 +1,90 @@
-"""Time the baseline against itself: how small a difference this machine lets be believed."""
+"""Time the baseline against itself: with how many threads it is fastest, and how small a difference can be believed."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runners.measuring.group import timing_resolution
-from runners.measuring.paired_timing import joined
-from runners.stages.comparing import baseline_of, time_members
+from runners.measuring.group import combine, measure_together, timing_resolution
+from runners.measuring.opening import Baseline
+from runners.measuring.paired_timing import PairedTiming, joined
+from runners.processes.fresh_process import call_fresh
+from runners.stages.comparing import timing_request
 from runners.stages.job import StageJob
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Figures: ``resolution`` as a share, the ``speedups`` and ``intervals`` behind it, and
-    ``unstable``.
+    """Figures: those of `threads_to_json`; ``resolution`` as a share, the ``speedups`` and ``intervals`` behind it, and
+    ``unstable``. It writes no files.
 
-    Each of the runs is a fresh process in which the baseline is opened twice; there is no true difference.
+    First the baseline is timed with each number of threads that the settings offer. Then, with the number chosen, each
+    of the runs is a fresh process in which the baseline is opened twice; there is no true difference.
     """
-    runs = [timings[0] for timings in time_members(job, baseline_of(job))]
+    fewest, *others = sorted(job.task.settings["offered"])
+    timings = _time_more_threads(job, fewest, others)
+    threads = fastest_threads(fewest, timings)
+    processes = range(job.task.settings["processes"])
+    runs = [_time(job, threads, [threads], process)[0] for process in processes]
     return {
+        **threads_to_json(fewest, timings),
         "resolution": timing_resolution(runs),
         "speedups": [run.speedup for run in runs],
         "intervals": [list(run.speedup_ci95) for run in runs],
         "unstable": joined(run.unstable for run in runs),
     }
+
+
+def fastest_threads(fewest: int, timings: Mapping[int, PairedTiming]) -> int:
+    """The number of threads with which the baseline is fastest; of those that cannot be told apart, the fewest.
+
+    A number counts as faster where its timing is stable and its interval lies above 1. Two such numbers are told apart
+    where their intervals do not overlap.
+
+    Args:
+        fewest: The number with which the others are compared.
+        timings: The baseline with each other number of threads, against itself with the fewest.
+    """
+    faster = {threads: timing for threads, timing in timings.items() if _is_faster(timing)}
+    if not faster:
+        return fewest
+    lowest = max(faster.values(), key=lambda timing: timing.speedup).speedup_ci95[0]
+    return min(threads for threads, timing in faster.items() if timing.speedup_ci95[1] >= lowest)
+
+
+def threads_to_json(fewest: int, timings: Mapping[int, PairedTiming]) -> dict[str, Any]:
+    """``threads``, the number chosen, and ``by_threads``: for each number that was timed its ``speedup`` over the
+    fewest, with interval, its ``latency_p50_ms``, and why it is ``unstable``.
+    """
+    shown = ("speedup", "speedup_ci95", "latency_p50_ms", "unstable")
+    by_threads = {str(n): {name: timing.to_json()[name] for name in shown} for n, timing in timings.items()}
+    if timings:
+        p50_ms = next(iter(timings.values())).baseline_p50_ms
+        itself = {"speedup": 1.0, "speedup_ci95": [1.0, 1.0], "latency_p50_ms": p50_ms, "unstable": ""}
+        by_threads = {str(fewest): itself, **by_threads}
+    return {"threads": fastest_threads(fewest, timings), "by_threads": by_threads}
+
+
+def _time_more_threads(job: StageJob, fewest: int, others: Sequence[int]) -> dict[int, PairedTiming]:
+    """The baseline with each of ``others``, against itself with the fewest threads, over all processes.
+
+    A number that is not faster in one process is left out of the next: it cannot be faster in all together.
+    """
+    runs: dict[int, list[PairedTiming]] = {threads: [] for threads in others}
+    for process in range(job.task.settings["processes"]):
+        left = [threads for threads in others if all(map(_is_faster, runs[threads]))]
+        for threads, timing in zip(left, _time(job, fewest, left, process), strict=True):
+            runs[threads].append(timing)
+    return {threads: combine(timings) for threads, timings in runs.items()}
+
+
+def _is_faster(timing: PairedTiming) -> bool:
+    return not timing.unstable and timing.speedup_ci95[0] > 1
+
+
+def _time(job: StageJob, threads: int, others: Sequence[int], process: int) -> list[PairedTiming]:
+    """The baseline with each of ``others`` in turn, against itself with ``threads`` threads, in a fresh process."""
+    if not others:
+        return []
+    folder = job.inputs["teacher"].folder
+    baseline, *candidates = (Baseline(folder, number) for number in (threads, *others))
+    request = timing_request(job, *candidates, baseline=baseline, process=process)
+    timings: list[PairedTiming] = call_fresh(measure_together, request, what=job.task.stage)
+    return timings

@@ -1,6 +1,6 @@
 """From a configuration to its chain of stages, each named by a hash over everything that decides its result."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
@@ -121,15 +121,27 @@ class Chains:
         inputs = {f"trial {number}": task.key for number, task in lowered.items()}
         return self._baseline_task("comparing", settings, inputs)
 
-    def calibrating(self, study: str, occasion: int = 0) -> StageTask:
-        """The timing of the baseline against itself, for each study and machine; ``occasion`` as in `final`."""
+    def calibrating(self, study: str, offered: Sequence[int], occasion: int = 0) -> StageTask:
+        """The timing of the baseline against itself, for each study and machine.
+
+        Args:
+            study: Name of the study.
+            offered: The numbers of threads with which it is timed.
+            occasion: As in `final`.
+        """
         settings = {
-            **self._timing_settings(SEARCHING_S),
+            "offered": list(offered),
+            "budget_s": SEARCHING_S,
+            "device": self.space.environment.device,
             "processes": CALIBRATING_PROCESSES,
             "study": study,
             "occasion": occasion,
         }
         return self._baseline_task("calibrating", settings, {})
+
+    def teacher(self) -> StageTask:
+        """The first stage of every chain: the workload's network with its weights."""
+        return self._network(self.space.baseline())[0]
 
     def _measuring_settings(self, configuration: Configuration) -> dict[str, Any]:
         """The settings of the measurement, which belong to the machine as much as to the candidate."""
@@ -141,8 +153,8 @@ class Chains:
         }
 
     def _timing_settings(self, budget_s: float) -> dict[str, Any]:
-        device = self.space.environment.device
-        return {"baseline_threads": ServingPlan().threads, "budget_s": budget_s, "device": device}
+        threads = self._serving(self.space.baseline()).threads
+        return {"baseline_threads": threads, "budget_s": budget_s, "device": self.space.environment.device}
 
     def _calls(self) -> dict[str, int]:
         return {"least_calls": self.least_calls} if self.least_calls else {}
@@ -211,9 +223,8 @@ class Chains:
 
     def _baseline_task(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> StageTask:
         """A stage of the whole study, which reads the teacher too and has the machine to itself."""
-        baseline = self.space.baseline()
-        inputs = {**inputs, "teacher": self._network(baseline)[0].key}
-        return self._task(stage, baseline, settings, inputs, exclusive=True)
+        inputs = {**inputs, "teacher": self.teacher().key}
+        return self._task(stage, self.space.baseline(), settings, inputs, exclusive=True)
 
     def _task(
         self,

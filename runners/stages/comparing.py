@@ -30,13 +30,22 @@ def time_members(job: StageJob, *members: Artifact | Baseline) -> list[list[Pair
     ]
 
 
-def timing_request(job: StageJob, *candidates: Artifact | Baseline, process: int = 0) -> TimingRequest:
-    """What the stage's settings ask for; each process has a seed of its own."""
+def timing_request(
+    job: StageJob, *candidates: Artifact | Baseline, baseline: Baseline | None = None, process: int = 0
+) -> TimingRequest:
+    """What the stage's settings ask for; each process has a seed of its own.
+
+    Args:
+        job: The stage.
+        candidates: What is timed.
+        baseline: What they are compared with; None is the one that the settings name.
+        process: The number of the process.
+    """
     settings, seed = job.task.settings, job.task.seed + process
     return TimingRequest(
         workload=job.task.workload,
         candidates=candidates,
-        baseline=baseline_of(job),
+        baseline=baseline or baseline_of(job),
         settings=TimingSettings(settings["budget_s"], seed, least_calls=settings.get("least_calls", 0)),
     )
 

@@ -1,11 +1,11 @@
 """``frontrunner search`` and ``resume``: run a study from its request to its front, and print the front."""
 
 import io
-import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -19,11 +19,12 @@ from runners.stages.chain import Chains
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import check_workload_reference
-from search.commands.hints import after_search, front_command, resume_command
+from search.commands.hints import resume_command
+from search.commands.search_result import print_result
 from search.commands.studies import open_study
-from search.commands.terminal import print_front
 from search.commands.tracking import check_tracking, run_location, used_variables
 from search.driver.attempts import MachineFailed
+from search.driver.baseline import offered_threads, time_baseline
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
 from search.driver.front_artifacts import keep_artifacts
@@ -31,9 +32,7 @@ from search.driver.observer import Observers
 from search.driver.search_context import SearchContext
 from search.driver.successive_halving import levels_of
 from search.driver.warm_start import EarlierStudy, load_earlier_study
-from search.front.front import least_infeasible
 from search.front.front_document import front_document, trial_documents
-from search.objectives.constraint import Constraint
 from search.objectives.objective import find_objectives
 from search.objectives.trial_targets import TrialTargets
 from search.request.locations import Locations
@@ -45,10 +44,10 @@ from search.samplers.factory import make_sampler
 from search.stop_signals import stop_signals
 from search.study.attributes import BUDGETS, PLACES, SETTINGS, STATUS
 from search.study.storage import database_message, open_storage
-from search.study.study import StudySettings, make_study, records
+from search.study.study import StudySettings, make_study
 from search.study.study_lock import lock_study
 from search.study.waiting_connection import DatabaseLocked
-from spaces.errors import WorkFailed
+from spaces.search_space import SearchSpace
 from spaces.space_document import make_space
 
 TRACKING_WAIT_S = 60.0
@@ -85,22 +84,24 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
             stop_signals.leaves(f"`{resume}` continues the study")
         progress.note(f"study {request.study_name}: inspecting the machine and workload {_short(request.workload)}")
         with start_runner() as runner:
-            study, chains, earlier = _prepare(request, choices, locations, storage, runner)
+            study, chains = _prepare(request, choices, locations, storage, runner)
             for note in chains.facts.notes:
                 progress.note(f"workload {chains.facts.name}: {note}")
             tracker = Tracker(run_location(study, locations), locations.folder.spool(study.study_name))
             observers = Observers(progress, tracker, chains.space.baseline())
             objectives = find_objectives(request.objectives)
             search = SearchContext(study, runner, chains, objectives, request.constraints, observers, resume)
-            driver = _make_driver(request, search, earlier, started)
             with _status_recorded(search, tracker, progress):
                 done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
                 progress.started(request.trial_limit, done)
-                driver.run()
+                chains = _beside_best_baseline(search, choices)
+                observers = Observers(progress, tracker, chains.space.baseline())
+                search = replace(search, chains=chains, observer=observers)
+                _make_driver(request, search, storage, started).run()
                 measure_front(search)
             document = front_document(study, tracker.run_ids())
             keep_artifacts(search, [member["trial"] for member in document["front"]], store)
-    return _print_result(study, document, request.constraints, locations, as_json=as_json)
+    return print_result(study, document, request.constraints, locations, as_json=as_json)
 
 
 def resume_search(
@@ -132,8 +133,8 @@ def _prepare(
     locations: Locations,
     storage: optuna.storages.BaseStorage,
     runner: Runner,
-) -> tuple[optuna.Study, Chains, EarlierStudy]:
-    """The study, new or continued; the stages of its configurations; and what the study of ``--from`` knows.
+) -> tuple[optuna.Study, Chains]:
+    """The study, new or continued, and the stages of its configurations beside a baseline on one thread.
 
     Raises:
         RequestError: The workload or the space does not suit this machine, or the study has other settings.
@@ -149,27 +150,45 @@ def _prepare(
         fingerprint=facts.fingerprint,
     )
     space = make_space(choices, environment)
-    earlier = EarlierStudy()
-    if request.from_study:
-        earlier = load_earlier_study(storage, request.from_study, space, environment.device, facts.fingerprint)
+    _earlier_study(request, storage, space, facts.fingerprint)  # refused before anything runs
     objectives = find_objectives(request.objectives)
     name, budgets = request.study_name, request.budgets()
     study = make_study(storage, name, objectives, settings, environment, facts, budgets, to_json(locations))
     stop_signals.leaves(f"`{resume_command(name, locations)}` continues the study")
     least_calls = CALLS_FOR_P99 if "latency_p99_ms" in request.quantities else 0
-    chains = Chains(space, facts, request.workload, request.seed, levels_of, least_calls)
-    return study, chains, earlier
+    return study, Chains(space, facts, request.workload, request.seed, levels_of, least_calls)
 
 
-def _make_driver(request: StudyRequest, search: SearchContext, earlier: EarlierStudy, started: float) -> Driver:
-    """The driver of the study, with its sampler; the time budget counts from ``started``."""
-    targets = TrialTargets(search.objectives, request.constraints)
-    search.study.sampler = make_sampler(
-        request.sampler, search.study, search.chains.space, targets, request.seed, earlier.front
-    )
+def _beside_best_baseline(search: SearchContext, choices: Mapping[str, Any]) -> Chains:
+    """The stages of ``search`` beside a baseline on the number of threads with which it is fastest.
+
+    A choice that is left out stays as the baseline has it, so the space is made anew.
+    """
+    space = search.chains.space
+    threads = time_baseline(search, offered_threads(space, choices))
+    return replace(search.chains, space=make_space(choices, replace(space.environment, baseline_threads=threads)))
+
+
+def _earlier_study(
+    request: StudyRequest, storage: optuna.storages.BaseStorage, space: SearchSpace, fingerprint: str
+) -> EarlierStudy:
+    """What the study of ``--from`` knows; nothing where none is named."""
+    if not request.from_study:
+        return EarlierStudy()
+    return load_earlier_study(storage, request.from_study, space, space.environment.device, fingerprint)
+
+
+def _make_driver(
+    request: StudyRequest, search: SearchContext, storage: optuna.storages.BaseStorage, started: float
+) -> Driver:
+    """The driver of the study, with its sampler; both time limits count from ``started``."""
+    targets, space = TrialTargets(search.objectives, request.constraints), search.chains.space
+    earlier = _earlier_study(request, storage, space, search.chains.facts.fingerprint)
+    search.study.sampler = make_sampler(request.sampler, search.study, space, targets, request.seed, earlier.front)
     limit = sys.maxsize if request.trial_limit is None else request.trial_limit
-    left_s = request.time_budget - (time.monotonic() - started) if request.time_budget else None
-    return Driver(search, targets, limit, timeout_s=request.timeout, time_budget_s=left_s, earlier=earlier)
+    passed_s = time.monotonic() - started
+    timeout_s, time_budget_s = (s - passed_s if s else None for s in (request.timeout, request.time_budget))
+    return Driver(search, targets, limit, timeout_s=timeout_s, time_budget_s=time_budget_s, earlier=earlier)
 
 
 @contextmanager
@@ -251,37 +270,3 @@ def _runner_starter(given: Runner | None, locations: Locations) -> Callable[[], 
 
 def _short(workload: str | Mapping[str, Any]) -> str:
     return workload if isinstance(workload, str) else str(workload["model"])
-
-
-def _print_result(
-    study: optuna.Study,
-    document: dict[str, Any],
-    constraints: Sequence[Constraint],
-    locations: Locations,
-    *,
-    as_json: bool,
-) -> dict[str, Any]:
-    """Print the front document and return it.
-
-    Raises:
-        WorkFailed: No trial satisfies the constraints; the message names the trial that misses them by least.
-    """
-    if as_json:
-        print(json.dumps(document, allow_nan=False))
-    if not document["front"]:
-        every = front_command(study.study_name, locations)
-        raise WorkFailed(f"{_nothing_feasible(study, constraints)}. All trials are kept: `{every}`")
-    if not as_json:
-        print_front(document, resume_command(study.study_name, locations), after_search(document, locations))
-    return document
-
-
-def _nothing_feasible(study: optuna.Study, constraints: Sequence[Constraint]) -> str:
-    closest = least_infeasible(records(study), constraints)
-    measurement = closest.measurement or {}
-    missed = ", ".join(
-        f"{constraint} (it has {measurement[constraint.quantity]:.4g})"
-        for constraint in constraints
-        if constraint.violation(measurement) > 0
-    )
-    return f"no trial satisfies every constraint; the nearest, trial {closest.number}, misses {missed}"

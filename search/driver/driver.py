@@ -6,6 +6,7 @@ from typing import Any
 from optuna.trial import Trial, TrialState
 
 from runners.measuring.measurement import figures_of, without_accuracy
+from search.driver.baseline import baseline_failed
 from search.driver.earlier_trials import front_so_far, trained_levels
 from search.driver.early_stopping import EarlyStopping
 from search.driver.runs import Failed, Finished, NextStage, ScreeningRun, Stopped, TrialRun, Unscreened
@@ -14,7 +15,6 @@ from search.driver.search_context import SearchContext
 from search.driver.shared_stages import SharedStages
 from search.driver.stage_costs import StageCosts
 from search.driver.time_limits import TimeLimits, final_measurement_s
-from search.driver.timing_resolution import measure_timing_resolution
 from search.driver.trial_recorder import TrialRecorder
 from search.driver.warm_start import EarlierStudy
 from search.objectives.constraint import without_unstable_timings
@@ -23,7 +23,6 @@ from search.samplers.distinct_sampler import DistinctSampler
 from search.study.attributes import CONFIGURATION, FAILURE
 from search.study.study import TrialRecord, record, records
 from spaces.configuration import Configuration
-from spaces.errors import WorkFailed
 
 
 class Driver:
@@ -87,12 +86,7 @@ class Driver:
         while self._stages.under_way:
             self._act_on_ended_stages()
         if not self._targets.baseline:
-            raise WorkFailed(
-                f"the baseline failed ({self._failure_of_baseline()}), so there is nothing to compare with; "
-                f"`{self._search.resume}` runs it again"
-            )
-        if measure_timing_resolution(self._search):
-            self._front = front_so_far(self._search)
+            raise baseline_failed(self._failure_of_baseline(), self._search.resume)
         for configuration, figures in self._earlier.figures.items():
             self._sampler.observe(configuration, self._targets.of_measurement(figures), is_cheap=False)
         for configuration, figures in self._screening.figures().items():

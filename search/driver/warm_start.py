@@ -6,6 +6,7 @@ from typing import Any
 
 import optuna
 
+from search.driver.baseline import known_threads
 from search.front.front_document import front_document
 from search.study.attributes import SETTINGS
 from search.study.study import find_study, records
@@ -20,7 +21,8 @@ class EarlierStudy:
 
     Attributes:
         front: The configurations of its front, fastest first: what a new study tries first.
-        figures: The measurements of its candidates; from another machine only what holds on any.
+        figures: The measurements of its candidates; from another machine, or where the baseline had another number of
+            threads, only what holds anywhere.
     """
 
     front: tuple[Configuration, ...] = ()
@@ -32,7 +34,8 @@ def load_earlier_study(
 ) -> EarlierStudy:
     """What the study called ``name`` knows of the candidates in ``space``.
 
-    Accuracies and trained stages stay true on another machine; speeds do not, and are measured again there.
+    Accuracies and trained stages stay true on another machine and beside another baseline; speeds do not, and are
+    measured again there.
 
     Raises:
         RequestError: There is no such study, or its workload has other data or other code.
@@ -44,9 +47,9 @@ def load_earlier_study(
             f"--from {name}: its workload has other data or other code than this one, so nothing of it is true here; "
             "leave --from out"
         )
-    same_machine = settings["device"] == device
+    same_baseline = settings["device"] == device and known_threads(study) == space.environment.baseline_threads
     figures = {
-        trial.configuration: dict(trial.measurement) if same_machine else _same_on_any_machine(trial.measurement)
+        trial.configuration: dict(trial.measurement) if same_baseline else _same_on_any_machine(trial.measurement)
         for trial in records(study)
         if trial.configuration is not None and trial.measurement and space.contains(trial.configuration)
     }

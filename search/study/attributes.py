@@ -19,6 +19,9 @@ PLACES = "places"
 """Where the stage store and the tracking are, if not in the home: `search.request.remembered_locations`."""
 STATUS = "status"
 """``running``, ``finished``, ``interrupted`` or ``failed``."""
+BASELINE = "baseline"
+"""How the baseline is called: its ``threads``, and its figures with each number of threads that was timed:
+``by_threads``."""
 TIMING_RESOLUTION = "timing_resolution"
 """The smallest relative difference in speed that can be measured: ``resolution``; why it is not trusted: ``unstable``;
 and the number of the measurement: ``occasion``."""

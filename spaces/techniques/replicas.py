@@ -12,9 +12,9 @@ from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 class Replicas(Technique):
     """Replicas and threads: many replicas give more throughput, many threads give a lower latency.
 
-    The baseline has one thread, because its time then depends less on the load: on a machine of two cores a small
-    network in eager mode took 1.4 ms on two threads when alone and 4 to 300 ms beside other processes, but 1.9 and
-    2.1 ms on one thread.
+    The neutral number of threads is that of the baseline, which is timed at each number when a study begins. More
+    threads are not always faster: on a machine of two cores a small network in eager mode took 1.4 ms on two threads
+    when alone and 4 to 300 ms beside other processes, but 1.9 and 2.1 ms on one thread.
     """
 
     name = "replicas"
@@ -28,6 +28,9 @@ class Replicas(Technique):
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
         return _powers_of_two(environment.cpu_cores)
+
+    def neutral(self, parameter: Parameter, environment: Environment) -> Scalar:
+        return environment.baseline_threads if parameter.name == "threads" else parameter.neutral
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -10,6 +10,7 @@ from runners.executors.simulated import SimulatedRunner
 from runners.measuring.measurement import Measurement
 from runners.runner import StageTask, WorkloadFacts
 from runners.stages.chain import Chains
+from search.driver.baseline import time_baseline
 from search.driver.driver import Driver
 from search.driver.search_context import SearchContext
 from search.objectives.constraint import Constraint
@@ -135,9 +136,11 @@ def drive(
     """Run a driver to its end and give back what it told; the sampler is the default one unless the study has one."""
     log = log or Log()
     targets = TrialTargets(objectives, constraints)
+    search = SearchContext(study, runner, chains, objectives, constraints, log)
+    time_baseline(search, (1, 2))
     if not isinstance(study.sampler, DistinctSampler) or isinstance(study.sampler._inner, EHVISampler):
         study.sampler = make_sampler("gain", study, chains.space, targets, 0)
-    Driver(SearchContext(study, runner, chains, objectives, constraints, log), targets, trials, **times).run()
+    Driver(search, targets, trials, **times).run()
     return log
 
 

@@ -180,7 +180,7 @@ def test_a_front_is_timed_in_one_stage_that_reads_what_its_members_were_lowered_
 
 
 def test_each_study_is_calibrated_for_itself(chains: Chains) -> None:
-    first, second = chains.calibrating("first"), chains.calibrating("second")
+    first, second = chains.calibrating("first", [1]), chains.calibrating("second", [1])
     assert first.exclusive
     assert first.key != second.key
 
@@ -298,5 +298,5 @@ def test_a_high_percentile_asks_every_timing_for_more_calls_and_changes_nothing_
     for more, plain in zip(timings(high), timings(chains), strict=True):
         assert more.settings == {**plain.settings, "least_calls": 1000}
         assert more.key != plain.key
-    assert high.calibrating("study").key == chains.calibrating("study").key
+    assert high.calibrating("study", [1]).key == chains.calibrating("study", [1]).key
     assert high.chain(baseline)[0].key == chains.chain(baseline)[0].key

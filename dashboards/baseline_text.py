@@ -1,0 +1,38 @@
+"""The baseline in words: how it is called, how long a call takes, and what else was measured of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dashboards.formatting import interval_text, times
+
+
+def baseline_text(baseline: Mapping[str, Any]) -> str:
+    """``PyTorch eager, fp32, 2 threads, 1.41 ms``: the baseline, a member of the front document."""
+    measurement = baseline["measurement"]
+    call = f"PyTorch eager, fp32, {threads_text(baseline['configuration'].get('threads', 1))}"
+    return f"{call}, {measurement['latency_p50_ms']:.3g} ms" if "latency_p50_ms" in measurement else call
+
+
+def threads_text(threads: Any) -> str:
+    """``1 thread``, ``2 threads``."""
+    return f"{threads} thread" if threads == 1 else f"{threads} threads"
+
+
+def choice_text(chosen: Mapping[str, Any]) -> str:
+    """Which number of threads is the baseline's, and how fast it is with each of the others.
+
+    Args:
+        chosen: ``threads``, and ``by_threads`` with the ``speedup`` of each number over the fewest, its
+            ``speedup_ci95`` and why it is ``unstable``.
+    """
+    said = f"the baseline is PyTorch eager on {threads_text(chosen['threads'])}"
+    others = [
+        _compared(int(n), timing) for n, timing in chosen["by_threads"].items() if timing["speedup_ci95"] != [1, 1]
+    ]
+    return f"{said} ({'; '.join(others)})" if others else said
+
+
+def _compared(threads: int, timing: Mapping[str, Any]) -> str:
+    low, high = timing["speedup_ci95"]
+    doubt = f", unstable: {timing['unstable']}" if timing["unstable"] else ""
+    return f"{threads_text(threads)}: {times(timing['speedup'])}x as fast as 1 (95 % {interval_text(low, high)}){doubt}"

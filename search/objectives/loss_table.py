@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from runners.measuring.answers import Answers
+from search.objectives.answer_rows import AnswerRows
 from search.objectives.arrays import Floats
 from search.objectives.objective import Objective
 

@@ -36,9 +36,9 @@ class Answers:
 
     @classmethod
     def of_resampled(cls, values: NDArray[np.float64], examples: int) -> "Answers":
-        """The metric's values on the first of `RESAMPLES` resamples of ``examples`` examples; the rest become NaN."""
+        """The metric's values on the first of `RESAMPLES` resamples of ``examples`` examples; all else becomes NaN."""
         padded = np.full(RESAMPLES, np.nan, _TYPES["resampled"])
-        padded[: len(values)] = values
+        padded[: len(values)] = np.where(np.isfinite(values), values, np.nan)
         return cls("resampled", examples, padded.tobytes())
 
     @property
@@ -69,3 +69,8 @@ class Answers:
         if size != (-(-answers.examples // 8) if answers.kind == "correct" else RESAMPLES):
             raise ValueError(f"not answers: {size} numbers for {answers.examples} examples")
         return answers
+
+
+def answers_of_stage(result: Mapping[str, Any]) -> dict[str, Answers]:
+    """The answers by split in the ``result`` of a measuring stage; empty where it evaluated nothing, or kept none."""
+    return {split: Answers.from_json(document) for split, document in result.get("answers", {}).items()}

@@ -21,6 +21,8 @@ class Measurement:
         accuracy: The workload's quality metric of the lowered artifact on the validation split.
         accuracy_ci95: Its 95 % interval.
         accuracy_drop: Baseline's accuracy less this one's.
+        accuracy_drop_ci95: Its 95 % interval, from what both answered to the same examples; None where that is not
+            known, and for the baseline.
         accuracy_test: The same metric on the test split, for members of the final front.
         speedup: Latency of the baseline over latency of the candidate, from pairs in one process.
         speedup_ci95: Its bootstrap 95 % interval.
@@ -39,6 +41,8 @@ class Measurement:
             that does not run on one.
         accuracy_train: The same metric on the training split, for members of the final front.
         accuracy_test_ci95: The 95 % interval of ``accuracy_test``.
+        accuracy_test_drop: Baseline's accuracy on the test split less this one's.
+        accuracy_test_drop_ci95: Its 95 % interval, as that of ``accuracy_drop``.
         outliers: Timed calls far off the others, all of which count in all figures.
         baseline_outliers: The same of the baseline beside it.
         warm_up_s: How long the calls took that came before the timed ones.
@@ -64,8 +68,11 @@ class Measurement:
     latency_p99_ms: float | None = _quantity("minimize", "ms", default=None)
     energy_mj: float | None = _quantity("minimize", "mJ", default=None)
     device_p50_ms: float | None = _quantity("minimize", "ms", default=None)
+    accuracy_drop_ci95: Interval | None = None
     accuracy_test: float | None = None
     accuracy_test_ci95: Interval | None = None
+    accuracy_test_drop: float | None = None
+    accuracy_test_drop_ci95: Interval | None = None
     accuracy_train: float | None = None
     outliers: int | None = None
     baseline_outliers: int | None = None

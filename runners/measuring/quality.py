@@ -1,36 +1,61 @@
 """The quality of a predictor on the splits of a workload, with its interval."""
 
 import math
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor
+from runners.measuring.answers import RESAMPLES, Answers
 from runners.processes.fresh_process import report_progress
 from runners.runner import StageFailed
 from runners.workload import Split, Workload, accuracy
 
 EVALUATION_BATCH = 64
-ROUNDS = 200
-"""Samples that a bootstrap draws."""
+RESAMPLING_S = 30.0
+"""A metric that is slow is not computed on further resamples after this time,"""
+LEAST_RESAMPLES = 100
+"""but on at least so many: 100 for a metric that takes longer than 0.3 s."""
+MOST_ANSWERS = 300_000
+"""The answers to more examples are not kept: a text of MySQL holds 64 KiB."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The workload's metric of an artifact on one split.
+
+    Attributes:
+        value: The metric.
+        ci95: Its 95 % interval.
+        answers: What the artifact answered; None for accuracy on more than `MOST_ANSWERS` examples.
+    """
+
+    value: float
+    ci95: tuple[float, float]
+    answers: Answers | None
 
 
 @dataclass(frozen=True)
 class Accuracies:
-    """The workload's metric of an artifact on each split; the fields are those of `Measurement`."""
+    """The workload's metric of an artifact on each split.
+
+    The fields are those of `Measurement`, and ``answers``: what the artifact answered on validation and test split.
+    """
 
     accuracy: float
     accuracy_ci95: tuple[float, float]
     accuracy_test: float | None = None
     accuracy_test_ci95: tuple[float, float] | None = None
     accuracy_train: float | None = None
+    answers: Mapping[str, Answers] = field(default_factory=dict)
 
 
-def evaluate(predictor: Predictor, workload: Workload, splits: Iterable[str]) -> Accuracies:
+def evaluate(predictor: Predictor, workload: Workload, splits: Collection[str]) -> Accuracies:
     """The metric on ``splits``: ``validation``, and of ``test`` and ``train`` those that are asked for.
 
     Of the training split, as many examples are taken as the validation split has: enough to see how well it is known.
@@ -38,15 +63,17 @@ def evaluate(predictor: Predictor, workload: Workload, splits: Iterable[str]) ->
     Raises:
         StageFailed: An output is not finite, or the metric is no number.
     """
-    most = len(workload.splits["validation"])
-    found = {}
-    for name in splits:
-        split = workload.splits[name]
-        chosen = _spaced(len(split), most) if name == "train" else None
-        found[name] = quality(workload, *predict(predictor, split, EVALUATION_BATCH, chosen))
-    test, test_ci95 = found.get("test", (None, None))
-    train, _ = found.get("train", (None, None))
-    return Accuracies(*found["validation"], test, test_ci95, train)
+    found = {name: _on_split(predictor, workload, name) for name in splits if name != "train"}
+    train = _training_value(predictor, workload) if "train" in splits else None
+    test = found.get("test")
+    return Accuracies(
+        found["validation"].value,
+        found["validation"].ci95,
+        test.value if test else None,
+        test.ci95 if test else None,
+        train,
+        {name: one.answers for name, one in found.items() if one.answers is not None},
+    )
 
 
 def predict(
@@ -67,26 +94,32 @@ def predict(
     return joined, np.concatenate(targets)
 
 
-def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> tuple[float, tuple[float, float]]:
-    """The metric and its 95 % interval: Wilson's for accuracy, by bootstrap over examples for any other metric.
+def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> Quality:
+    """The metric, its 95 % interval and the answers behind it.
 
-    A score that is the same on every sample, such as a perfect one, would get an interval without width, as if the
-    examples could not have been others: its interval is Wilson's too, where it can be read as a share of them.
+    The interval is Wilson's for accuracy, and by bootstrap over examples for any other metric. A score that is the same
+    on every resample, such as a perfect one, would get an interval without width, as if the examples could not have
+    been others: its interval is Wilson's too, where it can be read as a share of them.
 
     Raises:
-        StageFailed: The metric is not a finite number, or above 1, or cannot be computed on most samples.
+        StageFailed: The metric is not a finite number, or above 1, or cannot be computed on most resamples.
     """
-    value = float(workload.metric(outputs, targets))
-    if not math.isfinite(value) or value > 1:
-        raise StageFailed(
-            f"the metric {workload.metric_name} is {value:.4g} on these outputs; it must be at most 1, which is perfect"
-        )
+    value, examples = _value(workload, outputs, targets), len(targets)
     if workload.metric is accuracy:
-        return value, wilson(value, len(targets))
-    low, high = _bootstrap(workload, outputs, targets)
-    if low == high and 0 <= value <= 1:
-        return value, wilson(value, len(targets))
-    return value, (low, high)
+        correct = outputs.argmax(axis=1) == targets
+        kept = Answers.of_correct(correct) if examples <= MOST_ANSWERS else None
+        return Quality(value, wilson(value, examples), kept)
+    values = np.fromiter(_resampled(workload, outputs, targets), np.float64)
+    finite = values[np.isfinite(values)]
+    if len(finite) < len(values) / 2:
+        raise StageFailed(
+            f"the metric {workload.metric_name} gave a number in {len(finite)} of {len(values)} samples of the "
+            f"{examples} examples, too few for an interval; give more examples of each class"
+        )
+    low, high = np.quantile(finite, [0.025, 0.975])
+    never_varies = low == high and 0 <= value <= 1
+    interval = wilson(value, examples) if never_varies else (float(low), float(high))
+    return Quality(value, interval, Answers.of_resampled(values, examples))
 
 
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -96,25 +129,41 @@ def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _bootstrap(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> tuple[float, float]:
-    """The metric's 2.5 % and 97.5 % quantiles over samples of the examples, for those on which it can be computed."""
-    values = [value for value in _resampled(workload, outputs, targets) if math.isfinite(value)]
-    if len(values) < ROUNDS / 2:
+def _on_split(predictor: Predictor, workload: Workload, name: str) -> Quality:
+    return quality(workload, *predict(predictor, workload.splits[name], EVALUATION_BATCH))
+
+
+def _training_value(predictor: Predictor, workload: Workload) -> float:
+    """The metric on as many training examples as the validation split has."""
+    split, most = workload.splits["train"], len(workload.splits["validation"])
+    return _value(workload, *predict(predictor, split, EVALUATION_BATCH, _spaced(len(split), most)))
+
+
+def _value(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> float:
+    value = float(workload.metric(outputs, targets))
+    if not math.isfinite(value) or value > 1:
         raise StageFailed(
-            f"the metric {workload.metric_name} gave a number in {len(values)} of {ROUNDS} samples of the "
-            f"{len(targets)} examples, too few for an interval; give more examples of each class"
+            f"the metric {workload.metric_name} is {value:.4g} on these outputs; it must be at most 1, which is perfect"
         )
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
+    return value
 
 
 def _resampled(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> Iterator[float]:
-    """The metric on each sample of the examples, drawn with replacement; some raise where a class is missing."""
-    random = np.random.default_rng(0)
-    for _ in range(ROUNDS):
-        draw = random.integers(0, len(targets), len(targets))
-        with suppress(Exception):
-            yield float(workload.metric(outputs[draw], targets[draw]))
+    """The metric on each resample of the examples, which are drawn with replacement; NaN where it raises.
+
+    The resamples depend on the number of examples alone, so that the values of two artifacts can be paired: NumPy
+    promises that the numbers of a `RandomState` stay the same in all its versions.
+    """
+    random, count = np.random.RandomState(0), len(targets)
+    begun = time.monotonic()
+    for done in range(RESAMPLES):
+        if done >= LEAST_RESAMPLES and time.monotonic() - begun > RESAMPLING_S:
+            return
+        draw = random.randint(0, count, count, dtype=np.int64)
+        value = math.nan
+        with suppress(Exception):  # some metrics raise where a class is missing
+            value = float(workload.metric(outputs[draw], targets[draw]))
+        yield value
         report_progress()
 
 

@@ -40,9 +40,10 @@ def run(job: StageJob) -> dict[str, Any]:
 
 
 def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of this stage: the fields of `Measurement` and those of `PairedTiming`.
+    """The result of this stage: the fields of `Measurement`, those of `PairedTiming`, and ``answers``.
 
-    Of an artifact that was not evaluated there are no accuracies and no ``train_seconds``.
+    ``answers`` has those of `Accuracies` as JSON. Of an artifact that was not evaluated there are no accuracies, no
+    answers and no ``train_seconds``.
 
     Args:
         pair: What was measured beside the baseline.
@@ -61,8 +62,9 @@ def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, An
     if pair.accuracies is None:
         require_finite(figures)
         return figures
-    trained = {**vars(pair.accuracies), "train_seconds": lowered["train_seconds"]}
-    return {**figures, **Measurement(**figures_of(figures), **trained).to_json()}
+    trained = {**figures_of(vars(pair.accuracies)), "train_seconds": lowered["train_seconds"]}
+    answers = {split: one.to_json() for split, one in pair.accuracies.answers.items()}
+    return {**figures, **Measurement(**figures_of(figures), **trained).to_json(), "answers": answers}
 
 
 def speed_from_json(result: Mapping[str, Any]) -> tuple[PairResult, Serving]:

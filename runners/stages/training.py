@@ -7,7 +7,7 @@ import torch
 
 from runners.lowering.torch_predictor import torch_predictor
 from runners.lowering.weights import load_network
-from runners.measuring.quality import EVALUATION_BATCH, predict, quality
+from runners.measuring.quality import EVALUATION_BATCH, Quality, predict, quality
 from runners.stages.job import StageJob
 from runners.training.data_parallel import train_in_parallel
 from runners.training.level import train_level
@@ -24,13 +24,13 @@ def run(job: StageJob) -> dict[str, Any]:
     torch.set_num_threads(job.task.cpus)
     level = Level.from_json(job.task.settings, job.task.seed)
     seconds = _train(job, level)
-    accuracy, interval = _evaluate(job)
+    found = _evaluate(job)
     return replace(
         job.figures,
         train_seconds=job.figures.train_seconds + seconds,
         epochs=level.epochs.stop,
-        accuracy=accuracy,
-        accuracy_ci95=list(interval),
+        accuracy=found.value,
+        accuracy_ci95=list(found.ci95),
     ).to_json()
 
 
@@ -44,8 +44,8 @@ def _train(job: StageJob, level: Level) -> float:
     return train_in_parallel(job.task.workload, level, folders, threads)
 
 
-def _evaluate(job: StageJob) -> tuple[float, tuple[float, float]]:
-    """The quality of the network that was written, and its interval."""
+def _evaluate(job: StageJob) -> Quality:
+    """The quality of the network that was written."""
     network = load_network(job.workload.model, job.folder).to(memory_format=torch.channels_last)
     predictor = torch_predictor(network, job.task.cpus)
     return quality(job.workload, *predict(predictor, job.workload.splits["validation"], EVALUATION_BATCH))

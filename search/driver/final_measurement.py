@@ -6,14 +6,16 @@ from typing import Any
 import optuna
 
 from dashboards.formatting import times
+from runners.measuring.answers import answers_of_stage
 from runners.measuring.measurement import figures_of
 from runners.measuring.paired_timing import joined
 from runners.runner import StageOutcome, StageTask
+from search.driver.accuracy_drop import AnswersBySplit, drop_figures
 from search.driver.search_context import SearchContext
 from search.driver.trial_recorder import why_unknown
 from search.front.front import compute_front
-from search.study.attributes import FINAL, FINAL_OCCASION, FINAL_TRIALS
-from search.study.study import TrialRecord, records, timing_resolution
+from search.study.attributes import FINAL, FINAL_ANSWERS, FINAL_OCCASION, FINAL_TRIALS
+from search.study.study import TrialRecord, final_answers_of, records, timing_resolution
 
 
 def measure_front(search: SearchContext) -> None:
@@ -30,18 +32,23 @@ def measure_front(search: SearchContext) -> None:
     observer.note("measuring the baseline and the front once more, with the test split")
     occasion = study.user_attrs.get(FINAL_OCCASION, 0)
     study.set_user_attr(FINAL, {})
-    finals = _final_figures(search, members, occasion)
+    finals, answers = _final_figures(search, members, occasion)
+    for number in finals:
+        study.set_user_attr(f"{FINAL_ANSWERS}:{number}", {n: one.to_json() for n, one in answers[number].items()})
     study.set_user_attr(FINAL_OCCASION, occasion + 1)
     study.set_user_attr(FINAL_TRIALS, len(records(study)))
     study.set_user_attr(FINAL, {str(number): figures for number, figures in finals.items()})
-    stayed, _ = compute_front(complete, search.objectives, search.constraints, finals, resolution)
+    validation = final_answers_of(study.user_attrs)
+    stayed, _ = compute_front(complete, search.objectives, search.constraints, finals, resolution, validation)
     for trial in members:
         if trial.number in finals and trial.number not in {one.number for one in stayed}:
             observer.note(f"trial {trial.number} left the front: {_why_it_left(search, trial, finals[trial.number])}")
 
 
-def _final_figures(search: SearchContext, members: Sequence[TrialRecord], occasion: int) -> dict[int, dict[str, Any]]:
-    """Final figures of the baseline and ``members`` of the front; the test split is used here alone.
+def _final_figures(
+    search: SearchContext, members: Sequence[TrialRecord], occasion: int
+) -> tuple[dict[int, dict[str, Any]], dict[int, AnswersBySplit]]:
+    """Final figures and answers of the baseline and ``members`` of the front; the test split is used here alone.
 
     Each is evaluated in a fresh process; then all of them are timed in turn with each other and the baseline.
 
@@ -51,26 +58,27 @@ def _final_figures(search: SearchContext, members: Sequence[TrialRecord], occasi
         occasion: How often the front of this study was measured before: each time is a measurement of its own.
 
     Returns:
-        Figures by trial number, the baseline's first, for those whose measurement succeeded; none at all where the
-        baseline's failed, since there is nothing to compare them with.
+        Figures by trial number, the baseline's first, for those whose measurement succeeded, and what each answered;
+        none at all where the baseline's failed, since there is nothing to compare them with.
     """
     observer, trials = search.observer, records(search.study)
     everyone = {t.number: t.configuration for t in [*trials[:1], *members] if t.configuration is not None}
     finals: dict[int, dict[str, Any]] = {}
+    answers: dict[int, AnswersBySplit] = {}
     for number, configuration in everyone.items():
         outcome = _run_stage(search, search.chains.final(configuration, len(trials), occasion), number)
         if not outcome.failure:
-            finals[number] = figures_of(outcome.result)
+            finals[number], answers[number] = figures_of(outcome.result), answers_of_stage(outcome.result)
         elif number == 0:
             observer.note(
                 f"the front keeps its figures of the search: the final measurement of the baseline failed "
                 f"({outcome.failure}); `{search.resume}` measures again"
             )
-            return {}
+            return {}, {}
         else:
             observer.note(f"trial {number} leaves the front: its final measurement failed ({outcome.failure})")
-    for figures in finals.values():
-        figures["accuracy_drop"] = finals[0]["accuracy"] - figures["accuracy"]
+    for number, figures in finals.items():
+        figures.update(drop_figures(figures, finals[0], answers[number], answers[0] if number else {}))
     judged = {number: everyone[number] for number in finals}
     compared = _run_stage(search, search.chains.comparing(judged, len(trials), occasion), 0)
     if compared.failure:
@@ -78,7 +86,7 @@ def _final_figures(search: SearchContext, members: Sequence[TrialRecord], occasi
         _mark_unstable(finals.values(), f"timed alone, not beside the rest of the front: {compared.failure}")
     for number, timing in compared.result.get("timings", {}).items():
         finals[int(number)].update(figures_of(timing))
-    return finals
+    return finals, answers
 
 
 def _is_up_to_date(study: optuna.Study, members: Sequence[TrialRecord]) -> bool:

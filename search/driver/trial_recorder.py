@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from optuna.trial import TrialState
 
+from runners.measuring.answers import answers_of_stage
 from runners.measuring.measurement import Measurement, figures_of
 from runners.measuring.paired_timing import CALLS_FOR_P99
+from search.driver.accuracy_drop import AnswersBySplit, drop_figures
 from search.driver.runs import TrialRun
 from search.driver.search_context import SearchContext
 from search.objectives.trial_targets import TrialTargets
-from search.study.attributes import COMPETED, FAILURE, MEASUREMENT, RUNGS, SECONDS, SPEED, STAGES, STOPPED
-from search.study.study import TrialRecord
+from search.study.attributes import ANSWERS, COMPETED, FAILURE, MEASUREMENT, RUNGS, SECONDS, SPEED, STAGES, STOPPED
+from search.study.study import TrialRecord, answers_of
 
 _WHY_UNKNOWN = {
     "latency_p99_ms": f"is not known, as fewer than {CALLS_FOR_P99:,} calls were timed",
@@ -47,17 +50,20 @@ class TrialRecorder:
         Raises:
             ValueError: A figure is missing or not finite; nothing is told.
         """
-        measurement = self._measurement(result)
+        answers = answers_of_stage(result).get("validation")
+        measurement = self._measurement(run, result)
         self._require_measured(measurement)
         values = [float(getattr(measurement, objective.name)) for objective in self._search.objectives]
         figures = measurement.to_json()
         run.trial.set_user_attr(MEASUREMENT, figures)
+        if answers is not None:
+            run.trial.set_user_attr(ANSWERS, answers.to_json())
         run.trial.set_user_attr(STAGES, run.keys)
         self._record_stages(run)
         for constraint in self._search.constraints:
             run.trial.set_constraint(str(constraint), constraint.violation(figures))
         self._search.study.tell(run.trial, values)  # last: a trial that is told has all of its attributes
-        return TrialRecord(run.number, "complete", run.configuration, figures)
+        return TrialRecord(run.number, "complete", run.configuration, figures, answers=answers)
 
     def fail(self, run: TrialRun, failure: str) -> TrialRecord:
         """The record of a trial that could not be measured, which is told to Optuna as failed."""
@@ -79,10 +85,17 @@ class TrialRecorder:
         self._search.study.tell(run.trial, state=TrialState.PRUNED)
         return TrialRecord(run.number, "stopped", run.configuration, failure=reason)
 
-    def _measurement(self, result: Mapping[str, Any]) -> Measurement:
+    def _measurement(self, run: TrialRun, result: Mapping[str, Any]) -> Measurement:
         measurement = Measurement.from_json(figures_of(result))
-        reference = self._targets.baseline.get("accuracy", measurement.accuracy)
-        return replace(measurement, accuracy_drop=reference - measurement.accuracy)
+        baseline = self._targets.baseline or vars(measurement)
+        reference = self._baseline_answers if run.number else {}
+        return replace(measurement, **drop_figures(vars(measurement), baseline, answers_of_stage(result), reference))
+
+    @cached_property
+    def _baseline_answers(self) -> AnswersBySplit:
+        """What the baseline answered, by split; it is complete before any other trial."""
+        answers = answers_of(self._search.study.get_trials(deepcopy=False)[0])
+        return {"validation": answers} if answers else {}
 
     def _require_measured(self, measurement: Measurement) -> None:
         """Raise `ValueError` where an objective or a constraint needs a quantity that was not measured."""

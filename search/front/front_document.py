@@ -10,7 +10,15 @@ from search.front.front import MeasurementsByTrial, find_ties, front_numbers
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.objective import find_objectives
 from search.study.attributes import ENVIRONMENT, FACTS, FINAL, MEASUREMENT, SETTINGS, STATUS, TIMING_RESOLUTION
-from search.study.study import TrialRecord, record, records, resolution_of, state_of
+from search.study.study import (
+    TrialRecord,
+    answers_of,
+    final_answers_of,
+    record,
+    records,
+    resolution_of,
+    state_of,
+)
 
 Document = dict[str, Any]
 
@@ -19,7 +27,8 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     """The JSON of ``frontrunner front``: baseline, front and hypervolume of ``study``.
 
     A member of the final front is shown with its final measurement; its measurement during the search stands beside
-    it under ``searched``. Its ``ties`` are the members whose intervals overlap with its own in every objective.
+    it under ``searched``. Its ``ties`` are the members than which it is certainly better or worse in no objective (see
+    `search.objectives.dominance`); ``ties_test`` are the same by the accuracies on the test split, None without them.
     ``resolution`` is the smallest relative difference in speed that is significant; None where the study has no
     calibration, and ``resolution_doubt`` says why not, or why it is not to be trusted. ``stopped`` counts the trials
     that were stopped early, and ``infeasible`` the complete ones that violate a constraint.
@@ -38,12 +47,20 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     states = [state_of(trial) for trial in trials]
     complete = {trial.number: trial for trial in trials if trial.state is TrialState.COMPLETE}
     measurements = {number: trial.user_attrs.get(MEASUREMENT) or {} for number, trial in complete.items()}
-    numbers, volume = front_numbers(measurements, objectives, constraints, finals, resolution)
+    finally_answered = final_answers_of(attributes)
+    answers = {n: finally_answered.get(n) if n in finals else answers_of(trial) for n, trial in complete.items()}
+    numbers, volume = front_numbers(measurements, objectives, constraints, finals, resolution, answers)
     shown = {number: finals.get(number) or measurements[number] for number in numbers}
-    ties = find_ties(shown, finals.get(0) or measurements.get(0, {}), objectives, resolution)
+    baseline = finals.get(0) or measurements.get(0, {})
+    ties = find_ties(shown, baseline, objectives, resolution, answers)
+    tested = {n: _on_test_split(figures) for n, figures in shown.items() if figures.get("accuracy_test") is not None}
+    ties_test = find_ties(
+        tested, _on_test_split(baseline), objectives, resolution, final_answers_of(attributes, "test")
+    )
 
     def member(number: int) -> Document:
-        return {**trial_document(record(complete[number]), finals, run_ids), "ties": ties.get(number, [])}
+        shared = {"ties": ties.get(number, []), "ties_test": ties_test.get(number)}
+        return {**trial_document(record(complete[number]), finals, run_ids), **shared}
 
     return {
         "study": study.study_name,
@@ -91,6 +108,12 @@ def trial_documents(study: optuna.Study, run_ids: Mapping[int, str] | None = Non
         for trial in records(study)
         if trial.configuration is not None
     ]
+
+
+def _on_test_split(measurement: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``measurement`` with the accuracy on the test split in the place of that on the validation split."""
+    accuracy = {"accuracy": measurement.get("accuracy_test"), "accuracy_ci95": measurement.get("accuracy_test_ci95")}
+    return {**measurement, **accuracy}
 
 
 def _final_measurements(study: optuna.Study) -> MeasurementsByTrial:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from search.objectives.constraint import Constraint, is_feasible
+from search.objectives.dominance import dominates
 from search.objectives.loss_table import loss_table
 from search.objectives.objective import Objective
-from search.objectives.pareto_front import dominates, hypervolume
+from search.objectives.pareto_front import hypervolume
 from search.study.study import TrialRecord
 
 
@@ -16,7 +17,7 @@ class LiveFront:
     """The same as `search.front.front.compute_front` of the complete trials added so far, in the order of their adding.
 
     A new trial is compared with all earlier ones, not every trial with every other. Trials that have left the front are
-    compared too, since dominance beyond intervals is not transitive.
+    compared too, since certain dominance is not transitive.
 
     Args:
         objectives: What is optimised.
@@ -34,7 +35,7 @@ class LiveFront:
         self._waiting: list[TrialRecord] = []
         self._feasible: list[TrialRecord] = []
         self._on_front = np.zeros(0, dtype=bool)
-        self._points = self._lower = self._upper = np.zeros((0, len(objectives)))
+        self._table = loss_table(objectives, [], {})
 
     @property
     def members(self) -> list[TrialRecord]:
@@ -45,7 +46,7 @@ class LiveFront:
     @property
     def hypervolume(self) -> float:
         """The hypervolume of the members' estimates; 0 of an empty front."""
-        return hypervolume(self._points[self._on_front])
+        return hypervolume(self._table.points[self._on_front])
 
     def add(self, trial: TrialRecord) -> None:
         """Add a complete trial; trials count from when the baseline, trial 0, was added."""
@@ -60,11 +61,11 @@ class LiveFront:
         self._waiting = []
 
     def _compare(self, trial: TrialRecord) -> None:
-        table = loss_table(self._objectives, [trial.measurement or {}], self._baseline, self._resolution)
-        is_dominated = dominates(self._points, self._upper, table.points, table.lower).any()
-        self._on_front &= ~dominates(table.points, table.upper, self._points, self._lower)
-        self._feasible.append(trial)
+        measured, answered = [trial.measurement or {}], [trial.answers]
+        row = loss_table(self._objectives, measured, self._baseline, self._resolution, answered)
+        self._table = self._table.with_row(row)
+        new, earlier = len(self._feasible), np.arange(len(self._feasible))
+        is_dominated = dominates(self._table, earlier, new).any()
+        self._on_front &= ~dominates(self._table, new, earlier)
         self._on_front = np.append(self._on_front, not is_dominated)
-        self._points = np.vstack([self._points, table.points])
-        self._lower = np.vstack([self._lower, table.lower])
-        self._upper = np.vstack([self._upper, table.upper])
+        self._feasible.append(trial)

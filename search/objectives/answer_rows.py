@@ -34,8 +34,9 @@ class AnswerRows:
         if first is None:
             return cls(known, np.zeros((len(answers), 0), np.uint8), None)
         arrays = np.zeros((len(answers), len(first.array)), first.array.dtype)
-        for row in np.flatnonzero(known):
-            arrays[row] = answers[row].array  # type: ignore[union-attr]
+        for row, one in enumerate(answers):
+            if one is not None and known[row]:
+                arrays[row] = one.array
         return cls(known, arrays, first)
 
     def with_row(self, answers: Answers | None) -> "AnswerRows":

@@ -1,14 +1,14 @@
 """Measured quantities as losses: numbers to minimise, on scales where the reference point of the hypervolume is 1."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from runners.measuring.answers import Answers
 from search.objectives.answer_rows import AnswerRows
-from search.objectives.arrays import Floats
+from search.objectives.arrays import Floats, Mask
 from search.objectives.objective import Objective
 
 TOLERATED_DROP = 0.10
@@ -27,6 +27,8 @@ interval, so that a larger difference may still be the machine's.
 class LossTable:
     """Losses to minimise with their intervals, each array of the shape ``(n_measurements, n_objectives)``.
 
+    A row is compared with another by `search.objectives.dominance`.
+
     Attributes:
         points: The estimates.
         lower: The lower ends of the 95 % intervals, nowhere above ``points``. For quantities that are `TIMED` they lie
@@ -34,11 +36,31 @@ class LossTable:
             quantities is beyond that factor.
         upper: The upper ends, nowhere below ``points``. A quantity without an interval counts as known exactly, but
             for the resolution.
+        answers: What the rows answered.
+        answered: Which columns are the accuracy of those answers ``(n_objectives,)``.
     """
 
     points: Floats
     lower: Floats
     upper: Floats
+    answers: AnswerRows
+    answered: Mask
+
+    @classmethod
+    def of(cls, points: Floats, lower: Floats, upper: Floats) -> "LossTable":
+        """A table of which no answers are known."""
+        rows, columns = points.shape
+        return cls(points, lower, upper, AnswerRows.stack([None] * rows), np.zeros(columns, dtype=bool))
+
+    def with_row(self, row: "LossTable") -> "LossTable":
+        """This table and the one row of another one with the same columns."""
+        return replace(
+            self,
+            points=np.vstack([self.points, row.points]),
+            lower=np.vstack([self.lower, row.lower]),
+            upper=np.vstack([self.upper, row.upper]),
+            answers=self.answers.with_row(row.answers.first),
+        )
 
 
 def loss_table(
@@ -46,6 +68,7 @@ def loss_table(
     measurements: Sequence[Mapping[str, Any]],
     baseline: Mapping[str, Any],
     resolution: float = 0.0,
+    answers: Sequence[Answers | None] | None = None,
 ) -> LossTable:
     """The losses of ``measurements`` relative to the ``baseline``; the reference point is 1 in all.
 
@@ -58,13 +81,20 @@ def loss_table(
         measurements: The rows, as `Measurement.to_json` gives them.
         baseline: The measurement of the baseline.
         resolution: The smallest relative difference in speed that is significant.
+        answers: What was answered where each accuracy was measured, None where that is not known.
     """
     shape = (len(measurements), len(objectives))
     points, lower, upper = np.empty(shape), np.empty(shape), np.empty(shape)
     for column, objective in enumerate(objectives):
         points[:, column], lower[:, column], upper[:, column] = _column(objective, measurements, baseline, resolution)
     # An estimate may lie outside its bootstrap interval.
-    return LossTable(points, np.minimum(lower, points), np.maximum(upper, points))
+    return LossTable(
+        points,
+        np.minimum(lower, points),
+        np.maximum(upper, points),
+        AnswerRows.stack(answers or [None] * len(measurements)),
+        np.array([compared_quantity(objective.name) == "accuracy" for objective in objectives], dtype=bool),
+    )
 
 
 def losses(objectives: Sequence[Objective], measurement: Mapping[str, Any], baseline: Mapping[str, Any]) -> Floats:

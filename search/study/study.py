@@ -9,14 +9,18 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from runners.measuring.answers import Answers
 from runners.runner import WorkloadFacts
 from search.objectives.objective import Objective
 from search.study.attributes import (
+    ANSWERS,
     BUDGETS,
     CONFIGURATION,
     ENVIRONMENT,
     FACTS,
     FAILURE,
+    FINAL,
+    FINAL_ANSWERS,
     MEASUREMENT,
     PLACES,
     SETTINGS,
@@ -46,6 +50,7 @@ class TrialRecord:
         configuration: Its choices, or None where the driver died before they were recorded.
         measurement: The fields of its `runners.measuring.measurement.Measurement`, or None.
         failure: Why it failed or was stopped, or None.
+        answers: What it answered on the validation split, or None where that was not kept.
     """
 
     number: int
@@ -53,6 +58,7 @@ class TrialRecord:
     configuration: Configuration | None
     measurement: Mapping[str, Any] | None = None
     failure: str | None = None
+    answers: Answers | None = None
 
 
 @dataclass(frozen=True)
@@ -192,7 +198,27 @@ def record(trial: FrozenTrial) -> TrialRecord:
         configuration=Configuration.from_json(text) if text else None,
         measurement=trial.user_attrs.get(MEASUREMENT),
         failure=trial.user_attrs.get(FAILURE) or trial.user_attrs.get(STOPPED),
+        answers=answers_of(trial),
     )
+
+
+def answers_of(trial: FrozenTrial) -> Answers | None:
+    """What a trial answered on the validation split when it was measured; None where that was not kept."""
+    document = trial.user_attrs.get(ANSWERS)
+    return Answers.from_json(document) if document else None
+
+
+def final_answers_of(attributes: Mapping[str, Any], split: str = "validation") -> dict[int, Answers]:
+    """What trials answered on ``split`` in the final measurement, of those where it was kept, by number.
+
+    Args:
+        attributes: The user attributes of the study.
+        split: ``validation`` or ``test``.
+    """
+    documents = {
+        number: attributes.get(f"{FINAL_ANSWERS}:{number}", {}).get(split) for number in attributes.get(FINAL, {})
+    }
+    return {int(number): Answers.from_json(document) for number, document in documents.items() if document}
 
 
 def state_of(trial: FrozenTrial) -> str:

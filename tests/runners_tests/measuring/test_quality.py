@@ -18,7 +18,8 @@ Metric = Callable[[Any, Any], float]
 
 def judged(metric: Metric, outputs: Any, targets: Any) -> tuple[float, tuple[float, float]]:
     workload = Workload("own", lambda: None, lambda: {}, metric=metric)
-    return quality(workload, np.asarray(outputs, np.float32), np.asarray(targets))
+    found = quality(workload, np.asarray(outputs, np.float32), np.asarray(targets))
+    return found.value, found.ci95
 
 
 def share(outputs: Any, targets: Any) -> float:
@@ -57,7 +58,7 @@ def test_a_metric_that_few_samples_allow_is_refused_with_the_reason() -> None:
         return 0.5
 
     with pytest.raises(
-        StageFailed, match=r"the metric needs_all gave a number in \d+ of 200 samples of the 4 examples"
+        StageFailed, match=r"the metric needs_all gave a number in \d+ of 400 samples of the 4 examples"
     ):
         judged(needs_all, np.eye(4), [0, 1, 2, 3])
 
@@ -86,4 +87,4 @@ def test_a_slow_metric_is_told_to_get_on(monkeypatch: pytest.MonkeyPatch) -> Non
     signs: list[None] = []
     monkeypatch.setattr(quality_module, "report_progress", lambda: signs.append(None))
     judged(share, np.eye(3), [0, 1, 1])
-    assert len(signs) == 200
+    assert len(signs) == 400

@@ -10,9 +10,10 @@ from search_tests.simulation import OBJECTIVES, drive, make_chains, make_runner,
 from search.front.front import compute_front
 from search.front.front_document import front_document
 from search.objectives.constraint import Constraint
-from search.objectives.loss_table import loss_table, losses
+from search.objectives.dominance import tied, undominated
+from search.objectives.loss_table import LossTable, loss_table, losses
 from search.objectives.objective import find_objectives
-from search.objectives.pareto_front import nondominated, tied
+from search.objectives.pareto_front import nondominated
 from search.study.study import TrialRecord
 
 
@@ -35,7 +36,7 @@ def test_dominated_points_are_those_of_the_definition(seed: int) -> None:
     points, lower, upper = _cloud(seed, objectives=1 + seed % 3)
     rows = list(zip(points, lower, upper, strict=True))
     expected = [not any(_dominates(other, row, points.shape[1]) for other in rows) for row in rows]
-    assert nondominated(points, lower, upper).tolist() == expected
+    assert undominated(LossTable.of(points, lower, upper)).tolist() == expected
     assert 0 < sum(expected) < len(expected)
 
 
@@ -44,8 +45,8 @@ def test_intervals_only_add_to_the_front_of_the_estimates(seed: int) -> None:
     points, lower, upper = _cloud(seed)
     plain = nondominated(points)
     assert plain.any()
-    assert nondominated(points, lower, upper)[plain].all()
-    assert nondominated(points, points, points).tolist() == plain.tolist()
+    assert undominated(LossTable.of(points, lower, upper))[plain].all()
+    assert undominated(LossTable.of(points, points, points)).tolist() == plain.tolist()
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -59,8 +60,8 @@ def test_dominance_has_no_cycles(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_ties_are_mutual_and_as_the_definition_says(seed: int) -> None:
-    _, lower, upper = _cloud(seed, count=30)
-    found = tied(lower, upper)
+    points, lower, upper = _cloud(seed, count=30)
+    found = tied(LossTable.of(points, lower, upper))
     for i, j in ((i, j) for i in range(30) for j in range(30) if i != j):
         apart = (upper[i] < lower[j]).any() or (upper[j] < lower[i]).any()
         assert (j in found[i]) == (not apart)
@@ -72,19 +73,19 @@ def test_a_dominated_point_still_dominates_others() -> None:
     points = np.array([[0.10, 0.5], [0.20, 0.5], [0.25, 0.7]])
     lower = np.array([[0.10, 0.5], [0.20, 0.5], [0.05, 0.7]])
     upper = np.array([[0.15, 0.9], [0.20, 0.5], [0.25, 0.7]])
-    assert nondominated(points[[0, 2]], lower[[0, 2]], upper[[0, 2]]).tolist() == [True, True]
-    assert nondominated(points, lower, upper).tolist() == [True, False, False]
+    assert undominated(LossTable.of(points[[0, 2]], lower[[0, 2]], upper[[0, 2]])).tolist() == [True, True]
+    assert undominated(LossTable.of(points, lower, upper)).tolist() == [True, False, False]
 
 
 def test_a_cost_that_cannot_be_compared_is_no_obstacle() -> None:
     points = np.array([[0.1, np.inf], [0.2, np.inf], [0.3, 0.5]])
-    assert nondominated(points, points, points).tolist() == [True, False, True]
+    assert undominated(LossTable.of(points, points, points)).tolist() == [True, False, True]
 
 
 def test_no_points_have_no_front() -> None:
     none = np.zeros((0, 2))
-    assert nondominated(none, none, none).tolist() == []
-    assert tied(none, none) == []
+    assert undominated(LossTable.of(none, none, none)).tolist() == []
+    assert tied(LossTable.of(none, none, none)) == []
 
 
 def _trials(*figures):  # type: ignore[no-untyped-def]

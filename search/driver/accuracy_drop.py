@@ -1,0 +1,44 @@
+"""How much accuracy a candidate loses against the baseline, on each split that both were evaluated on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runners.measuring.answers import Answers
+from runners.measuring.paired_difference import difference_ci95
+
+_FIELDS = {"validation": ("accuracy", "accuracy_drop"), "test": ("accuracy_test", "accuracy_test_drop")}
+"""For each split the field of `Measurement` with the accuracy, and the one with the drop."""
+
+AnswersBySplit = Mapping[str, Answers]
+
+
+def drop_figures(
+    measurement: Mapping[str, Any],
+    baseline: Mapping[str, Any],
+    answers: AnswersBySplit,
+    baseline_answers: AnswersBySplit,
+) -> dict[str, Any]:
+    """The fields of a `Measurement` that hold the drops and their paired 95 % intervals.
+
+    A split on which one of the two has no accuracy is left out. An interval is None where the answers are not known, as
+    for the baseline itself: it loses nothing against itself, and nothing has to be estimated for that.
+
+    Args:
+        measurement: The accuracies of the candidate.
+        baseline: Those of the baseline.
+        answers: What the candidate answered on each split.
+        baseline_answers: What the baseline answered; empty where the candidate is the baseline.
+    """
+    found: dict[str, Any] = {}
+    for split, (accuracy, drop) in _FIELDS.items():
+        ours, reference = measurement.get(accuracy), baseline.get(accuracy)
+        if ours is not None and reference is not None:
+            found[drop] = reference - ours
+            found[f"{drop}_ci95"] = _interval(found[drop], answers.get(split), baseline_answers.get(split))
+    return found
+
+
+def _interval(drop: float, answers: Answers | None, baseline: Answers | None) -> tuple[float, float] | None:
+    """The interval of the baseline's accuracy less the candidate's, which holds their ``drop``; or None."""
+    ends = difference_ci95(baseline, answers) if answers and baseline else None
+    return (min(ends[0], drop), max(ends[1], drop)) if ends else None

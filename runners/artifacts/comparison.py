@@ -15,7 +15,7 @@ from runners.artifacts.model_file import open_model, require_readable
 from runners.backend import Predictor
 from runners.machine.lease import device_lease
 from runners.measuring.group import combine
-from runners.measuring.pair import SAME_ANSWER, pin
+from runners.measuring.pair import SAME_ANSWER, prepare_process
 from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.stopwatch import TimingSettings, time_pair
 from runners.processes.fresh_process import HANG_TIMEOUT_S, call_fresh
@@ -106,7 +106,7 @@ def compare_files(
 
 def _compare(request: ComparisonRequest, progress: Path) -> Comparison | RequestError | StageFailed:
     """What runs in the fresh process; it keeps the text in ``progress`` at what it is doing."""
-    pin(request.threads)
+    prepare_process(request.threads)
     try:
         rounds = [_one_round(request, order, progress) for order in ORDERS]
     except (RequestError, StageFailed) as error:

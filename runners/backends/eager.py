@@ -37,7 +37,9 @@ class Eager(Backend):
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
         from runners.lowering.torch_predictor import torch_predictor
         from runners.machine.accelerator import torch_device
+        from runners.machine.denormals import flush_denormals
 
+        flush_denormals()
         if (folder / PROGRAM).exists():
             return torch_predictor(_load_program(folder / PROGRAM, torch_device()), threads)
         assert build is not None, "weights alone need the workload's code"
@@ -63,6 +65,7 @@ import torch
 
 
 def load(folder, threads):
+    torch.set_flush_denormal(True)  # numbers below 1e-38 count as zero, as where this model was timed
     torch.set_num_threads(threads)
     module = torch.export.load(folder / "model.pt2").module(check_guards=False)
 

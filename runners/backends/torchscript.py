@@ -44,7 +44,9 @@ class TorchScript(Backend):
 
         from runners.lowering.torch_predictor import torch_predictor
         from runners.machine.accelerator import torch_device
+        from runners.machine.denormals import flush_denormals
 
+        flush_denormals()
         jit: Any = torch.jit  # its functions carry no types
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -61,6 +63,7 @@ import torch
 
 
 def load(folder, threads):
+    torch.set_flush_denormal(True)  # numbers below 1e-38 count as zero, as where this model was timed
     torch.set_num_threads(threads)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

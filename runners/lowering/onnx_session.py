@@ -14,4 +14,5 @@ def open_session(path: Path, threads: int) -> Any:
     options.log_severity_level = 4
     # Idle threads spin for a while after a call, and would take the cores from whatever is timed next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # see runners.machine.denormals
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

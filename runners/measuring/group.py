@@ -7,7 +7,7 @@ import numpy as np
 from runners.backend import Predictor
 from runners.measuring.calls import Call
 from runners.measuring.opening import TimingRequest
-from runners.measuring.pair import pin
+from runners.measuring.pair import prepare_process
 from runners.measuring.paired_timing import PairedTiming, joined, wide
 from runners.measuring.stopwatch import time_interleaved
 from runners.workload_loading.reference import resolve
@@ -15,7 +15,7 @@ from runners.workload_loading.reference import resolve
 
 def measure_together(request: TimingRequest) -> list[PairedTiming]:
     """Time every candidate against the baseline and beside the others, in this process; in their order."""
-    pin(request.cores)
+    prepare_process(request.cores)
     workload = resolve(request.workload)
     example = workload.example()
 

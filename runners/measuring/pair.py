@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor
+from runners.machine.denormals import flush_denormals
 from runners.measuring.opening import Artifact, Original, TimingRequest
 from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.quality import EVALUATION_BATCH, Accuracies, evaluate
@@ -49,7 +50,7 @@ def measure_pair(request: TimingRequest, splits: tuple[str, ...], original: Orig
     """
     (artifact,) = request.candidates
     assert isinstance(artifact, Artifact), "the baseline is not evaluated"
-    pin(request.cores)
+    prepare_process(request.cores)
     workload = resolve(request.workload)
     accuracies = evaluate_artifact(request.workload, artifact, splits, original) if splits or original else None
     candidate, baseline = artifact.open(workload.model), request.baseline.open(workload.model)
@@ -79,8 +80,12 @@ def evaluate_artifact(
     return evaluate(predictor, resolved, splits) if splits else None
 
 
-def pin(cores: int) -> None:
-    """Keep this process on its first ``cores`` cores, so that all that is timed runs on the same ones."""
+def prepare_process(cores: int) -> None:
+    """Let all that is timed in this process run on its first ``cores`` cores, and take denormal numbers for zero.
+
+    Called before anything else in the process, since threads that exist already are left as they are.
+    """
+    flush_denormals()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 

@@ -75,10 +75,10 @@ def search(
     tracking_uri: TrackingOption = None,
     stage_store: StoreOption = None,
     address: AddressOption = None,
+    dry_run: search_options.DryRun = False,
     json: JsonOption = False,
 ) -> None:
     """Search for fast models. The same command again continues the same study."""
-    from search.commands.search import run_search
     from search.request.locations import Locations
     from search.request.read_request import from_yaml, merge
 
@@ -96,7 +96,14 @@ def search(
         "seed": seed,
         **Locations(home, storage, tracking_uri, stage_store, address).given(),
     }
-    run_search(merge(from_yaml(study_file) if study_file else {}, options), as_json=json)
+    request = merge(from_yaml(study_file) if study_file else {}, options)
+    if dry_run:
+        from search.commands.dry_run import show_plan
+
+        return show_plan(request, as_json=json)
+    from search.commands.search import run_search
+
+    run_search(request, as_json=json)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import check_workload_reference
 from search.commands.hints import resume_command
+from search.commands.search_plan import settings_of
 from search.commands.search_result import print_result
 from search.commands.studies import open_study
 from search.commands.tracking import check_tracking, run_location, used_variables
@@ -44,7 +45,7 @@ from search.samplers.factory import make_sampler
 from search.stop_signals import stop_signals
 from search.study.attributes import BUDGETS, PLACES, SETTINGS, STATUS
 from search.study.storage import database_message, open_storage
-from search.study.study import StudySettings, make_study
+from search.study.study import make_study
 from search.study.study_lock import lock_study
 from search.study.waiting_connection import DatabaseLocked
 from spaces.search_space import SearchSpace
@@ -140,15 +141,7 @@ def _prepare(
         RequestError: The workload or the space does not suit this machine, or the study has other settings.
     """
     environment, facts = runner.inspect(request.workload, choices)
-    settings = StudySettings(
-        workload=request.workload,
-        space=choices,
-        objectives=request.objectives,
-        constraints=tuple(str(constraint) for constraint in request.constraints),
-        seed=request.seed,
-        device=environment.device,
-        fingerprint=facts.fingerprint,
-    )
+    settings = settings_of(request, choices, environment.device, facts.fingerprint)
     space = make_space(choices, environment)
     _earlier_study(request, storage, space, facts.fingerprint)  # refused before anything runs
     objectives = find_objectives(request.objectives)

@@ -42,3 +42,4 @@ Constraint = Annotated[
     Texts, Option(metavar="BOUND", help='Bound on a measured quantity, such as "latency_p90_ms<=5".')
 ]
 Seed = Annotated[Number, Option(metavar="N", help="Seed of all random numbers. [default: 0]")]
+DryRun = Annotated[bool, Option("--dry-run", help="Print what would be searched, and start nothing.")]

@@ -32,6 +32,11 @@ class StageCosts:
             self.add(trial.user_attrs.get(SECONDS, {}))
 
     @property
+    def training_s(self) -> float:
+        """What training a candidate takes."""
+        return self._training.median
+
+    @property
     def measuring_s(self) -> float:
         """What a measurement takes."""
         return self._measuring.median

@@ -2,10 +2,12 @@
 
 import logging
 import warnings
+from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, inspect, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from search.study.waiting_connection import ONE_WAIT_S, WaitingConnection
 from spaces.credentials import without_credentials
@@ -45,6 +47,30 @@ def open_storage(url: str) -> BaseStorage:
             f"--storage {without_credentials(url)}: cannot be opened ({database_message(error)}); give a database URL "
             "such as sqlite:///studies.db or postgresql+psycopg://user@host/name"
         ) from error
+
+
+def open_existing_storage(url: str) -> BaseStorage | None:
+    """The same where studies are kept there already, else None; nothing is created.
+
+    Raises:
+        RequestError: It cannot be reached or opened.
+    """
+    return open_storage(url) if _holds_studies(url) else None
+
+
+def _holds_studies(url: str) -> bool:
+    """Whether there are Optuna's tables; True also where that cannot be told, so that opening it says what is wrong."""
+    try:
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            return Path(address.database or "").is_file()
+        engine = create_engine(address)
+        try:
+            return inspect(engine).has_table("studies")
+        finally:
+            engine.dispose()
+    except (ImportError, SQLAlchemyError):
+        return True
 
 
 def _check_password(url: str) -> None:

@@ -64,7 +64,8 @@ def test_a_new_study_is_resolved_and_nothing_is_made(home: Path, capsys: pytest.
     assert (document["study"], document["exists"], document["finished_trials"]) == ("here", False, 0)
     assert document["workload"]["name"] == FACTS.name
     assert document["searched"]["student_width"] == CHOICES["student_width"]
-    assert document["fixed"]["threads"] == 1
+    assert (document["fixed"]["replicas"], document["baseline_threads"]) == (1, [1, 2])
+    assert "threads" not in document["fixed"]  # as many as the baseline will have
     assert document["configurations"] == len([*make_space(CHOICES, MACHINE).configurations()])
     assert {"choice": "runtime", "value": "eager", "reason": "eager does not support int8 here"} in document["off"]
     assert document["objectives"][1] == {"name": "speedup", "direction": "maximize", "unit": "x"}
@@ -85,6 +86,7 @@ def test_an_existing_study_gives_the_cost_of_a_trial(home: Path, capsys: pytest.
     search(home, capsys)
     document = plan(home, capsys, trials=14)
     trial = document["trial"]
+    assert document["baseline_threads"] == [document["fixed"]["threads"]]
     assert (document["exists"], document["status"], document["finished_trials"]) == (True, "finished", 10)
     assert (trial["studies"], trial["trials"], document["trials_left"]) == (["here"], 9, 4)
     assert trial["training_s"] >= 10

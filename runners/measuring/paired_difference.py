@@ -9,11 +9,12 @@ width; the exact interval of McNemar's test, which takes the number of discordan
 intervals always held it and were 2 to 20 times as wide.
 
 For another metric it is the mean of the metric's differences on shared resamples, and a quantile times their standard
-deviation, to whose square 2 / (examples + 2)^2 is added: what the added examples do to the variance of Bonett and Price.
-This takes it that a metric is a fraction, of which one example decides about 1 / examples. The quantile is Student's at
-30 degrees of freedom, since classes of few examples tell little of the standard deviation: with the normal one 94.4 %
-were held where classes have 40 examples. For F1 and balanced accuracy the percentile interval of the same resamples held
-the true difference in 7 to 95 %, and this one in at least 95 %, but for F1 with ten positive examples (91 %).
+deviation, to whose square 2 / (examples + 2)^2 is added: what the added examples do to the variance of Bonett and
+Price. This takes it that a metric is a fraction, of which one example decides about 1 / examples. The quantile is
+Student's at 30 degrees of freedom, since classes of few examples tell little of the standard deviation: with the normal
+one 94.4 % were held where classes have 40 examples. For F1 and balanced accuracy the percentile interval of the same
+resamples held the true difference in 7 to 95 %, and this one in at least 95 %, but for F1 with ten positive examples
+(91 %).
 
 `tests/benchmarks/paired_accuracy.py` measures all this.
 """

@@ -261,12 +261,21 @@ def schema() -> None:
 
 
 @app.command()
-def init(folder: Annotated[Path, Argument(metavar="DIR", help="Folder to write into.")] = Path(".")) -> None:
+def init(
+    folder: Annotated[Path, Argument(metavar="DIR", help="Folder to write into.")] = Path("."),
+    model: Annotated[
+        Text,
+        Option("--from", metavar="MODEL", help="A model of torchvision, such as torchvision:resnet18; needs --data."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        Option(metavar="DIR", help="Its images: train, val and test, each with a folder for every class."),
+    ] = None,
+) -> None:
     """Write a commented study file and workload file to start from."""
-    from search.commands.init import write_starter_files
+    from search.commands.init import write_first_study
 
-    for path in write_starter_files(folder):
-        typer.echo(f"wrote {path}", err=True)
+    write_first_study(folder, model, data)
 
 
 def main() -> None:

@@ -34,6 +34,7 @@ class ImageFolderSplit:
         std: Of each colour, divided by.
 
     Attributes:
+        classes: The names of the classes.
         notes: A sentence each on files that were passed over, and on classes without images.
 
     Raises:
@@ -42,6 +43,7 @@ class ImageFolderSplit:
 
     def __init__(self, folder: Path, classes: Sequence[str], size: int, mean: Triple, std: Triple) -> None:
         self.folder = folder
+        self.classes = tuple(classes)
         self.size = size
         self.files, self.targets, self.notes = _list_images(folder, classes)
         self._mean, self._std = np.array(mean, np.float32), np.array(std, np.float32)

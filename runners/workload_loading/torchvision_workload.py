@@ -35,7 +35,7 @@ def make_workload(settings: TorchvisionSettings) -> Workload:
         RequestError: The model or its weights are unknown, the weights do not fit, or the images are not as
             `open_image_folder` needs them.
     """
-    _check_model(settings.model)
+    check_model(settings.model)
     classes = class_names(Path(settings.images))
     size = settings.image_size or _suitable_size(settings)
     network = partial(make_network, settings, len(classes), size)
@@ -69,7 +69,8 @@ def make_network(settings: TorchvisionSettings, classes: int, size: int) -> nn.M
     return network
 
 
-def _check_model(name: str) -> None:
+def check_model(name: str) -> None:
+    """Raise `RequestError` where torchvision has no classification model of that name; it names the most similar."""
     known = models.list_models(module=models)
     if name not in known:
         near = did_you_mean(name, known)

@@ -1,18 +1,44 @@
-"""``frontrunner init``: a study file and a workload file to start from; they run together as they are."""
+"""``frontrunner init``: a study file to start from, and a workload file or what was found of a folder of images."""
 
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spaces.errors import RequestError
+from spaces.setting_error import SettingError
 
-STUDY_YAML = """\
+if TYPE_CHECKING:
+    from runners.workload_loading.torchvision_settings import TorchvisionSettings
+
+RUN = """\
 # Run with:  frontrunner search study.yaml        Paths are relative to this file; flags win over it.
+"""
+PARTS_YAML = """\
 study: parts                  # letters, digits, '.', '_' and '-'
 workload: workload.py         # or digits, FILE.py:NAME, package.module:NAME
 # workload:                   # a model of torchvision on a folder of images, without any Python:
 #   model: torchvision:resnet18
 #   data: {imagefolder: images}           # holds train, val and test, each with a folder for every class
 #   weights: DEFAULT                      # start from torchvision's weights (downloads), or FILE.safetensors
-
+"""
+IMAGES_YAML = """\
+study: {study}  # letters, digits, '.', '_' and '-'
+workload:                     # a model of torchvision on a folder of images
+  model: {model}
+  data:
+    # {found}
+    imagefolder: {images}
+  # weights: DEFAULT          # start from torchvision's weights (downloads), or FILE.safetensors with your own
+  # image_size: 64            # side of the images in pixels; others are scaled and cut to it
+  # learning_rate: 0.1        # peak of the one-cycle schedule
+  epochs: {epochs}                  # passes over the training images
+  batch_size: {batch_size}
+"""
+REST_YAML = """
 space: cpu                    # a preset, FILE.yaml, or the choices themselves:
 # space:
 #   student_width: [1.0, 0.5]
@@ -21,11 +47,12 @@ space: cpu                    # a preset, FILE.yaml, or the choices themselves:
 
 objectives: [accuracy, speedup]
 constraints:
-  - accuracy_drop<=0.05       # "accuracy" is the metric of the workload, here the balanced accuracy
+  - accuracy_drop<=0.05       # "accuracy" is the metric of the workload{metric}
 trials: 18
 timeout: 30m                  # no new candidate begins after this
 seed: 0
 """
+STUDY_YAML = RUN + PARTS_YAML + REST_YAML.format(metric=", here the balanced accuracy")
 
 WORKLOAD_PY = '''\
 """Photographs of parts, sorted into sound, scratched and pierced: replace model and data with your own."""
@@ -83,10 +110,99 @@ WORKLOAD = Workload(
 '''
 
 STARTER_FILES = {"study.yaml": STUDY_YAML, "workload.py": WORKLOAD_PY}
+SHOWN_CLASSES = 6
+"""Names of classes that the study file lists."""
 
 
-def write_starter_files(folder: Path) -> list[Path]:
-    """Write ``study.yaml`` and ``workload.py`` into ``folder``, which is created where it is missing.
+def write_first_study(folder: Path, model: str | None, images: Path | None) -> None:
+    """Write a study to start from into ``folder``, and say on stderr which files these are.
+
+    Args:
+        folder: Created where it is missing.
+        model: ``torchvision:`` and the name of a model, for a study without Python; None is the example in Python.
+        images: The folder of images that goes with ``model``; what is in it is said too.
+
+    Raises:
+        RequestError: One of the two is given alone, there is no such model, the folder of images is not as it has to
+            be, or the files cannot be written.
+    """
+    contents: Mapping[str, str] = STARTER_FILES
+    if model is not None and images is not None:
+        settings = _read(model, images)
+        found = _found(Path(settings.images), images)
+        contents = {"study.yaml": _study_of_images(settings, found, _shown(settings.images, images, folder))}
+        print(f"found {found}", file=sys.stderr)
+    elif model is not None:
+        raise RequestError(f"--from {model}: give --data DIR too, the folder that holds train, val and test")
+    elif images is not None:
+        raise RequestError(f"--data {images}: give --from too, such as --from torchvision:resnet18")
+    for path in write_starter_files(folder, contents):
+        print(f"wrote {path}", file=sys.stderr)
+
+
+def _read(model: str, images: Path) -> "TorchvisionSettings":
+    from runners.workload_loading.torchvision_settings import read_settings
+    from runners.workload_loading.torchvision_workload import check_model
+
+    try:
+        settings = read_settings({"model": model, "data": {"imagefolder": str(images)}}, Path.cwd())
+        check_model(settings.model)
+    except SettingError as error:
+        given = f"--from {model}" if error.at == ("model",) else f"--data {images}"
+        raise RequestError(f"{given}: {error}") from error
+    except RequestError as error:
+        raise RequestError(f"--from {model}: {error}") from error
+    return settings
+
+
+def _study_of_images(settings: "TorchvisionSettings", found: str, images: str) -> str:
+    filled = IMAGES_YAML.format(
+        study=f"{settings.name:<21}",
+        model=settings.to_mapping()["model"],
+        found=found,
+        images=images,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+    )
+    return RUN + filled + REST_YAML.format(metric=": the share of images that are classified right")
+
+
+def _shown(absolute: str, given: Path, folder: Path) -> str:
+    """The folder of images as a scalar of YAML, relative to the study file where it was given as a relative path."""
+    is_relative = not given.is_absolute() and not str(given).startswith("~")
+    text = os.path.relpath(absolute, folder.resolve()) if is_relative else absolute
+    return text if re.fullmatch(r"[A-Za-z_./][\w./-]*", text) else json.dumps(text, ensure_ascii=False)
+
+
+def _found(images: Path, given: Path) -> str:
+    """What is in the folder of images, in one line.
+
+    Raises:
+        RequestError: A split or a class is missing, or an image cannot be read; it names ``given``.
+    """
+    from runners.datasets.image_folder import native_side, open_image_folder
+    from runners.workload_loading.torchvision_workload import MEAN, STD, USUAL_SIDE
+
+    try:
+        splits = open_image_folder(images, USUAL_SIDE, MEAN, STD)
+        side = native_side(splits.values())
+    except RequestError as error:
+        raise RequestError(f"--data {given}: {error}") from error
+    classes = next(iter(splits.values())).classes
+    more = f" and {len(classes) - SHOWN_CLASSES} more" if len(classes) > SHOWN_CLASSES else ""
+    counts = ", ".join(f"{len(split)} {name}" for name, split in splits.items())
+    sizes = f"all {side}x{side} pixels" if side else "of several sizes or not square"
+    notes = "".join(f"; {note}" for split in splits.values() for note in split.notes)
+    found = f"{len(classes)} classes: {', '.join(classes[:SHOWN_CLASSES])}{more}; images: {counts}, {sizes}{notes}"
+    return "".join(c if c.isprintable() else "?" for c in found)
+
+
+def write_starter_files(folder: Path, contents: Mapping[str, str] = STARTER_FILES) -> list[Path]:
+    """Write files to start from into ``folder``, which is created where it is missing.
+
+    Args:
+        folder: Where they are written.
+        contents: The text of each file by its name.
 
     Returns:
         The files written.
@@ -94,7 +210,7 @@ def write_starter_files(folder: Path) -> list[Path]:
     Raises:
         RequestError: One of the files exists, and none was written; or the folder cannot be written.
     """
-    files = {folder / name: text for name, text in STARTER_FILES.items()}
+    files = {folder / name: text for name, text in contents.items()}
     for file in files:
         if file.exists():
             raise RequestError(f"{file} exists already and is left as it is; give another folder or move it away")
@@ -104,6 +220,7 @@ def write_starter_files(folder: Path) -> list[Path]:
             # Mode x: a file that was created in the meantime is not overwritten either.
             with file.open("x", encoding="utf-8") as opened:
                 opened.write(text)
-    except OSError as error:
-        raise RequestError(f"{folder} cannot be written ({error.strerror}); give another folder") from error
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a name is not UTF-8"
+        raise RequestError(f"{folder} cannot be written ({reason}); give another folder") from error
     return list(files)

@@ -1,19 +1,22 @@
 """The starter files run together as they are."""
 
 import ast
+import re
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from runners.training.loop import train
 from runners.training.settings import Level, TrainingSettings
 from runners.workload_loading.check import check_contract
 from runners.workload_loading.fingerprint import fingerprint
 from runners.workload_loading.reference import resolve
-from search.commands.init import STUDY_YAML, WORKLOAD_PY, write_starter_files
+from search.commands.init import STUDY_YAML, WORKLOAD_PY, write_first_study, write_starter_files
 from search.request.read_request import from_yaml, merge
 from spaces.errors import RequestError
 
@@ -78,3 +81,80 @@ def test_the_starter_workload_is_short() -> None:
     }
     code = {node.lineno for node in ast.walk(tree) if hasattr(node, "lineno")} - docstrings
     assert len(code) < 40
+
+
+def image_folder(folder: Path, sides: tuple[int, ...] = (12, 12)) -> Path:
+    """A folder with two classes in three splits, each class with an image of each side."""
+    for shade, (split, name) in enumerate(product(("train", "val", "test"), ("cracked", 'it\'s: "whole"'))):
+        (folder / split / name).mkdir(parents=True)
+        for index, side in enumerate(sides):
+            Image.new("RGB", (side, side), (40 * shade, 100 * index, 0)).save(folder / split / name / f"{index}.png")
+    return folder
+
+
+def test_a_study_of_a_folder_of_images_is_filled_in(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = folder.parent
+    here.mkdir()
+    monkeypatch.chdir(here)
+    image_folder(here / "my parts")
+    write_first_study(Path("project"), "torchvision:resnet18", Path("my parts"))
+    said = capsys.readouterr().err.splitlines()
+    found = '2 classes: cracked, it\'s: "whole"; images: 4 train, 4 validation, 4 test, all 12x12 pixels'
+    assert said == [f"found {found}", "wrote project/study.yaml"]
+    assert [path.name for path in folder.iterdir()] == ["study.yaml"]
+    text = (folder / "study.yaml").read_text()
+    assert found in text
+    assert 'imagefolder: "../my parts"' in text
+    request = merge(from_yaml(folder / "study.yaml"), {})
+    assert request.study == "resnet18-my-parts"
+    assert request.workload == {
+        "model": "torchvision:resnet18",
+        "data": {"imagefolder": str(here / "my parts")},
+        "epochs": 20,
+        "batch_size": 128,
+    }
+    check_contract(resolve(request.workload))
+
+
+def test_what_it_offers_in_comments_is_allowed_too(folder: Path) -> None:
+    images = image_folder(folder / "images", sides=(12, 16))
+    write_first_study(folder, "torchvision:vgg11", images)
+    text = (folder / "study.yaml").read_text()
+    assert f"imagefolder: {images}\n" in text
+    assert "of several sizes or not square" in text
+    lines = [line for line in text.splitlines() if not line.startswith(("space:", "# Run"))]
+    opened = [re.sub(r"^( *)# (?!\d)", r"\1", line) for line in lines]
+    (folder / "study.yaml").write_text("\n".join(opened))
+    given = from_yaml(folder / "study.yaml")
+    assert {"weights", "image_size", "learning_rate"} <= given["workload"].keys()
+    assert given["space"]["runtime"] == "all"
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "sentence"),
+    [
+        ("torchvision:resnet18", None, r"^--from torchvision:resnet18: give --data DIR too"),
+        (None, "images", r"^--data images: give --from too"),
+        ("resnet18", "images", r"^--from resnet18: give torchvision: and a model's name"),
+        ("torchvision:resnet81", "images", r"^--from torchvision:resnet81: .* \(did you mean 'resnet18'\?\)"),
+        ("torchvision:resnet18", "gone", r"^--data gone: there is no folder .*gone; give the one that holds train"),
+        ("torchvision:resnet18", ".", r"^--data \.: .* has no folder train; give train, val and test"),
+        ("torchvision:resnet18", "one", r"^--data one: .*one/train holds 1 folders; give one for each class"),
+        ("torchvision:resnet18", "odd", r"^--data odd: .*the class more is in train and not in validation"),
+        ("torchvision:resnet18", "bad", r"^--data bad: .*0\.png cannot be read as an image"),
+    ],
+)
+def test_what_is_no_model_or_no_folder_of_images_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str | None, data: str | None, sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    image_folder(tmp_path / "images")
+    (tmp_path / "one" / "train" / "alone").mkdir(parents=True)
+    (image_folder(tmp_path / "odd") / "train" / "more").mkdir()
+    (image_folder(tmp_path / "bad") / "test" / "cracked" / "0.png").write_bytes(b"no image")
+    with pytest.raises(RequestError, match=sentence) as refusal:
+        write_first_study(Path("new"), model, None if data is None else Path(data))
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "new").exists()

@@ -1,4 +1,4 @@
-"""The baseline in words: how it is called, how long a call takes, and what else was measured of it."""
+"""The baseline in words: how it is called and how long a call takes; and what costs nothing beside it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +11,31 @@ def baseline_text(baseline: Mapping[str, Any]) -> str:
     measurement = baseline["measurement"]
     call = f"PyTorch eager, fp32, {threads_text(baseline['configuration'].get('threads', 1))}"
     return f"{call}, {measurement['latency_p50_ms']:.3g} ms" if "latency_p50_ms" in measurement else call
+
+
+def runtime_alone_text(document: Mapping[str, Any]) -> str:
+    """``runtime alone: 3.10x (95 % 3.05-3.16), onnxruntime, 2 threads (trial 4)``; empty where nothing was measured.
+
+    It is the fastest trial with nothing trained, fp32 and the given weights. One that was not timed again at the end
+    of a finished search says so.
+
+    Args:
+        document: The front document.
+    """
+    alone = document.get("runtime_alone")
+    if not alone:
+        return ""
+    measurement, configuration = alone["measurement"], alone["configuration"]
+    low, high = measurement.get("speedup_ci95") or (None, None)
+    interval = f" (95 % {interval_text(low, high)})" if low is not None else ""
+    call = f"{configuration.get('runtime', 'eager')}, {threads_text(configuration.get('threads', 1))}"
+    searched_only = document.get("status") == "finished" and not alone.get("searched")
+    doubts = [
+        *(["measured during the search only"] if searched_only else []),
+        *([f"unstable: {measurement['unstable']}"] if measurement.get("unstable") else []),
+    ]
+    text = f"runtime alone: {times(measurement['speedup'])}x{interval}, {call} (trial {alone['trial']})"
+    return "; ".join([text, *doubts])
 
 
 def threads_text(threads: Any) -> str:

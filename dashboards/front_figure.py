@@ -11,7 +11,7 @@ from dashboards.front_points import Axis, FrontPoints, Point
 if TYPE_CHECKING:  # plotly takes a moment to import, and only `draw` needs it
     from plotly.graph_objects import Figure, Scatter
 
-_GREY, _BLUE, _RED, _INK = "#9aa1ab", "#1f5fbf", "#c8452f", "#23272e"
+_GREY, _BLUE, _RED, _ORANGE, _INK = "#9aa1ab", "#1f5fbf", "#c8452f", "#d98200", "#23272e"
 _HALO = ", ".join(f"{x}px {y}px 1px white" for x in (-2, 0, 2) for y in (-2, 0, 2))
 """Keeps a number readable on a bar or a line."""
 _TITLE_LINE_PX = 27
@@ -21,6 +21,8 @@ _NEAR = 0.06
 
 def draw(points: FrontPoints) -> "Figure":
     """The figure: trials as open circles, the front as numbered dots on a line in steps, the baseline as a diamond.
+
+    A star surrounds what the runtime alone gives, where that was measured.
 
     Everything on the worse side of the line is dominated. An axis with a unit other than a fraction is logarithmic.
     """
@@ -40,6 +42,8 @@ def draw(points: FrontPoints) -> "Figure":
     figure.add_trace(_line(line, points.x))
     figure.add_trace(_dots(points, "front", {"color": _BLUE, "size": 11}, bars=True))
     figure.add_trace(_dots(points, "baseline", {"color": _RED, "size": 14, "symbol": "diamond"}, bars=True))
+    for alone in (point for point in points.points if point.trial == points.runtime_alone):
+        figure.add_trace(_runtime_alone(alone))
     figure.update_layout(
         title={"text": heading, "x": 0.04, "y": 1, "yanchor": "top", "pad": {"t": 24}},
         template="plotly_white",
@@ -61,8 +65,9 @@ def figure_html(points: FrontPoints) -> str:
 
 
 def _heading(points: FrontPoints) -> str:
-    """The title and the headline below it, in lines that fit into a narrow frame."""
-    sentences = points.subtitle.replace(": ", ":\n", 1).split("\n")
+    """The title, and below it the headline and what the runtime alone gives, in lines that fit into a narrow frame."""
+    headline = points.subtitle.replace(": ", ":\n", 1).replace("; the baseline is ", "\nThe baseline is ", 1)
+    sentences = [*headline.split("\n"), *filter(None, [points.runtime_alone_text])]
     lines = [line for sentence in sentences for line in textwrap.wrap(sentence, 80)]
     small = (f'<br><span style="font-size:13px">{safe(line)}</span>' for line in lines)
     return f"<b>{safe(points.title)}</b>" + "".join(small)
@@ -85,6 +90,20 @@ def _dots(points: FrontPoints, kind: str, marker: Mapping[str, Any], *, bars: bo
         marker={"line": {"color": "white", "width": 1}, **marker},
         hovertext=[_hover(point, points) for point in shown],
         hoverinfo="text",
+    )
+
+
+def _runtime_alone(point: Point) -> "Scatter":
+    """A mark around the dot of a trial, which keeps its own mark and its text."""
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=[point.x],
+        y=[point.y],
+        mode="markers",
+        name="runtime alone",
+        marker={"symbol": "star-open", "size": 24, "color": _ORANGE, "line": {"width": 2}},
+        hoverinfo="skip",
     )
 
 

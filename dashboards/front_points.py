@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from dashboards.baseline_text import runtime_alone_text
 from dashboards.formatting import configuration_text
 from dashboards.front_rows import Document, Member, instability, interval_of
 from dashboards.headline import headline
@@ -69,13 +70,25 @@ class Point:
 
 @dataclass(frozen=True)
 class FrontPoints:
-    """Everything that the figure shows."""
+    """Everything that the figure shows.
+
+    Attributes:
+        title: What was searched.
+        subtitle: The front in a sentence.
+        x: The horizontal axis.
+        y: The vertical axis.
+        points: A point for each trial.
+        runtime_alone: The number of the fastest trial that changes the runtime and the threads alone, or None.
+        runtime_alone_text: That trial in words, or empty.
+    """
 
     title: str
     subtitle: str
     x: Axis
     y: Axis
     points: tuple[Point, ...]
+    runtime_alone: int | None = None
+    runtime_alone_text: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The table as plain JSON types."""
@@ -85,7 +98,9 @@ class FrontPoints:
     def from_json(cls, document: Mapping[str, Any]) -> "FrontPoints":
         """The table that `to_json` wrote."""
         points = tuple(Point(**point) for point in document["points"])
-        return cls(document["title"], document["subtitle"], Axis(**document["x"]), Axis(**document["y"]), points)
+        axes = Axis(**document["x"]), Axis(**document["y"])
+        alone = document.get("runtime_alone"), document.get("runtime_alone_text", "")
+        return cls(document["title"], document["subtitle"], *axes, points, *alone)
 
 
 def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> FrontPoints:
@@ -99,7 +114,8 @@ def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> Fro
     baseline = document.get("baseline")
     kinds: dict[int, Kind] = {member["trial"]: "front" for member in document["front"]}
     shown = {trial["trial"]: trial for trial in trials if trial.get("measurement")}
-    shown |= {member["trial"]: member for member in document["front"]}
+    alone = document.get("runtime_alone")
+    shown |= {member["trial"]: member for member in [*([alone] if alone else []), *document["front"]]}
     if baseline:
         kinds[baseline["trial"]] = "baseline"
         shown[baseline["trial"]] = baseline
@@ -121,7 +137,8 @@ def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> Fro
         for number in sorted(shown)
     )
     title = f"{document['study']}: {document.get('workload', '')}, {document['trials']} trials"
-    return FrontPoints(title, headline(document), x, y, points)
+    marked = alone["trial"] if alone and alone["trial"] in shown else None
+    return FrontPoints(title, headline(document), x, y, points, marked, runtime_alone_text(document))
 
 
 def _axes(objectives: Sequence[Mapping[str, Any]]) -> tuple[Axis, Axis]:

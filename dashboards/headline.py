@@ -1,17 +1,20 @@
 """The front of a study in one sentence."""
 
+from dashboards.baseline_text import baseline_text
 from dashboards.formatting import interval_text, percent, times
 from dashboards.front_rows import Document, Member, instability, interval_of, members, resolution
 
+NOTHING_BEATS_IT = "nothing beats your model as it is"
 _ROUNDING = 1e-9  # 0.52 - 0.05 is a little more than 0.47 in binary
 
 
 def headline(document: Document, within: float = 0.01) -> str:
     """One sentence that names the fastest member of the front that is nearly as accurate as the baseline.
 
-    A member that is not significantly faster than the baseline is not called fast. A member whose timing is unstable
-    is named only where there is no other, and the sentence says that it is unstable. Members that tie with the
-    fastest are named too.
+    It says how the baseline is called. A member that is not significantly faster than the baseline is not called fast,
+    and where no member is better than the baseline in anything, the sentence says that nothing beats the model. A
+    member whose timing is unstable is named only where there is no other, and the sentence says that it is unstable.
+    Members that tie with the fastest are named too.
 
     Args:
         document: The front document.
@@ -24,16 +27,26 @@ def headline(document: Document, within: float = 0.01) -> str:
     others = members(document)
     if not document["front"] and document.get("constraints"):
         return f"no trial satisfies every constraint ({', '.join(document['constraints'])})"
-    if not others:
-        return f"only the baseline is on the front so far, at {percent(baseline['measurement']['accuracy'])}"
+    plain = f"; the baseline is {baseline_text(baseline)}"
+    if not others and document.get("status") != "finished":
+        accuracy = percent(baseline["measurement"]["accuracy"])
+        return f"only the baseline is on the front so far, at {accuracy}{plain}"
+    if nothing_beats_baseline(document):
+        return f"{NOTHING_BEATS_IT}{plain}"
     best = fastest_within(document, within)
     if best is None:
         closest = max(others, key=lambda member: member["measurement"]["accuracy"])
-        return f"no faster trial is {margin}; the closest is {_summary(closest, baseline)}"
+        return f"no faster trial is {margin}; the closest is {_summary(closest, baseline)}{plain}"
     if not is_faster(best, document):
-        return f"no trial {margin} is significantly faster; the fastest is {_summary(best, baseline)}"
+        return f"no trial {margin} is significantly faster; the fastest is {_summary(best, baseline)}{plain}"
     unstable = f"; unstable: {instability(best)}" if instability(best) else ""
-    return f"fastest {margin}: {_summary(best, baseline)}{_ties(best, baseline)}{unstable}"
+    return f"fastest {margin}: {_summary(best, baseline)}{_ties(best, baseline)}{plain}{unstable}"
+
+
+def nothing_beats_baseline(document: Document) -> bool:
+    """Whether every member of the front is the baseline, or cannot be told apart from it in anything."""
+    baseline = document["baseline"]["trial"]
+    return all(baseline in member.get("ties", ()) and not is_faster(member, document) for member in members(document))
 
 
 def fastest_within(document: Document, within: float = 0.01) -> Member | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from dashboards.baseline_text import baseline_text, runtime_alone_text
 from dashboards.front_figure import figure_html
 from dashboards.front_points import FrontPoints
 from dashboards.front_rows import front_csv, front_rows
@@ -106,8 +107,7 @@ class StudyRuns:
     def _started(self, record: Record) -> None:
         run_id = self._study_run(record)
         self._client.update_run(run_id, status="RUNNING")
-        known = self._client.get_run(run_id).data.params  # no parameter can change; settings.json has the latest
-        new = {name: value for name, value in record["settings"].items() if name not in known}
+        new = self._unknown(run_id, record["settings"])  # settings.json has the latest
         self._log(run_id, record, params=new, tags={"frontrunner.status": "running"})
         self._client.log_dict(run_id, record["settings"], "settings.json")
 
@@ -118,10 +118,23 @@ class StudyRuns:
         tags = {"failure": failure, "stopped": record.get("stopped"), "unstable": measurement.get("unstable")}
         tags["machine"] = json.dumps(measurement["machine"]) if measurement.get("machine") else None
         self._log(run_id, record, metrics, record["configuration"], {name: text for name, text in tags.items() if text})
+        if number == 0 and measurement:
+            self._baseline(record, record)
         status = "FAILED" if failure else "FINISHED" if measurement else "KILLED"
         self._client.set_terminated(run_id, status, record["at_ms"])
         if record["hypervolume"] is not None:
             self._log(self._study_run(record), record, {"hypervolume": record["hypervolume"]}, step=number)
+
+    def _baseline(self, record: Record, baseline: Mapping[str, Any]) -> None:
+        """Say in the study's run what all is compared with."""
+        run_id = self._study_run(record)
+        threads = self._unknown(run_id, {"baseline_threads": baseline["configuration"].get("threads", 1)})
+        self._log(run_id, record, params=threads, tags={"baseline": baseline_text(baseline)})
+
+    def _unknown(self, run_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of ``params`` that the run does not have yet: MLflow refuses a parameter that changes."""
+        known = self._client.get_run(run_id).data.params
+        return {name: value for name, value in params.items() if name not in known}
 
     def _front(self, record: Record, superseded: bool) -> None:
         document = record["document"]
@@ -135,6 +148,11 @@ class StudyRuns:
             if trial in self.runs:
                 self._client.set_tag(self.runs[trial], "pareto", "true" if trial in members else "false")
         self._on_front = set(members)
+        if document["baseline"]:
+            self._baseline(record, document["baseline"])
+        if alone := document.get("runtime_alone"):
+            speedup, text = {"runtime_alone_speedup": alone["measurement"]["speedup"]}, runtime_alone_text(document)
+            self._log(self._study_run(record), record, speedup, tags={"runtime_alone": text})
         self._log_front(self._study_run(record), document, FrontPoints.from_json(record["points"]))
 
     def _final(self, record: Record, trial: int, measurement: Mapping[str, Any]) -> None:

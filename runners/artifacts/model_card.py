@@ -12,7 +12,7 @@ A network that Frontrunner made faster, exported from {origin}.
 
 ## Against the baseline
 
-The baseline is the network as it was given, in fp32, called by PyTorch on {baseline_threads} thread(s).
+The baseline is the network as it was given, in fp32, called by PyTorch in eager mode on {baseline}.
 Both were measured in pairs on {device}. The numbers hold for that machine. Latency is that of one call with one
 input; throughput is that of {replicas} process(es) with {threads} thread(s) each, all busy at once.
 
@@ -102,7 +102,7 @@ def model_card(document: Mapping[str, Any]) -> str:
         needs=_needs(document),
         origin=", ".join(f"{name} {value}" for name, value in document["origin"].items()) or "a search",
         device=document["measured"].get("device", "the machine named in `frontrunner.json`"),
-        baseline_threads=document["measured"].get("baseline_threads", 1),
+        baseline=_baseline_call(document["measured"].get("baseline_threads", 1), document["baseline"]),
         replicas=document["configuration"].get("replicas", 1),
         doubts="".join(f"\n**{doubt}**\n" for doubt in document["measured"].get("doubts", ())),
         rows="\n".join(figure_rows(document["claims"], document["baseline"])),
@@ -111,6 +111,12 @@ def model_card(document: Mapping[str, Any]) -> str:
         output_shape=_shape(document["output"]),
         preprocessing=document["preprocessing"],
     )
+
+
+def _baseline_call(threads: int, baseline: Mapping[str, Any]) -> str:
+    """``2 threads, 1.41 ms a call``; without the time where that is not known."""
+    counted = f"{threads} thread" if threads == 1 else f"{threads} threads"
+    return f"{counted}, {baseline['latency_p50_ms']:.3g} ms a call" if baseline.get("latency_p50_ms") else counted
 
 
 def figure_rows(claims: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[str]:

@@ -11,8 +11,9 @@ import numpy as np
 import optuna
 from rich.console import Console
 
+from dashboards.baseline_text import baseline_text
 from dashboards.formatting import percent, times
-from dashboards.front_rows import instability
+from dashboards.front_rows import fastest_first, instability
 from dashboards.headline import headline
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.verification import require_claims
@@ -117,7 +118,8 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
 def pick_trial(document: Mapping[str, Any], trials: Sequence[Trial], pick: str, bounds: Sequence[Constraint]) -> Trial:
     """The trial that ``pick`` names: ``knee``, ``fastest`` or ``most-accurate`` on the front, or a number.
 
-    A trial whose timing is unstable is picked only by its number, or where all others are unstable too.
+    A trial whose timing is unstable is picked only by its number, or where all others are unstable too. Of trials that
+    are tied in everything with the fastest, the one with the fewest threads is picked.
 
     Raises:
         RequestError: There is no such trial, or no trial of the front satisfies the bounds.
@@ -135,7 +137,7 @@ def pick_trial(document: Mapping[str, Any], trials: Sequence[Trial], pick: str, 
         )
     members = [member for member in members if not member["unstable"]] or members
     if pick == "fastest":
-        return max(members, key=lambda member: member["measurement"]["speedup"])
+        return fastest_first(members)[0]
     if pick == "most-accurate":
         return max(members, key=lambda member: (member["measurement"]["accuracy"], member["measurement"]["speedup"]))
     return _knee(document, members)
@@ -203,7 +205,7 @@ def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Tri
         baseline=baseline["measurement"],
         measured={
             "device": document["device"],
-            "against": "the teacher in eager fp32, in pairs in one process",
+            "against": f"{baseline_text(baseline)}, in pairs in one process",
             "baseline_threads": baseline["configuration"]["threads"],
             "seed": settings["seed"],
             "metric": document["metric"],

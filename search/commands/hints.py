@@ -12,7 +12,7 @@ from spaces.credentials import without_credentials
 
 SPEEDS = ("speedup", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "throughput_per_s")
 """Objectives that a trial is better in where it is faster."""
-NOTHING_FASTER = "nothing to export: no trial of the front is significantly faster than the model as it is"
+BASELINE_TRIAL = "0"
 
 
 def resume_command(study: str, locations: Locations) -> str:
@@ -34,8 +34,7 @@ def export_command(study: str, locations: Locations, *picked: str) -> str:
 def after_search(document: Mapping[str, Any], locations: Locations) -> list[str]:
     """What could come after a search whose front document is ``document``, a line each."""
     study = document["study"]
-    picked = _worth_exporting(document)
-    export = export_command(study, locations, *picked) if picked else NOTHING_FASTER
+    export = export_command(study, locations, *_worth_exporting(document))
     return [_see_runs(locations), export, front_command(study, locations)]
 
 
@@ -65,9 +64,10 @@ def _see_runs(locations: Locations) -> str:
 
 
 def _worth_exporting(document: Mapping[str, Any]) -> list[str]:
-    """Options that pick the fastest trial within one accuracy point, else the most accurate that is faster, or none.
+    """Options that pick the fastest trial within one accuracy point, else the most accurate that is faster.
 
-    Where speed was no objective and no trial is faster, they pick the knee of the front.
+    Where no trial is faster they pick the baseline, which is then the best there is, or the knee of the front where
+    speed was no objective.
     """
     best = fastest_within(document)
     if best is not None and is_faster(best, document):
@@ -77,5 +77,5 @@ def _worth_exporting(document: Mapping[str, Any]) -> list[str]:
     faster = [member for member in members(document) if is_faster(member, document)]
     if not faster:
         about_speed = any(objective["name"] in SPEEDS for objective in document["objectives"])
-        return ["--pick", "knee"] if members(document) and not about_speed else []
+        return ["--pick", "knee" if members(document) and not about_speed else BASELINE_TRIAL]
     return ["--pick", str(max(faster, key=lambda member: member["measurement"]["accuracy"])["trial"])]

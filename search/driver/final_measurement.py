@@ -14,8 +14,10 @@ from search.driver.accuracy_drop import AnswersBySplit, drop_figures
 from search.driver.search_context import SearchContext
 from search.driver.trial_recorder import why_unknown
 from search.front.front import compute_front
-from search.study.attributes import FINAL, FINAL_ANSWERS, FINAL_OCCASION, FINAL_TRIALS
+from search.front.runtime_alone import runtime_alone
+from search.study.attributes import FINAL, FINAL_ANSWERS, FINAL_OCCASION, FINAL_TRIALS, RUNTIME_ALONE
 from search.study.study import TrialRecord, final_answers_of, records, timing_resolution
+from spaces.configuration import Configuration
 
 
 def measure_front(search: SearchContext) -> None:
@@ -33,9 +35,12 @@ def measure_front(search: SearchContext) -> None:
     occasion = study.user_attrs.get(FINAL_OCCASION, 0)
     study.set_user_attr(FINAL, {})
     finals, answers = _final_figures(search, members, occasion)
+    alone = runtime_alone(complete, complete[0].configuration or {})
+    timed_only = _time_together(search, finals, alone, occasion) if finals else {}
     for number in finals:
         study.set_user_attr(f"{FINAL_ANSWERS}:{number}", {n: one.to_json() for n, one in answers[number].items()})
     study.set_user_attr(FINAL_OCCASION, occasion + 1)
+    study.set_user_attr(RUNTIME_ALONE, timed_only)
     study.set_user_attr(FINAL_TRIALS, len(records(study)))
     study.set_user_attr(FINAL, {str(number): figures for number, figures in finals.items()})
     validation = final_answers_of(study.user_attrs)
@@ -50,7 +55,7 @@ def _final_figures(
 ) -> tuple[dict[int, dict[str, Any]], dict[int, AnswersBySplit]]:
     """Final figures and answers of the baseline and ``members`` of the front; the test split is used here alone.
 
-    Each is evaluated in a fresh process; then all of them are timed in turn with each other and the baseline.
+    Each is evaluated and timed alone in a fresh process.
 
     Args:
         search: The study and what it needs; the runner carries out the measurements one after the other.
@@ -79,14 +84,38 @@ def _final_figures(
             observer.note(f"trial {number} leaves the front: its final measurement failed ({outcome.failure})")
     for number, figures in finals.items():
         figures.update(drop_figures(figures, finals[0], answers[number], answers[0] if number else {}))
-    judged = {number: everyone[number] for number in finals}
-    compared = _run_stage(search, search.chains.comparing(judged, len(trials), occasion), 0)
-    if compared.failure:
-        observer.note(f"the front was timed one by one, not side by side: {compared.failure}")
-        _mark_unstable(finals.values(), f"timed alone, not beside the rest of the front: {compared.failure}")
-    for number, timing in compared.result.get("timings", {}).items():
-        finals[int(number)].update(figures_of(timing))
     return finals, answers
+
+
+def _time_together(
+    search: SearchContext, finals: dict[int, dict[str, Any]], alone: TrialRecord | None, occasion: int
+) -> dict[str, Any]:
+    """Time the baseline and the front in turn with each other, and put the figures into ``finals``.
+
+    Args:
+        search: As in `_final_figures`.
+        finals: The figures of each, by trial number; they are changed.
+        alone: The fastest trial that changes the runtime alone: timed with the others, and no more than that.
+        occasion: As in `_final_figures`.
+
+    Returns:
+        The ``trial`` and the ``figures`` of ``alone``; empty where it is on the front, or could not be timed.
+    """
+    trials = {trial.number: trial for trial in records(search.study)}
+    judged = {n: trials[n].configuration or Configuration({}) for n in finals}
+    more = {} if alone is None or alone.number in finals else {alone.number: alone.configuration or Configuration({})}
+    compared = _run_stage(search, search.chains.comparing({**judged, **more}, len(trials), occasion), 0)
+    if compared.failure and more:  # its artifact may be gone from the stage store
+        compared = _run_stage(search, search.chains.comparing(judged, len(trials), occasion), 0)
+    if compared.failure:
+        search.observer.note(f"the front was timed one by one, not side by side: {compared.failure}")
+        _mark_unstable(finals.values(), f"timed alone, not beside the rest of the front: {compared.failure}")
+    timings = {int(n): figures_of(timing) for n, timing in compared.result.get("timings", {}).items()}
+    for number in finals.keys() & timings.keys():
+        finals[number].update(timings[number])
+    for number in more.keys() & timings.keys():
+        return {"trial": number, "figures": timings[number]}
+    return {}
 
 
 def _is_up_to_date(study: optuna.Study, members: Sequence[TrialRecord]) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from dashboards.baseline_text import baseline_text
 from dashboards.formatting import configuration_text, percent, times
 from dashboards.progress import Progress
 from dashboards.tracking import Tracker, TrialResult
@@ -70,6 +71,9 @@ class Observers:
 
     def _line(self, trial: TrialRecord) -> str:
         text = configuration_text(trial.configuration or {}, self._baseline)
+        if trial.number == 0 and trial.measurement:
+            shown = {"configuration": trial.configuration or {}, "measurement": trial.measurement}
+            text = f"baseline: {baseline_text(shown)}"
         if not trial.measurement:
             return f"{trial.state}: {trial.failure} ({text})"
         figures = trial.measurement

@@ -7,9 +7,20 @@ import optuna
 from optuna.trial import TrialState
 
 from search.front.front import MeasurementsByTrial, find_ties, front_numbers
+from search.front.runtime_alone import runtime_alone
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.objective import find_objectives
-from search.study.attributes import ENVIRONMENT, FACTS, FINAL, MEASUREMENT, SETTINGS, STATUS, TIMING_RESOLUTION
+from search.study.attributes import (
+    BASELINE,
+    ENVIRONMENT,
+    FACTS,
+    FINAL,
+    MEASUREMENT,
+    RUNTIME_ALONE,
+    SETTINGS,
+    STATUS,
+    TIMING_RESOLUTION,
+)
 from search.study.study import (
     TrialRecord,
     answers_of,
@@ -31,7 +42,10 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     `search.objectives.dominance`); ``ties_test`` are the same by the accuracies on the test split, None without them.
     ``resolution`` is the smallest relative difference in speed that is significant; None where the study has no
     calibration, and ``resolution_doubt`` says why not, or why it is not to be trusted. ``stopped`` counts the trials
-    that were stopped early, and ``infeasible`` the complete ones that violate a constraint.
+    that were stopped early, and ``infeasible`` the complete ones that violate a constraint. ``baseline_by_threads`` has
+    the speed of the baseline with each number of threads that was tried, over that with the fewest; empty where there
+    was nothing to choose. ``runtime_alone`` is the fastest trial that changes the runtime and the threads alone (see
+    `search.front.runtime_alone`), or None.
 
     Args:
         study: A study that `search.study.study.make_study` made.
@@ -78,8 +92,26 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
         "resolution_doubt": timing.get("unstable", ""),
         "hypervolume": volume,
         "baseline": member(0) if 0 in complete else None,
+        "baseline_by_threads": attributes.get(BASELINE, {}).get("by_threads", {}),
+        "runtime_alone": _runtime_alone(study, finals, run_ids),
         "front": [member(number) for number in numbers],
     }
+
+
+def _runtime_alone(
+    study: optuna.Study, finals: MeasurementsByTrial, run_ids: Mapping[int, str] | None
+) -> Document | None:
+    """`trial_document` of the trial that `search.front.runtime_alone` names, timed with the front where it was."""
+    complete = [trial for trial in records(study) if trial.state == "complete"]
+    if not complete or complete[0].number:
+        return None
+    alone = runtime_alone(complete, complete[0].configuration or {})
+    if alone is None:
+        return None
+    timed = study.user_attrs.get(RUNTIME_ALONE, {})
+    if alone.number == timed.get("trial") and alone.number not in finals:
+        finals = {**finals, alone.number: {**(alone.measurement or {}), **timed["figures"]}}
+    return trial_document(alone, finals, run_ids)
 
 
 def trial_document(

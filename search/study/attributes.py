@@ -33,6 +33,9 @@ FINAL = "final"
 FINAL_ANSWERS = "final_answers"
 """``final_answers:0``, ``final_answers:7`` and so on, by trial number: the answers of the final measurement, as
 `runners.measuring.answers.Answers` as JSON by split; one attribute each, since MySQL's hold 64 KiB."""
+RUNTIME_ALONE = "runtime_alone"
+"""The fastest trial that changes the runtime and the threads alone, where it was timed beside the front and is not on
+it: its number ``trial``, and the ``figures`` of that timing."""
 FINAL_TRIALS = "final_trials"
 """The number of trials when the final measurement was made."""
 FINAL_OCCASION = "final_occasion"

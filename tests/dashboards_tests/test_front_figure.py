@@ -101,3 +101,27 @@ def test_the_page_needs_no_network(document, trials):
 
 def test_a_study_without_trials_can_be_drawn(document):
     assert len(draw(front_points({**document, "front": [], "baseline": None}, [])).data) == 4
+
+
+def test_what_the_runtime_alone_gives_has_a_mark_of_its_own_and_a_line(document, trials, member):
+    assert front_points(document, trials).runtime_alone is None
+    document["runtime_alone"] = {**document["front"][0], "searched": {}}
+    shown = front_points(document, trials)
+    assert FrontPoints.from_json(json.loads(json.dumps(shown.to_json()))) == shown
+    figure = draw(shown)
+    assert [trace.name for trace in figure.data][-1] == "runtime alone"
+    assert (list(figure.data[-1].x), list(figure.data[-1].y)) == ([4.0], [0.986])
+    assert "runtime alone: 4.00x" in figure.layout.title.text
+    assert ">The baseline is PyTorch eager, fp32, 1 thread, 8 ms<" in figure.layout.title.text, "a line of its own"
+
+
+def test_a_trial_off_the_front_is_marked_where_it_was_timed_with_the_front(document, trials, member):
+    document["runtime_alone"] = {**member(2, 0.986, 2.5, runtime="onnxruntime"), "searched": {}}
+    shown = front_points(document, trials)
+    assert [(point.kind, point.x) for point in shown.points if point.trial == shown.runtime_alone] == [("trial", 2.5)]
+
+
+def test_a_table_that_an_older_version_wrote_can_be_drawn(document, trials):
+    old = front_points(document, trials).to_json()
+    del old["runtime_alone"], old["runtime_alone_text"]
+    assert FrontPoints.from_json(old) == front_points(document, trials)

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from dashboards.front_rows import front_csv, front_rows
+from dashboards.front_rows import fastest_first, front_csv, front_rows
 
 
 def test_the_table_has_the_baseline_first_and_then_the_fastest_first(document):
@@ -55,3 +55,11 @@ def test_the_csv_has_ties_the_speedup_in_the_search_and_the_accuracy_on_training
     shown = ("ties", "speedup_searched", "accuracy_train")
     assert [rows["17"][name] for name in shown] == ["4 12", "15.5", "0.999"]
     assert [rows["4"][name] for name in shown] == ["", "", ""]
+
+
+def test_of_members_that_are_tied_the_one_with_fewer_threads_comes_first(member):
+    fast, alike, slow = member(1, 0.98, 9.0, threads=4), member(2, 0.98, 8.8, threads=1), member(3, 0.98, 5.0)
+    fast["ties"], alike["ties"], slow["ties"] = [2], [1], []
+    assert [m["trial"] for m in fastest_first([slow, fast, alike])] == [2, 1, 3]
+    fast["ties"] = alike["ties"] = []
+    assert [m["trial"] for m in fastest_first([slow, fast, alike])] == [1, 2, 3]

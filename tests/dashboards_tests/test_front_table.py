@@ -136,3 +136,22 @@ def test_markup_in_names_is_printed_as_text(document):
 
 def test_a_study_without_a_baseline_has_an_empty_table(document):
     assert "configuration" in _shown({**document, "front": [], "baseline": None}, 100)
+
+
+def test_the_head_of_the_table_says_what_all_is_compared_with(document):
+    document["baseline"]["configuration"]["threads"] = 2
+    lines = _shown(document, 100).splitlines()
+    assert lines[0].strip() == "digits-1: digits, 6 trials"
+    assert lines[1].strip() == "baseline: PyTorch eager, fp32, 2 threads, 8 ms"
+
+
+def test_what_the_runtime_alone_gives_stands_below_the_table(document, member):
+    assert "runtime alone" not in _told(document, 150)
+    alone = {**member(4, 0.986, 4.0, runtime="openvino", threads=2), "searched": {}}
+    line = "runtime alone: 4.00x (95 % 3.60-4.50), openvino, 2 threads (trial 4)"
+    assert f"{line}; measured during the search only" in _told({**document, "runtime_alone": alone}, 150)
+    alone["searched"] = alone["measurement"]
+    assert line in _told({**document, "runtime_alone": alone}, 150)
+    assert "search only" not in _told({**document, "runtime_alone": alone, "status": "running"}, 150).partition(line)[2]
+    alone["measurement"]["unstable"] = "busy"
+    assert f"{line}; unstable: busy" in _told({**document, "runtime_alone": alone}, 150)

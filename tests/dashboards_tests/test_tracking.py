@@ -61,7 +61,9 @@ def test_a_study_is_a_run_with_a_run_below_it_for_each_trial(home, document, tri
     assert set(found) == {"digits-1", *(f"trial {number}" for number in (0, 2, 4, 9, 17, 20, 21))}
     study = found.pop("digits-1")
     assert study.info.status == "FINISHED"
-    assert study.data.params == {"trials": "6", "seed": "0", "constraints": '["latency_p90_ms<=5"]'}
+    settings = {"trials": "6", "seed": "0", "constraints": '["latency_p90_ms<=5"]'}
+    assert study.data.params == {**settings, "baseline_threads": "1"}
+    assert study.data.tags["baseline"] == "PyTorch eager, fp32, 1 thread, 8 ms"
     assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {study.info.run_id}
     history = client.get_metric_history(study.info.run_id, "hypervolume")
     grown = {point.step: round(point.value, 6) for point in history}
@@ -73,6 +75,22 @@ def test_a_study_is_a_run_with_a_run_below_it_for_each_trial(home, document, tri
     assert found["trial 21"].info.status == "KILLED"
     ids = {int(name.split()[1]): run.info.run_id for name, run in found.items()}
     assert tracker.run_ids() == read_run_ids(home / "spool" / "digits-1") == ids
+
+
+def test_a_baseline_that_changed_and_what_the_runtime_alone_gives_are_tags_of_the_study(
+    home, document, trials, runs, member
+):
+    tracker = _tracker(home)
+    _tell_all(tracker, document, trials)
+    document["baseline"]["configuration"]["threads"] = 2
+    document["runtime_alone"] = {**member(4, 0.986, 4.0, runtime="openvino"), "searched": {"speedup": 4.1}}
+    tracker.front_changed(document, trials)
+    assert tracker.close(60)
+    study = runs()["digits-1"]
+    assert study.data.tags["baseline"] == "PyTorch eager, fp32, 2 threads, 8 ms"
+    assert study.data.params["baseline_threads"] == "1", "MLflow keeps the first value of a parameter"
+    assert study.data.tags["runtime_alone"] == "runtime alone: 4.00x (95 % 3.60-4.50), openvino, 1 thread (trial 4)"
+    assert study.data.metrics["runtime_alone_speedup"] == 4.0
 
 
 def _check_a_trial(run):

@@ -189,6 +189,7 @@ class SideBySide(SimulatedRunner):
     """Says of each member of a front that it has a speed of its own, or fails."""
 
     failure: str | None = None
+    lost: int | None = None
 
     def _simulate(self, task: StageTask) -> tuple[StageOutcome, float]:
         if task.stage != "comparing":
@@ -197,4 +198,34 @@ class SideBySide(SimulatedRunner):
             n: {"speedup": 2.0 + int(n), "speedup_ci95": [1.9 + int(n), 2.1 + int(n)], "blocks": 9}
             for n in task.settings["members"]
         }
-        return StageOutcome({} if self.failure else {"timings": timings}, 1.0, failure=self.failure), 1.0
+        failure = "it was lost" if str(self.lost) in timings else self.failure
+        return StageOutcome({} if failure else {"timings": timings}, 1.0, failure=failure), 1.0
+
+
+def test_what_the_runtime_alone_gives_is_timed_with_the_front_though_it_is_not_on_it() -> None:
+    search = _side_by_side(Machine())
+    searched = front_document(search.study)["runtime_alone"]
+    assert searched["configuration"]["runtime"] == "openvino"
+    assert searched["searched"] is None
+    others = {member["trial"] for member in front_document(search.study)["front"]}
+    assert searched["trial"] not in others, "int8 in the same runtime is as accurate within the intervals"
+    measure_front(search)
+    document = front_document(search.study)
+    alone = document["runtime_alone"]
+    assert alone["trial"] == searched["trial"]
+    assert alone["measurement"]["speedup"] == 2.0 + alone["trial"], "that of the last timing"
+    assert alone["searched"]["speedup"] == searched["measurement"]["speedup"]
+    assert alone["measurement"]["accuracy"] == searched["measurement"]["accuracy"]
+    assert alone["trial"] not in {member["trial"] for member in document["front"]}
+
+
+def test_a_front_is_timed_without_what_the_runtime_alone_gives_where_its_artifact_is_gone() -> None:
+    search = _side_by_side(Machine())
+    number = front_document(search.study)["runtime_alone"]["trial"]
+    runner = search.runner
+    assert isinstance(runner, SideBySide)
+    runner.lost = number
+    measure_front(search)
+    assert not any("one by one" in note for note in _notes(search))
+    assert all(figures["speedup"] == 2.0 + int(n) for n, figures in search.study.user_attrs["final"].items())
+    assert front_document(search.study)["runtime_alone"]["searched"] is None

@@ -43,3 +43,8 @@ def test_a_complete_trial_shows_its_figures_and_whether_they_are_unstable() -> N
         "3.00x, 97.0 % (unstable: the machine was busy): width=0.5",
         "2.00x, 97.0 %: width=0.5",
     )
+
+
+def test_the_line_on_the_baseline_says_how_it_is_called() -> None:
+    baseline = TrialRecord(0, "complete", Configuration({**BASELINE, "threads": 2}), measurement(0.97, 1.0))
+    assert told(baseline, [])[1] == "1.00x, 97.0 %: baseline: PyTorch eager, fp32, 2 threads, 2 ms"

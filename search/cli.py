@@ -32,9 +32,9 @@ from spaces.errors import RequestError, WorkFailed
 app = typer.Typer(
     name="frontrunner",
     help="Make a PyTorch model fast: search for fast variants, train and measure them, and export the best.",
-    epilog="FRONTRUNNER_HOME names the home folder of every command that is given no --home. "
-    "Exit codes: 0 done; 1 the work failed; 2 the request was wrong; 130, 143 or 129 stopped by Ctrl-C, SIGTERM "
-    "or SIGHUP.",
+    epilog="Example: frontrunner search --workload digits. FRONTRUNNER_HOME names the home folder of every command "
+    "that is given no --home. Exit codes: 0 done; 1 the work failed; 2 the request was wrong; 130, 143 or 129 stopped by "
+    "Ctrl-C, SIGTERM or SIGHUP.",
     context_settings={"max_content_width": 120},  # where the terminal is that wide
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -54,7 +54,7 @@ Number = int | None
 StudyArgument = Annotated[str, Argument(metavar="NAME", help="Name of the study.")]
 
 
-@app.command()
+@app.command(epilog='Example: frontrunner search study.yaml --constraint "latency_p90_ms<=5"')
 def search(
     study_file: Annotated[
         Path | None, Argument(metavar="STUDY.yaml", help="A study file. Options override it.")
@@ -106,7 +106,7 @@ def search(
     run_search(request, as_json=json)
 
 
-@app.command()
+@app.command(epilog="Example: frontrunner resume digits --trials 40")
 def resume(
     name: StudyArgument,
     trials: search_options.NewTrials = None,
@@ -126,7 +126,7 @@ def resume(
     resume_search(name, locations, trials=trials, timeout=timeout, as_json=json)
 
 
-@app.command()
+@app.command(epilog="Example: frontrunner studies --home shared/frontrunner-home")
 def studies(home: HomeOption = None, storage: StorageOption = None, json: JsonOption = False) -> None:
     """List the studies."""
     from search.commands.studies import list_studies
@@ -135,7 +135,7 @@ def studies(home: HomeOption = None, storage: StorageOption = None, json: JsonOp
     list_studies(Locations(home, storage), as_json=json)
 
 
-@app.command()
+@app.command(epilog="Example: frontrunner front digits --all")
 def front(
     name: StudyArgument,
     everything: Annotated[bool, Option("--all", help="Show all trials, and why the failed ones failed.")] = False,
@@ -151,7 +151,7 @@ def front(
     show_front(name, Locations(home, storage), everything=everything, as_csv=csv, as_json=json)
 
 
-@app.command()
+@app.command(epilog='Example: frontrunner export digits --to fast --within "accuracy_drop<=0.01"')
 def export(
     name: StudyArgument,
     to: Annotated[Path, Option(metavar="DIR", help="Folder to create.")],
@@ -176,7 +176,7 @@ def export(
     export_trial(options, Locations(home, storage, tracking_uri, stage_store), as_json=json)
 
 
-@app.command()
+@app.command(epilog="Example: frontrunner verify fast")
 def verify(
     folder: Annotated[Path, Argument(metavar="DIR", help="An exported folder.")],
     trust: TrustOption = False,
@@ -194,7 +194,7 @@ def verify(
     verify_folder(folder, Home.find(home), trust=trust, as_json=json)
 
 
-@app.command("time")
+@app.command("time", epilog="Example: frontrunner time fast model.onnx --threads 2")
 def time_models(
     model_a: Annotated[Path, Argument(metavar="MODEL_A", help="Exported folder or model file.")],
     model_b: Annotated[Path, Argument(metavar="MODEL_B", help="The model that is compared with MODEL_A.")],
@@ -224,7 +224,7 @@ def time_models(
     time_files(model_a, model_b, options, None if trust else Home.find(home), as_json=json)
 
 
-@app.command()
+@app.command(epilog="Example: frontrunner ui --port 8080")
 def ui(
     home: HomeOption = None,
     port: Annotated[int, Option(metavar="N", min=1, max=65535, help="Port on 127.0.0.1, or the next free one.")] = 5000,
@@ -237,7 +237,7 @@ def ui(
         serve(Home.find(home).path, port)
 
 
-@app.command()
+@app.command(epilog="Example: frontrunner doctor --workload workload.py")
 def doctor(
     workload: Annotated[
         Text, Option(metavar="WORKLOAD", help="Also try each technique on the network of this workload.")
@@ -250,7 +250,7 @@ def doctor(
     examine(workload, as_json=json)
 
 
-@app.command()
+@app.command(epilog="Example: frontrunner schema > study.schema.json")
 def schema() -> None:
     """Print a JSON schema of the study file, for editors."""
     import json
@@ -260,7 +260,7 @@ def schema() -> None:
     typer.echo(json.dumps(study_schema(), indent=2))
 
 
-@app.command()
+@app.command(epilog="Example: frontrunner init project --from torchvision:resnet18 --data images")
 def init(
     folder: Annotated[Path, Argument(metavar="DIR", help="Folder to write into.")] = Path("."),
     model: Annotated[

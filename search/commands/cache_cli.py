@@ -10,6 +10,7 @@ from spaces.errors import RequestError
 
 cache = typer.Typer(
     help="Show how much the stage store holds; list, prune or limit it.",
+    epilog="Example: frontrunner cache --home shared/frontrunner-home",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -30,7 +31,7 @@ def size(
         )
 
 
-@cache.command("list")
+@cache.command("list", epilog="Example: frontrunner cache list --json")
 def list_entries(home: HomeOption = None, stage_store: StoreOption = None, json: JsonOption = False) -> None:
     """List the stored results, the most recently used first."""
     from search.commands.cache import find_store, show_entries
@@ -38,7 +39,7 @@ def list_entries(home: HomeOption = None, stage_store: StoreOption = None, json:
     show_entries(find_store(home, stage_store), as_json=json)
 
 
-@cache.command()
+@cache.command(epilog="Example: frontrunner cache prune --to 5GiB --dry-run")
 def prune(
     to: Annotated[
         str | None, Option(metavar="SIZE", help="Remove results until the store has at most this size, such as 5GiB.")
@@ -63,7 +64,7 @@ def prune(
     prune_store(find_store(home, stage_store), options, as_json=json)
 
 
-@cache.command()
+@cache.command(epilog="Example: frontrunner cache limit 20GiB")
 def limit(
     size: Annotated[str, Argument(metavar="SIZE", help="Largest size, such as 20GiB, or none.")],
     home: HomeOption = None,

@@ -1,10 +1,13 @@
 """The help texts are true and complete."""
 
+import re
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import typer
+from command_line import COMMAND, subcommands
 from search_tests.command import frontrunner
 from typer.testing import CliRunner
 
@@ -53,6 +56,15 @@ def test_a_help_text_is_cut_nowhere_and_uses_the_width_and_names_no_type_of_pyth
     assert [word for word in ("<str>", "<int", "<path>", "<list", "<float") if word in options] == []
     assert max(map(len, shown.splitlines())) <= width
     assert len(shown.splitlines()) <= 50
+
+
+@pytest.mark.parametrize("path", subcommands(COMMAND))
+def test_a_help_text_has_an_example_that_can_be_typed(path: str) -> None:
+    shown = CliRunner().invoke(app, [*path.split()[1:], "--help"]).output
+    (typed,) = re.findall(r"^ *Example: (.*)$", shown, re.MULTILINE)
+    assert typed.startswith(path)
+    arguments = shlex.split(typed.partition(" > ")[0].removeprefix(path))
+    subcommands(COMMAND)[path].make_context(path, arguments)
 
 
 def test_the_help_names_the_home_folder_version_and_completion(monkeypatch: pytest.MonkeyPatch) -> None:

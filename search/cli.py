@@ -1,6 +1,5 @@
 """The command line: the options of every command. Each command imports what it needs only when it runs."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,15 +25,15 @@ from search.commands.options import (
     TrustOption,
     VersionOption,
 )
+from search.exit_codes import explain, require_current_folder
 from search.stop_signals import stop_signals
-from spaces.errors import RequestError, WorkFailed
 
 app = typer.Typer(
     name="frontrunner",
     help="Make a PyTorch model fast: search for fast variants, train and measure them, and export the best.",
     epilog="Example: frontrunner search --workload digits. FRONTRUNNER_HOME names the home folder of every command "
-    "that is given no --home. Exit codes: 0 done; 1 the work failed; 2 the request was wrong; 130, 143 or 129 stopped by "
-    "Ctrl-C, SIGTERM or SIGHUP.",
+    "that is given no --home. Exit codes: 0 done; 1 the work failed; 2 the request was wrong; 130, 143 or 129 stopped "
+    "by Ctrl-C, SIGTERM or SIGHUP.",
     context_settings={"max_content_width": 120},  # where the terminal is that wide
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -285,44 +284,14 @@ def main() -> None:
     for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP.
     """
     stop_signals.install()
-    _require_current_folder()
+    require_current_folder()
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="frontrunner", standalone_mode=False)
     except BaseException as error:
         if stop_signals.arrived:  # whatever it became in the code that was interrupted
             stop_signals.end()
-        code, sentence = _explained(error)
-        print(f"frontrunner: {_in_one_line(sentence)}", file=sys.stderr)
+        code, sentence = explain(error)
+        print(f"frontrunner: {sentence}", file=sys.stderr)
     if code and stop_signals.arrived:  # typer turns a KeyboardInterrupt into an exit code
         stop_signals.end()
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _require_current_folder() -> None:
-    """Exit with 2 where the current folder was removed: paths cannot be found then, and some libraries crash."""
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        print("frontrunner: the current folder was removed; change into one that exists", file=sys.stderr)
-        sys.exit(2)
-
-
-def _in_one_line(sentence: str) -> str:
-    """The sentence with what breaks a line or moves a cursor written out, as it may come from a name in a request."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
-
-
-def _explained(error: BaseException) -> tuple[int, str]:
-    """Exit code and sentence for an error that is no fault of this program; any other is raised."""
-    match error:
-        case RequestError():
-            return 2, str(error)
-        case WorkFailed():
-            return 1, str(error)
-        case typer.TyperException():  # wrong usage, found by typer itself
-            context = getattr(error, "ctx", None)
-            command = context.command_path if context else "frontrunner"
-            return 2, f"{error.format_message().rstrip('.')}; `{command} --help` lists what is allowed"
-        case typer.Abort():
-            return 130, "interrupted"
-    raise error

@@ -20,7 +20,7 @@ GROUPS = {
         ("samplers", "front", "request"),
         ("study",),
         ("objectives",),
-        ("package_guard", "stop_signals"),
+        ("exit_codes", "package_guard", "stop_signals"),
     ),
     "runners": (
         ("executors",),

@@ -1,0 +1,39 @@
+"""The exit code of a command that ends with an error, and the sentence that it prints."""
+
+import os
+import sys
+
+import typer
+
+from spaces.errors import RequestError, WorkFailed
+
+
+def require_current_folder() -> None:
+    """Exit with 2 where the current folder was removed: paths cannot be found then, and some libraries crash."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        print("frontrunner: the current folder was removed; change into one that exists", file=sys.stderr)
+        sys.exit(2)
+
+
+def printable(sentence: str) -> str:
+    """The sentence with what breaks a line or moves a cursor written out, as it may come from a name in a request."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """Exit code, and sentence in one line, for an error that is no fault of this program; any other is raised."""
+    match error:
+        case RequestError():
+            return 2, printable(str(error))
+        case WorkFailed():
+            return 1, printable(str(error))
+        case typer.TyperException():  # wrong usage, found by typer itself
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "frontrunner"
+            problem = printable(error.format_message()).rstrip(".")
+            return 2, f"{problem}; `{command} --help` lists what is allowed"
+        case typer.Abort():
+            return 130, "interrupted"
+    raise error

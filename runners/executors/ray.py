@@ -243,9 +243,11 @@ def _carry_out(
     from runners.processes.fresh_process import start_server
     from runners.stages.run import run_stage
     from runners.store.location import open_store
+    from runners.workload_loading.imported_libraries import slow_libraries
 
-    start_server()  # the first measurement in this worker does not wait for its imports
-    yield run_stage(replace(task, workload=unpack(task.workload, folder)), open_store(store))
+    workload = unpack(task.workload, folder)
+    start_server(slow_libraries(workload))  # the first measurement in this worker does not wait for its imports
+    yield run_stage(replace(task, workload=workload), open_store(store))
 
 
 def _get(reference: Any) -> Any:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
@@ -22,8 +22,17 @@ from runners.processes.parent_death import die_with_parent_process
 from runners.processes.temporary_folder import folder_for_sockets
 from runners.runner import FailureKind, StageFailed
 
-PRELOAD = ["numpy", "torch", "runners.training.loop", "runners.lowering.weights", "runners.measuring.pair"]
-"""What the server imports: a process that is forked from it then starts in tens of milliseconds."""
+PRELOAD = (
+    "numpy",
+    "torch",
+    "scipy.special",
+    "onnxruntime",
+    "runners.training.loop",
+    "runners.lowering.weights",
+    "runners.measuring.pair",
+)
+"""What the server imports: a process that is forked from it then starts in tens of milliseconds. What is not installed
+is passed over."""
 
 VISIBLE_DEVICES = (
     "CUDA_VISIBLE_DEVICES",
@@ -52,13 +61,16 @@ SOCKET = "pymp-12345678/listener-12345678"
 """What `multiprocessing` calls the socket of the server, relative to the folder of temporary files."""
 
 
-def start_server() -> None:
+def start_server(libraries: Sequence[str] = ()) -> None:
     """Start the server and let it import while this process does something else; nothing to do where it runs.
+
+    Args:
+        libraries: What it imports beside `PRELOAD`: libraries that every process would import by itself otherwise.
 
     Raises:
         RequestError: There is no folder for its socket.
     """
-    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
+    multiprocessing.get_context("forkserver").set_forkserver_preload([*PRELOAD, *libraries])
     with _main_module_hidden(), _interrupts_blocked(), _temporary_files_in(folder_for_sockets(SOCKET)):
         forkserver.ensure_running()
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from runners.stages.teacher import run as run_teacher
 from runners.training.level import train_level
 from runners.training.settings import Level, LevelFolders, TrainingSettings
 from runners.workload import Workload
+from runners.workload_loading.imported_libraries import SLOW
 from runners.workload_loading.reference import resolve
 
 CPU = torch.device("cpu")
@@ -214,7 +216,7 @@ def test_the_server_of_fresh_processes_asks_for_no_device_while_it_imports() -> 
     refuse = "def refuse(*_, **__): raise AssertionError('asked for a device')\n"
     asked = [f"torch.accelerator.{name}" for name in ("current_accelerator", "is_available", "device_count")]
     asked += [f"torch.cuda.{name}" for name in ("is_available", "device_count", "_lazy_init")]
-    imports = "\n".join(f"import {name}" for name in PRELOAD)
+    imports = "\n".join(f"import {name}" for name in (*PRELOAD, *SLOW) if find_spec(name))
     program = f"import torch\n{refuse}" + "\n".join(f"{name} = refuse" for name in asked) + f"\n{imports}\n"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -148,3 +148,13 @@ def test_a_process_ends_with_a_caller_that_was_killed_and_so_does_all_that_it_st
             time.sleep(0.05)
         caller.kill()
     assert ends_within(5, int(path.read_text()))
+
+
+def test_what_the_server_was_asked_to_import_is_imported_in_every_process() -> None:
+    program = """
+from runners.processes.fresh_process import call_fresh, start_server
+start_server(("wave", "no_such_library"))
+print(call_fresh(eval, "[name in __import__('sys').modules for name in ('wave', 'scipy.special')]", what="looking"))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "[True, True]", done.stderr

@@ -6,19 +6,26 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from scipy.stats import spearmanr
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from runners.measuring import quality as quality_module
-from runners.measuring.quality import quality, wilson
+from runners.measuring.answers import RESAMPLES
+from runners.measuring.paired_difference import difference_ci95
+from runners.measuring.quality import LEAST_RESAMPLES, Quality, evaluate, quality, wilson
 from runners.runner import StageFailed
-from runners.workload import Workload
+from runners.workload import Workload, accuracy
 
 Metric = Callable[[Any, Any], float]
 
 
-def judged(metric: Metric, outputs: Any, targets: Any) -> tuple[float, tuple[float, float]]:
+def of(metric: Metric, outputs: Any, targets: Any) -> Quality:
     workload = Workload("own", lambda: None, lambda: {}, metric=metric)
-    found = quality(workload, np.asarray(outputs, np.float32), np.asarray(targets))
+    return quality(workload, np.asarray(outputs, np.float32), np.asarray(targets))
+
+
+def judged(metric: Metric, outputs: Any, targets: Any) -> tuple[float, tuple[float, float]]:
+    found = of(metric, outputs, targets)
     return found.value, found.ci95
 
 
@@ -88,3 +95,102 @@ def test_a_slow_metric_is_told_to_get_on(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(quality_module, "report_progress", lambda: signs.append(None))
     judged(share, np.eye(3), [0, 1, 1])
     assert len(signs) == 400
+
+
+def random_outputs(seed: int, targets: Any, right: float = 0.9) -> Any:
+    random = np.random.default_rng(seed)
+    found = np.where(random.random(len(targets)) < right, targets, random.integers(0, 3, len(targets)))
+    return np.eye(3)[found] + random.normal(0, 0.01, (len(targets), 3))
+
+
+TARGETS = np.random.default_rng(9).integers(0, 3, 120)
+
+
+def balanced(outputs: Any, targets: Any) -> float:
+    return float(balanced_accuracy_score(targets, outputs.argmax(axis=1)))
+
+
+def macro_f1(outputs: Any, targets: Any) -> float:
+    return float(f1_score(targets, outputs.argmax(axis=1), average="macro"))
+
+
+def one_against_rest(outputs: Any, targets: Any) -> float:
+    return float(roc_auc_score(targets == 1, outputs[:, 1]))
+
+
+def rank_correlation(outputs: Any, targets: Any) -> float:
+    return float(spearmanr(outputs.argmax(axis=1), targets).statistic)
+
+
+def test_accuracy_keeps_one_bit_an_example_and_resamples_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality_module, "_resampled", None)
+    outputs = random_outputs(0, TARGETS)
+    found = of(accuracy, outputs, TARGETS)
+    assert found.answers is not None
+    bits = np.unpackbits(found.answers.array, count=found.answers.examples)
+    assert bits.tolist() == (outputs.argmax(axis=1) == TARGETS).tolist()
+    assert found.value == bits.mean()
+
+
+@pytest.mark.parametrize("metric", [balanced, macro_f1, one_against_rest, rank_correlation])
+def test_a_metric_that_is_no_mean_over_examples_is_compared_in_pairs(metric: Metric) -> None:
+    ours, theirs = (of(metric, random_outputs(seed, TARGETS), TARGETS) for seed in (1, 2))
+    assert ours.answers is not None
+    assert theirs.answers is not None
+    low, high = difference_ci95(ours.answers, theirs.answers) or (1, -1)
+    assert low <= ours.value - theirs.value <= high
+    same = difference_ci95(ours.answers, ours.answers) or (1, -1)
+    assert same[0] == -same[1] < 0, "the same answers are equal as far as so many examples tell"
+
+
+def test_every_artifact_is_judged_on_the_same_resamples() -> None:
+    outputs = random_outputs(0, TARGETS)
+    found = of(share, outputs, TARGETS)
+    assert found.answers is not None
+    first = np.random.RandomState(0).randint(0, 120, 120, dtype=np.int64)
+    assert found.answers.array[0] == np.float32(share(outputs[first], TARGETS[first]))
+    assert found.answers.array.tolist() == of(share, outputs, TARGETS).answers.array.tolist()  # type: ignore[union-attr]
+
+
+def test_a_resample_without_a_number_is_kept_as_such() -> None:
+    targets = [1, 1] + [0] * 28
+    found = of(raising_auc, scores(targets, 0.6), targets)
+    assert found.answers is not None
+    assert 0 < np.isnan(found.answers.array).sum() < RESAMPLES / 2
+
+
+def test_a_slow_metric_is_computed_on_fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality_module, "RESAMPLING_S", 0.0)
+    found = of(share, random_outputs(0, TARGETS), TARGETS)
+    assert found.answers is not None
+    assert np.isfinite(found.answers.array).sum() == LEAST_RESAMPLES
+    assert np.isfinite(found.answers.array[:LEAST_RESAMPLES]).all(), "the first ones, which all artifacts share"
+
+
+def test_the_answers_to_more_examples_than_a_database_holds_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality_module, "MOST_ANSWERS", 119)
+    found = of(accuracy, random_outputs(0, TARGETS), TARGETS)
+    assert found.answers is None
+    assert found.ci95 == wilson(found.value, 120)
+
+
+def test_a_metric_that_is_no_number_is_refused() -> None:
+    with pytest.raises(StageFailed, match="the metric <lambda> is nan on these outputs; it must be at most 1"):
+        of(lambda outputs, targets: math.nan, np.eye(3), [0, 1, 2])
+
+
+def test_answers_are_kept_of_validation_and_test_and_training_examples_are_not_resampled() -> None:
+    asked: list[int] = []
+
+    def counted(outputs: Any, targets: Any) -> float:
+        asked.append(len(targets))
+        return share(outputs, targets)
+
+    sizes = {"train": 50, "validation": 30, "test": 20}
+    data = {name: (np.eye(3)[TARGETS[:n]].astype(np.float32), TARGETS[:n]) for name, n in sizes.items()}
+    workload = Workload("own", lambda: None, lambda: data, metric=counted)
+    found = evaluate(lambda inputs: inputs, workload, ("train", "validation", "test"))
+    assert {split: answers.examples for split, answers in found.answers.items()} == {"validation": 30, "test": 20}
+    assert (found.accuracy, found.accuracy_test, found.accuracy_train) == (1.0, 1.0, 1.0)
+    assert asked.count(30) == RESAMPLES + 2, "on as many training examples once"
+    assert evaluate(lambda inputs: inputs, workload, ("validation",)).accuracy_test is None

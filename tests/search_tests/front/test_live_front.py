@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from search_tests.simulation import measurement
 
+from runners.measuring.answers import Answers
 from search.front.front import compute_front
 from search.front.live_front import LiveFront
 from search.objectives.constraint import Constraint
@@ -16,10 +17,20 @@ from search.study.study import TrialRecord
 OBJECTIVES = (["accuracy", "speedup"], ["accuracy_drop", "latency_p99_ms", "size_mib"], ["speedup"])
 
 
-def trials(seed: int, count: int) -> list[TrialRecord]:
-    """Figures on a coarse grid, so that some are equal, with intervals of different widths; some were not measured."""
+def trials(seed: int, count: int, answered: float = 0.0) -> list[TrialRecord]:
+    """Figures on a coarse grid, so that some are equal, with intervals of different widths; some were not measured.
+
+    Of a share of them, ``answered``, the answers are known.
+    """
     random = np.random.default_rng(seed)
-    return [TrialRecord(number, "complete", None, _figures(random)) for number in range(count)]
+    return [_trial(number, random, answered) for number in range(count)]
+
+
+def _trial(number: int, random: np.random.Generator, answered: float) -> TrialRecord:
+    figures = _figures(random)
+    difficulties = np.linspace(0, 1, 200) + random.normal(0, 0.01, 200)
+    answers = Answers.of_correct(difficulties < figures["accuracy"]) if random.random() < answered else None
+    return TrialRecord(number, "complete", None, figures, answers=answers)
 
 
 def _figures(random: np.random.Generator) -> dict[str, Any]:
@@ -38,12 +49,15 @@ def _figures(random: np.random.Generator) -> dict[str, Any]:
 
 @pytest.mark.parametrize("names", OBJECTIVES, ids=len)
 @pytest.mark.parametrize("bounds", [[], ["accuracy>=0.87", "size_mib<=4"]], ids=["free", "bound"])
+@pytest.mark.parametrize("answered", [0.0, 0.6, 1.0])
 @pytest.mark.parametrize("seed", range(6))
-def test_after_every_trial_it_is_the_front_of_all(names: list[str], bounds: list[str], seed: int) -> None:
+def test_after_every_trial_it_is_the_front_of_all(
+    names: list[str], bounds: list[str], seed: int, answered: float
+) -> None:
     objectives, constraints = find_objectives(names), [Constraint.parse(bound) for bound in bounds]
     resolution = 0.02 * (seed % 3)
     live, so_far = LiveFront(objectives, constraints, resolution), []
-    for trial in trials(seed, 90):
+    for trial in trials(seed, 90, answered):
         live.add(trial)
         so_far.append(trial)
         members, volume = compute_front(so_far, objectives, constraints, resolution=resolution)

@@ -208,8 +208,8 @@ def test_the_settings_and_defaults_of_a_torchvision_workload(tmp_path: Path) -> 
     own = workload(folder, epochs=2, batch_size=8, learning_rate=0.5, image_size=48)
     assert (own.training.epochs, own.training.batch_size, own.training.learning_rate) == (2, 8, 0.5)
     assert own.example().shape == (1, 3, 48, 48)
-    with_normalisation = workload(folder, model="torchvision:mobilenet_v3_small")
-    assert with_normalisation.training.learning_rate == 0.1
+    for name in ("mobilenet_v3_small", "regnet_y_400mf"):  # the second needs numbers to be made
+        assert workload(folder, model=f"torchvision:{name}").training.learning_rate == 0.1
 
 
 def test_images_of_many_sizes_become_224_and_small_ones_what_the_model_needs(tmp_path: Path) -> None:

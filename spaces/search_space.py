@@ -41,7 +41,7 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         if not self._can_complete(0, {}):
-            off = "; ".join(f"{name} {value}: {reason}" for name, value, reason in self.reasons())
+            off = "; ".join(f"{name} {value}: {reason}" for name, value, reason in self._why_empty())
             raise RequestError(f"nothing in this space can run here ({off}); offer more values")
 
     @property
@@ -128,6 +128,14 @@ class SearchSpace:
             for value in axis.values
             if (reason := self._always_off(index, value) or self._dead_end(index, value))
         ]
+
+    def _why_empty(self) -> list[tuple[str, Scalar, str]]:
+        """The reasons of the first parameter of which no value can run, whatever else is chosen; else `reasons`."""
+        for index, axis in enumerate(self.axes):
+            reasons = [(axis.name, value, self._always_off(index, value) or "") for value in axis.values]
+            if reasons and all(reason for _, _, reason in reasons):
+                return reasons
+        return self.reasons()
 
     def _always_off(self, index: int, value: Scalar) -> str | None:
         """Why ``value`` cannot run without earlier choices, or None where one earlier choice makes it run."""

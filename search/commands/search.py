@@ -88,6 +88,9 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
             study, chains = _prepare(request, choices, locations, storage, runner)
             for note in chains.facts.notes:
                 progress.note(f"workload {chains.facts.name}: {note}")
+            for name, value, reason in chains.space.reasons():
+                if isinstance(choices.get(name), list):  # it was asked for by its value
+                    progress.note(f"{name} {value} is not searched: {reason}")
             tracker = Tracker(run_location(study, locations), locations.folder.spool(study.study_name))
             observers = Observers(progress, tracker, chains.space.baseline())
             objectives = find_objectives(request.objectives)

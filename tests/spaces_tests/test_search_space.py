@@ -256,6 +256,15 @@ def test_a_space_in_which_nothing_can_run_is_refused_with_the_reasons() -> None:
         make_space({"numeric_precision": ["int8"], "runtime": ["eager"]}, LAPTOP)
 
 
+def test_of_a_space_with_more_threads_than_cores_the_reason_is_that_alone() -> None:
+    with pytest.raises(RequestError) as refused:
+        make_space({"threads": [64]}, LAPTOP)
+    assert str(refused.value) == (
+        "nothing in this space can run here (threads 64: needs 64 cores, and there are 2); offer more values"
+    )
+    assert make_space({"threads": [1, 64]}, LAPTOP).reasons() == [("threads", 64, "needs 64 cores, and there are 2")]
+
+
 def study(seed: int = 0) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(

@@ -1,6 +1,7 @@
 """A new study makes use of an earlier one: its front first, and of its figures what holds here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from search.samplers.factory import make_sampler
 from search.study.study import StudySettings, make_study, records
 from spaces.configuration import Configuration
 from spaces.errors import RequestError
+from spaces.space_document import make_space
 
 TRIALS = 20
 
@@ -87,6 +89,17 @@ def test_on_another_machine_accuracies_hold_and_speeds_do_not(before: optuna.Stu
     columns = np.array([targets.of_measurement(figures) for figures in known.figures.values()])
     assert np.isfinite(columns[:, 0]).all()
     assert np.isnan(columns[:, 1]).all()
+
+
+def test_speeds_beside_a_baseline_of_another_number_of_threads_do_not_hold(before: optuna.Study) -> None:
+    choices = {**CHOICES, "threads": [1, 2]}
+    space = make_space(choices, replace(MACHINE, baseline_threads=2))
+    known = load_earlier_study(before._storage, "table", space, MACHINE.device, FACTS.fingerprint)
+    assert set(known.figures) == set(earlier(before).figures)
+    assert not any("speedup" in figures for figures in known.figures.values())
+    before.set_user_attr("baseline", {"threads": 2, "by_threads": {}})
+    known = load_earlier_study(before._storage, "table", space, MACHINE.device, FACTS.fingerprint)
+    assert all("speedup" in figures for figures in known.figures.values())
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])

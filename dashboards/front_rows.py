@@ -23,8 +23,8 @@ COLUMNS = ("accuracy_train", "accuracy_test", "latency_p50_ms", "size_mib", "thr
 def front_rows(document: Document) -> list[Row]:
     """The rows of the table: the baseline first where it is measured, then the front, fastest first.
 
-    The columns are ``trial``, ``ties`` (the trials whose intervals overlap in every objective, with blanks between),
-    ``speedup``, ``speedup_low``, ``speedup_high``, ``accuracy``, ``accuracy_low``, ``accuracy_high``,
+    The columns are ``trial``, ``ties`` (the trials that it cannot be told apart from, with blanks between),
+    ``speedup``, ``speedup_low``, ``speedup_high``, the same three of ``accuracy`` and ``accuracy_drop``,
     ``speedup_searched`` (before the final measurement), those of `COLUMNS`, the other objectives, ``unstable`` (the
     reason, or empty) and ``configuration`` (what differs from the baseline). ``low`` and ``high`` are the ends of the
     95 % interval. What was not measured is None.
@@ -90,9 +90,9 @@ def resolution(document: Document) -> float:
 def _row(member: Member, baseline: Member | None, objectives: Sequence[str]) -> Row:
     measurement = member["measurement"]
     row: Row = {"trial": member["trial"], "ties": " ".join(map(str, member.get("ties", ())))}
-    for name in ("speedup", "accuracy"):
+    for name in ("speedup", "accuracy", "accuracy_drop"):
         low, high = interval_of(member, name) or (None, None)
-        row |= {name: measurement[name], f"{name}_low": low, f"{name}_high": high}
+        row |= {name: measurement.get(name), f"{name}_low": low, f"{name}_high": high}
     row["speedup_searched"] = (member.get("searched") or {}).get("speedup")
     row |= {name: measurement.get(name) for name in (*COLUMNS, *objectives)}
     row["unstable"] = instability(member)

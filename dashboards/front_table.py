@@ -41,6 +41,14 @@ def _accuracy_interval(row: Row) -> str:
     return "" if low is None or high is None else f"{100 * low:.1f}-{100 * high:.1f}"
 
 
+def _drop(row: Row) -> str:
+    """``0.3 (-0.4 to 1.1)`` accuracy points, where the interval is known."""
+    low, high = row["accuracy_drop_low"], row["accuracy_drop_high"]
+    if low is None or high is None:
+        return ""
+    return f"{100 * row['accuracy_drop']:z.1f} ({100 * low:z.1f} to {100 * high:z.1f})"
+
+
 def _ties(row: Row) -> str:
     """``= 8, 12``; of many ties the first ones and how many more there are."""
     numbers = row["ties"].split()
@@ -67,7 +75,8 @@ COLUMNS = (
         below="accuracy on training data (of trial)",
     ),
     Column("accuracy", lambda row: percent(row["accuracy"]), 0),
-    Column("95 %", _accuracy_interval, 7),
+    Column("95 %", _accuracy_interval, 8),
+    Column("points lost (95 %)", _drop, 7, optional=True),
     Column("test", lambda row: percent(row["accuracy_test"]), 4),
     Column("p50 ms", _number("latency_p50_ms", 2), 5),
     Column("MiB", _number("size_mib", 2), 10),

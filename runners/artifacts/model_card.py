@@ -121,7 +121,8 @@ def _baseline_call(threads: int, baseline: Mapping[str, Any]) -> str:
 
 def figure_rows(claims: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[str]:
     """One Markdown row for every quantity that was measured."""
-    units = {"accuracy_test": "fraction", **{name: quantity.unit for name, quantity in QUANTITIES.items()}}
+    on_test = {"accuracy_test": "fraction", "accuracy_test_drop": "fraction"}
+    units = {**on_test, **{name: quantity.unit for name, quantity in QUANTITIES.items()}}
     return [
         f"| {name} | {unit} | {_figure(claims, name)} | {_figure(baseline, name)} |"
         for name, unit in units.items()

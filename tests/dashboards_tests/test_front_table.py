@@ -66,6 +66,16 @@ def test_an_unstable_trial_is_marked_and_explained(document, member):
     assert "! trial 6 is unstable: the interval stayed wide" in text
 
 
+def test_the_drop_is_shown_with_its_interval_where_that_is_known(document):
+    assert "points lost" not in _shown(document, 170)
+    document["front"][0]["measurement"] |= {"accuracy_drop": -0.0, "accuracy_drop_ci95": [-0.0061, 0.0061]}
+    document["front"][1]["measurement"] |= {"accuracy_drop": 0.005, "accuracy_drop_ci95": [-0.0014, 0.0113]}
+    text = _shown(document, 170)
+    assert "points lost (95 %)" in _headings(document, 170)
+    assert " 0.0 (-0.6 to 0.6) " in text
+    assert " 0.5 (-0.1 to 1.1) " in text
+
+
 def test_ties_are_shown_where_there_are_any_and_left_out_late(document):
     assert "ties" not in _headings(document, 150)
     document["front"][1]["ties"] = [4]

@@ -139,6 +139,15 @@ def test_the_card_leaves_out_what_was_not_measured() -> None:
     assert rows == ["| accuracy | fraction | 0.9 |  |"]
 
 
+def test_the_card_has_the_interval_of_a_drop_on_both_splits() -> None:
+    claims = {"accuracy_drop": 0.01, "accuracy_drop_ci95": [0.0, 0.02], "accuracy_test_drop": 0.003}
+    rows = figure_rows({**claims, "accuracy_test_drop_ci95": [-0.01, 0.02]}, {"accuracy_drop": 0.0})
+    assert rows == [
+        "| accuracy_test_drop | fraction | 0.003 (-0.01 to 0.02) |  |",
+        "| accuracy_drop | fraction | 0.01 (0 to 0.02) | 0 |",
+    ]
+
+
 def test_an_existing_destination_is_left_alone(exported: Path) -> None:
     before = (exported / DOCUMENT).read_bytes()
     (exported.parent / "lowered-export").rename(exported.parent / "aside")

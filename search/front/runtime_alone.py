@@ -1,6 +1,7 @@
 """What costs nothing: the fastest trial that changes neither the network nor its number format."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from search.study.study import TrialRecord
@@ -36,8 +37,14 @@ def changes_runtime_alone(configuration: Configuration | None, baseline: Mapping
     """Whether ``configuration`` differs from the ``baseline`` only in what needs no training and keeps the weights."""
     if configuration is None:
         return False
-    bound = {p.name: p.neutral for t in all_techniques() for p in t.parameters if t.stage not in FREE_STAGES}
+    bound = _bound_choices()
     return all(configuration[n] == baseline.get(n, bound[n]) for n in bound.keys() & configuration.keys())
+
+
+@cache  # finding the techniques takes a walk through their folder
+def _bound_choices() -> dict[str, Scalar]:
+    """The parameters that change the network or its number format, each with the value that changes nothing."""
+    return {p.name: p.neutral for t in all_techniques() for p in t.parameters if t.stage not in FREE_STAGES}
 
 
 def _threads(trial: TrialRecord) -> Scalar:

@@ -7,6 +7,9 @@ import typer
 
 from spaces.errors import RequestError, WorkFailed
 
+LONGEST = 2_000
+"""Characters of a sentence about an error."""
+
 
 def require_current_folder() -> None:
     """Exit with 2 where the current folder was removed: paths cannot be found then, and some libraries crash."""
@@ -18,8 +21,12 @@ def require_current_folder() -> None:
 
 
 def printable(sentence: str) -> str:
-    """The sentence with what breaks a line or moves a cursor written out, as it may come from a name in a request."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
+    """The sentence in one line of at most `LONGEST` characters, as names that are given in a request may hold anything.
+
+    What breaks a line or moves a cursor is written out, and what is too long loses its middle.
+    """
+    short = sentence if len(sentence) <= LONGEST else f"{sentence[: LONGEST // 2]} ... {sentence[-LONGEST // 2 :]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
 
 
 def explain(error: BaseException) -> tuple[int, str]:

@@ -72,7 +72,7 @@ def read_yaml(path: Path | str) -> YamlFile:
         _check_events(name, text)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        raise RequestError(_syntax_problem(name, error)) from error
+        raise RequestError(_syntax_problem(name, text, error)) from error
     lines: dict[KeyPath, int] = {}
     return YamlFile(name, _plain(name, node, (), lines) if node else None, lines)
 
@@ -113,9 +113,10 @@ def _check_events(name: str, text: str) -> None:
             raise RequestError(f"{where}: the tag {event.tag!r} is not allowed; write a plain value")  # type: ignore[attr-defined]
 
 
-def _syntax_problem(name: str, error: yaml.YAMLError) -> str:
+def _syntax_problem(name: str, text: str, error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    where = f"{name}:{mark.line + 1}" if mark else name
+    line = mark.line if mark else text.count("\n", 0, getattr(error, "position", 0))  # of a character not allowed
+    where = f"{name}:{line + 1}"
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be parsed"
     return f"{where}: not valid YAML: {problem}"
 

@@ -63,6 +63,7 @@ def test_scalars_are_what_they_look_like(tmp_path: Path, text: str, value: Any) 
         ("a: " + "[" * 100_000, r":1: nested deeper than 20 levels"),
         (b"a: 1\nb: \xff\n", r":2: not UTF-8 text"),
         (b"a: \x00\n", "not valid YAML: special characters are not allowed"),
+        (b"a: 1\nb: \x07\n", r":2: not valid YAML: special characters are not allowed"),
         (b"#" * (MAX_BYTES + 1), "is larger than 1 MiB"),
     ],
 )

@@ -38,6 +38,17 @@ def runtime_alone_text(document: Mapping[str, Any]) -> str:
     return "; ".join([text, *doubts])
 
 
+def throughput_text(baseline: Mapping[str, Any]) -> str:
+    """``throughput of the baseline: 830 per s, with 2 replicas on 1 thread each``; empty where that is not known."""
+    served = baseline["measurement"].get("served_with")
+    if not served:
+        return ""
+    replicas = f"{served['replicas']} replica{'s' if served['replicas'] != 1 else ''}"
+    each = " each" if served["replicas"] != 1 else ""
+    rate = f"{baseline['measurement']['throughput_per_s']:,.0f} per s"
+    return f"throughput of the baseline: {rate}, with {replicas} on {threads_text(served['threads'])}{each}"
+
+
 def threads_text(threads: Any) -> str:
     """``1 thread``, ``2 threads``."""
     return f"{threads} thread" if threads == 1 else f"{threads} threads"

@@ -7,7 +7,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from dashboards.baseline_text import baseline_text, runtime_alone_text
+from dashboards.baseline_text import baseline_text, runtime_alone_text, throughput_text
 from dashboards.formatting import interval_text, percent, times
 from dashboards.front_rows import Document, Row, front_rows, objective_columns, resolution
 from dashboards.headline import fastest_within
@@ -178,10 +178,11 @@ def _left_out(rows: list[Row], columns: list[Column]) -> Iterator[str]:
 
 
 def _notes(document: Document, rows: list[Row], resume: str) -> Iterator[str]:
-    """The lines below the table: what the runtime alone gives, unstable trials, a missing final measurement, and the
-    resolution of speeds.
+    """The lines below the table: what the runtime alone gives, how the baseline is served, unstable trials, a missing
+    final measurement, and the resolution of speeds.
     """
-    yield from filter(None, [runtime_alone_text(document)])
+    throughput = throughput_text(document["baseline"]) if document.get("baseline") else ""
+    yield from filter(None, [runtime_alone_text(document), throughput])
     yield from (f"! trial {row['trial']} is unstable: {row['unstable']}" for row in rows if row["unstable"])
     finished, doubt = document.get("status") == "finished", document.get("resolution_doubt")
     if finished and document["front"] and not any(member.get("searched") for member in document["front"]):

@@ -14,7 +14,7 @@ A network that Frontrunner made faster, exported from {origin}.
 
 The baseline is the network as it was given, in fp32, called by PyTorch in eager mode on {baseline}.
 Both were measured in pairs on {device}. The numbers hold for that machine. Latency is that of one call with one
-input; throughput is that of {replicas} process(es) with {threads} thread(s) each, all busy at once.
+input; throughput is that of {replicas} process(es) with {threads} thread(s) each, all busy at once{baseline_serving}.
 
 | quantity | unit | this model | baseline |
 |---|---|---|---|
@@ -103,6 +103,7 @@ def model_card(document: Mapping[str, Any]) -> str:
         origin=", ".join(f"{name} {value}" for name, value in document["origin"].items()) or "a search",
         device=document["measured"].get("device", "the machine named in `frontrunner.json`"),
         baseline=_baseline_call(document["measured"].get("baseline_threads", 1), document["baseline"]),
+        baseline_serving=_baseline_serving(document["baseline"]),
         replicas=document["configuration"].get("replicas", 1),
         doubts="".join(f"\n**{doubt}**\n" for doubt in document["measured"].get("doubts", ())),
         rows="\n".join(figure_rows(document["claims"], document["baseline"])),
@@ -117,6 +118,12 @@ def _baseline_call(threads: int, baseline: Mapping[str, Any]) -> str:
     """``2 threads, 1.41 ms a call``; without the time where that is not known."""
     counted = f"{threads} thread" if threads == 1 else f"{threads} threads"
     return f"{counted}, {baseline['latency_p50_ms']:.3g} ms a call" if baseline.get("latency_p50_ms") else counted
+
+
+def _baseline_serving(baseline: Mapping[str, Any]) -> str:
+    """How the baseline was served, where that is the best of several ways."""
+    served = baseline.get("served_with")
+    return f", and the baseline's of {served['replicas']} with {served['threads']} each" if served else ""
 
 
 def figure_rows(claims: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[str]:

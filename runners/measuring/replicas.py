@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -42,12 +42,15 @@ class Serving:
         peak_memory_mib: Largest peak of resident memory of one replica.
         energy_mj: Millijoules of the machine's processors for one input while all replicas were busy, idle cores and
             other programs included; None where the machine has no counter that can be read.
+        served_with: The ``replicas`` and ``threads`` of throughput and energy, where they are the best of several; None
+            where they are those of the configuration.
     """
 
     throughput_per_s: float
     load_ms: float
     peak_memory_mib: float
     energy_mj: float | None = None
+    served_with: Mapping[str, int] | None = None
 
 
 def serve(artifact: Artifact, workload: Any, replicas: int, inputs: NDArray[Any], seconds: float) -> Serving:

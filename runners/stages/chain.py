@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from runners.runner import StageTask, WorkloadFacts
 from runners.stages.keys import code_of, stage_key
 from runners.stages.resources import cpus_of, gpus_of
+from runners.stages.serving_plans import fullest_plans
 from runners.training.settings import Level, TrainingSettings
 from spaces.configuration import Configuration, Scalar
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
@@ -86,17 +87,25 @@ class Chains:
         measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
         return (*network, settling, *lowering, measuring)
 
-    def final(self, configuration: Configuration, trials: int, occasion: int = 0) -> StageTask:
+    def final(
+        self,
+        configuration: Configuration,
+        trials: int,
+        occasion: int = 0,
+        served_with: Mapping[str, int] | None = None,
+    ) -> StageTask:
         """The measurement of a front member at the end of a search, on all three splits.
 
         Args:
             configuration: A candidate whose chain is done.
             trials: Number of trials that the study had.
             occasion: How often its front was measured before; with ``trials`` it gives every measurement its own key.
+            served_with: The best way to serve it that the search found, where it tried several.
         """
         searched = self.chain(configuration)[-1]
         settings = {
             **searched.settings,
+            **({"servings": [dict(served_with)]} if served_with else {}),
             "splits": ["train", "validation", "test"],
             "budget_s": FINAL_S,
             "trials": trials,
@@ -144,11 +153,19 @@ class Chains:
         return self._network(self.space.baseline())[0]
 
     def _measuring_settings(self, configuration: Configuration) -> dict[str, Any]:
-        """The settings of the measurement, which belong to the machine as much as to the candidate."""
+        """The settings of the measurement, which belong to the machine as much as to the candidate.
+
+        The baseline is served in other ways too: its throughput is that of the best.
+        """
+        serving, servings = self._serving(configuration), {}
+        if configuration == self.space.baseline():
+            plans = dict.fromkeys((serving, *fullest_plans(self.space)))
+            servings = {"servings": [asdict(plan) for plan in plans]}
         return {
             **self._timing_settings(SEARCHING_S),
             **self._calls(),
-            "serving": asdict(self._serving(configuration)),
+            "serving": asdict(serving),
+            **servings,
             "splits": ["validation"],
         }
 

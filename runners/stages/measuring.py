@@ -1,6 +1,7 @@
 """Measure the artifact: quality and speed in pairs with the baseline, then as replicas that serve at the same time."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.quality import Accuracies
 from runners.measuring.replicas import Serving, serve
 from runners.processes.fresh_process import call_fresh
+from runners.runner import StageFailed
 from runners.stages.comparing import timing_request
 from runners.stages.job import StageJob
 
@@ -90,6 +92,24 @@ def _measure(job: StageJob, artifact: Artifact) -> PairResult:
 
 
 def _serve(job: StageJob, artifact: Artifact) -> Serving:
+    """The serving by the plan of the settings, or by the best of several ``servings``.
+
+    Load time and memory are those of the first. A plan after the first that fails, as where memory does not suffice, is
+    left out.
+    """
     split = job.workload.splits["validation"]
     inputs = split.batch(np.arange(job.workload.serving_batch) % len(split))[0]
-    return serve(artifact, job.task.workload, job.task.settings["serving"]["replicas"], inputs, SERVING_S)
+
+    def served(plan: Mapping[str, int]) -> Serving:
+        opened = replace(artifact, threads=plan["threads"])
+        return serve(opened, job.task.workload, plan["replicas"], inputs, SERVING_S)
+
+    if "servings" not in job.task.settings:
+        return served(job.task.settings["serving"])
+    first, *others = job.task.settings["servings"]
+    found = [replace(served(first), served_with=first)]
+    for plan in others:
+        with suppress(StageFailed):
+            found.append(replace(served(plan), served_with=plan))
+    best = max(found, key=lambda serving: serving.throughput_per_s)
+    return replace(best, load_ms=found[0].load_ms, peak_memory_mib=found[0].peak_memory_mib)

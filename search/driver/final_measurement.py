@@ -67,11 +67,13 @@ def _final_figures(
         none at all where the baseline's failed, since there is nothing to compare them with.
     """
     observer, trials = search.observer, records(search.study)
-    everyone = {t.number: t.configuration for t in [*trials[:1], *members] if t.configuration is not None}
+    everyone = {t.number: t for t in [*trials[:1], *members]}
     finals: dict[int, dict[str, Any]] = {}
     answers: dict[int, AnswersBySplit] = {}
-    for number, configuration in everyone.items():
-        outcome = _run_stage(search, search.chains.final(configuration, len(trials), occasion), number)
+    for number, trial in everyone.items():
+        served_with = (trial.measurement or {}).get("served_with")
+        task = search.chains.final(trial.configuration or Configuration({}), len(trials), occasion, served_with)
+        outcome = _run_stage(search, task, number)
         if not outcome.failure:
             finals[number], answers[number] = figures_of(outcome.result), answers_of_stage(outcome.result)
         elif number == 0:

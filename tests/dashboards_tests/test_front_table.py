@@ -165,3 +165,11 @@ def test_what_the_runtime_alone_gives_stands_below_the_table(document, member):
     assert "search only" not in _told({**document, "runtime_alone": alone, "status": "running"}, 150).partition(line)[2]
     alone["measurement"]["unstable"] = "busy"
     assert f"{line}; unstable: busy" in _told({**document, "runtime_alone": alone}, 150)
+
+
+def test_how_the_baseline_was_served_stands_below_the_table(document):
+    assert "throughput of the baseline" not in _told(document, 150)
+    document["baseline"]["measurement"]["served_with"] = {"replicas": 2, "threads": 1}
+    assert "throughput of the baseline: 100 per s, with 2 replicas on 1 thread each" in _told(document, 150)
+    document["baseline"]["measurement"]["served_with"] = {"replicas": 1, "threads": 2}
+    assert "throughput of the baseline: 100 per s, with 1 replica on 2 threads" in _told(document, 150)

@@ -300,3 +300,26 @@ def test_a_high_percentile_asks_every_timing_for_more_calls_and_changes_nothing_
         assert more.key != plain.key
     assert high.calibrating("study", [1]).key == chains.calibrating("study", [1]).key
     assert high.chain(baseline)[0].key == chains.chain(baseline)[0].key
+
+
+@pytest.mark.parametrize(
+    ("choices", "cores", "plans"),
+    [
+        ({}, 4, [(1, 1)]),
+        ({"threads": [1, 2]}, 2, [(1, 1), (1, 2)]),
+        ({"threads": "all", "replicas": "all"}, 4, [(1, 1), (1, 4), (2, 2), (4, 1)]),
+        ({"threads": [1, 64]}, 4, [(1, 1)]),
+        ({"threads": [1, 3], "replicas": [1, 2]}, 4, [(1, 1), (1, 3), (2, 1)]),
+    ],
+)
+def test_the_baseline_is_served_in_every_way_that_fills_the_cores(
+    choices: dict[str, Any], cores: int, plans: list[tuple[int, int]]
+) -> None:
+    space = make_space({**choices, "runtime": "all"}, replace(MACHINE, cpu_cores=cores))
+    chains = Chains(space, FACTS, "digits", 0)
+    baseline = space.baseline()
+    settings = chains.chain(baseline)[-1].settings
+    assert [(plan["replicas"], plan["threads"]) for plan in settings["servings"]] == plans
+    assert "servings" not in chains.chain(Configuration({**baseline, "runtime": "onnxruntime"}))[-1].settings
+    best = {"replicas": 1, "threads": 2}
+    assert chains.final(baseline, 3, served_with=best).settings["servings"] == [best], "the search has found it"

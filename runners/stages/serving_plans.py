@@ -1,0 +1,25 @@
+"""The ways to serve that a space offers, among which the baseline's throughput is that of the best."""
+
+from itertools import product
+
+from spaces.plans import ServingPlan
+from spaces.search_space import SearchSpace
+
+
+def fullest_plans(space: SearchSpace) -> tuple[ServingPlan, ...]:
+    """The plans that ``space`` offers and the machine has cores for, to which no further replica or thread fits.
+
+    One replica and one thread are offered in any case. On four cores with all numbers of both they are 1 replica with
+    4 threads, 2 with 2, and 4 with 1. Plans that leave cores idle are left out, since each one costs a start of all
+    its processes, and many calls at once make good use of every core.
+    """
+    offered = {axis.name: {1, *map(int, axis.values)} for axis in space.axes if axis.name in ("replicas", "threads")}
+    pairs = product(offered.get("replicas", {1}), offered.get("threads", {1}))
+    fitting = [pair for pair in sorted(pairs) if pair[0] * pair[1] <= space.environment.cpu_cores]
+    fullest = [pair for pair in fitting if not any(_holds(other, pair) for other in fitting if other != pair)]
+    return tuple(ServingPlan(*pair) for pair in fullest)
+
+
+def _holds(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether ``one`` has all replicas and all threads of ``other``."""
+    return one[0] >= other[0] and one[1] >= other[1]

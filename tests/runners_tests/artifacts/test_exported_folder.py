@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from runners.artifacts.document import DOCUMENT
 from runners.artifacts.exported_folder import ExportedModel, open_exported_folder, write_exported_folder
 from runners.artifacts.integrity import digest_of, read_document
-from runners.artifacts.model_card import figure_rows
+from runners.artifacts.model_card import figure_rows, model_card
 from runners.backends import find_backend
 from runners.measuring.opening import Artifact
 from spaces.errors import RequestError
@@ -103,6 +103,16 @@ def test_the_card_puts_the_numbers_beside_the_baseline(exported: Path) -> None:
     assert "study night, trial 7" in text
     assert "AMD EPYC, 2 cores" in text
     assert "{" not in text
+
+
+def test_the_card_says_how_the_baseline_was_called_and_served(exported: Path) -> None:
+    document = json.loads((exported / DOCUMENT).read_text())
+    document["measured"]["baseline_threads"] = 2
+    document["baseline"] |= {"latency_p50_ms": 1.408, "served_with": {"replicas": 2, "threads": 1}}
+    text = model_card(document)
+    assert "called by PyTorch in eager mode on 2 threads, 1.41 ms a call." in text
+    assert "all busy at once, and the baseline's of 2 with 1 each." in text
+    assert "eager mode on 1 thread" in (exported / "README.md").read_text()
 
 
 def test_the_card_says_why_the_numbers_may_not_be_true(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from dashboards.formatting import interval_text, times
 def baseline_text(baseline: Mapping[str, Any]) -> str:
     """``PyTorch eager, fp32, 2 threads, 1.41 ms``: the baseline, a member of the front document."""
     measurement = baseline["measurement"]
-    call = f"PyTorch eager, fp32, {threads_text(baseline['configuration'].get('threads', 1))}"
+    arithmetic = measurement.get("arithmetic") or "fp32"
+    call = f"PyTorch eager, {arithmetic}, {threads_text(baseline['configuration'].get('threads', 1))}"
     return f"{call}, {measurement['latency_p50_ms']:.3g} ms" if "latency_p50_ms" in measurement else call
 
 

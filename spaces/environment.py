@@ -52,6 +52,7 @@ class Environment:
         own_loss: Whether the workload brings a loss of its own, so that training does not know what its outputs mean.
         baseline_threads: Threads of one call of the baseline: the number with which it is fastest here, once it was
             timed.
+        baseline_tuned: Whether the baseline runs on an accelerator with TF32 and channels_last.
     """
 
     device: str = "this machine"
@@ -65,6 +66,7 @@ class Environment:
     model_limits: tuple[ModelLimit, ...] = ()
     own_loss: bool = False
     baseline_threads: int = 1
+    baseline_tuned: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain JSON types; `from_json` gives the same environment back."""

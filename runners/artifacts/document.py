@@ -62,6 +62,7 @@ class Measured(Part):
 
     device: str
     baseline_threads: Threads
+    baseline_tuned: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**32)]
 
 

@@ -115,8 +115,8 @@ def _request(folder: Path, document: ClaimedDocument, pace: Pace) -> TimingReque
     measured = document.measured
     return TimingRequest(
         workload=document.origin.workload,
-        candidates=(Artifact(folder, document.runtime.name, document.runtime.threads),),
-        baseline=Baseline(None, measured.baseline_threads),
+        candidates=(Artifact(folder, document.runtime.name, document.runtime.threads, measured.baseline_tuned),),
+        baseline=Baseline(None, measured.baseline_threads, measured.baseline_tuned),
         settings=TimingSettings(pace.budget_s, measured.seed, rest_s=pace.rest_s),
     )
 

@@ -16,7 +16,7 @@ Curve = Callable[[Configuration, int], float]
 """The accuracy of a configuration's network after so many epochs."""
 
 WITHOUT_NOISE: Mapping[str, Mapping[str, Any]] = {
-    "calibrating": {"threads": 1, "by_threads": {}, "resolution": 0.0, "unstable": ""},
+    "calibrating": {"threads": 1, "by_threads": {}, "tuned": False, "resolution": 0.0, "unstable": ""},
     "comparing": {"timings": {}},
 }
 """Results of the stages that only measure noise, of which a table has none; its baseline has one thread."""

@@ -46,6 +46,7 @@ class Measurement:
         outliers: Timed calls far off the others, all of which count in all figures.
         baseline_outliers: The same of the baseline beside it.
         warm_up_s: How long the calls took that came before the timed ones.
+        arithmetic: How an accelerator computed it where that is not plain fp32, such as ``TF32, channels_last``.
         served_with: The ``replicas`` and ``threads`` of ``throughput_per_s`` and ``energy_mj``, for the baseline, which
             is served in the best of several ways; None where they are those of the configuration.
         machine: Clocks, throttling and load right after the timing, as far as they can be known; see
@@ -79,6 +80,7 @@ class Measurement:
     outliers: int | None = None
     baseline_outliers: int | None = None
     warm_up_s: float | None = None
+    arithmetic: str = ""
     served_with: Mapping[str, int] | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
     unstable: str = ""

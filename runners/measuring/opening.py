@@ -13,15 +13,20 @@ from runners.workload import Workload
 
 @dataclass(frozen=True)
 class Artifact:
-    """A lowered artifact: the folder of its files, the name of its backend, and the threads of one call."""
+    """A lowered artifact: the folder of its files, the name of its backend, and the threads of one call.
+
+    ``tuned`` is that of the `Baseline` beside which it is timed: what runs in torch is treated alike.
+    """
 
     folder: Path
     runtime: str
     threads: int
+    tuned: bool = False
 
     def open(self, build: Callable[[], Any], batch: int = 1) -> Predictor:
         """A predictor for calls of ``batch`` inputs; ``build`` makes the network where the files hold weights alone."""
-        return find_backend(self.runtime).open(self.folder, threads=self.threads, batch=batch, build=build)
+        predictor = find_backend(self.runtime).open(self.folder, threads=self.threads, batch=batch, build=build)
+        return _tuned(predictor) if self.tuned else predictor
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,12 @@ class Original:
 class Baseline:
     """The teacher in eager fp32: the folder of its weights, or None for new ones, and the threads of one call.
 
-    New weights take the same time.
+    New weights take the same time. With ``tuned`` an accelerator computes with TF32 and in channels_last.
     """
 
     folder: Path | None
     threads: int
+    tuned: bool = False
 
     def open(self, build: Callable[[], Any]) -> Predictor:
         """A predictor; ``build`` makes the network with new weights."""
@@ -69,7 +75,14 @@ class Baseline:
 
         network = load_network(build, self.folder) if self.folder else build().eval()
         remove_parametrisations(network)  # as its owner would do before serving it
-        return torch_predictor(network, self.threads)
+        predictor = torch_predictor(network, self.threads)
+        return _tuned(predictor) if self.tuned else predictor
+
+
+def _tuned(predictor: Predictor) -> Predictor:
+    from runners.lowering.torch_predictor import tuned
+
+    return tuned(predictor)
 
 
 @dataclass(frozen=True)

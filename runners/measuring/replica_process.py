@@ -24,7 +24,7 @@ def main() -> None:
     _pin(order["replica"], order["threads"])
     inputs = np.load(order["inputs"])
     begin = time.perf_counter()
-    artifact = Artifact(Path(order["folder"]), order["runtime"], order["threads"])
+    artifact = Artifact(Path(order["folder"]), order["runtime"], order["threads"], order["tuned"])
     predictor = artifact.open(lambda: _build(order["workload"]), len(inputs))
     predictor(inputs)
     print(json.dumps({"load_ms": (time.perf_counter() - begin) * 1e3}), file=answers, flush=True)

@@ -1,6 +1,7 @@
 """Time the baseline against itself: with how many threads it is fastest, and how small a difference can be believed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from runners.measuring.group import combine, measure_together, timing_resolution
@@ -9,22 +10,25 @@ from runners.measuring.paired_timing import PairedTiming, joined
 from runners.processes.fresh_process import call_fresh
 from runners.stages.comparing import timing_request
 from runners.stages.job import StageJob
+from runners.stages.tuning import keeps_accuracy
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Figures: those of `threads_to_json`; ``resolution`` as a share, the ``speedups`` and ``intervals`` behind it, and
-    ``unstable``. It writes no files.
+    """Figures: those of `threads_to_json`; whether it is ``tuned``; ``resolution`` as a share, the ``speedups`` and
+    ``intervals`` behind it, and ``unstable``. It writes no files.
 
-    First the baseline is timed with each number of threads that the settings offer. Then, with the number chosen, each
-    of the runs is a fresh process in which the baseline is opened twice; there is no true difference.
+    First the baseline is timed with each number of threads that the settings offer, then on an accelerator with TF32
+    and channels_last. Then, called in the fastest way, each of the runs is a fresh process in which the baseline is
+    opened twice; there is no true difference.
     """
     fewest, *others = sorted(job.task.settings["offered"])
     timings = _time_more_threads(job, fewest, others)
-    threads = fastest_threads(fewest, timings)
-    processes = range(job.task.settings["processes"])
-    runs = [_time(job, threads, [threads], process)[0] for process in processes]
+    plain = _baseline(job, fastest_threads(fewest, timings))
+    baseline = replace(plain, tuned=_is_better_tuned(job, plain))
+    runs = [_time(job, baseline, [baseline], process)[0] for process in _processes(job)]
     return {
         **threads_to_json(fewest, timings),
+        "tuned": baseline.tuned,
         "resolution": timing_resolution(runs),
         "speedups": [run.speedup for run in runs],
         "intervals": [list(run.speedup_ci95) for run in runs],
@@ -68,23 +72,41 @@ def _time_more_threads(job: StageJob, fewest: int, others: Sequence[int]) -> dic
     A number that is not faster in one process is left out of the next: it cannot be faster in all together.
     """
     runs: dict[int, list[PairedTiming]] = {threads: [] for threads in others}
-    for process in range(job.task.settings["processes"]):
+    for process in _processes(job):
         left = [threads for threads in others if all(map(_is_faster, runs[threads]))]
-        for threads, timing in zip(left, _time(job, fewest, left, process), strict=True):
+        candidates = [_baseline(job, threads) for threads in left]
+        for threads, timing in zip(left, _time(job, _baseline(job, fewest), candidates, process), strict=True):
             runs[threads].append(timing)
     return {threads: combine(timings) for threads, timings in runs.items()}
+
+
+def _is_better_tuned(job: StageJob, plain: Baseline) -> bool:
+    """Whether TF32 and channels_last make the baseline faster and keep its accuracy; found out where that is asked."""
+    wanted = job.task.settings.get("tuned", False)
+    if wanted is not None:
+        return bool(wanted)
+    tuned = replace(plain, tuned=True)
+    if not call_fresh(keeps_accuracy, job.task.workload, plain, tuned, what=job.task.stage):
+        return False
+    return _is_faster(combine([_time(job, plain, [tuned], process)[0] for process in _processes(job)]))
 
 
 def _is_faster(timing: PairedTiming) -> bool:
     return not timing.unstable and timing.speedup_ci95[0] > 1
 
 
-def _time(job: StageJob, threads: int, others: Sequence[int], process: int) -> list[PairedTiming]:
-    """The baseline with each of ``others`` in turn, against itself with ``threads`` threads, in a fresh process."""
-    if not others:
+def _processes(job: StageJob) -> range:
+    return range(job.task.settings["processes"])
+
+
+def _baseline(job: StageJob, threads: int) -> Baseline:
+    return Baseline(job.inputs["teacher"].folder, threads)
+
+
+def _time(job: StageJob, baseline: Baseline, candidates: Sequence[Baseline], process: int) -> list[PairedTiming]:
+    """The baseline called as each of ``candidates``, against itself called as ``baseline``, in a fresh process."""
+    if not candidates:
         return []
-    folder = job.inputs["teacher"].folder
-    baseline, *candidates = (Baseline(folder, number) for number in (threads, *others))
     request = timing_request(job, *candidates, baseline=baseline, process=process)
     timings: list[PairedTiming] = call_fresh(measure_together, request, what=job.task.stage)
     return timings

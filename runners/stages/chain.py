@@ -130,16 +130,20 @@ class Chains:
         inputs = {f"trial {number}": task.key for number, task in lowered.items()}
         return self._baseline_task("comparing", settings, inputs)
 
-    def calibrating(self, study: str, offered: Sequence[int], occasion: int = 0) -> StageTask:
+    def calibrating(
+        self, study: str, offered: Sequence[int], occasion: int = 0, tuned: bool | None = None
+    ) -> StageTask:
         """The timing of the baseline against itself, for each study and machine.
 
         Args:
             study: Name of the study.
             offered: The numbers of threads with which it is timed.
             occasion: As in `final`.
+            tuned: On an accelerator, whether it computes with TF32 and in channels_last; None lets the stage find out.
         """
         settings = {
             "offered": list(offered),
+            **({"tuned": tuned} if self.space.environment.accelerators else {}),
             "budget_s": SEARCHING_S,
             "device": self.space.environment.device,
             "processes": CALIBRATING_PROCESSES,
@@ -170,8 +174,9 @@ class Chains:
         }
 
     def _timing_settings(self, budget_s: float) -> dict[str, Any]:
-        threads = self._serving(self.space.baseline()).threads
-        return {"baseline_threads": threads, "budget_s": budget_s, "device": self.space.environment.device}
+        machine, threads = self.space.environment, self._serving(self.space.baseline()).threads
+        tuned = {"baseline_tuned": True} if machine.baseline_tuned else {}
+        return {"baseline_threads": threads, **tuned, "budget_s": budget_s, "device": machine.device}
 
     def _calls(self) -> dict[str, int]:
         return {"least_calls": self.least_calls} if self.least_calls else {}

@@ -52,9 +52,10 @@ def timing_request(
 
 def baseline_of(job: StageJob) -> Baseline:
     """The baseline that the stage's settings ask for."""
-    return Baseline(job.inputs["teacher"].folder, job.task.settings["baseline_threads"])
+    settings = job.task.settings
+    return Baseline(job.inputs["teacher"].folder, settings["baseline_threads"], settings.get("baseline_tuned", False))
 
 
 def _member(job: StageJob, number: str, threads: int) -> Artifact:
     lowered = job.inputs[f"trial {number}"]
-    return Artifact(lowered.folder, lowered.result["runtime"], threads)
+    return Artifact(lowered.folder, lowered.result["runtime"], threads, job.task.settings.get("baseline_tuned", False))

@@ -19,6 +19,8 @@ from runners.stages.comparing import timing_request
 from runners.stages.job import StageJob
 
 SERVING_S = 0.3
+TUNED = "TF32, channels_last"
+"""How an accelerator computes what is tuned, in words."""
 
 
 def run(job: StageJob) -> dict[str, Any]:
@@ -32,13 +34,16 @@ def run(job: StageJob) -> dict[str, Any]:
         StageFailed: The artifact crashed, hung, or gave outputs that are wrong or not finite.
     """
     lowered, settings = job.parent.result, job.task.settings
-    artifact = Artifact(job.parent.folder, lowered["runtime"], settings["serving"]["threads"])
+    tuned = settings.get("baseline_tuned", False)
+    artifact = Artifact(job.parent.folder, lowered["runtime"], settings["serving"]["threads"], tuned)
     if "speed" in job.inputs:
         pair, serving = speed_from_json(job.inputs["speed"].result)
         pair = replace(pair, accuracies=_evaluate(job, artifact))
     else:
         pair, serving = _measure(job, artifact), _serve(job, artifact)
-    return figures_to_json(pair, serving, lowered)
+    figures = figures_to_json(pair, serving, lowered)
+    on_accelerator = pair.device_p50_ms is not None
+    return {**figures, "arithmetic": TUNED} if tuned and on_accelerator else figures
 
 
 def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, Any]) -> dict[str, Any]:

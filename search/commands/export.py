@@ -207,6 +207,7 @@ def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Tri
             "device": document["device"],
             "against": f"{baseline_text(baseline)}, in pairs in one process",
             "baseline_threads": baseline["configuration"]["threads"],
+            "baseline_tuned": bool(baseline["measurement"].get("arithmetic")),
             "seed": settings["seed"],
             "metric": document["metric"],
             "doubts": warnings_of(trial),

@@ -25,7 +25,7 @@ from search.commands.search_result import print_result
 from search.commands.studies import open_study
 from search.commands.tracking import check_tracking, run_location, used_variables
 from search.driver.attempts import MachineFailed
-from search.driver.baseline import offered_threads, time_baseline
+from search.driver.baseline import is_tuned, offered_threads, time_baseline
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
 from search.driver.front_artifacts import keep_artifacts
@@ -162,7 +162,8 @@ def _beside_best_baseline(search: SearchContext, choices: Mapping[str, Any]) -> 
     """
     space = search.chains.space
     threads = time_baseline(search, offered_threads(space, choices))
-    return replace(search.chains, space=make_space(choices, replace(space.environment, baseline_threads=threads)))
+    machine = replace(space.environment, baseline_threads=threads, baseline_tuned=is_tuned(search.study))
+    return replace(search.chains, space=make_space(choices, machine))
 
 
 def _earlier_study(

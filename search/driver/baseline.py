@@ -66,15 +66,15 @@ def time_baseline(search: SearchContext, offered: Sequence[int]) -> int:
         unmeasured.set_user_attr(FAILURE, outcome.failure)
         raise baseline_failed(outcome.failure, search.resume)
     occasion = known.get("occasion", -1) + 1
-    offered = offered if threads is None else [threads]
-    outcome = _run(search, search.chains.calibrating(study.study_name, offered, occasion))
+    offered, tuned = (offered, None) if threads is None else ([threads], is_tuned(study))
+    outcome = _run(search, search.chains.calibrating(study.study_name, offered, occasion, tuned))
     if unmeasured:
         unmeasured.set_user_attr(CONFIGURATION, None)  # the driver chooses it, now that the threads are known
     if outcome.failure:
         search.observer.note(f"how small a difference may be believed is not known: {outcome.failure}")
         study.set_user_attr(TIMING_RESOLUTION, {**known, "unstable": outcome.failure, "occasion": occasion})
         return threads or 1
-    chosen = {name: outcome.result[name] for name in ("threads", "by_threads")}
+    chosen = {name: outcome.result[name] for name in ("threads", "by_threads", "tuned")}
     if threads is None:
         study.set_user_attr(BASELINE, chosen)
         if chosen["by_threads"]:
@@ -91,6 +91,11 @@ def known_threads(study: optuna.Study) -> int | None:
     first = next(iter(study.get_trials(deepcopy=False)), None)
     measured = first is not None and first.state.is_finished() and record(first).configuration
     return int(measured.get(THREADS, 1)) if measured else None
+
+
+def is_tuned(study: optuna.Study) -> bool:
+    """Whether the baseline of ``study`` runs on an accelerator with TF32 and channels_last."""
+    return bool(study.user_attrs.get(BASELINE, {}).get("tuned", False))
 
 
 def baseline_failed(reason: str, resume: str) -> WorkFailed:

@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 
-from search.driver.baseline import known_threads
+from search.driver.baseline import is_tuned, known_threads
 from search.front.front_document import front_document
 from search.study.attributes import SETTINGS
 from search.study.study import find_study, records
@@ -47,7 +47,9 @@ def load_earlier_study(
             f"--from {name}: its workload has other data or other code than this one, so nothing of it is true here; "
             "leave --from out"
         )
-    same_baseline = settings["device"] == device and known_threads(study) == space.environment.baseline_threads
+    machine = space.environment
+    called_alike = (known_threads(study), is_tuned(study)) == (machine.baseline_threads, machine.baseline_tuned)
+    same_baseline = settings["device"] == device and called_alike
     figures = {
         trial.configuration: dict(trial.measurement) if same_baseline else _same_on_any_machine(trial.measurement)
         for trial in records(study)

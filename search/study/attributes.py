@@ -20,8 +20,8 @@ PLACES = "places"
 STATUS = "status"
 """``running``, ``finished``, ``interrupted`` or ``failed``."""
 BASELINE = "baseline"
-"""How the baseline is called: its ``threads``, and its figures with each number of threads that was timed:
-``by_threads``."""
+"""How the baseline is called: its ``threads``; its figures with each number of threads that was timed: ``by_threads``;
+and whether it computes with TF32 and in channels_last on an accelerator: ``tuned``."""
 TIMING_RESOLUTION = "timing_resolution"
 """The smallest relative difference in speed that can be measured: ``resolution``; why it is not trusted: ``unstable``;
 and the number of the measurement: ``occasion``."""

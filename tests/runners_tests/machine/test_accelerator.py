@@ -19,11 +19,13 @@ from runners.backends import find_backend
 from runners.lowering.torch_predictor import OnAccelerator, program_module, torch_predictor
 from runners.lowering.weights import save_network
 from runners.machine.accelerator import process_group_backend, torch_device
+from runners.measuring.opening import Baseline
 from runners.measuring.pair import device_p50_ms
 from runners.processes.fresh_process import PRELOAD
 from runners.runner import StageTask
 from runners.stages.job import StageJob
 from runners.stages.teacher import run as run_teacher
+from runners.stages.tuning import keeps_accuracy
 from runners.training.level import train_level
 from runners.training.settings import Level, LevelFolders, TrainingSettings
 from runners.workload import Workload
@@ -220,3 +222,53 @@ def test_the_server_of_fresh_processes_asks_for_no_device_while_it_imports() -> 
     program = f"import torch\n{refuse}" + "\n".join(f"{name} = refuse" for name in asked) + f"\n{imports}\n"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_tuned_baseline_computes_with_tf32_in_channels_last_and_a_plain_one_does_not(
+    workload: Workload, network: torch.nn.Module, tmp_path: Path
+) -> None:
+    save_network(network, tmp_path)
+    example = workload.example()
+    seen: list[tuple[str, bool]] = []
+
+    def look(module: torch.nn.Module, given: tuple[torch.Tensor]) -> None:
+        placed = given[0].held.is_contiguous(memory_format=torch.channels_last)  # type: ignore[attr-defined]
+        seen.append((torch.get_float32_matmul_precision(), placed))
+
+    with pretended_accelerator():
+        plain, fast = Baseline(tmp_path, 1).open(workload.model), Baseline(tmp_path, 1, True).open(workload.model)
+        for predictor in (plain, fast, plain):
+            assert isinstance(predictor, OnAccelerator)
+            handle = predictor.call[3].register_forward_pre_hook(look)  # type: ignore[index]
+            answer = predictor(example)
+            handle.remove()
+    assert seen == [("highest", False), ("high", True), ("highest", False)]
+    assert answer.shape == (1, 4)
+    torch.set_float32_matmul_precision("highest")
+
+
+def test_on_the_processor_there_is_nothing_to_tune(workload: Workload, tmp_path: Path) -> None:
+    save_network(workload.model().eval(), tmp_path)
+    example = workload.example()
+    plain, tuned = Baseline(tmp_path, 1).open(workload.model), Baseline(tmp_path, 1, True).open(workload.model)
+    assert np.array_equal(plain(example), tuned(example))
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+@pytest.mark.parametrize(("lower", "kept"), [(0.0, True), (0.004, True), (0.006, False)])
+def test_the_accuracy_is_kept_where_it_is_hardly_lower_on_the_same_examples(
+    workload: Workload,
+    network: torch.nn.Module,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lower: float,
+    kept: bool,
+) -> None:
+    judged = replace(workload, metric=lambda outputs, targets: float(outputs[:, 0].mean()))
+    monkeypatch.setattr("runners.stages.tuning.resolve", lambda reference: judged)
+    for name, less in (("plain", 0.0), ("tuned", lower)):
+        (tmp_path / name).mkdir()
+        with torch.no_grad():
+            network[-1].bias[0] -= less  # type: ignore[index]
+        save_network(network, tmp_path / name)
+    assert keeps_accuracy("small", Baseline(tmp_path / "plain", 1), Baseline(tmp_path / "tuned", 1)) is kept

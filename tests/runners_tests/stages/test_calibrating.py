@@ -13,6 +13,7 @@ from runners.runner import StageTask
 from runners.stages import calibrating
 from runners.stages.calibrating import fastest_threads, threads_to_json
 from runners.stages.job import StageJob
+from runners.stages.tuning import keeps_accuracy
 from runners.store.entry import StoredStage
 
 Interval = tuple[float, float, float]
@@ -70,22 +71,39 @@ def test_every_number_that_was_timed_is_kept_with_its_figures() -> None:
 class Timed:
     """Stands for the fresh processes: gives timings by the number of threads, and remembers what was asked for."""
 
+    tuned: Interval = (1.0, 1.0, 1.0)
+    accurate = True
+
     def __init__(self, by_threads: Mapping[int, Interval]) -> None:
         self._by_threads = by_threads
         self.asked: list[tuple[int, list[int], int]] = []
+        self.against_itself: list[bool] = []
 
-    def __call__(self, function: Any, request: TimingRequest, **about: Any) -> list[PairedTiming]:
+    def __call__(self, function: Any, *given: Any, **about: Any) -> Any:
+        if function is keeps_accuracy:
+            return self.accurate
+        (request,) = given
+        return self._time(request)
+
+    def _time(self, request: TimingRequest) -> list[PairedTiming]:
+        if not request.baseline.tuned and any(candidate.tuned for candidate in request.candidates):
+            return [timing(*self.tuned)]
+        if request.candidates == (request.baseline,):
+            self.against_itself.append(request.baseline.tuned)
         others = [candidate.threads for candidate in request.candidates]
         self.asked.append((request.baseline.threads, others, request.cores))
         itself = (0.99, 1.0, 1.02)
         return [timing(*(itself if n == request.baseline.threads else self._by_threads[n])) for n in others]
 
 
-def stage(offered: list[int], by_threads: Mapping[int, Interval], monkeypatch: Any, folder: Path) -> tuple[Any, Timed]:
+def stage(
+    offered: list[int], by_threads: Mapping[int, Interval], monkeypatch: Any, folder: Path, **settings: Any
+) -> tuple[Any, Timed]:
     """The figures of a calibrating stage on a machine with such timings, and what it asked for."""
     timed = Timed(by_threads)
+    timed.tuned, timed.accurate = settings.pop("speed", timed.tuned), settings.pop("accurate", True)
     monkeypatch.setattr(calibrating, "call_fresh", timed)
-    settings = {"offered": offered, "processes": 3, "budget_s": 1.0}
+    settings = {"offered": offered, "processes": 3, "budget_s": 1.0, **settings}
     task = StageTask("calibrating", "k", settings, {"teacher": "t"}, "digits", 0)
     teacher = StoredStage("t", folder, {}, 0.0)
     return calibrating.run(StageJob(task, {"teacher": teacher}, folder, None)), timed  # type: ignore[arg-type]
@@ -116,3 +134,22 @@ def test_where_one_number_is_offered_there_is_nothing_to_choose(
     result, timed = stage([2], {}, monkeypatch, tmp_path)
     assert timed.asked == [(2, [2], 2)] * 3
     assert (result["threads"], result["by_threads"]) == (2, {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "tuned"),
+    [
+        ({}, False),
+        ({"tuned": None, "speed": (1.4, 1.5, 1.6)}, True),
+        ({"tuned": None, "speed": (0.9, 1.1, 1.3)}, False),
+        ({"tuned": None, "speed": (1.4, 1.5, 1.6), "accurate": False}, False),
+        ({"tuned": True}, True),
+        ({"tuned": False, "speed": (1.4, 1.5, 1.6)}, False),
+    ],
+)
+def test_on_an_accelerator_it_is_tuned_where_that_is_faster_and_as_accurate(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, Any], tuned: bool
+) -> None:
+    result, timed = stage([1], {}, monkeypatch, tmp_path, **settings)
+    assert result["tuned"] is tuned
+    assert timed.against_itself == [tuned] * 3

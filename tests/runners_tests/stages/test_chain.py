@@ -323,3 +323,16 @@ def test_the_baseline_is_served_in_every_way_that_fills_the_cores(
     assert "servings" not in chains.chain(Configuration({**baseline, "runtime": "onnxruntime"}))[-1].settings
     best = {"replicas": 1, "threads": 2}
     assert chains.final(baseline, 3, served_with=best).settings["servings"] == [best], "the search has found it"
+
+
+def test_only_an_accelerator_is_tried_with_tf32_and_every_timing_beside_it_says_so(chains: Chains) -> None:
+    assert "tuned" not in chains.calibrating("study", [1]).settings
+    machine = replace(MACHINE, accelerators=1, accelerator="cuda")
+    on_it = Chains(make_space({"runtime": "all"}, machine), FACTS, "digits", 0)
+    assert on_it.calibrating("study", [1]).settings["tuned"] is None
+    assert on_it.calibrating("study", [1], tuned=True).settings["tuned"] is True
+    baseline = on_it.space.baseline()
+    assert "baseline_tuned" not in on_it.chain(baseline)[-1].settings
+    tuned = Chains(make_space({"runtime": "all"}, replace(machine, baseline_tuned=True)), FACTS, "digits", 0)
+    for task in (tuned.chain(baseline)[-1], tuned.final(baseline, 3), tuned.comparing({0: baseline}, 3)):
+        assert task.settings["baseline_tuned"] is True

@@ -34,7 +34,7 @@ class TwoThreads(Recording):
         if task.stage != "calibrating":
             return super()._simulate(task)
         many = task.settings["offered"] != [2]
-        chosen = {"threads": 2, "by_threads": BY_THREADS if many else {}}
+        chosen = {"threads": 2, "by_threads": BY_THREADS if many else {}, "tuned": False}
         return StageOutcome({**chosen, "resolution": 0.02, "unstable": self.doubt}, 1.0), 1.0
 
 
@@ -53,7 +53,7 @@ def test_the_number_of_threads_is_chosen_after_the_teacher_and_kept_with_the_stu
     assert time_baseline(search, (1, 2)) == 2
     assert [task.stage for task in runner.submitted] == ["teacher", "calibrating"]
     assert runner.submitted[1].settings["offered"] == [1, 2]
-    assert search.study.user_attrs[BASELINE] == {"threads": 2, "by_threads": BY_THREADS}
+    assert search.study.user_attrs[BASELINE] == {"threads": 2, "by_threads": BY_THREADS, "tuned": False}
     assert search.study.user_attrs[TIMING_RESOLUTION] == {"resolution": 0.02, "unstable": "", "occasion": 0}
     assert log.notes == ["the baseline is PyTorch eager on 2 threads (2 threads: 1.30x as fast as 1 (95 % 1.25-1.35))"]
 

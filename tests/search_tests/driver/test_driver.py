@@ -352,7 +352,7 @@ class Coarse(SimulatedRunner):
         if task.stage != "calibrating":
             return super()._simulate(task)
         self.keys += (task.key,)
-        figures = {"threads": 1, "by_threads": {}, "resolution": 0.05, "unstable": self.doubt}
+        figures = {"threads": 1, "by_threads": {}, "tuned": False, "resolution": 0.05, "unstable": self.doubt}
         result = {} if self.failure else figures
         return StageOutcome(result, 1.0, failure=self.failure), 1.0
 

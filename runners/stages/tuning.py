@@ -1,0 +1,27 @@
+"""Whether the baseline on an accelerator keeps its accuracy with TF32 and channels_last.
+
+PyTorch's performance tuning guide recommends both, so an owner who follows it has them. TF32 rounds the factors of a
+product to ten bits, which most networks do not notice; one that does is timed in plain fp32.
+"""
+
+from typing import Any
+
+from runners.measuring.opening import Baseline
+from runners.measuring.quality import EVALUATION_BATCH, predict
+from runners.workload_loading.reference import resolve
+
+TOLERANCE = 0.005
+"""The accuracy on the validation split may be lower by so much: half a point, the least that a bound on the drop is
+usually set to. Both arms answer the same examples, so no sampling error is to be allowed for."""
+
+
+def keeps_accuracy(workload: Any, baseline: Baseline, tuned: Baseline) -> bool:
+    """Whether ``tuned`` is as accurate on the validation split of the referenced ``workload`` as ``baseline``."""
+    resolved = resolve(workload)
+    split = resolved.splits["validation"]
+
+    def accuracy(opened: Baseline) -> float:
+        outputs, targets = predict(opened.open(resolved.model), split, EVALUATION_BATCH)
+        return float(resolved.metric(outputs, targets))
+
+    return accuracy(tuned) >= accuracy(baseline) - TOLERANCE

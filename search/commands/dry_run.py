@@ -136,13 +136,13 @@ def _cost(plan: dict[str, Any]) -> list[tuple[str, str]]:
     trial = plan["trial"]
     if trial is None:
         return [("one trial", UNKNOWN), ("time", UNKNOWN), ("disk", UNKNOWN)]
-    parts = [("training", trial["training_s"]), ("timing", trial["measuring_s"])]
+    parts = [("a training", trial["training_s"]), ("a timing", trial["measuring_s"])]
     medians = ", ".join(f"{name} {duration(seconds)}" for name, seconds in parts if seconds)
     known = f"{trial['trials']} trials of {', '.join(trial['studies'])}"
     size, whole = plan["trial_bytes"], plan["search_bytes"]
     return [
         ("one trial", f"{duration(trial['trial_s'])} in the mean of {known}"),
-        *([("", f"in the median {medians}")] if medians else []),
+        *([("", f"{medians} in the median")] if medians else []),
         ("time", f"about {duration(plan['search_s'])} for {plan['trials_left']} trials one after the other"),
         ("", "less where some run at the same time or come out of the stage store"),
         ("disk", UNKNOWN if size is None else f"about {size_text(whole)}, {size_text(size)} a trial"),

@@ -1,79 +1,86 @@
-"""The blocks of a run: in each, every arm is timed twice, in a random order and then in the reverse of it.
+"""The blocks of a run: in each, every arm has two turns, in a random order and then in the reverse of it.
 
-This is the ABBA design where there are two arms. A linear drift of the machine within a block adds the same to all.
+This is the ABBA design where there are two arms: a linear drift of the machine within a block adds the same to all.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from runners.measuring.calls import Call, Clock, half_block, time_calls
-from runners.measuring.estimator import Floats
+from runners.measuring.calls import Call, Floats, Now, time_calls, turn_of
+from runners.measuring.disturbance import Others
 
-PAUSE_BLOCKS = 10
-"""Of a pause in the middle of a block, no more than the time of this number of blocks counts as spent."""
+WAITED = 0.01
+"""A turn counts as undisturbed where this process waited for a core for less than this share of it."""
 
 
 class Blocks:
-    """Times blocks, and keeps those that are usable.
+    """Times blocks, and knows which turns were undisturbed.
 
     Args:
         arms: What is timed. They are warm.
         seed: Of the orders.
-        clock: Where time comes from.
+        now: The clock.
+        others: What others do to the cores.
 
     Attributes:
-        times: For each arm its call times in seconds, one array per block.
-        timed_calls: For each arm, the timed calls of a block.
-        spent_s: Seconds spent on usable blocks.
-        backward_steps: Calls that took no time, or less, by the clock.
-        discarded: Blocks that were left out because the clock stepped back.
-        longest_untimed_s: The longest of the calls that are not timed.
+        times: For each arm the seconds of all its timed calls, one array per block.
+        shared: Of each block, whether two cores were one physical core before or after it.
+        spent_s: Seconds spent on blocks.
     """
 
-    def __init__(self, arms: Sequence[Call], seed: int, clock: Clock) -> None:
-        self._arms, self._clock = arms, clock
-        self._halves = [half_block(arm, clock) for arm in arms]
+    def __init__(self, arms: Sequence[Call], seed: int, now: Now, others: Others) -> None:
+        self._arms, self._now, self._others = arms, now, others
+        self._turns = [turn_of(arm, now) for arm in arms]
         self._random = np.random.default_rng(seed)
-        self._longest_s = math.inf
+        self._cores = others.cores()
+        self._is_shared = self._cores_are_shared()
+        self._undisturbed: list[list[Floats]] = [[] for _ in arms]
         self.times: list[list[Floats]] = [[] for _ in arms]
-        self.timed_calls = [2 * half.timed for half in self._halves]
+        self.shared: list[bool] = []
         self.spent_s = 0.0
-        self.backward_steps = 0
-        self.discarded = 0
-        self.longest_untimed_s = 0.0
 
     @property
     def count(self) -> int:
-        """How many usable blocks there are."""
-        return len(self.times[0])
+        """How many blocks there are."""
+        return len(self.shared)
+
+    @property
+    def fewest_calls(self) -> int:
+        """Timed calls in a block of the arm that has the fewest."""
+        return 2 * min(turn.timed for turn in self._turns)
 
     def add(self) -> None:
-        """Time one block. One in which the clock stepped back is left out for all arms."""
-        begin = self._clock.now()
-        times, untimed = self._time_block()
-        passed_s = self._clock.now() - begin
-        back = sum(not 0 < seconds < math.inf for calls in [*times, untimed] for seconds in calls)
-        if not back and passed_s < sum(map(sum, times)):
-            back = 1  # between two calls
-        self.backward_steps += back
-        if back:
-            self.discarded += 1
-            return
-        self.spent_s += min(passed_s, self._longest_s)
-        self._longest_s = min(self._longest_s, PAUSE_BLOCKS * passed_s)
-        for blocks, calls in zip(self.times, times, strict=True):
-            blocks.append(np.array(calls))
-        self.longest_untimed_s = max(self.longest_untimed_s, *untimed)
-
-    def _time_block(self) -> tuple[list[list[float]], list[float]]:
-        """The timed calls of each arm, and the others of all arms."""
-        times: list[list[float]] = [[] for _ in self._arms]
-        untimed: list[float] = []
+        """Time one block."""
+        begin = self._now()
+        calls: list[list[Floats]] = [[] for _ in self._arms]
+        undisturbed: list[list[Floats]] = [[np.empty(0)] for _ in self._arms]
         order = self._random.permutation(len(self._arms)).tolist()
         for arm in order + order[::-1]:
-            half = self._halves[arm]
-            untimed += time_calls(self._arms[arm], half.untimed, self._clock)
-            times[arm] += time_calls(self._arms[arm], half.timed, self._clock)
-        return times, untimed
+            times, waited = self._take_turn(arm)
+            calls[arm].append(times)
+            if waited <= WAITED * times.sum():
+                undisturbed[arm].append(times)
+        was_shared, self._is_shared = self._is_shared, self._cores_are_shared()
+        self.shared.append(was_shared or self._is_shared)
+        for arm in range(len(self._arms)):
+            self.times[arm].append(np.concatenate(calls[arm]))
+            self._undisturbed[arm].append(np.concatenate(undisturbed[arm]))
+        self.spent_s += self._now() - begin
+
+    def undisturbed(self, arm: int, other: int) -> tuple[list[Floats], list[Floats]]:
+        """The undisturbed calls of two arms, from the blocks in which both have some and the cores are not shared."""
+        pairs = zip(self._undisturbed[arm], self._undisturbed[other], self.shared, strict=True)
+        kept = [(one, two) for one, two, shared in pairs if len(one) and len(two) and not shared]
+        return [one for one, _ in kept], [two for _, two in kept]
+
+    def _take_turn(self, arm: int) -> tuple[Floats, float]:
+        """The times of the timed calls, and the seconds that this process waited for a core meanwhile."""
+        call, turn = self._arms[arm], self._turns[arm]
+        time_calls(call, turn.untimed, self._now)
+        before = self._others.waited_s()
+        times = time_calls(call, turn.timed, self._now)
+        return times, self._others.waited_s() - before
+
+    def _cores_are_shared(self) -> bool:
+        return len(self._cores) > 1 and self._others.cores_are_shared(self._cores)

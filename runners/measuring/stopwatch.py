@@ -1,148 +1,122 @@
 """The stopwatch: candidates and baseline are timed in one process, in blocks, and compared by ratios.
 
-Design: every block times all arms (`runners.measuring.blocks`), and a ratio is taken of times from the same blocks.
-A shared machine changes its speed by the minute, so times taken at different times are never compared.
-
-Estimator and interval: `runners.measuring.estimator` and `runners.measuring.interval`.
-
-Stopping rule: blocks are added until all intervals are narrow enough or the budget is spent.
+``runners/measuring/README.md`` is the page on design, estimator, interval, assumptions and known failures.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runners.machine.accelerator import accelerated
 from runners.measuring.blocks import Blocks
-from runners.measuring.calls import Call, Clock, WarmUp, warm_up
+from runners.measuring.calls import Call, Now, warm_up
 from runners.measuring.device_state import device_state, slowed
-from runners.measuring.interval import ratio
-from runners.measuring.paired_timing import BASELINE, CANDIDATE, Conditions, PairedTiming, summarise
+from runners.measuring.disturbance import Others
+from runners.measuring.paired_timing import Conditions, PairedTiming, joined, summarise
 from runners.runner import StageFailed
 
-PRECISION = 0.01
-"""Timing ends early once the half-widths of all intervals, as a share and without their floor, are below this."""
 MIN_BLOCKS = 12
-MIN_SLOW_BLOCKS = 3
-"""The least number of blocks where `MIN_BLOCKS` would take longer than `MAX_OVERRUN` budgets."""
-MAX_OVERRUN = 10.0
-FIRST_CHECK_S = 0.3
-CHECK_GROWTH = 1.5
-"""From one check of the intervals to the next the time spent grows by this factor. Each check is a chance to stop at
-an interval that is narrow by accident."""
-REST_EVERY_S = 1.0
-MAX_DISCARDED = 100
-"""Blocks in which the clock stepped back, after which no more are tried."""
-SYSTEM_CLOCK = Clock()
+"""Undisturbed blocks that a timing waits for, within `MAX_BUDGETS`."""
+MAX_BUDGETS = 5.0
+"""A timing takes at most this multiple of its budget, but for three blocks, which it always has."""
+BUSY = 0.05
+"""Share of the cores that others use at least where a machine is called busy."""
+OTHERS_HERE = Others()
 
 
 @dataclass(frozen=True)
 class TimingSettings:
-    """How long and how precisely to time.
+    """How long to time.
 
     Attributes:
         budget_s: Seconds of timing for each candidate.
         seed: Of the orders within blocks and of the bootstrap.
-        precision: Half-width, as a share of the speedup, at which an interval is narrow enough to end before the
-            budget is spent; None spends it.
         least_calls: Least number of timed calls of each candidate, however long they take: a high percentile needs
             many.
-        rest_s: Seconds of rest after every `REST_EVERY_S` of timing, so that the same calls see more of the machine's
-            regimes. Of a trace of 240 s, the results of 12 s of timing in a row spread by 2.5 % (10th to 90th
-            percentile), and by 1.2 % where they were a fifth of 60 s.
     """
 
     budget_s: float
     seed: int
-    precision: float | None = PRECISION
     least_calls: int = 0
-    rest_s: float = 0.0
 
 
-def time_pair(candidate: Call, baseline: Call, settings: TimingSettings, clock: Clock = SYSTEM_CLOCK) -> PairedTiming:
+def time_pair(
+    candidate: Call,
+    baseline: Call,
+    settings: TimingSettings,
+    now: Now = time.perf_counter,
+    others: Others = OTHERS_HERE,
+) -> PairedTiming:
     """Time one candidate against the baseline; the arguments are those of `time_interleaved`."""
-    return time_interleaved(baseline, [candidate], settings, clock)[0]
+    return time_interleaved(baseline, [candidate], settings, now, others)[0]
 
 
 def time_interleaved(
-    baseline: Call, candidates: Sequence[Call], settings: TimingSettings, clock: Clock = SYSTEM_CLOCK
+    baseline: Call,
+    candidates: Sequence[Call],
+    settings: TimingSettings,
+    now: Now = time.perf_counter,
+    others: Others = OTHERS_HERE,
 ) -> list[PairedTiming]:
     """Time every candidate against the baseline, all in the same blocks.
 
     Args:
         baseline: What all are compared with.
         candidates: What to time, one at least.
-        settings: How long and how precisely.
-        clock: Where time comes from.
+        settings: How long.
+        now: The clock, in rising seconds.
+        others: What others do to the cores.
 
     Returns:
         One timing for each candidate, in their order.
 
     Raises:
-        StageFailed: The clock gave too few usable blocks.
+        StageFailed: By the clock a call takes no time.
     """
     arms = [baseline, *candidates]
-    warm_ups = [warm_up(arm, settings.budget_s / 8, clock) for arm in arms]
-    run = _Run(Blocks(arms, settings.seed, clock), len(candidates))
-    _add_blocks(run, settings, clock)
-    if run.blocks.count < MIN_SLOW_BLOCKS:
-        steps, count = run.blocks.backward_steps, run.blocks.count
-        raise StageFailed(f"the clock stepped back {steps} times and left {count} usable blocks")
-    baseline_times, *candidate_times = run.blocks.times
+    warm_ups_s = [warm_up(arm, settings.budget_s / 8, now) for arm in arms]
+    blocks, use = Blocks(arms, settings.seed, now, others), others.core_use(others.cores())
+    _add_blocks(blocks, settings.budget_s * len(candidates), settings.least_calls)
+    if min(float(calls.min()) for arm in blocks.times for calls in arm) <= 0:
+        raise StageFailed("by this machine's clock a call takes no time, so it cannot be timed")
+    busy, machine = use.share_of_others(), device_state()
+    doubt = slowed(machine) if accelerated() else ""
     return [
-        summarise(times, baseline_times, settings.seed, conditions)
-        for times, conditions in zip(candidate_times, run.conditions(warm_ups), strict=True)
+        _timing(blocks, arm, settings.seed, busy, Conditions(warm_ups_s[arm], doubt, machine))
+        for arm in range(1, len(arms))
     ]
 
 
-@dataclass(frozen=True)
-class _Run:
-    """The blocks of a run: of the baseline and of the candidates."""
-
-    blocks: Blocks
-    candidates: int
-
-    def is_precise(self, precision: float, seed: int) -> bool:
-        """Whether all intervals are narrow enough."""
-        baseline, *candidates = self.blocks.times
-        ratios = (ratio(times, baseline, seed, floor=0.0) for times in candidates)
-        return all(found.half_width <= precision for found in ratios)
-
-    def conditions(self, warm_ups: list[WarmUp]) -> Iterator[Conditions]:
-        """What each candidate was timed under."""
-        blocks, machine = self.blocks, device_state()
-        for candidate in warm_ups[1:]:
-            warm = {CANDIDATE: candidate, BASELINE: warm_ups[0]}
-            yield Conditions(
-                warm_up_s=candidate.spent_s,
-                unsettled={name: each.spent_s for name, each in warm.items() if not each.settled},
-                longest_untimed_s=blocks.longest_untimed_s,
-                backward_steps=blocks.backward_steps,
-                slowed=slowed(machine) if accelerated() else "",
-                machine=machine,
-            )
-
-
-def _add_blocks(run: _Run, settings: TimingSettings, clock: Clock) -> None:
-    """The stopping rule, with rests in between."""
-    blocks, budget_s = run.blocks, settings.budget_s * run.candidates
-    fewest_calls = min(blocks.timed_calls[1:])
-    needed = math.ceil(settings.least_calls / fewest_calls)
-    next_check_s = min(FIRST_CHECK_S * run.candidates, budget_s)
-    next_rest_s = REST_EVERY_S if settings.rest_s else math.inf
-    while blocks.discarded < MAX_DISCARDED and (blocks.count < needed or _is_within(budget_s, blocks)):
+def _add_blocks(blocks: Blocks, budget_s: float, least_calls: int) -> None:
+    """Blocks until the budget is spent, and on until enough of them are undisturbed, within limits."""
+    needed = max(3, math.ceil(least_calls / blocks.fewest_calls))
+    while (
+        blocks.count < needed
+        or blocks.spent_s < budget_s
+        or (blocks.spent_s < MAX_BUDGETS * budget_s and _fewest_undisturbed(blocks) < MIN_BLOCKS)
+    ):
         blocks.add()
-        is_due = blocks.spent_s >= next_check_s and blocks.count >= max(needed, MIN_BLOCKS)
-        if settings.precision is not None and is_due:
-            if run.is_precise(settings.precision, settings.seed):
-                break
-            next_check_s = CHECK_GROWTH * blocks.spent_s
-        if blocks.spent_s >= next_rest_s:
-            clock.sleep(settings.rest_s)
-            next_rest_s = blocks.spent_s + REST_EVERY_S
 
 
-def _is_within(budget_s: float, blocks: Blocks) -> bool:
-    if blocks.spent_s < budget_s:
-        return True
-    return blocks.count < (MIN_BLOCKS if blocks.spent_s < MAX_OVERRUN * budget_s else MIN_SLOW_BLOCKS)
+def _fewest_undisturbed(blocks: Blocks) -> int:
+    return min(len(blocks.undisturbed(arm, 0)[0]) for arm in range(1, len(blocks.times)))
+
+
+def _timing(blocks: Blocks, arm: int, seed: int, busy: float, conditions: Conditions) -> PairedTiming:
+    """The timing of one arm against the first, from undisturbed blocks, or from all where these are too few.
+
+    Too few are fewer than `MIN_BLOCKS` and than half of all. Where no others used the cores, it is the arm's own
+    threads that wait for each other, and all blocks count.
+    """
+    candidate, baseline = blocks.undisturbed(arm, 0)
+    left_out = 1 - len(candidate) / blocks.count
+    if len(candidate) < min(MIN_BLOCKS, blocks.count / 2):
+        candidate, baseline = blocks.times[arm], blocks.times[0]
+        shared = sum(blocks.shared) / blocks.count
+        reasons = [
+            f"two cores were one physical core in {shared:.0%} of the blocks" if shared > 1 / 2 else "",
+            f"the machine was busy: others used {busy:.0%} of the cores" if busy > BUSY else "",
+        ]
+        conditions = conditions.with_doubt(joined(reasons))
+    return summarise(candidate, baseline, seed, conditions.with_left_out(left_out))

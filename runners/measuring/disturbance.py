@@ -1,0 +1,128 @@
+"""What others do to the cores on which something is timed, seen while it is timed.
+
+Other programs in this system are seen by the scheduler's own counts: how long a thread that could run had to wait for a
+core (`waited_s`), and how much of the cores others used (`CoreUse`).
+
+Other virtual machines on the same host are not, but for one thing: a host may put two virtual cores on one physical
+core, for seconds or minutes. Each then runs as fast as before while the other is idle, and at half that speed while
+both are busy: a network on two threads takes twice as long, one on a single thread does not. `cores_are_shared` sees it
+by calling a fixed computation on one core and on both.
+"""
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+SHARED = 1.3
+"""Two cores that make each other slower by more than this factor are one. A core that serves two takes 1.5 to 1.9 times
+as long here; two cores take 1.00 to 1.16 times as long, and lower clocks with two busy cores are of the same size."""
+
+
+def waited_s(tasks: Path = Path("/proc/self/task")) -> float:
+    """Seconds that all threads of this process were ready to run and waited for a core; 0 where nothing counts them.
+
+    From ``schedstat`` of Linux (Documentation/scheduler/sched-stats.rst), second field, in nanoseconds.
+    """
+    total = 0
+    for task in os.listdir(tasks) if tasks.is_dir() else ():
+        try:
+            total += int((tasks / task / "schedstat").read_bytes().split()[1])
+        except (OSError, IndexError):  # a thread that has just ended, or a kernel that does not count
+            continue
+    return total / 1e9
+
+
+class CoreUse:
+    """What share of some cores others use, from now on.
+
+    Args:
+        cores: The cores.
+        stat: The kernel's count for each core.
+    """
+
+    def __init__(self, cores: Sequence[int], stat: Path = Path("/proc/stat")) -> None:
+        self._cores, self._stat = {f"cpu{core}" for core in cores}, stat
+        self._begin = self._read()
+
+    def share_of_others(self) -> float:
+        """The share of the cores' time that other programs used, or that the host took for others; 0 where unknown."""
+        passed, busy, own = (now - then for now, then in zip(self._read(), self._begin, strict=True))
+        return max(0.0, (busy - own) / passed) if passed > 0 else 0.0
+
+    def _read(self) -> tuple[float, float, float]:
+        """Seconds so far: all time of the cores, the busy part of it, and that of this process."""
+        lines = self._stat.read_text().splitlines() if self._stat.exists() else []
+        counts = [list(map(int, line.split()[1:9])) for line in lines if line.split()[0] in self._cores]
+        total = sum(map(sum, counts))
+        idle = sum(idle + waiting for _, _, _, idle, waiting, *_ in counts)
+        return total / TICKS_PER_S, (total - idle) / TICKS_PER_S, time.process_time()
+
+
+def cores_are_shared(cores: Sequence[int], topology: Path = Path("/sys/devices/system/cpu")) -> bool:
+    """Whether two of ``cores``, which count as two, run on one physical core now; it takes 3 ms for each pair.
+
+    Each core is compared with one other. Hyperthreads that the system knows as such are left out: they always share.
+    """
+    pairs = [pair for pair in zip(cores[::2], cores[1::2], strict=False) if not _are_siblings(*pair, topology)]
+    return any(_slowdown(*pair) > SHARED for pair in pairs)
+
+
+def _slowdown(one: int, other: int) -> float:
+    """How much longer a computation takes on either core while both are busy."""
+    alone = _medians_s([one])
+    together = _medians_s([one, other])
+    return max(together) / max(alone)
+
+
+def _medians_s(cores: Sequence[int]) -> list[float]:
+    """Median seconds of a computation of some 50 microseconds in registers, on all ``cores`` at once."""
+    medians: list[float] = []
+
+    def run(core: int) -> None:
+        os.sched_setaffinity(0, {core})  # of this thread alone
+        times = []
+        for _ in range(12):
+            begin = time.perf_counter()
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 300)  # it lets other threads of Python run
+            times.append(time.perf_counter() - begin)
+        medians.append(float(np.median(times)))
+
+    threads = [threading.Thread(target=run, args=(core,)) for core in cores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return medians
+
+
+def _are_siblings(one: int, other: int, topology: Path) -> bool:
+    def core_of(cpu: int) -> Any:
+        file = topology / f"cpu{cpu}/topology/thread_siblings_list"
+        return file.read_text() if file.exists() else cpu
+
+    return bool(core_of(one) == core_of(other))
+
+
+@dataclass(frozen=True)
+class Others:
+    """What others do to the cores of this process; a test gives functions of its own.
+
+    Attributes:
+        waited_s: As `waited_s`.
+        cores_are_shared: As `cores_are_shared`.
+        core_use: As `CoreUse`.
+        cores: On which this process may run.
+    """
+
+    waited_s: Callable[[], float] = waited_s
+    cores_are_shared: Callable[[Sequence[int]], bool] = cores_are_shared
+    core_use: Callable[[Sequence[int]], CoreUse] = CoreUse
+    cores: Callable[[], Sequence[int]] = lambda: sorted(os.sched_getaffinity(0))

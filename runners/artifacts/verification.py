@@ -1,7 +1,6 @@
 """Hold an exported folder to its claims: loaded, evaluated and timed again in a fresh process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from runners.artifacts.checked_claim import CheckedClaim, check_accuracies, check_speedup
@@ -22,23 +21,10 @@ ATTEMPTS = 2
 """How often a folder is measured at most: again where the first time did not show that its speedup holds."""
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How long a folder is timed.
-
-    Attributes:
-        budget_s: Seconds of timing.
-        rest_s: Seconds of rest after each of them.
-    """
-
-    budget_s: float
-    rest_s: float
-
-
-VERIFY_PACE = Pace(budget_s=9.0, rest_s=3.0)
-"""Together they span half a minute of what the machine does."""
-EXPORT_PACE = Pace(budget_s=6.0, rest_s=0.0)
-"""For a folder that was just written."""
+VERIFY_S = 9.0
+"""Seconds of timing."""
+EXPORT_S = 6.0
+"""The same for a folder that was just written."""
 
 
 def verify(
@@ -61,7 +47,7 @@ def verify(
             machine has cores, or no lease can be taken.
         StageFailed: The model cannot be loaded, crashes, or gives outputs that are wrong.
     """
-    return _check_claims(folder, VERIFY_PACE, waiting, begun)
+    return _check_claims(folder, VERIFY_S, waiting, begun)
 
 
 def require_claims(folder: Path, waiting: Callable[[], None] | None = None) -> list[str]:
@@ -75,7 +61,7 @@ def require_claims(folder: Path, waiting: Callable[[], None] | None = None) -> l
         StageFailed: A claim does not hold; the message says what was found.
     """
     try:
-        claims = _check_claims(folder, EXPORT_PACE, waiting)
+        claims = _check_claims(folder, EXPORT_S, waiting)
     except RequestError as error:
         raise StageFailed(f"the exported folder does not hold together: {error}") from error
     broken = [claim.in_words() for claim in claims if claim.holds is False]
@@ -85,13 +71,13 @@ def require_claims(folder: Path, waiting: Callable[[], None] | None = None) -> l
 
 
 def _check_claims(
-    folder: Path, pace: Pace, waiting: Callable[[], None] | None, begun: Callable[[], None] = lambda: None
+    folder: Path, budget_s: float, waiting: Callable[[], None] | None, begun: Callable[[], None] = lambda: None
 ) -> list[CheckedClaim]:
     document, device = read_claims(folder), describe(all_backends()).device
     _require_cores(folder, document)
     check_workload_reference(document.origin.workload)
     begun()
-    request, splits = _request(folder, document, pace), _splits(document.claims)
+    request, splits = _request(folder, document, budget_s), _splits(document.claims)
     runs: list[PairResult] = []
     while True:
         with device_lease(exclusive=True, waiting=waiting):
@@ -111,13 +97,13 @@ def _require_cores(folder: Path, document: ClaimedDocument) -> None:
         )
 
 
-def _request(folder: Path, document: ClaimedDocument, pace: Pace) -> TimingRequest:
+def _request(folder: Path, document: ClaimedDocument, budget_s: float) -> TimingRequest:
     measured = document.measured
     return TimingRequest(
         workload=document.origin.workload,
         candidates=(Artifact(folder, document.runtime.name, document.runtime.threads, measured.baseline_tuned),),
         baseline=Baseline(None, measured.baseline_threads, measured.baseline_tuned),
-        settings=TimingSettings(pace.budget_s, measured.seed, rest_s=pace.rest_s),
+        settings=TimingSettings(budget_s, measured.seed),
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,9 +36,9 @@ class Turn:
 def warm_up(call: Call, seconds: float, now: Now = time.perf_counter) -> float:
     """Call for about ``seconds``, three times at least; the seconds that it took."""
     begin = now()
-    for _ in _enough(3, seconds, now):
-        call()
-        report_progress()
+    time_calls(call, 3, now)
+    while 0 < now() - begin < seconds:
+        time_calls(call, 1, now)
     return now() - begin
 
 
@@ -58,10 +58,3 @@ def time_calls(call: Call, count: int, now: Now = time.perf_counter) -> Floats:
         times[index] = now() - begin
     report_progress()
     return times
-
-
-def _enough(least: int, seconds: float, now: Now) -> Iterator[int]:
-    begin, count = now(), 0
-    while count < least or now() - begin < seconds:
-        yield count
-        count += 1

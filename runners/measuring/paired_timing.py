@@ -44,9 +44,9 @@ class PairedTiming:
     Attributes:
         speedup: Baseline time / candidate time, by the estimator.
         speedup_ci95: Its 95 % interval.
-        latency_p50_ms: Median time of one call of the candidate.
+        latency_p50_ms: Median time of one call of the candidate, of those that nobody disturbed.
         latency_p90_ms: 90th percentile of the same.
-        latency_p99_ms: 99th percentile of the same; None for fewer than `CALLS_FOR_P99` calls.
+        latency_p99_ms: 99th percentile of all calls; None for fewer than `CALLS_FOR_P99`.
         baseline_p50_ms: Median time of one call of the baseline.
         blocks: Number of blocks that count.
         outliers: Calls of the candidate that took far longer than most; they are counted, and stay in all figures.
@@ -82,18 +82,31 @@ class PairedTiming:
 
 
 def summarise(
-    candidate: list[Floats], baseline: list[Floats], seed: int, conditions: Conditions = Conditions()
+    candidate: list[Floats],
+    baseline: list[Floats],
+    seed: int,
+    conditions: Conditions = Conditions(),
+    every_call: Floats | None = None,
 ) -> PairedTiming:
-    """The figures of call times in seconds, one array per block and arm."""
+    """The figures of call times in seconds, one array per block and arm.
+
+    Args:
+        candidate: The calls of the candidate that count.
+        baseline: Those of the baseline.
+        seed: Of the bootstrap.
+        conditions: Under which they were timed.
+        every_call: All calls of the candidate, disturbed ones too, if there are more: what is rare is seen in them.
+    """
     speedup = ratio(candidate, baseline, seed)
     calls, baseline_calls = np.concatenate(candidate), np.concatenate(baseline)
-    median, p90, p99 = np.quantile(calls, [0.5, 0.9, 0.99]) * 1e3
+    median, p90 = np.quantile(calls, [0.5, 0.9]) * 1e3
+    all_calls = calls if every_call is None else every_call
     return PairedTiming(
         speedup=speedup.value,
         speedup_ci95=(speedup.low, speedup.high),
         latency_p50_ms=float(median),
         latency_p90_ms=float(p90),
-        latency_p99_ms=float(p99) if len(calls) >= CALLS_FOR_P99 else None,
+        latency_p99_ms=float(np.quantile(all_calls, 0.99) * 1e3) if len(all_calls) >= CALLS_FOR_P99 else None,
         baseline_p50_ms=float(np.median(baseline_calls) * 1e3),
         blocks=len(candidate),
         outliers=count_outliers(calls),

@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from runners.machine.accelerator import accelerated
 from runners.measuring.blocks import Blocks
 from runners.measuring.calls import Call, Now, warm_up
@@ -78,8 +80,6 @@ def time_interleaved(
     warm_ups_s = [warm_up(arm, settings.budget_s / 8, now) for arm in arms]
     blocks, use = Blocks(arms, settings.seed, now, others), others.core_use(others.cores())
     _add_blocks(blocks, settings.budget_s * len(candidates), settings.least_calls)
-    if min(float(calls.min()) for arm in blocks.times for calls in arm) <= 0:
-        raise StageFailed("by this machine's clock a call takes no time, so it cannot be timed")
     busy, machine = use.share_of_others(), device_state()
     doubt = slowed(machine) if accelerated() else ""
     return [
@@ -89,7 +89,7 @@ def time_interleaved(
 
 
 def _add_blocks(blocks: Blocks, budget_s: float, least_calls: int) -> None:
-    """Blocks until the budget is spent, and on until enough of them are undisturbed, within limits."""
+    """Add blocks until the budget is spent, and on until enough of them are undisturbed, within limits."""
     needed = max(3, math.ceil(least_calls / blocks.fewest_calls))
     while (
         blocks.count < needed
@@ -97,6 +97,8 @@ def _add_blocks(blocks: Blocks, budget_s: float, least_calls: int) -> None:
         or (blocks.spent_s < MAX_BUDGETS * budget_s and _fewest_undisturbed(blocks) < MIN_BLOCKS)
     ):
         blocks.add()
+        if min(float(arm[-1].min()) for arm in blocks.times) <= 0:
+            raise StageFailed("by this machine's clock a call takes no time, so it cannot be timed")
 
 
 def _fewest_undisturbed(blocks: Blocks) -> int:
@@ -119,4 +121,4 @@ def _timing(blocks: Blocks, arm: int, seed: int, busy: float, conditions: Condit
             f"the machine was busy: others used {busy:.0%} of the cores" if busy > BUSY else "",
         ]
         conditions = conditions.with_doubt(joined(reasons))
-    return summarise(candidate, baseline, seed, conditions.with_left_out(left_out))
+    return summarise(candidate, baseline, seed, conditions.with_left_out(left_out), np.concatenate(blocks.times[arm]))

@@ -10,5 +10,5 @@ from runners.artifacts import verification
 def shorten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let folders be timed for a tenth of a second, under leases of the test's own."""
     monkeypatch.setenv("FRONTRUNNER_LEASES", str(tmp_path / "leases"))
-    for pace in ("VERIFY_PACE", "EXPORT_PACE"):
-        monkeypatch.setattr(verification, pace, verification.Pace(budget_s=0.1, rest_s=0.0))
+    for budget in ("VERIFY_S", "EXPORT_S"):
+        monkeypatch.setattr(verification, budget, 0.1)

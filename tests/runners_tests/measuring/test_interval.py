@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from runners.measuring.interval import bootstrap_ratio
-from runners.measuring.regimes import regime_term
+from runners.measuring.interval import FLOOR, Ratio, ratio, sampling_errors
+
+
+def sampled(candidate: list[NDArray[np.float64]], baseline: list[NDArray[np.float64]], seed: int = 0) -> Ratio:
+    """The ratio with the interval of the sampling error alone."""
+    value, (low, high) = ratio(candidate, baseline, seed).value, sampling_errors(candidate, baseline, seed)
+    return Ratio(value, value * np.exp(-low), value * np.exp(high))
 
 
 @pytest.mark.parametrize("count", [3, 4, 6])
@@ -14,26 +20,29 @@ def test_intervals_of_few_blocks_are_as_wide_as_they_need_to_be(count: int) -> N
         random = np.random.default_rng(seed)
         slowed = 1 + random.exponential(0.1, (2, count, 1))
         arms = slowed * (1 + random.exponential(0.01, (2, count, 6))) * [[[1.0]], [[2.0]]]
-        interval = bootstrap_ratio(list(arms[0]), list(arms[1]), seed)
+        interval = sampled(list(arms[0]), list(arms[1]), seed)
         covered += interval.low <= 2.0 <= interval.high
     assert covered >= 80
 
 
-def test_the_bootstrap_interval_is_that_of_the_ratio_of_estimates() -> None:
+def test_the_sampling_error_is_that_of_the_ratio_of_estimates() -> None:
     random = np.random.default_rng(0)
-    ratios = []
+    found = []
     for _ in range(100):
         arms = [list(np.exp(0.1 * random.normal(size=(48, 12)))) for _ in range(2)]
-        ratios.append(bootstrap_ratio(arms[0], arms[1], seed=0))
-    spread = np.std([np.log(ratio.value) for ratio in ratios])
-    assert np.median([ratio.half_width for ratio in ratios]) == pytest.approx(1.96 * spread, rel=0.2)
+        found.append(sampled(arms[0], arms[1]))
+    spread = np.std([np.log(one.value) for one in found])
+    assert np.median([one.half_width for one in found]) == pytest.approx(1.96 * spread, rel=0.2)
 
 
-def test_arms_that_are_disturbed_alike_stay_narrow_and_others_do_not() -> None:
-    random = np.random.default_rng(0)
-    disturbed = list(0.001 + random.exponential(0.0001, (48, 12)))
-    other = list(0.001 + random.exponential(0.0001, (48, 12)))
-    steady = [np.full(12, 0.001)] * 48
-    assert regime_term(disturbed, other) < 0.02
-    assert regime_term(steady, disturbed) > 0.03
-    assert regime_term(steady * 50, disturbed * 50) < regime_term(steady, disturbed)
+def test_the_interval_holds_the_ratio_at_every_level_and_is_never_narrower_than_its_floor() -> None:
+    steady, slowed = [np.full(12, 1.0)] * 24, [np.repeat([2.0, 2.4], 6)] * 24
+    assert ratio(steady, [np.full(12, 2.0)] * 24, 0).half_width == pytest.approx(FLOOR, rel=0.01)
+    found = ratio(steady, slowed, 0)
+    assert found.value == pytest.approx(2.0)
+    assert found.low == pytest.approx(2.0 * np.exp(-FLOOR), rel=0.001)
+    assert found.high == pytest.approx(2.2 * np.exp(FLOOR), rel=0.001), "the ratio of the medians"
+
+
+def test_one_block_gives_no_interval() -> None:
+    assert sampling_errors([np.ones(4)], [np.ones(4)], 0) == (np.inf, np.inf)

@@ -10,18 +10,13 @@ def test_a_wide_interval_is_called_unstable() -> None:
     blocks = [random.lognormal(0, 0.4, 6) for _ in range(12)]
     assert "interval" in summarise(blocks, [np.ones(6)] * 12, seed=0).unstable
     assert summarise([np.ones(6)] * 12, [np.ones(6)] * 12, seed=0).unstable == ""
-    unsettled = Conditions(warm_up_s=0.1, unsettled={"baseline": 0.5})
-    told = summarise([np.ones(6)] * 12, [np.ones(6)] * 12, 0, unsettled).unstable
-    assert told == "the warm-up of the baseline did not settle in 0.5 s"
 
 
 def test_every_reason_not_to_trust_it_is_told() -> None:
     random = np.random.default_rng(0)
-    conditions = Conditions(
-        backward_steps=2, unsettled={"candidate": 0.5}, slowed="an accelerator was slowed down: heat"
-    )
+    conditions = Conditions(doubt="an accelerator was slowed down: heat").with_doubt("busy").with_doubt("")
     told = summarise([random.lognormal(0, 0.4, 6) for _ in range(12)], [np.ones(6)] * 12, 0, conditions).unstable
-    assert [word in told for word in ("stepped back 2 times", "interval", "did not settle", "heat")] == [True] * 4
+    assert told.startswith("busy; an accelerator was slowed down: heat; the 95 % interval is")
 
 
 def test_outliers_are_counted_and_not_dropped() -> None:

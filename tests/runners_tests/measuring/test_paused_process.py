@@ -16,12 +16,12 @@ def call():
         pass
 
 print("begun", flush=True)
-timing = time_pair(call, call, TimingSettings(budget_s=2.0, seed=0, precision=None))
+timing = time_pair(call, call, TimingSettings(budget_s=2.0, seed=0))
 print(json.dumps(timing.to_json()))
 """
 
 
-def test_a_process_that_is_paused_in_the_middle_of_a_run_says_so_and_keeps_its_number() -> None:
+def test_a_process_that_is_paused_in_the_middle_of_a_run_keeps_its_number() -> None:
     with subprocess.Popen([sys.executable, "-c", TIMED], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
@@ -30,6 +30,6 @@ def test_a_process_that_is_paused_in_the_middle_of_a_run_says_so_and_keeps_its_n
         time.sleep(1.0)
         process.send_signal(signal.SIGCONT)
         timing = json.loads(process.stdout.readline())
-    assert "paused for" in timing["unstable"]
     low, high = timing["speedup_ci95"]
     assert low <= 1 <= high
+    assert high / low < 1.3

@@ -15,9 +15,8 @@ Floats = NDArray[np.float64]
 Now = Callable[[], float]
 """A clock: rising seconds."""
 
-HALF_BLOCK_S = 0.010
+TURN_S = 0.010
 """An arm is called for about this long before the next one has its turn: shorter than most disturbances."""
-MAX_CALLS = 32
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Turn:
 
     Attributes:
         untimed: The first ones, which wake the arm's threads and fill its caches.
-        timed: Those after them: as many as fill `HALF_BLOCK_S`, at least one and at most `MAX_CALLS`.
+        timed: Those after them: as many as fill `TURN_S`, at least one.
     """
 
     untimed: int
@@ -45,8 +44,8 @@ def warm_up(call: Call, seconds: float, now: Now = time.perf_counter) -> float:
 def turn_of(call: Call, now: Now = time.perf_counter) -> Turn:
     """The `Turn` of a warm arm, from the time of three calls."""
     each = float(np.median(time_calls(call, 3, now)))
-    timed = min(MAX_CALLS, math.ceil(HALF_BLOCK_S / each)) if each > 0 else MAX_CALLS
-    return Turn(untimed=1 if each >= HALF_BLOCK_S else 2, timed=timed)
+    timed = math.ceil(TURN_S / each) if each > 0 else 1
+    return Turn(untimed=1 if each >= TURN_S else 2, timed=timed)
 
 
 def time_calls(call: Call, count: int, now: Now = time.perf_counter) -> Floats:

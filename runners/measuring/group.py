@@ -8,7 +8,7 @@ from runners.backend import Predictor
 from runners.measuring.calls import Call
 from runners.measuring.opening import TimingRequest
 from runners.measuring.pair import prepare_process
-from runners.measuring.paired_timing import PairedTiming, joined, wide
+from runners.measuring.paired_timing import PairedTiming, joined
 from runners.measuring.stopwatch import time_interleaved
 from runners.workload_loading.reference import resolve
 
@@ -46,7 +46,7 @@ def combine(runs: Sequence[PairedTiming]) -> PairedTiming:
         outliers=sum(run.outliers for run in runs),
         baseline_outliers=sum(run.baseline_outliers for run in runs),
         warm_up_s=max(run.warm_up_s for run in runs),
-        unstable=joined([*(run.unstable for run in runs), wide((high - low) / 2 / speedup)]),
+        unstable=joined(run.unstable for run in runs),
         machine=runs[-1].machine,
     )
 

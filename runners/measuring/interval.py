@@ -36,18 +36,19 @@ class Ratio:
 def ratio(candidate: list[Floats], baseline: list[Floats], seed: int) -> Ratio:
     """The ratio of low quantiles of two arms, with its interval.
 
+    The interval reaches beyond the ratio at every level by the sampling error and the floor. To the other side, the
+    differences between the levels count as an error of unknown direction.
+
     Args:
         candidate: Call times in seconds of the one arm, an array per block.
         baseline: Those of the other, from the same blocks.
         seed: Of the bootstrap.
     """
-    ratios = np.quantile(np.concatenate(baseline), LEVELS) / np.quantile(np.concatenate(candidate), LEVELS)
-    low, high = sampling_errors(candidate, baseline, seed)
-    return Ratio(
-        value=float(ratios[0]),
-        low=float(ratios.min() * np.exp(-np.hypot(low, FLOOR))),
-        high=float(ratios.max() * np.exp(np.hypot(high, FLOOR))),
-    )
+    logs = np.log(np.quantile(np.concatenate(baseline), LEVELS) / np.quantile(np.concatenate(candidate), LEVELS))
+    spread, errors = np.abs(logs - logs[0]).max(), np.hypot(sampling_errors(candidate, baseline, seed), FLOOR)
+    low = max(logs[0] - logs.min() + errors[0], np.hypot(spread, errors[0]))
+    high = max(logs.max() - logs[0] + errors[1], np.hypot(spread, errors[1]))
+    return Ratio(float(np.exp(logs[0])), float(np.exp(logs[0] - low)), float(np.exp(logs[0] + high)))
 
 
 def sampling_errors(candidate: list[Floats], baseline: list[Floats], seed: int) -> tuple[float, float]:

@@ -9,8 +9,6 @@ import numpy as np
 from runners.measuring.calls import Floats
 from runners.measuring.interval import ratio
 
-WIDE_INTERVAL = 0.20
-"""Half-width, as a share, beyond which an interval says little; a narrower one says how much to trust the value."""
 CALLS_FOR_P99 = 1000
 
 
@@ -112,7 +110,7 @@ def summarise(
         outliers=count_outliers(calls),
         baseline_outliers=count_outliers(baseline_calls),
         warm_up_s=conditions.warm_up_s,
-        unstable=joined([conditions.doubt, wide(speedup.half_width)]),
+        unstable=conditions.doubt,
         machine=conditions.machine,
     )
 
@@ -127,8 +125,3 @@ def count_outliers(calls: Floats) -> int:
 def joined(reasons: Iterable[str]) -> str:
     """All reasons in one line, each once; empty ones are left out."""
     return "; ".join(dict.fromkeys(part for reason in reasons for part in reason.split("; ") if part))
-
-
-def wide(half_width: float) -> str:
-    """Words where an interval says little."""
-    return f"the 95 % interval is +/-{half_width:.0%} wide" if half_width > WIDE_INTERVAL else ""

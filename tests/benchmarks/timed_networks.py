@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils import benchmark
 
 from runners.backend import Trained
@@ -26,44 +27,54 @@ from spaces.techniques.student_width import TECHNIQUE
 WIDTH = 0.25
 RUNTIME = "onnxruntime"
 MULTIPLY = """
-import os, sys
-os.sched_setaffinity(0, [int(sys.argv[1])])
+import os, sys, time
+core, pause_s = int(sys.argv[1]), float(sys.argv[2])
+os.sched_setaffinity(0, [core])
 import numpy as np
 a = np.ones((768, 768), dtype=np.float32)
 print("ready", flush=True)
 parent = os.getppid()
 while os.getppid() == parent:  # it does not outlive a benchmark that was killed
-    a @ a
+    end = time.perf_counter() + 0.05
+    while time.perf_counter() < end:
+        a @ a
+    time.sleep(pause_s)
 """
 
 
-def pin_to_one_core() -> int:
-    """Keep this process on its first core; gives another one for the other process."""
+def two_cores() -> list[int]:
+    """Two cores of this machine: one to measure on, and one for a busy process too."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise SystemExit("the benchmark needs two cores: one to measure on, one for a busy process")
-    os.sched_setaffinity(0, cores[:1])
-    return cores[-1]
+    return cores[:2]
 
 
-def teacher() -> Call:
-    """A call of a newly built digits teacher, eager fp32, one thread, one image."""
-    predictor, example = torch_predictor(WORKLOAD.model().eval(), 1), WORKLOAD.example()
+def eager_teacher(threads: int) -> Call:
+    """A call of a newly built digits teacher, eager fp32, one image."""
+    predictor, example = torch_predictor(WORKLOAD.model().eval(), threads), WORKLOAD.example()
     return lambda: predictor(example)
+
+
+def lowered_teacher(runtime: str, threads: int) -> Call:
+    """A call of a newly built digits teacher in a runtime, fp32, one image."""
+    return _lowered(WORKLOAD.model().eval(), runtime, threads)
 
 
 def student() -> Call:
     """A call of the narrow student, lowered, one thread, one image. Its weights are new: they take the same time."""
-    example, backend = WORKLOAD.example(), find_backend(RUNTIME)
-    network = TECHNIQUE.apply(
-        WORKLOAD.model(), {"student_width": WIDTH}, ModelContext(torch.from_numpy(example), 0, WORKLOAD.model)
-    ).eval()
+    context = ModelContext(torch.from_numpy(WORKLOAD.example()), 0, WORKLOAD.model)
+    return _lowered(TECHNIQUE.apply(WORKLOAD.model(), {"student_width": WIDTH}, context).eval(), RUNTIME, 1)
+
+
+def _lowered(network: nn.Module, runtime: str, threads: int) -> Call:
+    example, backend = WORKLOAD.example(), find_backend(runtime)
     with tempfile.TemporaryDirectory() as name:
         exported, folder = Path(name) / "exported.onnx", Path(name) / "artifact"
         folder.mkdir()
         export(network, example, exported)
         backend.lower(Trained(network, lambda: exported, example, "fp32"), folder)
-        predictor = backend.open(folder, threads=1, batch=1)
+        predictor = backend.open(folder, threads=threads, batch=1)
     return lambda: predictor(example)
 
 
@@ -80,10 +91,15 @@ class BackgroundLoad:
 
 
 @contextmanager
-def background_load(core: int) -> Iterator[BackgroundLoad]:
-    """A process on ``core``, idle at first; it ends with the block."""
+def background_load(core: int, *, half: bool = False) -> Iterator[BackgroundLoad]:
+    """A process on ``core``, idle at first; it ends with the block.
+
+    Args:
+        core: Where it runs.
+        half: Whether, while busy, it computes for half of the time, 50 ms in turn with as many of rest.
+    """
     alone = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [sys.executable, "-c", MULTIPLY, str(core)]
+    command = [sys.executable, "-c", MULTIPLY, str(core), str(0.05 if half else 0)]
     with subprocess.Popen(command, env={**os.environ, **alone}, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()

@@ -5,18 +5,11 @@ import numpy as np
 from runners.measuring.paired_timing import Conditions, count_outliers, summarise
 
 
-def test_a_wide_interval_is_called_unstable() -> None:
-    random = np.random.default_rng(0)
-    blocks = [random.lognormal(0, 0.4, 6) for _ in range(12)]
-    assert "interval" in summarise(blocks, [np.ones(6)] * 12, seed=0).unstable
-    assert summarise([np.ones(6)] * 12, [np.ones(6)] * 12, seed=0).unstable == ""
-
-
 def test_every_reason_not_to_trust_it_is_told() -> None:
-    random = np.random.default_rng(0)
     conditions = Conditions(doubt="an accelerator was slowed down: heat").with_doubt("busy").with_doubt("")
-    told = summarise([random.lognormal(0, 0.4, 6) for _ in range(12)], [np.ones(6)] * 12, 0, conditions).unstable
-    assert told.startswith("busy; an accelerator was slowed down: heat; the 95 % interval is")
+    told = summarise([np.ones(6)] * 12, [np.ones(6)] * 12, 0, conditions).unstable
+    assert told == "busy; an accelerator was slowed down: heat"
+    assert summarise([np.ones(6)] * 12, [np.ones(6)] * 12, 0).unstable == ""
 
 
 def test_outliers_are_counted_and_not_dropped() -> None:

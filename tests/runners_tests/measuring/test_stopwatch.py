@@ -100,11 +100,6 @@ def _accelerators(*reasons: str) -> dict[str, Any]:
         (_accelerators(), 0.0, ""),
         ({}, 0.0, ""),
         (_accelerators("heat, slowed by hardware"), 0.0, "an accelerator was slowed down: heat, slowed by hardware"),
-        (
-            _accelerators("heat, slowed by hardware"),
-            0.7,
-            "an accelerator was slowed down: heat, slowed by hardware; the 95 %",
-        ),
     ],
 )
 def test_an_accelerator_that_was_slowed_down_makes_a_timing_unstable_unless_it_has_a_reason_of_its_own(

@@ -98,7 +98,7 @@ def holds(timing: PairedTiming, value: float) -> bool:
 def idle_and_busy(
     pairs: Sequence[Pair], load: BackgroundLoad, runs: int, budget_s: float
 ) -> dict[str, tuple[list[PairedTiming], list[PairedTiming]]]:
-    """Of each pair as many timings beside an idle process as beside a busy one: five of each in turn, in random order."""
+    """Of each pair as many timings beside an idle process as beside a busy one: five of each, in random order."""
     random = np.random.default_rng(0)
     timings: dict[str, tuple[list[PairedTiming], list[PairedTiming]]] = {pair.name: ([], []) for pair in pairs}
     for first in range(0, runs, 5):

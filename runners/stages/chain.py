@@ -9,6 +9,7 @@ from runners.stages.keys import code_of, stage_key
 from runners.stages.resources import cpus_of, gpus_of
 from runners.stages.serving_plans import fullest_plans
 from runners.training.settings import Level, TrainingSettings
+from runners.workload import SPLITS
 from spaces.configuration import Configuration, Scalar
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
 from spaces.search_space import SearchSpace
@@ -21,7 +22,7 @@ SCREENING_IMAGES = 16
 SEARCHING_S = 1.2
 """Seconds for which a candidate is timed against the baseline in the search; slow ones take longer (`MAX_OVERRUN`)."""
 FINAL_S = 0.5
-"""Seconds for which a member of a front is timed alone at the end, in case it cannot be timed beside the others."""
+"""Seconds for which a member of a front is timed alone at the end, where it has to serve once more."""
 COMPARING_S = 1.0
 """Seconds for which each member of a front is timed at the end, in each of the processes."""
 COMPARING_PROCESSES = 2
@@ -93,6 +94,7 @@ class Chains:
         trials: int,
         occasion: int = 0,
         served_with: Mapping[str, int] | None = None,
+        measured: str | None = None,
     ) -> StageTask:
         """The measurement of a front member at the end of a search, on all three splits.
 
@@ -101,17 +103,21 @@ class Chains:
             trials: Number of trials that the study had.
             occasion: How often its front was measured before; with ``trials`` it gives every measurement its own key.
             served_with: The best way to serve it that the search found, where it tried several.
+            measured: The key of its measurement in the search, from which its speed is taken, so that it is only
+                evaluated and others may be evaluated beside it. None times it alone and serves it, too.
         """
         searched = self.chain(configuration)[-1]
-        settings = {
-            **searched.settings,
-            **({"servings": [dict(served_with)]} if served_with else {}),
-            "splits": ["train", "validation", "test"],
-            "budget_s": FINAL_S,
-            "trials": trials,
-            "occasion": occasion,
-        }
-        return self._task("measuring", configuration, settings, searched.inputs, exclusive=True)
+        settings = {"splits": list(SPLITS), "trials": trials, "occasion": occasion}
+        if measured is None:
+            servings = {"servings": [dict(served_with)]} if served_with else {}
+            settings = {**searched.settings, **servings, **settings, "budget_s": FINAL_S}
+            return self._task("measuring", configuration, settings, searched.inputs, exclusive=True)
+        kept = ("serving", "device", "baseline_tuned")
+        settings = {**{name: value for name, value in searched.settings.items() if name in kept}, **settings}
+        # Without its network: it was compared with that in the search.
+        inputs = {"parent": searched.inputs["parent"], "speed": measured}
+        workers = searched.settings["serving"]["threads"]
+        return self._task("measuring", configuration, settings, inputs, workers=workers)
 
     def comparing(self, members: Mapping[int, Configuration], trials: int, occasion: int = 0) -> StageTask:
         """The timing of a front's ``members``, by trial number, beside each other and the baseline.

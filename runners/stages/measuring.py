@@ -26,9 +26,9 @@ TUNED = "TF32, channels_last"
 def run(job: StageJob) -> dict[str, Any]:
     """Figures: those of `figures_to_json`. It writes no files.
 
-    The artifact's outputs are compared with those of its input ``network`` before anything else. Where the settings
-    name no splits, the artifact is untrained and is only timed. Where there is an input ``speed``,
-    the result of timing the same candidate untrained, the artifact is only evaluated.
+    The artifact's outputs are compared with those of its input ``network``, where there is one, before anything else.
+    Where the settings name no splits, the artifact is untrained and is only timed. Where there is an input ``speed``,
+    the result of timing the same candidate, untrained or not, the artifact is only evaluated.
 
     Raises:
         StageFailed: The artifact crashed, hung, or gave outputs that are wrong or not finite.
@@ -80,7 +80,9 @@ def speed_from_json(result: Mapping[str, Any]) -> tuple[PairResult, Serving]:
     return PairResult(PairedTiming.from_json(result), result["device_p50_ms"]), serving
 
 
-def _original(job: StageJob) -> Original:
+def _original(job: StageJob) -> Original | None:
+    if "network" not in job.inputs:
+        return None
     return Original(job.inputs["network"].folder, job.parent.result["precision"])
 
 

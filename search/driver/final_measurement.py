@@ -1,4 +1,4 @@
-"""The final measurement of a front: timed once more in fresh processes, and evaluated on the test split."""
+"""The final measurement of a front: evaluated on the test split, and timed once more in fresh processes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,13 +11,16 @@ from runners.measuring.measurement import figures_of
 from runners.measuring.paired_timing import joined
 from runners.runner import StageOutcome, StageTask
 from search.driver.accuracy_drop import AnswersBySplit, drop_figures
-from search.driver.search_context import SearchContext
+from search.driver.search_context import WAIT_S, SearchContext
 from search.driver.trial_recorder import why_unknown
 from search.front.front import compute_front
 from search.front.runtime_alone import runtime_alone
-from search.study.attributes import FINAL, FINAL_ANSWERS, FINAL_OCCASION, FINAL_TRIALS, RUNTIME_ALONE
+from search.study.attributes import FINAL, FINAL_ANSWERS, FINAL_OCCASION, FINAL_TRIALS, RUNTIME_ALONE, STAGES
 from search.study.study import TrialRecord, final_answers_of, records, timing_resolution
 from spaces.configuration import Configuration
+
+SERVED = {"throughput_per_s", "load_ms", "peak_memory_mib", "energy_mj", "device_p50_ms"}
+"""Quantities that timing the front together does not give."""
 
 
 def measure_front(search: SearchContext) -> None:
@@ -55,10 +58,8 @@ def _final_figures(
 ) -> tuple[dict[int, dict[str, Any]], dict[int, AnswersBySplit]]:
     """Final figures and answers of the baseline and ``members`` of the front; the test split is used here alone.
 
-    Each is evaluated and timed alone in a fresh process.
-
     Args:
-        search: The study and what it needs; the runner carries out the measurements one after the other.
+        search: The study and what it needs; the runner has nothing else to do.
         members: The front as the search found it.
         occasion: How often the front of this study was measured before: each time is a measurement of its own.
 
@@ -70,10 +71,7 @@ def _final_figures(
     everyone = {t.number: t for t in [*trials[:1], *members]}
     finals: dict[int, dict[str, Any]] = {}
     answers: dict[int, AnswersBySplit] = {}
-    for number, trial in everyone.items():
-        served_with = (trial.measurement or {}).get("served_with")
-        task = search.chains.final(trial.configuration or Configuration({}), len(trials), occasion, served_with)
-        outcome = _run_stage(search, task, number)
+    for number, outcome in _measure_each(search, everyone, occasion).items():
         if not outcome.failure:
             finals[number], answers[number] = figures_of(outcome.result), answers_of_stage(outcome.result)
         elif number == 0:
@@ -87,6 +85,29 @@ def _final_figures(
     for number, figures in finals.items():
         figures.update(drop_figures(figures, finals[0], answers[number], answers[0] if number else {}))
     return finals, answers
+
+
+def _measure_each(search: SearchContext, everyone: Mapping[int, TrialRecord], occasion: int) -> dict[int, StageOutcome]:
+    """The outcomes of the final measurement of ``everyone``, by trial number and in their order.
+
+    They are evaluated side by side, each in a fresh process, and their speed is that of the search until they are timed
+    together. Only where an objective or a bound is one of `SERVED`, or what the search measured is lost, each is timed
+    alone and serves once more: the best of many candidates tends to look better than it is.
+    """
+    trials = search.study.get_trials(deepcopy=False)
+    names = {*(objective.name for objective in search.objectives), *(bound.quantity for bound in search.constraints)}
+
+    def task(number: int, measured: str | None) -> StageTask:
+        configuration = everyone[number].configuration or Configuration({})
+        served_with = (everyone[number].measurement or {}).get("served_with")
+        return search.chains.final(configuration, len(trials), occasion, served_with, measured)
+
+    keys = {n: None if names & SERVED else trials[n].user_attrs.get(STAGES, {}).get("measuring") for n in everyone}
+    outcomes = _run_stages(search, {number: task(number, key) for number, key in keys.items()})
+    for number, outcome in outcomes.items():
+        if outcome.failure and keys[number]:
+            outcomes[number] = _run_stage(search, task(number, None), number)
+    return outcomes
 
 
 def _time_together(
@@ -110,8 +131,8 @@ def _time_together(
     if compared.failure and more:  # its artifact may be gone from the stage store
         compared = _run_stage(search, search.chains.comparing(judged, len(trials), occasion), 0)
     if compared.failure:
-        search.observer.note(f"the front was timed one by one, not side by side: {compared.failure}")
-        _mark_unstable(finals.values(), f"timed alone, not beside the rest of the front: {compared.failure}")
+        search.observer.note(f"the front could not be timed side by side: {compared.failure}")
+        _mark_unstable(finals.values(), f"not timed beside the rest of the front: {compared.failure}")
     timings = {int(n): figures_of(timing) for n, timing in compared.result.get("timings", {}).items()}
     for number in finals.keys() & timings.keys():
         finals[number].update(timings[number])
@@ -142,7 +163,18 @@ def _mark_unstable(finals: Iterable[dict[str, Any]], reason: str) -> None:
 
 
 def _run_stage(search: SearchContext, task: StageTask, number: int) -> StageOutcome:
-    search.observer.stage_started(number, "final")
-    outcome = search.run_alone(task)
-    search.observer.stage_ended(number, "final", outcome.seconds, outcome.from_store)
-    return outcome
+    return _run_stages(search, {number: task})[number]
+
+
+def _run_stages(search: SearchContext, tasks: Mapping[int, StageTask]) -> dict[int, StageOutcome]:
+    """The outcomes of ``tasks``, by trial number and in their order; the runner has nothing else to do."""
+    numbers, ended = {task.key: number for number, task in tasks.items()}, dict[int, StageOutcome]()
+    for number, task in tasks.items():
+        search.observer.stage_started(number, "final")
+        search.attempts.submit(task)
+    while len(ended) < len(tasks):
+        for task, outcome in search.attempts.wait(WAIT_S):
+            number = numbers[task.key]
+            search.observer.stage_ended(number, "final", outcome.seconds, outcome.from_store)
+            ended[number] = outcome
+    return {number: ended[number] for number in tasks}

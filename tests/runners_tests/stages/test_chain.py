@@ -166,6 +166,17 @@ def test_the_final_measurement_is_another_than_the_one_in_the_search(chains: Cha
     assert final.inputs == searched.inputs
 
 
+def test_a_member_whose_speed_is_known_is_only_evaluated_finally_and_others_beside_it(chains: Chains) -> None:
+    baseline = chains.space.baseline()
+    searched, final = chains.chain(baseline)[-1], chains.final(baseline, 20, measured="a" * 64)
+    assert final.inputs == {"parent": searched.inputs["parent"], "speed": "a" * 64}
+    assert final.settings["splits"] == ["train", "validation", "test"]
+    assert "budget_s" not in final.settings
+    assert not final.exclusive
+    assert final.cpus == searched.settings["serving"]["threads"]
+    assert final.key != chains.final(baseline, 20, occasion=1, measured="a" * 64).key
+
+
 def test_a_front_is_timed_in_one_stage_that_reads_what_its_members_were_lowered_to(chains: Chains) -> None:
     baseline = chains.space.baseline()
     other = next(candidate for candidate in chains.space.configurations() if candidate != baseline)

@@ -148,7 +148,7 @@ def test_a_stage_of_the_whole_study_is_tried_again_and_ends_the_search_where_the
     study = open_table_study(None, CHAINS.space)
     log = drive_and_measure(study, Failing("process", 2, of_stage(stage)))
     assert any(note == f"{stage}: number 1; it is tried again, twice at most" for note in log.notes)
-    assert not any("not known" in note or "one by one" in note for note in log.notes)
+    assert not any("not known" in note or "side by side" in note for note in log.notes)
     with pytest.raises(MachineFailed, match=f"{stage}: number 1"):
         drive_and_measure(open_table_study(None, CHAINS.space), Failing("machine", 1, of_stage(stage)))
 

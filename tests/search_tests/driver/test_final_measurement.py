@@ -151,19 +151,19 @@ def test_a_front_that_cannot_be_timed_together_keeps_doubtful_figures_of_each_an
     search = _side_by_side(machine, "comparing: was killed")
     machine.unstable = "the machine was busy"
     measure_front(search)
-    assert any("one by one" in note and "was killed" in note for note in _notes(search))
+    assert any("side by side" in note and "was killed" in note for note in _notes(search))
     finals = search.study.user_attrs["final"]
     assert {figures["unstable"] for figures in finals.values()} == {
-        "timed alone, not beside the rest of the front: comparing: was killed; the machine was busy"
+        "not timed beside the rest of the front: comparing: was killed; the machine was busy"
     }
     assert all(figures["accuracy_test"] == 0.9 for figures in finals.values())
     machine.unstable = ""
     measure_front(search)
     doubts = {figures["unstable"] for figures in search.study.user_attrs["final"].values()}
-    assert doubts == {"timed alone, not beside the rest of the front: comparing: was killed"}
+    assert doubts == {"not timed beside the rest of the front: comparing: was killed"}
     before = machine.asked
     measure_front(search)
-    assert machine.asked > before, "figures of one by one are not settled"
+    assert machine.asked > before, "figures that are not of one timing are not settled"
 
 
 def _members(search: SearchContext) -> list[TrialRecord]:
@@ -226,6 +226,59 @@ def test_a_front_is_timed_without_what_the_runtime_alone_gives_where_its_artifac
     assert isinstance(runner, SideBySide)
     runner.lost = number
     measure_front(search)
-    assert not any("one by one" in note for note in _notes(search))
+    assert not any("side by side" in note for note in _notes(search))
     assert all(figures["speedup"] == 2.0 + int(n) for n, figures in search.study.user_attrs["final"].items())
     assert front_document(search.study)["runtime_alone"]["searched"] is None
+
+
+class Recording(SimulatedRunner):
+    """Keeps what it was asked for, and has lost the speed that was measured in the search where it is told so."""
+
+    lost = False
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.tasks: list[StageTask] = []
+        self.most_under_way = 0
+
+    def submit(self, task: StageTask) -> None:
+        self.tasks.append(task)
+        super().submit(task)
+        self.most_under_way = max(self.most_under_way, len(self._under_way))
+
+    def _simulate(self, task: StageTask) -> tuple[StageOutcome, float]:
+        if self.lost and "speed" in task.inputs:
+            return StageOutcome({}, 1.0, failure="its speed was lost"), 1.0
+        return super()._simulate(task)
+
+
+def _recorded(objectives: Sequence[Objective] = OBJECTIVES, *, lost: bool = False) -> tuple[SearchContext, Recording]:
+    search = _searched(Machine(), objectives)
+    runner = Recording(MACHINE, FACTS, Machine())
+    runner.lost = lost
+    return replace(search, runner=runner), runner
+
+
+def test_members_are_evaluated_side_by_side_and_nothing_is_timed_alone_or_served_again() -> None:
+    search, runner = _recorded()
+    measure_front(search)
+    keys = {trial.user_attrs["stages"]["measuring"] for trial in search.study.get_trials()}
+    evaluated = [task for task in runner.tasks if task.stage == "measuring"]
+    assert runner.most_under_way == len(evaluated) > 1
+    assert {task.inputs["speed"] for task in evaluated} <= keys
+    assert not any(task.exclusive for task in evaluated)
+
+
+def test_where_throughput_is_asked_for_each_member_serves_again() -> None:
+    search, runner = _recorded(find_objectives(["accuracy", "throughput_per_s"]))
+    measure_front(search)
+    assert all(task.exclusive for task in runner.tasks)
+    assert not any("speed" in task.inputs for task in runner.tasks)
+
+
+def test_a_member_whose_measurement_is_gone_from_the_store_is_measured_wholly() -> None:
+    search, runner = _recorded(lost=True)
+    measure_front(search)
+    wholly = [task for task in runner.tasks if task.stage == "measuring" and task.exclusive]
+    assert len(wholly) == len(search.study.user_attrs["final"])
+    assert not any("leaves the front" in note for note in _notes(search))

@@ -33,7 +33,7 @@ def runtime_alone_text(document: Mapping[str, Any]) -> str:
     searched_only = document.get("status") == "finished" and not alone.get("searched")
     doubts = [
         *(["measured during the search only"] if searched_only else []),
-        *([f"unstable: {measurement['unstable']}"] if measurement.get("unstable") else []),
+        *(["unstable"] if measurement.get("unstable") else []),
     ]
     text = f"runtime alone: {times(measurement['speedup'])}x{interval}, {call} (trial {alone['trial']})"
     return "; ".join([text, *doubts])

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from runners.runner import StageTask, WorkloadFacts
 from runners.stages.keys import code_of, stage_key
 from runners.stages.resources import cpus_of, gpus_of
-from runners.stages.serving_plans import fullest_plans
+from runners.stages.serving_plans import serving_plans
 from runners.training.settings import Level, TrainingSettings
 from runners.workload import SPLITS
 from spaces.configuration import Configuration, Scalar
@@ -169,7 +169,7 @@ class Chains:
         """
         serving, servings = self._serving(configuration), {}
         if configuration == self.space.baseline():
-            plans = dict.fromkeys((serving, *fullest_plans(self.space)))
+            plans = dict.fromkeys((serving, *serving_plans(self.space)))
             servings = {"servings": [asdict(plan) for plan in plans]}
         return {
             **self._timing_settings(SEARCHING_S),

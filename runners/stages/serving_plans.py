@@ -6,18 +6,18 @@ from spaces.plans import ServingPlan
 from spaces.search_space import SearchSpace
 
 
-def fullest_plans(space: SearchSpace) -> tuple[ServingPlan, ...]:
+def serving_plans(space: SearchSpace) -> tuple[ServingPlan, ...]:
     """The plans that ``space`` offers and the machine has cores for, to which no further replica or thread fits.
 
-    One replica and one thread are offered in any case. On four cores with all numbers of both they are 1 replica with
-    4 threads, 2 with 2, and 4 with 1. Plans that leave cores idle are left out, since each one costs a start of all
-    its processes, and many calls at once make good use of every core.
+    On four cores with all numbers of both they are 1 replica with 4 threads, 2 with 2, and 4 with 1. Of the plans that
+    leave cores idle there is 1 replica with 1 thread alone, which other programs disturb least: each plan costs a start
+    of all its processes, and many calls at once make good use of every core.
     """
     offered = {axis.name: {1, *map(int, axis.values)} for axis in space.axes if axis.name in ("replicas", "threads")}
     pairs = product(offered.get("replicas", {1}), offered.get("threads", {1}))
     fitting = [pair for pair in sorted(pairs) if pair[0] * pair[1] <= space.environment.cpu_cores]
     fullest = [pair for pair in fitting if not any(_holds(other, pair) for other in fitting if other != pair)]
-    return tuple(ServingPlan(*pair) for pair in fullest)
+    return tuple(ServingPlan(*pair) for pair in dict.fromkeys([(1, 1), *fullest]))
 
 
 def _holds(one: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -57,7 +57,7 @@ def test_the_fastest_is_chosen_and_of_those_that_cannot_be_told_apart_the_fewest
 
 
 def test_every_number_that_was_timed_is_kept_with_its_figures() -> None:
-    kept = json.loads(json.dumps(threads_to_json(1, {2: timing(1.25, 1.25, 1.5, "busy")})))
+    kept = json.loads(json.dumps(threads_to_json(1, {2: timing(1.25, 1.25, 1.5, "busy")}, 1)))
     assert kept == {
         "threads": 1,
         "by_threads": {
@@ -65,7 +65,7 @@ def test_every_number_that_was_timed_is_kept_with_its_figures() -> None:
             "2": {"speedup": 1.25, "speedup_ci95": [1.25, 1.5], "latency_p50_ms": 1.6, "unstable": "busy"},
         },
     }
-    assert threads_to_json(4, {}) == {"threads": 4, "by_threads": {}}
+    assert threads_to_json(4, {}, 4) == {"threads": 4, "by_threads": {}}
 
 
 class Timed:
@@ -126,6 +126,16 @@ def test_a_number_of_threads_that_is_not_faster_once_is_not_timed_again(
     result, timed = stage([1, 2, 4], {2: (1.4, 1.5, 1.6), 4: (0.9, 1.2, 1.4)}, monkeypatch, tmp_path)
     assert timed.asked == [(1, [2, 4], 4), (1, [2], 2), (1, [2], 2), *[(2, [2], 2)] * 3]
     assert result["threads"] == 2
+
+
+def test_a_gain_within_what_the_baseline_differs_from_itself_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    by_threads = {2: (1.01, 1.05, 1.08), 4: (1.015, 1.2, 1.3)}
+    result, timed = stage([1, 2, 4], by_threads, monkeypatch, tmp_path)
+    itself = [asked for asked in timed.asked if asked[1] == [asked[0]]]
+    assert [threads for threads, _, _ in itself] == [2, 2, 2, 4, 4, 4, 1, 1, 1]
+    assert (result["threads"], sorted(result["by_threads"])) == (1, ["1", "2", "4"])
 
 
 def test_where_one_number_is_offered_there_is_nothing_to_choose(

@@ -323,7 +323,7 @@ def test_a_high_percentile_asks_every_timing_for_more_calls_and_changes_nothing_
         ({"threads": [1, 3], "replicas": [1, 2]}, 4, [(1, 1), (1, 3), (2, 1)]),
     ],
 )
-def test_the_baseline_is_served_in_every_way_that_fills_the_cores(
+def test_the_baseline_is_served_in_every_way_that_fills_the_cores_and_by_one_thread(
     choices: dict[str, Any], cores: int, plans: list[tuple[int, int]]
 ) -> None:
     space = make_space({**choices, "runtime": "all"}, replace(MACHINE, cpu_cores=cores))
@@ -332,6 +332,10 @@ def test_the_baseline_is_served_in_every_way_that_fills_the_cores(
     settings = chains.chain(baseline)[-1].settings
     assert [(plan["replicas"], plan["threads"]) for plan in settings["servings"]] == plans
     assert "servings" not in chains.chain(Configuration({**baseline, "runtime": "onnxruntime"}))[-1].settings
+    two = Chains(make_space({**choices}, replace(space.environment, baseline_threads=2)), FACTS, "digits", 0)
+    others = two.chain(two.space.baseline())[-1].settings["servings"]
+    assert others[0] == {"replicas": 1, "threads": 2}, "its own way first"
+    assert {"replicas": 1, "threads": 1} in others
     best = {"replicas": 1, "threads": 2}
     assert chains.final(baseline, 3, served_with=best).settings["servings"] == [best], "the search has found it"
 

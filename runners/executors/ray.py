@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,6 @@ SOCKET = "ray/session_2000-01-01_00-00-00_123456_1234567/sockets/plasma_store"
 PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 UNREACHABLE_PROXY = "http://127.0.0.1:9"
 """The discard port of this machine, where nothing listens."""
-
 
 LONG_WAIT_S = 60.0
 """A stage that has waited longer than this for cores and accelerators is worth a note."""
@@ -92,6 +92,8 @@ class RayRunner(Runner):
         if not any(node.cpus for node in _nodes()):
             raise RequestError("--address: no node of the cluster has a CPU for Ray; start one with --num-cpus")
         self._workload_folder = ray.put(pack(workload) if self._on_cluster else None)
+        if not self._on_cluster and self.slots > 1:
+            _prepare.remote(workload, self._workload_folder, _proxies())
         try:
             environment, facts = _get(_inspect.remote(workload, choices, self._workload_folder, _proxies()))
         except RayError as error:
@@ -165,6 +167,8 @@ def _connect(address: str | None) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     # By default Ray's workers step back for every other process, and so would the measurements in them.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    # By default Ray ends workers that idle for a second while another one measures, and their imports are lost.
+    os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "600000")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is None:
         options.update(
@@ -230,7 +234,26 @@ def _inspect(
     _enter_worker(proxies)
     from runners.executors.inspection import inspect_on_this_machine
 
-    return inspect_on_this_machine(unpack(workload, folder), choices)
+    workload = unpack(workload, folder)
+    _start_server(workload)
+    return inspect_on_this_machine(workload, choices)
+
+
+@ray.remote(num_cpus=1, max_retries=0)
+def _prepare(workload: Any, folder: bytes | None, proxies: dict[str, str]) -> None:
+    """Import in a second worker, beside the inspection, what its first stage would wait for: libraries alone."""
+    _enter_worker(proxies)
+    for name in (*_start_server(unpack(workload, folder)), "runners.stages.quantising", "runners.stages.lowering"):
+        import_module(name)
+
+
+def _start_server(workload: Any) -> tuple[str, ...]:
+    """Start this worker's server of fresh processes, which imports the libraries that are given back."""
+    from runners.processes.fresh_process import start_server
+    from runners.workload_loading.imported_libraries import slow_libraries
+
+    start_server(libraries := slow_libraries(workload))
+    return libraries
 
 
 @ray.remote(max_retries=0)
@@ -240,13 +263,11 @@ def _carry_out(
     """None when it begins, and the outcome."""
     yield None
     _enter_worker(proxies)
-    from runners.processes.fresh_process import start_server
     from runners.stages.run import run_stage
     from runners.store.location import open_store
-    from runners.workload_loading.imported_libraries import slow_libraries
 
     workload = unpack(task.workload, folder)
-    start_server(slow_libraries(workload))  # the first measurement in this worker does not wait for its imports
+    _start_server(workload)
     yield run_stage(replace(task, workload=workload), open_store(store))
 
 

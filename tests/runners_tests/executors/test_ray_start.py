@@ -123,3 +123,34 @@ def test_a_file_that_would_hide_our_packages_from_rays_processes_is_refused(
 
     with pytest.raises(RequestError, match=r"has the name of a package of Frontrunner's.*search from another folder"):
         RayRunner(tmp_path / "store")
+
+
+IDLE = """
+import os, sys, time
+from runners.executors.ray import RayRunner, ray
+runner = RayRunner(sys.argv[1])
+
+@ray.remote(num_cpus=1)
+def who():
+    time.sleep(0.5)
+    return os.getpid()
+
+def workers():
+    return set(ray.get([who.remote() for _ in range(runner.slots)]))
+
+@ray.remote(num_cpus=runner.slots)
+def measure():
+    time.sleep(4)
+
+before = workers()
+ray.get(measure.remote())
+print(workers() == before)
+runner.close()
+"""
+
+
+def test_a_worker_that_idles_while_another_measures_stays_with_what_it_imported(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IDLE, str(tmp_path / "stages")], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout.strip() == "True", done.stderr

@@ -1,15 +1,15 @@
 """The front of a study as one document: what the table shows, MLflow keeps, and ``export`` picks from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from search.front.front import MeasurementsByTrial, find_ties, front_numbers
 from search.front.runtime_alone import runtime_alone
 from search.objectives.constraint import Constraint, is_feasible
-from search.objectives.objective import find_objectives
+from search.objectives.objective import Objective, find_objectives
 from search.study.attributes import (
     BASELINE,
     ENVIRONMENT,
@@ -52,50 +52,72 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
         run_ids: MLflow's run of each trial.
     """
     attributes = study.user_attrs
-    settings = attributes[SETTINGS]
-    finals = _final_measurements(study)
+    settings, timing = attributes[SETTINGS], attributes.get(TIMING_RESOLUTION, {})
     objectives = find_objectives(settings["objectives"])
     constraints = [Constraint.parse(text) for text in settings["constraints"]]
-    resolution, timing = resolution_of(attributes), attributes.get(TIMING_RESOLUTION, {})
-    trials = study.get_trials(deepcopy=False)
-    states = [state_of(trial) for trial in trials]
-    complete = {trial.number: trial for trial in trials if trial.state is TrialState.COMPLETE}
-    measurements = {number: trial.user_attrs.get(MEASUREMENT) or {} for number, trial in complete.items()}
-    finally_answered = final_answers_of(attributes)
-    answers = {n: finally_answered.get(n) if n in finals else answers_of(trial) for n, trial in complete.items()}
-    numbers, volume = front_numbers(measurements, objectives, constraints, finals, resolution, answers)
-    shown = {number: finals.get(number) or measurements[number] for number in numbers}
-    baseline = finals.get(0) or measurements.get(0, {})
-    ties = find_ties(shown, baseline, objectives, resolution, answers)
-    tested = {n: _on_test_split(figures) for n, figures in shown.items() if figures.get("accuracy_test") is not None}
-    ties_test = find_ties(
-        tested, _on_test_split(baseline), objectives, resolution, final_answers_of(attributes, "test")
-    )
-
-    def member(number: int) -> Document:
-        shared = {"ties": ties.get(number, []), "ties_test": ties_test.get(number)}
-        return {**trial_document(record(complete[number]), finals, run_ids), **shared}
-
     return {
         "study": study.study_name,
         "status": attributes.get(STATUS, "running"),
         "workload": attributes[FACTS]["name"],
         "metric": attributes[FACTS]["metric"],
         "device": attributes[ENVIRONMENT]["device"],
-        "trials": len(states) - states.count("running"),
-        "failed": states.count("failed"),
-        "stopped": states.count("stopped"),
-        "infeasible": sum(not is_feasible(known, constraints) for number, known in measurements.items() if number),
+        **_counts(study, constraints),
         "objectives": [objective.to_json() for objective in objectives],
         "constraints": [str(constraint) for constraint in constraints],
         "resolution": timing.get("resolution"),
         "resolution_doubt": timing.get("unstable", ""),
+        "baseline_by_threads": attributes.get(BASELINE, {}).get("by_threads", {}),
+        "runtime_alone": _runtime_alone(study, _final_measurements(study), run_ids),
+        **_front(study, objectives, constraints, run_ids),
+    }
+
+
+def _counts(study: optuna.Study, constraints: Sequence[Constraint]) -> Document:
+    """How many trials have ended, and how."""
+    trials = study.get_trials(deepcopy=False)
+    states = [state_of(trial) for trial in trials]
+    measured = [trial.user_attrs.get(MEASUREMENT) or {} for trial in trials if _is_complete(trial) and trial.number]
+    return {
+        "trials": len(states) - states.count("running"),
+        "failed": states.count("failed"),
+        "stopped": states.count("stopped"),
+        "infeasible": sum(not is_feasible(known, constraints) for known in measured),
+    }
+
+
+def _front(
+    study: optuna.Study,
+    objectives: Sequence[Objective],
+    constraints: Sequence[Constraint],
+    run_ids: Mapping[int, str] | None,
+) -> Document:
+    """The hypervolume, the baseline and the members of the front."""
+    attributes, finals = study.user_attrs, _final_measurements(study)
+    resolution, finally_answered = resolution_of(attributes), final_answers_of(attributes)
+    complete = {trial.number: trial for trial in study.get_trials(deepcopy=False) if _is_complete(trial)}
+    measurements = {number: trial.user_attrs.get(MEASUREMENT) or {} for number, trial in complete.items()}
+    answers = {n: finally_answered.get(n) if n in finals else answers_of(trial) for n, trial in complete.items()}
+    numbers, volume = front_numbers(measurements, objectives, constraints, finals, resolution, answers)
+    shown = {number: finals.get(number) or measurements[number] for number in numbers}
+    baseline = finals.get(0) or measurements.get(0, {})
+    ties = find_ties(shown, baseline, objectives, resolution, answers)
+    tested = {n: _on_test_split(figures) for n, figures in shown.items() if figures.get("accuracy_test") is not None}
+    answers_test = final_answers_of(attributes, "test")
+    ties_test = find_ties(tested, _on_test_split(baseline), objectives, resolution, answers_test)
+
+    def member(number: int) -> Document:
+        shared = {"ties": ties.get(number, []), "ties_test": ties_test.get(number)}
+        return {**trial_document(record(complete[number]), finals, run_ids), **shared}
+
+    return {
         "hypervolume": volume,
         "baseline": member(0) if 0 in complete else None,
-        "baseline_by_threads": attributes.get(BASELINE, {}).get("by_threads", {}),
-        "runtime_alone": _runtime_alone(study, finals, run_ids),
         "front": [member(number) for number in numbers],
     }
+
+
+def _is_complete(trial: FrozenTrial) -> bool:
+    return trial.state is TrialState.COMPLETE
 
 
 def _runtime_alone(

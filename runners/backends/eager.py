@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Callable
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Backend, Predictor, Trained
+from runners.lowering.plain_calls import plain_calls
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
 
@@ -60,14 +62,18 @@ class Eager(Backend):
         _require_equal(module, _load_program(destination / PROGRAM, torch.device("cpu")), example, _precision(folder))
 
     def loader_source(self) -> str:
-        return """
+        return f"""
+from typing import Any
+
 import torch
 
+
+{getsource(plain_calls)}
 
 def load(folder, threads):
     torch.set_flush_denormal(True)  # numbers below 1e-38 count as zero, as where this model was timed
     torch.set_num_threads(threads)
-    module = torch.export.load(folder / "model.pt2").module(check_guards=False)
+    module = plain_calls(torch.export.load(folder / "model.pt2").module(check_guards=False))
 
     def predict(inputs):
         with torch.inference_mode():
@@ -93,7 +99,7 @@ def _load_program(path: Path, device: Any) -> Any:
 
     from runners.lowering.torch_predictor import program_module
 
-    return program_module(torch.export.load(path), device)
+    return plain_calls(program_module(torch.export.load(path), device))
 
 
 def _require_equal(module: Any, program: Any, example: NDArray[Any], precision: str) -> None:

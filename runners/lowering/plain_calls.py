@@ -6,12 +6,15 @@ from typing import Any
 def plain_calls(module: Any) -> Any:
     """``module``, a program of one input and one output, with PyTorch's functions in place of ATen's operators.
 
-    A program checks its inputs at every call, unpacks them, and calls each operator through Python. On one core of an
-    AMD EPYC the digits network took 1.34 ms that way, 1.19 ms called layer by layer, and 1.22 ms with the functions
-    that the layers call. Operators that are not named here are called as before. The module is changed in place.
+    A program checks its inputs at every call, unpacks them, looks for each parameter in several dictionaries, and calls
+    each operator through Python. On one core of an AMD EPYC the digits network took 1.33 ms that way, 1.17 ms called
+    layer by layer, and 1.09 ms with the functions that the layers call and its parameters at hand. Operators that are
+    not named here are called as before. The module is changed in place, and stays on its device.
 
     ``predict.py`` of an exported folder holds the source of this function, which imports what it needs itself for that.
     """
+    from operator import attrgetter
+
     import torch
 
     same = {
@@ -25,6 +28,10 @@ def plain_calls(module: Any) -> Any:
         name = operator.partition(".")[0]
         if node.op == "call_function" and namespace == "aten" and name in same:
             node.target = getattr(torch, name, None) or getattr(torch._C._nn, name)
+        if node.op == "get_attr":
+            held = f"held_{node.target.replace('.', '_')}"
+            module.__dict__[held] = attrgetter(node.target)(module)
+            node.target = held
         if node.op == "output" and len(node.args[0]) == 1:
             node.args = (node.args[0][0],)
     module.graph.set_codegen(torch.fx.graph.CodeGen())

@@ -8,7 +8,7 @@ from runners.measuring.measurement import QUANTITIES
 CARD = """\
 # {workload}: {runtime}, {precision}
 
-A network that Frontrunner made faster, exported from {origin}.
+{what}, exported from {origin}.
 
 ## Against the baseline
 
@@ -94,7 +94,9 @@ if __name__ == "__main__":
 def model_card(document: Mapping[str, Any]) -> str:
     """The model card as Markdown, from the document of the folder."""
     runtime = document["runtime"]
+    is_baseline = document["claims"] == document["baseline"]
     return CARD.format(
+        what="The network as it was given" if is_baseline else "A network that Frontrunner made faster",
         workload=document["workload"],
         runtime=runtime["name"],
         precision=runtime["precision"],

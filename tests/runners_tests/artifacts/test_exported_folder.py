@@ -112,6 +112,8 @@ def test_the_card_says_how_the_baseline_was_called_and_served(exported: Path) ->
     text = model_card(document)
     assert "called by PyTorch in eager mode on 2 threads, 1.41 ms a call." in text
     assert "all busy at once, and the baseline's of 2 with 1 each." in text
+    assert "A network that Frontrunner made faster, exported from study night" in text
+    assert "The network as it was given, exported from" in model_card({**document, "claims": document["baseline"]})
     assert "eager mode on 1 thread" in (exported / "README.md").read_text()
 
 

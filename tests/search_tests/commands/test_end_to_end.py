@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from search_tests.command import RunningSearch, document, eventually, frontrunner
 
+from runners.machine.device import usable_cores
+
 STUDY = """\
 workload: synthetic
 trials: 6
@@ -160,6 +162,16 @@ def test_the_claims_of_an_exported_folder_hold(exported: Path) -> None:
     checked = document(frontrunner("verify", exported, "--json", "--home", "home", cwd=exported.parent))
     assert checked["holds"] is True
     assert {claim["name"] for claim in checked["claims"]} >= {"accuracy", "accuracy_test", "speedup"}
+
+
+def test_the_baseline_can_be_exported_and_says_on_how_many_threads_it_was_timed(searched: Searched) -> None:
+    folder, threads = searched.folder / "as-it-was", searched.document["baseline"]["configuration"]["threads"]
+    assert ("1" in searched.document["baseline_by_threads"]) is (usable_cores() > 1), "each number was timed"
+    done = frontrunner("export", "synthetic", "--to", folder, "--pick", "0", "--home", "home", cwd=searched.folder)
+    assert done.returncode == 0, done.stderr
+    written = json.loads((folder / "frontrunner.json").read_text())
+    assert written["measured"]["baseline_threads"] == threads
+    assert "The network as it was given" in (folder / "README.md").read_text()
 
 
 def test_a_changed_byte_in_an_exported_model_is_refused(exported: Path, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -233,27 +232,20 @@ def _inspect(
 ) -> tuple[Environment, WorkloadFacts]:
     _enter_worker(proxies)
     from runners.executors.inspection import inspect_on_this_machine
+    from runners.executors.worker_imports import start_server_for
 
     workload = unpack(workload, folder)
-    _start_server(workload)
+    start_server_for(workload)
     return inspect_on_this_machine(workload, choices)
 
 
 @ray.remote(num_cpus=1, max_retries=0)
 def _prepare(workload: Any, folder: bytes | None, proxies: dict[str, str]) -> None:
-    """Import in a second worker, beside the inspection, what its first stage would wait for: libraries alone."""
+    """Import in a second worker, beside the inspection, what its first stage would wait for."""
     _enter_worker(proxies)
-    for name in (*_start_server(unpack(workload, folder)), "runners.stages.quantising", "runners.stages.lowering"):
-        import_module(name)
+    from runners.executors.worker_imports import import_for_stages
 
-
-def _start_server(workload: Any) -> tuple[str, ...]:
-    """Start this worker's server of fresh processes, which imports the libraries that are given back."""
-    from runners.processes.fresh_process import start_server
-    from runners.workload_loading.imported_libraries import slow_libraries
-
-    start_server(libraries := slow_libraries(workload))
-    return libraries
+    import_for_stages(unpack(workload, folder))
 
 
 @ray.remote(max_retries=0)
@@ -263,11 +255,12 @@ def _carry_out(
     """None when it begins, and the outcome."""
     yield None
     _enter_worker(proxies)
+    from runners.executors.worker_imports import start_server_for
     from runners.stages.run import run_stage
     from runners.store.location import open_store
 
     workload = unpack(task.workload, folder)
-    _start_server(workload)
+    start_server_for(workload)
     yield run_stage(replace(task, workload=workload), open_store(store))
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from search_tests.simulation import CHOICES, FACTS, MACHINE, OBJECTIVES, Log, Recording, open_table_study, table
 
@@ -96,6 +97,19 @@ def test_where_the_timing_fails_the_baseline_has_one_thread() -> None:
     assert time_baseline(search, (1, 2)) == 1
     assert known_threads(search.study) is None, "another driver may choose as long as nothing is measured"
     assert log.notes == ["how small a difference may be believed is not known: calibrating: it broke"]
+
+
+def test_a_study_from_before_whose_baseline_is_measured_keeps_its_one_thread() -> None:
+    runner = two_threads()
+    search = search_on(runner)
+    text = search.chains.space.baseline().canonical()
+    search.study.add_trial(optuna.trial.create_trial(values=[0.98, 1.0], user_attrs={CONFIGURATION: text}))
+    assert known_threads(search.study) == 1
+    time_baseline(search, (1, 2))
+    (calibrating,) = [task for task in runner.submitted if task.stage == "calibrating"]
+    assert calibrating.settings["offered"] == [1]
+    assert BASELINE not in search.study.user_attrs
+    assert search.study.trials[0].user_attrs[CONFIGURATION] == text
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ class Claims(Part):
     accuracy: float
     accuracy_test: float | None = None
     speedup: Annotated[float, Field(gt=0)]
-    speedup_ci95: Annotated[list[float], Field(min_length=2, max_length=2)]
+    speedup_ci95: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2, max_length=2)]
     unstable: str = ""
 
 

@@ -134,7 +134,7 @@ def test_verify_tells_the_best_and_the_worst_of_two_timings_and_the_threads_of_b
     as_json: bool, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     export(home, tmp_path / "out", 2)
-    attempts = (Attempt(7.0, (6.5, 7.5), "", False), Attempt(8.0, (7.5, 8.5), "", False))
+    attempts = (Attempt(7.0, (6.5, 7.5), 7.5, "", False), Attempt(8.0, (7.5, 8.5), 8.5, "", False))
     claim = CheckedClaim("speedup", 10.0, 8.0, (7.5, 8.5), False, "a note", attempts=attempts)
     monkeypatch.setattr(verifying, "verify", lambda *given, **named: [claim])
     monkeypatch.setenv("COLUMNS", "200")

@@ -21,7 +21,7 @@ from typing import Any
 
 from runners.artifacts.document import ClaimedDocument, Claims
 from runners.measuring.paired_timing import PairedTiming
-from runners.measuring.quality import Accuracies
+from runners.quality.quality import Accuracies
 
 ACCURACY_TOLERANCE = 0.005
 """An accuracy may be lower than claimed by so much."""

@@ -11,8 +11,8 @@ from runners.backend import Predictor
 from runners.machine.denormals import flush_denormals
 from runners.measuring.opening import Artifact, Original, TimingRequest
 from runners.measuring.paired_timing import PairedTiming
-from runners.measuring.quality import EVALUATION_BATCH, Accuracies, evaluate
 from runners.measuring.stopwatch import time_pair
+from runners.quality.quality import EVALUATION_BATCH, Accuracies, evaluate
 from runners.runner import StageFailed
 from runners.workload_loading.reference import resolve
 

@@ -16,7 +16,7 @@ from runners.runner import StageTask
 from runners.workload_loading.code_digest import code_digest
 from spaces.space_document import find_technique
 
-REPLICAS = "runners.measuring.replica_process"
+REPLICAS = "runners.serving.replica_process"
 """Started by its name as a program, so nothing imports it."""
 
 

@@ -11,10 +11,10 @@ from runners.measuring.measurement import Measurement, figures_of, require_finit
 from runners.measuring.opening import Artifact, Original
 from runners.measuring.pair import PairResult, evaluate_artifact, measure_pair
 from runners.measuring.paired_timing import PairedTiming
-from runners.measuring.quality import Accuracies
-from runners.measuring.replicas import Serving, serve
 from runners.processes.fresh_process import call_fresh
+from runners.quality.quality import Accuracies
 from runners.runner import StageFailed
+from runners.serving.replicas import Serving, serve
 from runners.stages.comparing import timing_request
 from runners.stages.job import StageJob
 

@@ -7,7 +7,7 @@ import torch
 
 from runners.lowering.torch_predictor import torch_predictor
 from runners.lowering.weights import load_network
-from runners.measuring.quality import EVALUATION_BATCH, Quality, predict, quality
+from runners.quality.quality import EVALUATION_BATCH, Quality, predict, quality
 from runners.stages.job import StageJob
 from runners.training.data_parallel import train_in_parallel
 from runners.training.level import train_level

@@ -7,7 +7,7 @@ product to ten bits, which most networks do not notice; one that does is timed i
 from typing import Any
 
 from runners.measuring.opening import Baseline
-from runners.measuring.quality import EVALUATION_BATCH, predict
+from runners.quality.quality import EVALUATION_BATCH, predict
 from runners.workload_loading.reference import resolve
 
 TOLERANCE = 0.005

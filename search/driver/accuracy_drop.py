@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runners.measuring.answers import Answers
-from runners.measuring.paired_difference import difference_ci95
+from runners.quality.answers import Answers
+from runners.quality.paired_difference import difference_ci95
 
 _FIELDS = {"validation": ("accuracy", "accuracy_drop"), "test": ("accuracy_test", "accuracy_test_drop")}
 """For each split the field of `Measurement` with the accuracy, and the one with the drop."""

@@ -6,9 +6,9 @@ from typing import Any
 import optuna
 
 from dashboards.formatting import times
-from runners.measuring.answers import answers_of_stage
 from runners.measuring.measurement import figures_of
 from runners.measuring.paired_timing import joined
+from runners.quality.answers import answers_of_stage
 from runners.runner import StageOutcome, StageTask
 from search.driver.accuracy_drop import AnswersBySplit, drop_figures
 from search.driver.search_context import WAIT_S, SearchContext

@@ -7,9 +7,9 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from runners.measuring.answers import answers_of_stage
 from runners.measuring.measurement import Measurement, figures_of
 from runners.measuring.paired_timing import CALLS_FOR_P99
+from runners.quality.answers import answers_of_stage
 from search.driver.accuracy_drop import AnswersBySplit, drop_figures
 from search.driver.runs import TrialRun
 from search.driver.search_context import SearchContext

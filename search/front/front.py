@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runners.measuring.answers import Answers
+from runners.quality.answers import Answers
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.dominance import tied, undominated
 from search.objectives.loss_table import compared_quantity, loss_table

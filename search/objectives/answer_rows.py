@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.measuring.answers import Answers
-from runners.measuring.paired_difference import differences_ci95
+from runners.quality.answers import Answers
+from runners.quality.paired_difference import differences_ci95
 from search.objectives.arrays import Indices, Mask
 
 

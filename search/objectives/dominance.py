@@ -1,7 +1,7 @@
 """Dominance and ties between the rows of a loss table, which are known within 95 % intervals only.
 
 A row is certainly better than another in an objective where the interval of their difference says so: for an accuracy
-the paired interval, where both answered the same examples (`runners.measuring.paired_difference`); for anything else,
+the paired interval, where both answered the same examples (`runners.quality.paired_difference`); for anything else,
 where the upper end of the one's own interval is below the lower end of the other's.
 """
 

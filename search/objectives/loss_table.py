@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from runners.measuring.answers import Answers
+from runners.quality.answers import Answers
 from search.objectives.answer_rows import AnswerRows
 from search.objectives.arrays import Floats, Mask
 from search.objectives.objective import Objective

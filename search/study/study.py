@@ -9,7 +9,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from runners.measuring.answers import Answers
+from runners.quality.answers import Answers
 from runners.runner import WorkloadFacts
 from search.objectives.objective import Objective
 from search.study.attributes import (

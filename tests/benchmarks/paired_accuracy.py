@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from runners.measuring.answers import RESAMPLES
-from runners.measuring.paired_difference import Z, proportions_ci95, resampled_ci95
-from runners.measuring.quality import wilson
+from runners.quality.answers import RESAMPLES
+from runners.quality.paired_difference import Z, proportions_ci95, resampled_ci95
+from runners.quality.quality import wilson
 
 Floats = NDArray[np.float64]
 Interval = tuple[Floats, Floats]

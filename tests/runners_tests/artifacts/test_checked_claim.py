@@ -9,7 +9,7 @@ import pytest
 from runners.artifacts.checked_claim import CheckedClaim, check_accuracies, check_speedup
 from runners.artifacts.document import ClaimedDocument, Claims
 from runners.measuring.paired_timing import PairedTiming
-from runners.measuring.quality import Accuracies
+from runners.quality.quality import Accuracies
 
 BUSY = "the machine was busy"
 

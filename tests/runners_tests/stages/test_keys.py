@@ -103,7 +103,7 @@ def _name(task: StageTask) -> str:
         ("runners/backends/onnxruntime.py", "def lower(", "limit = 1\n\n    def lower(", {"lowering onnxruntime"}),
         ("runners/stages/teacher.py", "teacher_seconds=", "teacher_seconds=1 + ", {"teacher"}),
         ("runners/training/loop.py", "def train(", "LIMIT = 1\n\n\ndef train(", {"teacher", "training"}),
-        ("runners/measuring/replica_process.py", "import", "LIMIT = 1\nimport", {"measuring"}),
+        ("runners/serving/replica_process.py", "import", "LIMIT = 1\nimport", {"measuring"}),
         (
             "runners/measuring/stopwatch.py",
             "def time_pair(",

@@ -12,9 +12,9 @@ from runners.measuring.measurement import Measurement, figures_of
 from runners.measuring.opening import Artifact
 from runners.measuring.pair import PairResult
 from runners.measuring.paired_timing import PairedTiming
-from runners.measuring.quality import Accuracies
-from runners.measuring.replicas import Serving
+from runners.quality.quality import Accuracies
 from runners.runner import StageFailed, StageTask
+from runners.serving.replicas import Serving
 from runners.stages import measuring
 from runners.stages.job import StageJob
 from runners.stages.measuring import figures_to_json, speed_from_json

@@ -10,8 +10,8 @@ import optuna
 import pytest
 from search_tests.simulation import OBJECTIVES, Log, drive, make_chains, make_runner, open_table_study, table
 
-from runners.measuring.answers import Answers
-from runners.measuring.paired_difference import difference_ci95
+from runners.quality.answers import Answers
+from runners.quality.paired_difference import difference_ci95
 from search.driver.accuracy_drop import drop_figures
 from search.driver.final_measurement import measure_front
 from search.driver.search_context import SearchContext

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from search_tests.simulation import measurement
 
-from runners.measuring.answers import Answers
+from runners.quality.answers import Answers
 from search.front.front import compute_front
 from search.front.live_front import LiveFront
 from search.objectives.constraint import Constraint

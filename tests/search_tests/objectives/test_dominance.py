@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from search_tests.simulation import measurement
 
-from runners.measuring.answers import RESAMPLES, Answers
+from runners.quality.answers import RESAMPLES, Answers
 from search.objectives.dominance import certainly_better, dominates, tied, undominated
 from search.objectives.loss_table import LossTable, loss_table
 from search.objectives.objective import find_objectives

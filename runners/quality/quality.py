@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor
-from runners.measuring.answers import RESAMPLES, Answers
 from runners.processes.fresh_process import report_progress
+from runners.quality.answers import RESAMPLES, Answers
 from runners.runner import StageFailed
 from runners.workload import Split, Workload, accuracy
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runners.measuring.answers import RESAMPLES, Answers, answers_of_stage
-from runners.measuring.quality import MOST_ANSWERS
+from runners.quality.answers import RESAMPLES, Answers, answers_of_stage
+from runners.quality.quality import MOST_ANSWERS
 
 CORRECT = Answers.of_correct(np.random.default_rng(0).random(361) < 0.9)
 RESAMPLED = Answers.of_resampled(np.linspace(0.8, 0.9, RESAMPLES), 361)

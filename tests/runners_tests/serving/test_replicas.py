@@ -12,10 +12,10 @@ import pytest
 from runners_tests.process_ends import ends_within
 from runners_tests.trapped import CHATTY, FORK, HANG, RAISE, lower
 
-from runners.measuring import replicas
 from runners.measuring.opening import Artifact
-from runners.measuring.replicas import Serving, serve
 from runners.runner import StageFailed
+from runners.serving import replicas
+from runners.serving.replicas import Serving, serve
 from runners.workload_loading.reference import resolve
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from runners.measuring import energy
-from runners.measuring.energy import Counter, running_counters
-from runners.measuring.replicas import _energy_mj
+from runners.serving import energy
+from runners.serving.energy import Counter, running_counters
+from runners.serving.replicas import _energy_mj
 
 RANGE = 262_143_328_850
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runners.measuring.answers import RESAMPLES, Answers
-from runners.measuring.paired_difference import (
+from runners.quality.answers import RESAMPLES, Answers
+from runners.quality.paired_difference import (
     LEAST_PAIRS,
     STUDENT,
     Z,
@@ -16,7 +16,7 @@ from runners.measuring.paired_difference import (
     proportions_ci95,
     resampled_ci95,
 )
-from runners.measuring.quality import wilson
+from runners.quality.quality import wilson
 
 SAMPLES = 4000
 SETTINGS = [

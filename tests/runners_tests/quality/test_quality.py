@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
-from runners.measuring import quality as quality_module
-from runners.measuring.answers import RESAMPLES
-from runners.measuring.paired_difference import difference_ci95
-from runners.measuring.quality import LEAST_RESAMPLES, Quality, evaluate, quality, wilson
+from runners.quality import quality as quality_module
+from runners.quality.answers import RESAMPLES
+from runners.quality.paired_difference import difference_ci95
+from runners.quality.quality import LEAST_RESAMPLES, Quality, evaluate, quality, wilson
 from runners.runner import StageFailed
 from runners.workload import Workload, accuracy
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.measuring.answers import Answers, Kind
+from runners.quality.answers import Answers, Kind
 
 Z = 1.959964
 """The 97.5 % quantile of the normal distribution."""

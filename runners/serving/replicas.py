@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.measuring.energy import Counter, running_counters
 from runners.measuring.opening import Artifact
 from runners.processes.fresh_process import HANG_TIMEOUT_S
 from runners.runner import StageFailed
+from runners.serving.energy import Counter, running_counters
 
 TIMEOUT_S = HANG_TIMEOUT_S
 """How long loading, the first answer and the serving may take in all."""
@@ -126,7 +126,7 @@ class _Replica:
     def __init__(self, log: Path) -> None:
         self._log = log
         # -P: the current folder is the caller's, and what lies there must not take the place of our modules.
-        program = f"import sys; sys.path.append({_project()!r}); import runners.measuring.replica_process"
+        program = f"import sys; sys.path.append({_project()!r}); import runners.serving.replica_process"
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", program],

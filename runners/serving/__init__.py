@@ -1,0 +1,1 @@
+"""What serving shows: throughput of replicas, load time, memory, energy."""

@@ -74,7 +74,7 @@ def test_a_replica_that_hangs_is_ended_with_all_that_it_started(
 SERVER = """
 import sys
 from pathlib import Path
-from runners_tests.measuring import test_replicas
+from runners_tests.serving import test_replicas
 test_replicas.served(sys.argv[1], Path(sys.argv[2]))
 """
 

@@ -95,7 +95,7 @@ def check_speedup(document: ClaimedDocument, timings: Sequence[PairedTiming], de
     claimed, comparable = document.claims.speedup, document.measured.device == device
     attempts = tuple(_attempt(document.claims, timing, comparable) for timing in timings)
     verdicts = [attempt.holds for attempt in attempts if attempt.holds is not None]
-    best = max(attempts, key=lambda attempt: (attempt.holds is True, attempt.found))
+    best = max(attempts, key=lambda attempt: (attempt.holds is True, attempt.holds is not None, attempt.found))
     return CheckedClaim(
         name="speedup",
         claimed=claimed,

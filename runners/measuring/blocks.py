@@ -1,6 +1,6 @@
 """The blocks of a run: in each, every arm has two turns, in a random order and then in the reverse of it.
 
-This is the ABBA design where there are two arms: a linear drift of the machine within a block adds the same to all.
+This is the ABBA design where there are two arms: on average over a block no arm comes earlier than another.
 """
 
 from collections.abc import Sequence

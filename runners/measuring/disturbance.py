@@ -40,8 +40,21 @@ def waited_s(tasks: Path = Path("/proc/self/task")) -> float:
     return total / 1e9
 
 
+@dataclass(frozen=True)
+class Taken:
+    """Shares of the time of some cores.
+
+    Attributes:
+        by_programs: What other programs of this system used, and what the host took.
+        by_host: What the host took for others (steal).
+    """
+
+    by_programs: float = 0.0
+    by_host: float = 0.0
+
+
 class CoreUse:
-    """What share of some cores others use, from now on.
+    """What share of some cores others take, from now on.
 
     Args:
         cores: The cores.
@@ -52,18 +65,19 @@ class CoreUse:
         self._cores, self._stat = {f"cpu{core}" for core in cores}, stat
         self._begin = self._read()
 
-    def share_of_others(self) -> float:
-        """The share of the cores' time that other programs used, or that the host took for others; 0 where unknown."""
-        passed, busy, own = (now - then for now, then in zip(self._read(), self._begin, strict=True))
-        return max(0.0, (busy - own) / passed) if passed > 0 else 0.0
+    def taken(self) -> Taken:
+        """What others took since the beginning; nothing where that is not known."""
+        passed, busy, stolen, own = (now - then for now, then in zip(self._read(), self._begin, strict=True))
+        return Taken(max(0.0, (busy - own) / passed), stolen / passed) if passed > 0 else Taken()
 
-    def _read(self) -> tuple[float, float, float]:
-        """Seconds so far: all time of the cores, the busy part of it, and that of this process."""
+    def _read(self) -> tuple[float, float, float, float]:
+        """Seconds so far: all time of the cores, the busy part of it, the stolen part, and that of this process."""
         lines = self._stat.read_text().splitlines() if self._stat.exists() else []
         counts = [list(map(int, line.split()[1:9])) for line in lines if line.split()[0] in self._cores]
         total = sum(map(sum, counts))
         idle = sum(idle + waiting for _, _, _, idle, waiting, *_ in counts)
-        return total / TICKS_PER_S, (total - idle) / TICKS_PER_S, time.process_time()
+        stolen = sum(count[7] for count in counts)
+        return total / TICKS_PER_S, (total - idle) / TICKS_PER_S, stolen / TICKS_PER_S, time.process_time()
 
 
 def cores_are_shared(cores: Sequence[int], topology: Path = Path("/sys/devices/system/cpu")) -> bool:
@@ -77,14 +91,14 @@ def cores_are_shared(cores: Sequence[int], topology: Path = Path("/sys/devices/s
 
 def _slowdown(one: int, other: int) -> float:
     """How much longer a computation takes on either core while both are busy."""
-    alone = _medians_s([one])
+    alone = {core: _medians_s([core])[core] for core in (one, other)}
     together = _medians_s([one, other])
-    return max(together) / max(alone)
+    return max(together[core] / alone[core] for core in alone)
 
 
-def _medians_s(cores: Sequence[int]) -> list[float]:
-    """Median seconds of a computation of some 50 microseconds in registers, on all ``cores`` at once."""
-    medians: list[float] = []
+def _medians_s(cores: Sequence[int]) -> dict[int, float]:
+    """Median seconds of a computation of some 50 microseconds in registers, by core, on all ``cores`` at once."""
+    medians: dict[int, float] = {}
 
     def run(core: int) -> None:
         os.sched_setaffinity(0, {core})  # of this thread alone
@@ -93,7 +107,7 @@ def _medians_s(cores: Sequence[int]) -> list[float]:
             begin = time.perf_counter()
             hashlib.pbkdf2_hmac("sha256", b"", b"", 300)  # it lets other threads of Python run
             times.append(time.perf_counter() - begin)
-        medians.append(float(np.median(times)))
+        medians[core] = float(np.median(times))
 
     threads = [threading.Thread(target=run, args=(core,)) for core in cores]
     for thread in threads:

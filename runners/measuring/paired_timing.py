@@ -1,7 +1,7 @@
 """What the stopwatch says of one candidate: its figures, and every reason not to trust them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -19,20 +19,13 @@ class Conditions:
     Attributes:
         warm_up_s: Seconds of the candidate's warm-up.
         doubt: Why the machine was not as it should be, or an empty string.
-        machine: What `runners.measuring.device_state.device_state` showed right after the last block.
+        machine: What `runners.measuring.device_state.device_state` showed right after the last block, and the share of
+            blocks that others ``disturbed``.
     """
 
     warm_up_s: float = 0.0
     doubt: str = ""
     machine: Mapping[str, Any] = field(default_factory=dict)
-
-    def with_doubt(self, reason: str) -> "Conditions":
-        """The same with one more reason not to trust the figures."""
-        return replace(self, doubt=joined([reason, self.doubt]))
-
-    def with_left_out(self, share: float) -> "Conditions":
-        """The same with the share of blocks that were disturbed, under ``disturbed`` of the machine."""
-        return replace(self, machine={**self.machine, "disturbed": round(share, 3)})
 
 
 @dataclass(frozen=True)

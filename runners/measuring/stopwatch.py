@@ -14,7 +14,7 @@ from runners.machine.accelerator import accelerated
 from runners.measuring.blocks import Blocks
 from runners.measuring.calls import Call, Now, warm_up
 from runners.measuring.device_state import device_state, slowed
-from runners.measuring.disturbance import Others
+from runners.measuring.disturbance import Others, Taken
 from runners.measuring.paired_timing import Conditions, PairedTiming, joined, summarise
 from runners.runner import StageFailed
 
@@ -23,7 +23,7 @@ MIN_BLOCKS = 12
 MAX_BUDGETS = 5.0
 """A timing takes at most this multiple of its budget, but for three blocks, which it always has."""
 BUSY = 0.05
-"""Share of the cores that others use at least where a machine is called busy."""
+"""A machine is busy where others take more than this share of its cores, or of the blocks."""
 OTHERS_HERE = Others()
 
 
@@ -80,10 +80,10 @@ def time_interleaved(
     warm_ups_s = [warm_up(arm, settings.budget_s / 8, now) for arm in arms]
     blocks, use = Blocks(arms, settings.seed, now, others), others.core_use(others.cores())
     _add_blocks(blocks, settings.budget_s * len(candidates), settings.least_calls)
-    busy, machine = use.share_of_others(), device_state()
-    doubt = slowed(machine) if accelerated() else ""
+    machine, taken = device_state(), use.taken()
+    doubts = [slowed(machine) if accelerated() else "", _stolen(taken) if len(others.cores()) > 1 else ""]
     return [
-        _timing(blocks, arm, settings.seed, busy, Conditions(warm_ups_s[arm], doubt, machine))
+        _timing(blocks, arm, settings.seed, taken, Conditions(warm_ups_s[arm], joined(doubts), machine))
         for arm in range(1, len(arms))
     ]
 
@@ -105,20 +105,38 @@ def _fewest_undisturbed(blocks: Blocks) -> int:
     return min(len(blocks.undisturbed(arm, 0)[0]) for arm in range(1, len(blocks.times)))
 
 
-def _timing(blocks: Blocks, arm: int, seed: int, busy: float, conditions: Conditions) -> PairedTiming:
-    """The timing of one arm against the first, from undisturbed blocks, or from all where these are too few.
-
-    Too few are fewer than `MIN_BLOCKS` and than half of all. Where no others used the cores, it is the arm's own
-    threads that wait for each other, and all blocks count.
-    """
+def _timing(blocks: Blocks, arm: int, seed: int, taken: Taken, conditions: Conditions) -> PairedTiming:
+    """The timing of one arm against the first, from the blocks that count."""
     candidate, baseline = blocks.undisturbed(arm, 0)
-    left_out = 1 - len(candidate) / blocks.count
-    if len(candidate) < min(MIN_BLOCKS, blocks.count / 2):
-        candidate, baseline = blocks.times[arm], blocks.times[0]
-        shared = sum(blocks.shared) / blocks.count
-        reasons = [
-            f"two cores were one physical core in {shared:.0%} of the blocks" if shared > 1 / 2 else "",
-            f"the machine was busy: others used {busy:.0%} of the cores" if busy > BUSY else "",
+    disturbed, doubt = 1 - len(candidate) / blocks.count, ""
+    if are_too_few(len(candidate), blocks):
+        candidate, baseline, doubt = blocks.times[arm], blocks.times[0], _why_disturbed(blocks, taken)
+    conditions = Conditions(
+        warm_up_s=conditions.warm_up_s,
+        doubt=joined([doubt, conditions.doubt]),
+        machine={**conditions.machine, "disturbed": round(disturbed, 3)},
+    )
+    return summarise(candidate, baseline, seed, conditions, every_call=np.concatenate(blocks.times[arm]))
+
+
+def are_too_few(undisturbed: int, blocks: Blocks) -> bool:
+    """Whether all ``blocks`` are used, as so few are ``undisturbed``: fewer than `MIN_BLOCKS`, and than half of all."""
+    return undisturbed < min(MIN_BLOCKS, blocks.count / 2)
+
+
+def _why_disturbed(blocks: Blocks, taken: Taken) -> str:
+    """Who disturbed most blocks; empty where it was nobody else: the threads of an arm may wait for each other."""
+    shared = sum(blocks.shared) / blocks.count
+    return joined(
+        [
+            f"two cores were one physical core in {shared:.0%} of the blocks" if shared > BUSY else "",
+            f"the machine was busy: others used {taken.by_programs:.0%} of the cores"
+            if taken.by_programs > BUSY
+            else "",
         ]
-        conditions = conditions.with_doubt(joined(reasons))
-    return summarise(candidate, baseline, seed, conditions.with_left_out(left_out), np.concatenate(blocks.times[arm]))
+    )
+
+
+def _stolen(taken: Taken) -> str:
+    """Words where the host took cores away, which no count of waiting shows, from threads that wait for each other."""
+    return f"the host took {taken.by_host:.0%} of the cores for others" if taken.by_host > BUSY else ""

@@ -35,6 +35,7 @@ def on_one_thread() -> list[Pair]:
         _repeated("padded with work in memory", _padded(lowered, large), 3),
         _repeated("small, in cache", small, 5),
         _repeated("large, in memory", large, 2),
+        _repeated("slow, 40 ms a call", _repeated("", eager, 35).baseline, 2),
     ]
 
 

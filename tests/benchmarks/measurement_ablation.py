@@ -34,33 +34,29 @@ Part = tuple[Callable[[Blocks], Arms], dict[str, Any]]
 def undisturbed(blocks: Blocks) -> Arms:
     """As the stopwatch does: undisturbed blocks, or all where these are too few."""
     candidate, baseline = blocks.undisturbed(1, 0)
-    if len(candidate) < min(stopwatch.MIN_BLOCKS, blocks.count / 2):
+    if stopwatch.are_too_few(len(candidate), blocks):
         return blocks.times[1], blocks.times[0]
     return candidate, baseline
 
 
-def every_turn(blocks: Blocks) -> Arms:
+def every_call(blocks: Blocks) -> Arms:
     """All calls, whoever had the cores."""
     return blocks.times[1], blocks.times[0]
 
 
-def although_shared(blocks: Blocks) -> Arms:
-    """Turns without waiting, whether or not two cores were one."""
-    shared, blocks.shared = blocks.shared, [False] * blocks.count
-    try:
-        return undisturbed(blocks)
-    finally:
-        blocks.shared = shared
+def although_waiting(blocks: Blocks) -> Arms:
+    """All calls of blocks in which two cores were two, or all where there are none."""
+    kept = [index for index, shared in enumerate(blocks.shared) if not shared] or range(blocks.count)
+    return [blocks.times[1][index] for index in kept], [blocks.times[0][index] for index in kept]
 
 
 PARTS: dict[str, Part] = {
     "as built": (undisturbed, {}),
-    "turns that waited count too": (every_turn, {}),
-    "blocks on shared cores count too": (although_shared, {}),
+    "turns that waited count too": (although_waiting, {}),
+    "every call counts": (every_call, {}),
     "no floor": (undisturbed, {"FLOOR": 0.0}),
     "one quantile": (undisturbed, {"LEVELS": (0.01,)}),
     "sampling error alone": (undisturbed, {"FLOOR": 0.0, "LEVELS": (0.01,)}),
-    "blocks drawn, not segments": (undisturbed, {"MAX_SEGMENTS": 10_000}),
     "minimum": (undisturbed, {"LEVELS": (0.0, 0.25, 0.5)}),
     "median": (undisturbed, {"LEVELS": (0.5, 0.01, 0.25)}),
 }
@@ -80,17 +76,16 @@ def constants(values: dict[str, Any]) -> Iterator[None]:
 
 
 def record(pair: Pair, seed: int) -> tuple[dict[str, Ratio], bool]:
-    """The ratio by each part from one run of a search's length, and whether the run would be marked."""
+    """The ratio by each part from one run of a search's length, and whether all of its blocks had to be used."""
     for arm in (pair.baseline, pair.candidate):
         warm_up(arm, SEARCHING_S / 8)
     blocks = Blocks([pair.baseline, pair.candidate], seed, time.perf_counter, stopwatch.OTHERS_HERE)
     stopwatch._add_blocks(blocks, SEARCHING_S, 0)
-    kept = len(blocks.undisturbed(1, 0)[0])
     found = {}
     for name, (calls, values) in PARTS.items():
         with constants(values):
             found[name] = ratio(*calls(blocks), seed)
-    return found, kept < min(stopwatch.MIN_BLOCKS, blocks.count / 2)
+    return found, stopwatch.are_too_few(len(blocks.undisturbed(1, 0)[0]), blocks)
 
 
 def compare(pairs: Sequence[Pair], load: BackgroundLoad, runs: int, say: Callable[[str], None]) -> dict[str, Any]:
@@ -106,11 +101,12 @@ def compare(pairs: Sequence[Pair], load: BackgroundLoad, runs: int, say: Callabl
     load.set(busy=False)
     results: dict[str, Any] = {}
     for pair in pairs:
-        idle = [found["as built"].value for found, marked in recorded[pair.name, 0] if not marked]
-        truth = float(pair.ratio or np.median(idle))
+        idle = [found["as built"].value for found, disturbed in recorded[pair.name, 0] if not disturbed]
+        truth = float(pair.ratio or np.median(idle or [np.nan]))
         for busy, condition in enumerate(("idle", "busy")):
             found = recorded[pair.name, busy]
-            say(f"{pair.name}, {condition}: truth {truth:.3f}, {np.mean([marked for _, marked in found]):.0%} marked")
+            throughout = float(np.mean([disturbed for _, disturbed in found]))
+            say(f"{pair.name}, {condition}: truth {truth:.3f}, {throughout:.0%} disturbed throughout")
             rows = {part: _figures([one[part] for one, _ in found], truth) for part in PARTS}
             results[f"{pair.name}, {condition}"] = rows
             for part, row in rows.items():

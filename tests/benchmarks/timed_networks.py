@@ -20,6 +20,7 @@ from runners.backends import find_backend
 from runners.lowering.onnx_export import export
 from runners.lowering.torch_predictor import torch_predictor
 from runners.measuring.calls import Call
+from runners.stages.chain import SEARCHING_S
 from runners.workloads.digits import WORKLOAD
 from spaces.technique import ModelContext
 from spaces.techniques.student_width import TECHNIQUE
@@ -121,6 +122,14 @@ def mean_of_20(call: Call) -> float:
     for _ in range(10):
         call()
     return float(np.mean(_times(call, 20)))
+
+
+def mean_of_the_same_time(call: Call) -> float:
+    """The mean of as many calls as take half of the time of a search's timing, after 10 warm-ups."""
+    times = [mean_of_20(call)]
+    while sum(times) < SEARCHING_S / 2:
+        times += _times(call, 20)
+    return float(np.mean(times[1:]))
 
 
 def best_of_50(call: Call) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runners.measuring import disturbance
-from runners.measuring.disturbance import CoreUse, cores_are_shared, waited_s
+from runners.measuring.disturbance import CoreUse, Taken, cores_are_shared, waited_s
 
 SPIN = "import os, sys\nos.sched_setaffinity(0, [int(sys.argv[1])])\nprint('spins', flush=True)\nwhile True: pass"
 
@@ -36,10 +36,11 @@ def test_the_share_of_others_is_what_was_busy_and_not_ours(tmp_path: Path, monke
     use = CoreUse([0], stat)
     counts(user=60, idle=30, steal=10)
     own[0] = 0.5
-    assert use.share_of_others() == pytest.approx((0.6 + 0.1 - 0.5) / 1.0)
+    assert use.taken().by_programs == pytest.approx((0.6 + 0.1 - 0.5) / 1.0)
+    assert use.taken().by_host == pytest.approx(0.1)
     own[0] = 0.8
-    assert use.share_of_others() == 0.0, "the two clocks may differ a little"
-    assert CoreUse([0], tmp_path / "none").share_of_others() == 0.0
+    assert use.taken().by_programs == 0.0, "the two clocks may differ a little"
+    assert CoreUse([0], tmp_path / "none").taken() == Taken()
 
 
 def test_a_busy_process_on_the_same_core_is_seen_in_both_counts() -> None:
@@ -50,7 +51,7 @@ os.sched_setaffinity(0, [{core}])
 from runners.measuring.disturbance import CoreUse, waited_s
 use, waited, end = CoreUse([{core}]), waited_s(), time.perf_counter() + 1.0
 while time.perf_counter() < end: pass
-print(use.share_of_others(), waited_s() - waited)
+print(use.taken().by_programs, waited_s() - waited)
 """
     with subprocess.Popen([sys.executable, "-c", SPIN, str(core)], stdout=subprocess.PIPE) as spinning:
         try:
@@ -67,9 +68,11 @@ print(use.share_of_others(), waited_s() - waited)
 def test_two_cores_are_one_where_each_is_slow_while_the_other_is_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disturbance, "_medians_s", lambda cores: [1.0] if len(cores) == 1 else [1.0, 1.85])
+    monkeypatch.setattr(disturbance, "_medians_s", lambda cores: {0: 1.0, 1: 1.85 if len(cores) > 1 else 1.0})
     assert cores_are_shared([0, 1], tmp_path)
-    monkeypatch.setattr(disturbance, "_medians_s", lambda cores: [1.0] if len(cores) == 1 else [1.0, 1.15])
+    monkeypatch.setattr(disturbance, "_medians_s", lambda cores: {0: 1.0, 1: 1.15 if len(cores) > 1 else 1.0})
+    assert not cores_are_shared([0, 1], tmp_path)
+    monkeypatch.setattr(disturbance, "_medians_s", lambda cores: {0: 1.0, 1: 2.0})  # a slower core, whoever is busy
     assert not cores_are_shared([0, 1], tmp_path)
     assert not cores_are_shared([0], tmp_path)
 
@@ -77,7 +80,7 @@ def test_two_cores_are_one_where_each_is_slow_while_the_other_is_busy(
 def test_hyperthreads_that_the_system_knows_as_such_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disturbance, "_medians_s", lambda cores: [1.85] * len(cores) if len(cores) > 1 else [1.0])
+    monkeypatch.setattr(disturbance, "_medians_s", lambda cores: dict.fromkeys(cores, 1.85 if len(cores) > 1 else 1.0))
     for cpu, siblings in {0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3", 4: "4", 5: "5"}.items():
         (tmp_path / f"cpu{cpu}/topology").mkdir(parents=True)
         (tmp_path / f"cpu{cpu}/topology/thread_siblings_list").write_text(siblings)
@@ -88,6 +91,6 @@ def test_hyperthreads_that_the_system_knows_as_such_are_left_out(
 def test_the_computation_runs_on_every_core_that_is_asked_for() -> None:
     cores = sorted(os.sched_getaffinity(0))[:2]
     medians = disturbance._medians_s(cores)
-    assert len(medians) == len(cores)
-    assert all(1e-6 < seconds < 0.1 for seconds in medians)
+    assert sorted(medians) == cores
+    assert all(1e-6 < seconds < 0.1 for seconds in medians.values())
     assert sorted(os.sched_getaffinity(0))[:2] == cores, "the caller stays where it was"

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from runners.measuring import stopwatch
-from runners.measuring.disturbance import CoreUse, Others
+from runners.measuring.disturbance import CoreUse, Others, Taken
 from runners.measuring.stopwatch import TimingSettings, time_interleaved, time_pair
 from runners.runner import StageFailed
 
 
 class Unused(CoreUse):
-    """Cores of which others use a share, by default none."""
+    """Cores of which others take shares, by default none."""
 
-    def __init__(self, share: float = 0.0) -> None:
-        self.share = share
+    def __init__(self, share: float = 0.0, stolen: float = 0.0) -> None:
+        self.shares = Taken(share, stolen)
 
-    def share_of_others(self) -> float:
-        return self.share
+    def taken(self) -> Taken:
+        return self.shares
 
 
 UNDISTURBED = Others(lambda: 0.0, lambda cores: False, lambda cores: Unused(), lambda: [0, 1])
@@ -280,3 +280,9 @@ def test_blocks_in_which_two_cores_are_one_do_not_count() -> None:
     )
     assert timing.speedup_ci95[0] > 3.9
     assert timing.unstable == ""
+
+
+@pytest.mark.parametrize(("cores", "said"), [([0, 1], "the host took 20% of the cores for others"), ([0], "")])
+def test_cores_that_the_host_takes_away_are_told_where_threads_wait_for_each_other(cores: list[int], said: str) -> None:
+    stolen = Others(lambda: 0.0, lambda cores: False, lambda cores: Unused(0.2, 0.2), lambda: cores)
+    assert _time(Machine(), 0.001, 0.008, others=stolen).unstable == said

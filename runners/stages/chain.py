@@ -20,7 +20,7 @@ Plan = TypeVar("Plan", TrainingPlan, LoweringPlan, ServingPlan)
 SCREENING_IMAGES = 16
 """Images on which an untrained network is calibrated: other ranges do not make int8 faster or slower."""
 SEARCHING_S = 1.2
-"""Seconds for which a candidate is timed against the baseline in the search; slow ones take longer (`MAX_OVERRUN`)."""
+"""Seconds for which a candidate is timed against the baseline in the search; see `runners.measuring.stopwatch`."""
 FINAL_S = 0.5
 """Seconds for which a member of a front is timed alone at the end, where it has to serve once more."""
 COMPARING_S = 1.0

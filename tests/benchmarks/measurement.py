@@ -1,6 +1,6 @@
 """How far the stopwatch can be trusted, measured on real networks: false differences, known ratios, precision, spread.
 
-    python tests/benchmarks/measurement.py            35 minutes or so, a table
+    python tests/benchmarks/measurement.py            30 minutes or so, a table
     python tests/benchmarks/measurement.py --json     one JSON document on stdout
     python tests/benchmarks/measurement.py --quick    at most 5 minutes, all figures from fewer runs
 
@@ -63,10 +63,10 @@ class Counts:
     budget_s: float = SEARCHING_S
     aa_runs: int = 200
     trace_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-    busy_runs: int = 60
-    known_runs: int = 12
+    busy_runs: int = 40
+    known_runs: int = 10
     repeated_s: float = VERIFY_S
-    spread_repeats: int = 20
+    spread_repeats: int = 16
 
 
 QUICK = Counts(repeated_s=2.0, aa_runs=16, trace_s=(1.0, 5.0, 15.0), busy_runs=8, known_runs=2, spread_repeats=6)

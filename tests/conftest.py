@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,11 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*os.environ]:
         if name.startswith("FRONTRUNNER_") or name in LOCATIONS:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _denormal_numbers_as_usual() -> Iterator[None]:
+    """Undo what opening a model in the process of the tests does to denormal numbers, which others rely on."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)

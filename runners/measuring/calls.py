@@ -17,6 +17,8 @@ Now = Callable[[], float]
 
 TURN_S = 0.010
 """An arm is called for about this long before the next one has its turn: shorter than most disturbances."""
+UNTIMED_S = 0.002
+"""A turn begins with untimed calls for about this long: the threads of the arm before go on looking for work meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Turn:
     """How many calls an arm makes when it has its turn.
 
     Attributes:
-        untimed: The first ones, which wake the arm's threads and fill its caches.
+        untimed: The first ones, which wake the arm's threads and fill its caches: as many as fill `UNTIMED_S`.
         timed: Those after them: as many as fill `TURN_S`, at least one.
     """
 
@@ -44,8 +46,9 @@ def warm_up(call: Call, seconds: float, now: Now = time.perf_counter) -> float:
 def turn_of(call: Call, now: Now = time.perf_counter) -> Turn:
     """The `Turn` of a warm arm, from the time of three calls."""
     each = float(np.median(time_calls(call, 3, now)))
-    timed = math.ceil(TURN_S / each) if each > 0 else 1
-    return Turn(untimed=1 if each >= TURN_S else 2, timed=timed)
+    if each <= 0:
+        return Turn(untimed=1, timed=1)
+    return Turn(untimed=math.ceil(UNTIMED_S / each), timed=math.ceil(TURN_S / each))
 
 
 def time_calls(call: Call, count: int, now: Now = time.perf_counter) -> Floats:

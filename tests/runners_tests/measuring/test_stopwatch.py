@@ -164,7 +164,7 @@ def test_every_candidate_has_its_own_ratio_and_all_run_within_one_block() -> Non
     )
     assert half.speedup == pytest.approx(0.5, rel=0.02)
     assert same.speedup == pytest.approx(1.0, rel=0.02)
-    text, calls = "".join(order), {"a": 2 + 3, "b": 2 + 2, "c": 2 + 3}
+    text, calls = "".join(order), {"a": 1 + 3, "b": 1 + 2, "c": 1 + 3}
     length = 2 * sum(calls.values())
     blocks = [_order(text[-length * (i + 1) :], calls) for i in range(half.blocks)]
     assert all(sorted(block[:3]) == ["a", "b", "c"] and block[3:] == block[2::-1] for block in blocks)

@@ -18,7 +18,7 @@ Now = Callable[[], float]
 TURN_S = 0.010
 """An arm is called for about this long before the next one has its turn: shorter than most disturbances."""
 UNTIMED_S = 0.002
-"""A turn begins with untimed calls for about this long: the threads of the arm before go on looking for work meanwhile."""
+"""A turn begins with untimed calls for so long: the threads of the arm before go on looking for work for a while."""
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,17 @@ core (`waited_s`), and how much of the cores others used (`CoreUse`).
 
 Other virtual machines on the same host are not, but for one thing: a host may put two virtual cores on one physical
 core, for seconds or minutes. Each then runs as fast as before while the other is idle, and at half that speed while
-both are busy: a network on two threads takes twice as long, one on a single thread does not. `cores_are_shared` sees it
+both are busy: a network on two threads takes twice as long, one on a single thread does not. `CoreSharing` sees it
 by calling a fixed computation on one core and on both.
 """
 
 import hashlib
+import math
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,20 +81,38 @@ class CoreUse:
         return total / TICKS_PER_S, (total - idle) / TICKS_PER_S, stolen / TICKS_PER_S, time.process_time()
 
 
-def cores_are_shared(cores: Sequence[int], topology: Path = Path("/sys/devices/system/cpu")) -> bool:
-    """Whether two of ``cores``, which count as two, run on one physical core now; it takes 3 ms for each pair.
+class CoreSharing:
+    """Tells whether two cores that count as two are one physical core now.
 
     Each core is compared with one other. Hyperthreads that the system knows as such are left out: they always share.
+    Beside a busy program a core is slow alone too, so the shortest time that each core ever took alone is what counts.
+
+    Args:
+        topology: Where the system says which cores are hyperthreads of one.
     """
-    pairs = [pair for pair in zip(cores[::2], cores[1::2], strict=False) if not _are_siblings(*pair, topology)]
-    return any(_slowdown(*pair) > SHARED for pair in pairs)
 
+    def __init__(self, topology: Path = Path("/sys/devices/system/cpu")) -> None:
+        self._topology = topology
+        self._alone_s: dict[int, float] = {}
 
-def _slowdown(one: int, other: int) -> float:
-    """How much longer a computation takes on either core while both are busy."""
-    alone = {core: _medians_s([core])[core] for core in (one, other)}
-    together = _medians_s([one, other])
-    return max(together[core] / alone[core] for core in alone)
+    def __call__(self, cores: Sequence[int]) -> bool:
+        """Whether two of ``cores`` are one now; it takes 4 ms for each pair."""
+        pairs = [pair for pair in zip(cores[::2], cores[1::2], strict=False) if not self._are_siblings(*pair)]
+        return any(self._slowdown(*pair) > SHARED for pair in pairs)
+
+    def _slowdown(self, *pair: int) -> float:
+        """How much longer a computation takes on either core of a pair while both are busy."""
+        for core in pair:
+            self._alone_s[core] = min(self._alone_s.get(core, math.inf), _medians_s([core])[core])
+        together = _medians_s(pair)
+        return max(together[core] / self._alone_s[core] for core in pair)
+
+    def _are_siblings(self, one: int, other: int) -> bool:
+        def core_of(cpu: int) -> Any:
+            file = self._topology / f"cpu{cpu}/topology/thread_siblings_list"
+            return file.read_text() if file.exists() else cpu
+
+        return bool(core_of(one) == core_of(other))
 
 
 def _medians_s(cores: Sequence[int]) -> dict[int, float]:
@@ -117,26 +136,18 @@ def _medians_s(cores: Sequence[int]) -> dict[int, float]:
     return medians
 
 
-def _are_siblings(one: int, other: int, topology: Path) -> bool:
-    def core_of(cpu: int) -> Any:
-        file = topology / f"cpu{cpu}/topology/thread_siblings_list"
-        return file.read_text() if file.exists() else cpu
-
-    return bool(core_of(one) == core_of(other))
-
-
 @dataclass(frozen=True)
 class Others:
     """What others do to the cores of this process; a test gives functions of its own.
 
     Attributes:
         waited_s: As `waited_s`.
-        cores_are_shared: As `cores_are_shared`.
+        cores_are_shared: As `CoreSharing`.
         core_use: As `CoreUse`.
         cores: On which this process may run.
     """
 
     waited_s: Callable[[], float] = waited_s
-    cores_are_shared: Callable[[Sequence[int]], bool] = cores_are_shared
+    cores_are_shared: Callable[[Sequence[int]], bool] = field(default_factory=CoreSharing)
     core_use: Callable[[Sequence[int]], CoreUse] = CoreUse
     cores: Callable[[], Sequence[int]] = lambda: sorted(os.sched_getaffinity(0))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runners.measuring import disturbance
-from runners.measuring.disturbance import CoreUse, Taken, cores_are_shared, waited_s
+from runners.measuring.disturbance import CoreSharing, CoreUse, Taken, waited_s
 
 SPIN = "import os, sys\nos.sched_setaffinity(0, [int(sys.argv[1])])\nprint('spins', flush=True)\nwhile True: pass"
 
@@ -69,12 +69,12 @@ def test_two_cores_are_one_where_each_is_slow_while_the_other_is_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(disturbance, "_medians_s", lambda cores: {0: 1.0, 1: 1.85 if len(cores) > 1 else 1.0})
-    assert cores_are_shared([0, 1], tmp_path)
+    assert CoreSharing(tmp_path)([0, 1])
     monkeypatch.setattr(disturbance, "_medians_s", lambda cores: {0: 1.0, 1: 1.15 if len(cores) > 1 else 1.0})
-    assert not cores_are_shared([0, 1], tmp_path)
+    assert not CoreSharing(tmp_path)([0, 1])
     monkeypatch.setattr(disturbance, "_medians_s", lambda cores: {0: 1.0, 1: 2.0})  # a slower core, whoever is busy
-    assert not cores_are_shared([0, 1], tmp_path)
-    assert not cores_are_shared([0], tmp_path)
+    assert not CoreSharing(tmp_path)([0, 1])
+    assert not CoreSharing(tmp_path)([0])
 
 
 def test_hyperthreads_that_the_system_knows_as_such_are_left_out(
@@ -84,8 +84,8 @@ def test_hyperthreads_that_the_system_knows_as_such_are_left_out(
     for cpu, siblings in {0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3", 4: "4", 5: "5"}.items():
         (tmp_path / f"cpu{cpu}/topology").mkdir(parents=True)
         (tmp_path / f"cpu{cpu}/topology/thread_siblings_list").write_text(siblings)
-    assert not cores_are_shared([0, 1, 2, 3], tmp_path)
-    assert cores_are_shared([0, 1, 4, 5], tmp_path)
+    assert not CoreSharing(tmp_path)([0, 1, 2, 3])
+    assert CoreSharing(tmp_path)([0, 1, 4, 5])
 
 
 def test_the_computation_runs_on_every_core_that_is_asked_for() -> None:
@@ -94,3 +94,13 @@ def test_the_computation_runs_on_every_core_that_is_asked_for() -> None:
     assert sorted(medians) == cores
     assert all(1e-6 < seconds < 0.1 for seconds in medians.values())
     assert sorted(os.sched_getaffinity(0))[:2] == cores, "the caller stays where it was"
+
+
+def test_cores_that_are_one_are_seen_beside_a_program_that_makes_each_of_them_slow_alone_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sharing, quiet = CoreSharing(tmp_path), dict.fromkeys([0, 1], 1.0)
+    monkeypatch.setattr(disturbance, "_medians_s", lambda cores: quiet)
+    assert not sharing([0, 1])
+    monkeypatch.setattr(disturbance, "_medians_s", lambda cores: dict.fromkeys(cores, 1.85))
+    assert sharing([0, 1])

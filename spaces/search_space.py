@@ -8,7 +8,7 @@ from spaces.axis import Axis
 from spaces.configuration import Configuration, Scalar
 from spaces.environment import Environment
 from spaces.errors import RequestError
-from spaces.technique import CHANGES_THE_MODEL, Earlier, Technique
+from spaces.technique import Earlier, Technique
 
 __all__ = ["Axis", "Draws", "SearchSpace"]
 
@@ -189,7 +189,7 @@ class SearchSpace:
 
     def _earlier(self, chosen: Mapping[str, Scalar]) -> Earlier:
         changed = any(
-            axis.technique.stage in CHANGES_THE_MODEL and chosen[axis.name] != axis.neutral(self.environment)
+            axis.technique.changes_network and chosen[axis.name] != axis.neutral(self.environment)
             for axis in self.axes
             if axis.name in chosen
         )

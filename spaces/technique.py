@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar
 
@@ -14,7 +14,8 @@ class Stage(IntEnum):
     """The stages of building a candidate, in their order; each technique belongs to one.
 
     The stage decides what `Technique.apply` takes and returns: STUDENT and PRUNE a ``torch.nn.Module``; TRAIN a
-    `TrainingPlan`; QUANTISE and LOWER a `LoweringPlan`; SERVE a `ServingPlan`.
+    `TrainingPlan`; QUANTISE and LOWER a `LoweringPlan`; SERVE a `ServingPlan`. A technique of a later stage than TRAIN
+    that changes the network instead, once it is trained, says so with `Technique.changes_network`.
     """
 
     STUDENT = 1
@@ -25,7 +26,29 @@ class Stage(IntEnum):
     SERVE = 6
 
 
-CHANGES_THE_MODEL = (Stage.STUDENT, Stage.PRUNE)
+@dataclass(frozen=True)
+class Change:
+    """A step that calls `Technique.apply` on the network.
+
+    Attributes:
+        settings: What it is called with: the choices of the technique, and what else tells the steps apart.
+    """
+
+    settings: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True)
+class Train:
+    """A step that trains the network, as the candidate's plan says but for a number of epochs of its own.
+
+    Attributes:
+        epochs: Passes over the training split.
+    """
+
+    epochs: int
+
+
+Step = Change | Train
 
 
 @dataclass(frozen=True)
@@ -70,11 +93,14 @@ class ModelContext:
         example: Input batch of one, a tensor of shape ``(1, *input_shape)``.
         seed: Seed of all random numbers.
         initial: Makes the workload's network with new initial weights.
+        record: Filled by a technique that puts other layers into the network: what `Technique.rebuild` needs to put
+            them there again, in plain JSON types. It stays empty where only sizes and values of tensors change.
     """
 
     example: Any
     seed: int
     initial: Callable[[], Any]
+    record: dict[str, Any] = field(default_factory=dict)
 
 
 class Technique(ABC):
@@ -94,6 +120,11 @@ class Technique(ABC):
 
     If it does not, candidates are timed before they are trained.
     """
+
+    @property
+    def changes_network(self) -> bool:
+        """Whether `apply` takes a network; one that is changed is trained, before or between the changes."""
+        return self.stage < Stage.TRAIN
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
         """The values offered by default in this environment."""
@@ -120,6 +151,29 @@ class Technique(ABC):
     ) -> str | None:
         """Why ``value`` cannot run here after these earlier choices, or None."""
         return None
+
+    def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:
+        """The steps by which it changes a network, in their order; by default one change with these settings.
+
+        Each step is a stage of its own, whose result is kept: candidates that begin with the same steps share them. A
+        technique that goes back and forth between changing and training names several. Steps that train are left out
+        where the network is only timed.
+
+        Args:
+            settings: This technique's own choices by parameter name, not all of them neutral.
+        """
+        return (Change(settings),)
+
+    def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
+        """The network with the layers that `apply` has put there; the values of its tensors are set afterwards.
+
+        It is called where `apply` filled the record of its context, each time that the network is read from a file.
+
+        Args:
+            network: What `apply` was given, or one with the same layers; it may be changed in place.
+            record: What `apply` wrote into `ModelContext.record`.
+        """
+        raise NotImplementedError(f"{self.name} records what it did, and does not say how to do it again")
 
     @abstractmethod
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:

@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
+from runners.lowering.recipe import recipe_of
 from runners.stages.transforming import change_network, initial_network
 from runners.workload import Workload
 from spaces.configuration import Scalar
 from spaces.environment import Environment, ModelLimit
 from spaces.errors import WorkFailed, in_one_line
 from spaces.space_document import all_techniques, make_space
-from spaces.technique import CHANGES_THE_MODEL, ModelContext, Technique
+from spaces.technique import Change, ModelContext, Technique
 
 TRYING_S = 20.0
 """Seconds after which no further change is tried."""
@@ -55,7 +56,7 @@ def find_model_limits(
 
 def _combinations(environment: Environment, choices: Mapping[str, Any] | None) -> list[Changes]:
     """All combinations of changes, those of few techniques first."""
-    techniques = [technique for technique in all_techniques() if technique.stage in CHANGES_THE_MODEL]
+    techniques = [technique for technique in all_techniques() if technique.changes_network]
     parameters = [parameter.name for technique in techniques for parameter in technique.parameters]
     wanted = dict.fromkeys(parameters, "all") if choices is None else choices
     space = make_space({name: wanted[name] for name in parameters if name in wanted}, environment)
@@ -68,11 +69,13 @@ def _combinations(environment: Environment, choices: Mapping[str, Any] | None) -
 
 def _failure(workload: Workload, changes: Changes) -> str | None:
     """Why ``changes`` cannot be made to a new network, or None."""
-    context = ModelContext(torch.from_numpy(workload.example()), 0, partial(initial_network, workload))
-    network = workload.model().eval()
+    network, example = workload.model().eval(), torch.from_numpy(workload.example())
+    steps = [(technique, step) for technique, settings in changes for step in technique.steps(settings)]
     try:
-        for technique, settings in changes:
-            network = change_network(network, technique, settings, context)
+        for technique, step in steps:
+            if isinstance(step, Change):
+                context = ModelContext(example, 0, partial(initial_network, workload, recipe_of(network)))
+                network = change_network(network, technique, step.settings, context)
     except WorkFailed as error:
         return in_one_line(error, limit=200)
     except Exception as error:

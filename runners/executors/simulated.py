@@ -6,6 +6,7 @@ from typing import Any
 
 from runners.measuring.measurement import without_accuracy
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
+from runners.stages.resources import TRAINING_STAGES
 from spaces.configuration import Configuration
 from spaces.environment import Environment
 
@@ -100,7 +101,7 @@ class SimulatedRunner(Runner):
         if task.stage == "measuring":
             figures = dict(self._table(configuration))
             return figures if task.settings.get("splits", True) else without_accuracy(figures)
-        if task.stage == "training":
+        if task.stage in TRAINING_STAGES:
             return self._level(configuration, int(task.settings["to_epoch"]))
         return WITHOUT_NOISE.get(task.stage, {})
 

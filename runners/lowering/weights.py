@@ -1,4 +1,4 @@
-"""Networks on disk: weights as safetensors beside the layer sizes that pruning changed; nothing is pickled."""
+"""Networks on disk: weights as safetensors beside what pruning and other techniques changed; nothing is pickled."""
 
 import copy
 import hashlib
@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from runners.lowering.recipe import rebuilt, recipe_of
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
 from spaces.parametrisations import is_parametrised, remove_parametrisations
@@ -34,8 +35,8 @@ def save_network(module: nn.Module, folder: Path) -> None:
     """Write ``weights.safetensors`` and ``architecture.json`` into ``folder``.
 
     Every parameter and buffer is kept, those that ``state_dict`` leaves out too, since pruning changes them as
-    well. A tensor that several layers share is written once. Which parameters are frozen is kept too, and whether
-    parametrisations such as weight norm were removed.
+    well. A tensor that several layers share is written once. Which parameters are frozen is kept too, whether
+    parametrisations such as weight norm were removed, and the recipe by which other layers were put in.
     """
     unique, architecture = _parts(module)
     save_file(unique, folder / WEIGHTS)
@@ -84,11 +85,12 @@ def _parts(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "shared": shared,
         "frozen": [name for name, parameter in module.named_parameters() if not parameter.requires_grad],
         "plain": not is_parametrised(module),
+        "recipe": list(recipe_of(module)),
     }
 
 
 def _restored(build: Callable[[], Any], saved: Mapping[str, Tensor], architecture: Mapping[str, Any]) -> nn.Module:
-    module: nn.Module = build()
+    module = rebuilt(build(), architecture["recipe"])
     if architecture["plain"]:
         remove_parametrisations(module)
     _set_sizes(module, architecture["layers"])
@@ -159,7 +161,7 @@ def _read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         architecture = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
         saved = load_file(folder / WEIGHTS)
-        parts = {"layers": dict, "shared": dict, "frozen": frozenset, "plain": bool}
+        parts = {"layers": dict, "shared": dict, "frozen": frozenset, "plain": bool, "recipe": tuple}
         return saved, {name: kind(architecture[name]) for name, kind in parts.items()}
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise StageFailed(f"the weights in {folder} cannot be read ({in_one_line(error)})") from error

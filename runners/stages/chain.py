@@ -1,24 +1,19 @@
 """From a configuration to its chain of stages, each named by a hash over everything that decides its result."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
 
 from runners.runner import StageTask, WorkloadFacts
-from runners.stages.keys import code_of, stage_key
-from runners.stages.resources import cpus_of, gpus_of
+from runners.stages.candidate_stages import CandidateStages
 from runners.stages.serving_plans import serving_plans
-from runners.training.settings import Level, TrainingSettings
 from runners.workload import SPLITS
-from spaces.configuration import Configuration, Scalar
-from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
+from spaces.configuration import Configuration
+from spaces.plans import ServingPlan
 from spaces.search_space import SearchSpace
-from spaces.technique import CHANGES_THE_MODEL, Stage, Technique
+from spaces.technique import Stage
 
-Plan = TypeVar("Plan", TrainingPlan, LoweringPlan, ServingPlan)
-
-SCREENING_IMAGES = 16
-"""Images on which an untrained network is calibrated: other ranges do not make int8 faster or slower."""
 SEARCHING_S = 1.2
 """Seconds for which a candidate is timed against the baseline in the search; see `runners.measuring.stopwatch`."""
 FINAL_S = 0.5
@@ -58,9 +53,8 @@ class Chains:
             screened: Whether its `screening` is done, so that the last stage takes the speed from there and measures
                 the accuracy alone. Where there is no screening, the last stage measures both.
         """
-        network = self._network(configuration)
-        training = self._training(configuration, network)
-        lowering = self._lowering(configuration, (*network, *training)[-1])
+        network = self._candidates.network(configuration)
+        lowering = self._candidates.lowering(configuration, network[-1])
         settings, lowered = self._measuring_settings(configuration), _lowered(lowering)
         if screened and (screening := self.screening(configuration)):
             settings = {name: settings[name] for name in ("serving", "splits", "device")}
@@ -70,7 +64,7 @@ class Chains:
         else:
             inputs = {**lowered, "teacher": network[0].key}
             measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
-        return (*network, *training, *lowering, measuring)
+        return (*network, *lowering, measuring)
 
     def screening(self, configuration: Configuration) -> tuple[StageTask, ...]:
         """The stages that find the speed of ``configuration`` without training it.
@@ -78,15 +72,14 @@ class Chains:
         The last one times and measures as the last of `chain` does, and gives no accuracy. It is empty where
         nothing would be saved: nothing is trained, or a technique's speed depends on the trained weights.
         """
-        network = self._network(configuration)
-        if len(network) == 1 or any(t.speed_depends_on_weights for t, _ in self._chosen(configuration)):
+        network = self._candidates.untrained(configuration)
+        if not network:
             return ()
-        settling = self._task("settling", configuration, {}, {"parent": network[-1].key})
-        lowering = self._lowering(configuration, settling, images=SCREENING_IMAGES)
+        lowering = self._candidates.lowering(configuration, network[-1])
         settings = {**self._measuring_settings(configuration), "splits": []}
         inputs = {**_lowered(lowering), "teacher": network[0].key}
         measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
-        return (*network, settling, *lowering, measuring)
+        return (*network, *lowering, measuring)
 
     def final(
         self,
@@ -160,7 +153,7 @@ class Chains:
 
     def teacher(self) -> StageTask:
         """The first stage of every chain: the workload's network with its weights."""
-        return self._network(self.space.baseline())[0]
+        return self._candidates.teacher(self.space.baseline())
 
     def _measuring_settings(self, configuration: Configuration) -> dict[str, Any]:
         """The settings of the measurement, which belong to the machine as much as to the candidate.
@@ -188,71 +181,16 @@ class Chains:
         return {"least_calls": self.least_calls} if self.least_calls else {}
 
     def _serving(self, configuration: Configuration) -> ServingPlan:
-        return self._plan(configuration, (Stage.SERVE,), ServingPlan())
-
-    def _network(self, configuration: Configuration) -> tuple[StageTask, ...]:
-        """The teacher, and the stages that change it."""
-        plan = {} if self.facts.pretrained else self._training_settings(TrainingPlan(**self.facts.training)).to_json()
-        settings = {"plan": plan, "pretrained": self.facts.pretrained}
-        tasks = [self._task("teacher", configuration, settings, {})]
-        for technique, choices in self._chosen(configuration):
-            if technique.stage in CHANGES_THE_MODEL:
-                changes = {"technique": technique.name, **choices}
-                tasks.append(self._task("transforming", configuration, changes, {"parent": tasks[-1].key}))
-        return tuple(tasks)
-
-    def _training(self, configuration: Configuration, network: tuple[StageTask, ...]) -> tuple[StageTask, ...]:
-        """A training for each level, or none where nothing changed the teacher.
-
-        The settings of each hold the whole plan, as the schedule spans all levels.
-        """
-        if len(network) == 1:
-            return ()
-        plan = self._plan(configuration, (Stage.TRAIN,), TrainingPlan(**self.facts.training))
-        ends = self.rungs(plan.epochs)
-        begins = (0, *ends[:-1])
-        assert ends[-1] == plan.epochs, f"the levels {ends} do not end with epoch {plan.epochs}"
-        assert all(begin < end for begin, end in zip(begins, ends, strict=True)), f"the levels {ends} do not rise"
-        tasks = [network[-1]]
-        for begin, end in zip(begins, ends, strict=True):
-            level = Level(self._training_settings(plan), range(begin, end), self.seed).to_json()
-            inputs = {"parent": tasks[-1].key, "teacher": network[0].key}
-            tasks.append(self._task("training", configuration, level, inputs, workers=plan.workers))
-        return tuple(tasks[1:])
-
-    def _lowering(self, configuration: Configuration, parent: StageTask, **calibration: int) -> tuple[StageTask, ...]:
-        """The stages from the weights to the artifact."""
-        plan = self._plan(configuration, (Stage.QUANTISE, Stage.LOWER), LoweringPlan())
-        quantising: tuple[StageTask, ...] = ()
-        if plan.precision == "int8":
-            settings = {"precision": "int8", **calibration}
-            parent = self._task("quantising", configuration, settings, {"parent": parent.key})
-            quantising = (parent,)
-        return (*quantising, self._task("lowering", configuration, asdict(plan), {"parent": parent.key}))
-
-    def _chosen(self, configuration: Configuration) -> Iterator[tuple[Technique, dict[str, Scalar]]]:
-        """The techniques that ``configuration`` makes use of, with what they are set to."""
-        for technique in self.space.techniques:
-            if settings := self.space.settings_of(technique, configuration):
-                yield technique, settings
-
-    def _plan(self, configuration: Configuration, stages: tuple[Stage, ...], plan: Plan) -> Plan:
-        """``plan`` as the techniques of ``stages`` set it; a choice wins over what the workload's own plan says."""
-        for technique in self.space.techniques:
-            choices = self.space.choices_of(technique, configuration)
-            if technique.stage in stages and choices:
-                neutral = self.space.neutral_of(technique, configuration)
-                before, plan = technique.apply(plan, neutral, None), technique.apply(plan, choices, None)
-                assert choices == neutral or plan != before, f"{technique.name} changed nothing with {choices}"
-        return plan
-
-    def _training_settings(self, plan: TrainingPlan) -> TrainingSettings:
-        return TrainingSettings.on(self.space.environment, plan)
+        return self._candidates.plan(configuration, (Stage.SERVE,), ServingPlan())
 
     def _baseline_task(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> StageTask:
         """A stage of the whole study, which reads the teacher too and has the machine to itself."""
         inputs = {**inputs, "teacher": self.teacher().key}
         return self._task(stage, self.space.baseline(), settings, inputs, exclusive=True)
+
+    @cached_property
+    def _candidates(self) -> CandidateStages:
+        return CandidateStages(self.space, self.facts, self.workload, self.seed, self.rungs)
 
     def _task(
         self,
@@ -260,27 +198,9 @@ class Chains:
         configuration: Configuration,
         settings: Mapping[str, Any],
         inputs: Mapping[str, str],
-        *,
-        exclusive: bool = False,
-        workers: int = 1,
+        **asked: Any,
     ) -> StageTask:
-        """A stage with its key and with what it asks of the machine; ``workers`` are the processes that train, or the
-        threads of an artifact that is evaluated.
-        """
-        machine = self.space.environment
-        task = StageTask(
-            stage=stage,
-            key="",
-            settings=settings,
-            inputs=inputs,
-            workload=self.workload,
-            seed=self.seed,
-            cpus=cpus_of(stage, machine, exclusive=exclusive, workers=workers),
-            gpus=gpus_of(stage, machine, exclusive=exclusive, workers=workers),
-            exclusive=exclusive,
-            configuration=configuration.canonical(),
-        )
-        return replace(task, key=stage_key(task, self.facts.fingerprint), code=code_of(task))
+        return self._candidates.task(stage, configuration, settings, inputs, **asked)
 
 
 def _lowered(lowering: tuple[StageTask, ...]) -> dict[str, str]:

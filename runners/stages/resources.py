@@ -2,6 +2,8 @@
 
 from spaces.environment import Environment
 
+TRAINING_STAGES = ("training", "fine_tuning")
+
 
 def cpus_of(stage: str, machine: Environment, *, exclusive: bool, workers: int) -> int:
     """Cores for a stage: all of them where it is ``exclusive`` or trains the teacher, else some for each worker."""
@@ -9,7 +11,7 @@ def cpus_of(stage: str, machine: Environment, *, exclusive: bool, workers: int) 
     if exclusive or stage == "teacher":
         return cores
     # Small networks gain little from more than a few cores for one training process.
-    cores_per_worker = max(1, cores // 4) if stage == "training" else 1
+    cores_per_worker = max(1, cores // 4) if stage in TRAINING_STAGES else 1
     return min(cores, workers * cores_per_worker)
 
 
@@ -17,4 +19,4 @@ def gpus_of(stage: str, machine: Environment, *, exclusive: bool, workers: int) 
     """Accelerators for a stage: one for each worker that trains, one for a measurement, else none."""
     if not machine.accelerators:
         return 0
-    return workers if stage in ("teacher", "training") else int(exclusive or stage == "measuring")
+    return workers if stage in ("teacher", *TRAINING_STAGES) else int(exclusive or stage == "measuring")

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from runners.lowering.recipe import Recipe, rebuilt, recipe_of, set_recipe
 from runners.lowering.weights import load_network, save_network, weights_digest
 from runners.measuring.footprint import count_macs, count_parameters
 from runners.runner import StageFailed
@@ -30,7 +31,7 @@ def run(job: StageJob) -> dict[str, Any]:
     technique = find_technique(settings.pop("technique"))
     network = load_network(job.workload.model, job.parent.folder)
     example = torch.from_numpy(job.workload.example())
-    context = ModelContext(example, job.task.seed, partial(initial_network, job.workload))
+    context = ModelContext(example, job.task.seed, partial(initial_network, job.workload, recipe_of(network)))
     network = change_network(network, technique, settings, context)
     save_network(network, job.folder)
     macs, parameters = count_macs(network, job.workload.example()), count_parameters(network)
@@ -46,8 +47,10 @@ def change_network(
         StageFailed: The technique changed nothing, or the network no longer gives outputs of its old shape.
     """
     remove_parametrisations(network)
-    before, shape = weights_digest(network), _output_shape(network, context.example)
+    recipe, before, shape = recipe_of(network), weights_digest(network), _output_shape(network, context.example)
     changed: nn.Module = technique.apply(network, settings, context)
+    own = [{"technique": technique.name, "record": context.record}] if context.record else []
+    set_recipe(changed, [*recipe, *own])
     if weights_digest(changed) == before:
         raise StageFailed(f"{technique.name} changed nothing with {settings}: the trial would repeat another")
     if (after := _output_shape(changed, context.example)) != shape:
@@ -55,13 +58,13 @@ def change_network(
     return changed
 
 
-def initial_network(workload: Workload) -> nn.Module:
-    """A new network of ``workload`` with new initial weights, none of them parametrised.
+def initial_network(workload: Workload, recipe: Recipe = ()) -> nn.Module:
+    """A new network of ``workload`` with the layers of ``recipe`` and new initial weights, none of them parametrised.
 
     Those of a pretrained model are drawn anew, layer by layer, as torch draws them; what is no layer of torch's keeps
     its pretrained values.
     """
-    network: nn.Module = workload.model()
+    network = rebuilt(workload.model(), recipe)
     remove_parametrisations(network)
     if workload.pretrained:
         network.requires_grad_(True)

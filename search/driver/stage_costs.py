@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from optuna.trial import FrozenTrial
 
-from search.driver.runs import TRAINING
+from runners.stages.resources import TRAINING_STAGES
 from search.study.attributes import SECONDS
 
 SCREENING_STAGES = ("transforming", "settling", "quantising", "lowering", "measuring")
@@ -20,8 +20,8 @@ class StageCosts:
 
     def add(self, seconds: Mapping[str, float]) -> None:
         """Add what the stages of a candidate took, by their names; those that came from the store are left out."""
-        if seconds.get(TRAINING):
-            self._training.add(seconds[TRAINING])
+        if trained_s := sum(seconds.get(stage, 0.0) for stage in TRAINING_STAGES):
+            self._training.add(trained_s)
         if seconds.get("measuring"):
             self._measuring.add(seconds["measuring"])
             self._screening.add(sum(seconds.get(stage, 0.0) for stage in SCREENING_STAGES))

@@ -15,7 +15,7 @@ from search.samplers.training_cost import TrainingCost
 from search.study.study import records
 from spaces.configuration import Configuration
 from spaces.search_space import SearchSpace
-from spaces.technique import CHANGES_THE_MODEL, Stage
+from spaces.technique import Stage
 
 _N_STARTUP_TRIALS = 12
 """Trials before a sampler of Optuna's own has a model."""
@@ -30,10 +30,10 @@ def _ehvi_sampler(space: SearchSpace, targets: TrialTargets, seed: int) -> BaseS
 def training_key(space: SearchSpace, candidate: Candidate) -> Hashable:
     """A key that is equal for candidates that share a trained network; None where a candidate needs no training."""
     settings = {technique: space.settings_of(technique, candidate) for technique in space.techniques}
-    if not any(settings[technique] for technique in space.techniques if technique.stage in CHANGES_THE_MODEL):
+    if not any(settings[technique] for technique in space.techniques if technique.changes_network):
         return None
-    before_lowering = [settings[technique] for technique in space.techniques if technique.stage <= Stage.TRAIN]
-    return tuple(item for chosen in before_lowering for item in chosen.items())
+    trained = [t for t in space.techniques if t.stage is Stage.TRAIN or t.changes_network]
+    return tuple(item for technique in trained for item in settings[technique].items())
 
 
 SAMPLERS: Mapping[str, Callable[[SearchSpace, TrialTargets, int], BaseSampler]] = {

@@ -13,12 +13,13 @@ import torch
 from spaces_tests.environments import ENVIRONMENTS, LAPTOP
 from torch import nn
 
+from runners.lowering.recipe import set_recipe
 from runners.lowering.weights import load_network, save_network
 from runners.workloads.synthetic import make_network
 from spaces.configuration import Scalar
 from spaces.environment import Environment
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
-from spaces.technique import CHANGES_THE_MODEL, Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Technique
 
 Rule = Callable[[Technique, Sequence[Technique]], None]
 
@@ -70,10 +71,21 @@ def the_kind_of_subject_stays(technique: Technique, order: Sequence[Technique]) 
     """A plan stays a plan of its type; a network keeps the shape of its outputs."""
     for settings in _settings(technique):
         before, after = _apply(technique, settings)
-        if technique.stage in CHANGES_THE_MODEL:
+        if technique.changes_network:
             assert _outputs(after).shape == _outputs(before).shape, f"{settings} changes the shape of the outputs"
         else:
             assert type(after) is type(before), f"{technique.name} makes a {type(after).__name__} of a plan"
+
+
+def steps_change_the_network(technique: Technique, order: Sequence[Technique]) -> None:
+    """Its steps change the network at least once, and what trains between them trains at least one epoch."""
+    if not technique.changes_network:
+        return
+    for settings in _settings(technique):
+        steps = technique.steps(settings)
+        assert any(isinstance(step, Change) for step in steps), f"{technique.name} never changes the network"
+        for step in steps:
+            assert isinstance(step, Change) or step.epochs >= 1, f"{technique.name} trains for {step.epochs} epochs"
 
 
 def only_earlier_choices_are_read(technique: Technique, order: Sequence[Technique]) -> None:
@@ -108,8 +120,10 @@ def the_seed_decides(technique: Technique, order: Sequence[Technique]) -> None:
 
 
 def the_result_can_be_stored(technique: Technique, order: Sequence[Technique]) -> None:
-    """A changed network is saved as tensors and layer sizes, so its layers and tensors keep their names."""
-    if technique.stage not in CHANGES_THE_MODEL:
+    """A changed network is saved as tensors and layer sizes, so its layers and tensors keep their names, or the
+    technique records what it did and does it again.
+    """
+    if not technique.changes_network:
         return
     for settings in _settings(technique):
         _, network = _apply(technique, settings)
@@ -129,6 +143,7 @@ RULES: tuple[Rule, ...] = (
     default_choices_are_accepted,
     a_change_is_visible,
     the_kind_of_subject_stays,
+    steps_change_the_network,
     only_earlier_choices_are_read,
     reasons_are_one_sentence,
     the_seed_decides,
@@ -185,11 +200,13 @@ def _settings(technique: Technique) -> Iterator[dict[str, Scalar]]:
 
 def _apply(technique: Technique, settings: Mapping[str, Scalar]) -> tuple[Any, Any]:
     """A subject before and after the technique."""
-    if technique.stage not in CHANGES_THE_MODEL:
+    if not technique.changes_network:
         plan = _plan(technique.stage, LAPTOP)
         return plan, technique.apply(plan, settings, None)
     context = ModelContext(_example(), seed=3, initial=make_network)
-    return _network(), technique.apply(_network(), settings, context)
+    changed = technique.apply(_network(), settings, context)
+    set_recipe(changed, [{"technique": technique.name, "record": context.record}] if context.record else [])
+    return _network(), changed
 
 
 def _plan(stage: Stage, environment: Environment) -> TrainingPlan | LoweringPlan | ServingPlan:

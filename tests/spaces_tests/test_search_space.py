@@ -15,7 +15,7 @@ from spaces.environment import Environment
 from spaces.errors import RequestError
 from spaces.search_space import Axis, SearchSpace
 from spaces.space_document import all_techniques, make_space, preset_names, preset_text
-from spaces.technique import CHANGES_THE_MODEL, Earlier, Parameter, Stage, Technique
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 MIXED: dict[str, object] = {
     "student_width": [1.0, 0.5],
@@ -66,7 +66,7 @@ def reasons_against(configuration: Mapping[str, Scalar], environment: Environmen
             if acts:
                 yield from (limit.reason for limit in environment.model_limits if limit.covers(chosen))
             yield from (environment.missing[one] for one in technique.needs if acts and one in environment.missing)
-            changed = changed or (acts and technique.stage in CHANGES_THE_MODEL)
+            changed = changed or (acts and technique.changes_network)
 
 
 def preset(name: str, environment: Environment) -> SearchSpace:

@@ -14,7 +14,7 @@ from spaces.configuration import Scalar
 from spaces.environment import Environment
 from spaces.plans import TrainingPlan
 from spaces.space_document import all_techniques
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Step, Technique, Train
 
 Settings = Mapping[str, Scalar]
 
@@ -168,6 +168,45 @@ class HidesItsChange(SoundCrop):
         return super().apply(subject, settings, context)
 
 
+class SoundFactors(SoundCrop):
+    """Keeps every rule: computes the last layer by two smaller ones."""
+
+    name = "two_layers"
+    parameters = (Parameter("two_layers", (0, 2), 0, "0 or 2"),)
+
+    def apply(self, subject: Any, settings: Settings, context: ModelContext | None) -> Any:
+        assert context is not None
+        torch.manual_seed(context.seed)
+        context.record["rank"] = settings["two_layers"]
+        return self.rebuild(subject, context.record)
+
+    def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
+        network[6] = nn.Sequential(nn.Linear(16, record["rank"]), nn.Linear(record["rank"], 4))
+        return network
+
+
+class NeverRebuilds(SoundFactors):
+    def apply(self, subject: Any, settings: Settings, context: ModelContext | None) -> Any:
+        assert context is not None
+        torch.manual_seed(context.seed)
+        changed = SoundFactors().rebuild(subject, {"rank": 2})
+        context.record["rank"] = 2
+        return changed
+
+    def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
+        return network
+
+
+class ChangesNothing(SoundCrop):
+    def steps(self, settings: Settings) -> tuple[Step, ...]:
+        return (Train(1),)
+
+
+class TrainsForNoEpoch(SoundCrop):
+    def steps(self, settings: Settings) -> tuple[Step, ...]:
+        return (Change(settings), Train(0))
+
+
 BROKEN: list[tuple[Rule, type[Technique]]] = [
     (contract.names_are_its_own, TakenName),
     (contract.names_are_its_own, NoParameters),
@@ -180,6 +219,8 @@ BROKEN: list[tuple[Rule, type[Technique]]] = [
     (contract.a_change_is_visible, UnchangedNetwork),
     (contract.the_kind_of_subject_stays, AnotherKindOfPlan),
     (contract.the_kind_of_subject_stays, OtherOutputs),
+    (contract.steps_change_the_network, ChangesNothing),
+    (contract.steps_change_the_network, TrainsForNoEpoch),
     (contract.only_earlier_choices_are_read, LooksAhead),
     (contract.only_earlier_choices_are_read, LooksAheadForRelevance),
     (contract.only_earlier_choices_are_read, LooksAtItself),
@@ -191,6 +232,7 @@ BROKEN: list[tuple[Rule, type[Technique]]] = [
     (contract.the_seed_decides, IgnoresTheSeed),
     (contract.the_result_can_be_stored, WrapsTheNetwork),
     (contract.the_result_can_be_stored, HidesItsChange),
+    (contract.the_result_can_be_stored, NeverRebuilds),
 ]
 
 
@@ -199,14 +241,20 @@ def _among_all(technique: Technique) -> list[Technique]:
 
 
 @pytest.mark.parametrize(("rule", "broken"), BROKEN, ids=lambda one: one.__name__)
-def test_a_technique_that_breaks_a_rule_is_rejected_by_it(rule: Rule, broken: type[Technique]) -> None:
+def test_a_technique_that_breaks_a_rule_is_rejected_by_it(
+    rule: Rule, broken: type[Technique], monkeypatch: pytest.MonkeyPatch
+) -> None:
     technique = broken()
+    monkeypatch.setattr("runners.lowering.recipe.find_technique", lambda name: technique)
     with pytest.raises(AssertionError):
         rule(technique, _among_all(technique))
 
 
-@pytest.mark.parametrize("sound", [Sound(), SoundCrop()], ids=lambda one: one.name)
-def test_the_technique_that_the_broken_ones_are_made_from_keeps_every_rule(sound: Technique) -> None:
+@pytest.mark.parametrize("sound", [Sound(), SoundCrop(), SoundFactors()], ids=lambda one: one.name)
+def test_the_technique_that_the_broken_ones_are_made_from_keeps_every_rule(
+    sound: Technique, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runners.lowering.recipe.find_technique", lambda name: sound)
     for rule in RULES:
         rule(sound, _among_all(sound))
 

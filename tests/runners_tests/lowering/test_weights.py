@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from runners.lowering.weights import ARCHITECTURE, WEIGHTS, load_network, save_network
+from runners.lowering.recipe import rebuilt, recipe_of
+from runners.lowering.weights import ARCHITECTURE, WEIGHTS, copy_network, load_network, save_network
 from runners.runner import StageFailed
 from runners.workloads.digits import SmallResidualNetwork
 from runners.workloads.synthetic import make_network
 from spaces.slimming import slim
+from spaces.technique import ModelContext, Technique
 
 
 def resnet18() -> nn.Module:
@@ -84,6 +86,34 @@ def test_a_loaded_network_can_be_slimmed_and_saved_again(tmp_path: Path) -> None
         network = load_network(SmallResidualNetwork, tmp_path)
     save_network(network, tmp_path)
     _require_same(load_network(SmallResidualNetwork, tmp_path), network, example)
+
+
+class TwoLayers(Technique):
+    """Computes the last layer by two."""
+
+    name = "two_layers"
+
+    def apply(self, subject: nn.Module, settings: object, context: ModelContext | None) -> nn.Module:
+        return subject
+
+    def rebuild(self, network: nn.Module, record: Mapping[str, int]) -> nn.Module:
+        assert isinstance(network, SmallResidualNetwork)
+        network.classifier = nn.Sequential(nn.Linear(128, record["rank"]), nn.Linear(record["rank"], 10))
+        return network
+
+
+def test_a_network_with_other_layers_comes_back_slimmed_and_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runners.lowering.recipe.find_technique", {"two_layers": TwoLayers()}.__getitem__)
+    recipe = [{"technique": "two_layers", "record": {"rank": 8}}]
+    network, example = rebuilt(SmallResidualNetwork(), recipe), torch.randn(1, 1, 32, 32)
+    slim(network, example, keep=0.5, criterion="magnitude")
+    save_network(network, tmp_path)
+    found = load_network(SmallResidualNetwork, tmp_path)
+    assert recipe_of(found) == tuple(recipe)
+    _require_same(found, network, example)
+    _require_same(copy_network(found, SmallResidualNetwork), network, example)
 
 
 def test_shared_weights_are_written_once_and_shared_again(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Chains of stages: what shares work, and what each stage asks for."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from spaces.configuration import Configuration, Scalar
 from spaces.environment import BackendFacts, Environment
 from spaces.search_space import SearchSpace
 from spaces.space_document import all_techniques, make_space
-from spaces.technique import ModelContext, Parameter, Stage, Technique
+from spaces.technique import Change, ModelContext, Parameter, Stage, Step, Technique, Train
 
 FACTS = WorkloadFacts("digits", "f" * 64, training={"epochs": 3})
 MACHINE = Environment(
@@ -289,6 +290,75 @@ def test_a_technique_whose_speed_depends_on_the_weights_is_not_screened(
     candidate = Configuration({"early_exit": 1})
     assert bool(chains.screening(candidate)) == screened
     assert ("speed" in chains.chain(candidate, screened=True)[-1].inputs) == screened
+
+
+class Iterative(Technique):
+    """Cuts a network in steps, and trains it between them."""
+
+    name = "iterative"
+    stage = Stage.PRUNE
+    parameters = (Parameter("cuts", (0, 1, 2, 3), 0, "0 to 3"),)
+
+    def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:
+        first, *others = (Change({"cut": number}) for number in range(int(settings["cuts"])))
+        return (first, *(step for change in others for step in (Train(2), change)))
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        return subject
+
+
+class AfterTraining(Iterative):
+    """Does so once the network is trained, and trains it on."""
+
+    name = "after_training"
+    stage = Stage.QUANTISE
+    changes_network = True  # type: ignore[assignment]
+    parameters = (Parameter("tuned", (0, 1), 0, "0 or 1"),)
+
+    def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:
+        return (Change(settings), Train(1))
+
+
+@pytest.fixture
+def stepwise(monkeypatch: pytest.MonkeyPatch) -> Chains:
+    """Chains of the two techniques above."""
+    monkeypatch.setattr("runners.stages.keys.stage_code", lambda *given: "its file is no technique's")
+    one, other = Iterative(), AfterTraining()
+    axes = Axis(one, one.parameters[0], (0, 1, 2, 3)), Axis(other, other.parameters[0], (0, 1))
+    return Chains(SearchSpace(axes, MACHINE), FACTS, "digits", 0, lambda epochs: (1, epochs))
+
+
+def test_a_technique_goes_back_and_forth_between_changing_and_training(stepwise: Chains) -> None:
+    tasks = stepwise.chain(Configuration({"cuts": 2, "tuned": 1}))
+    changed = [(task.stage, task.settings.get("cut", task.settings.get("to_epoch"))) for task in tasks[1:6]]
+    assert changed == [
+        ("transforming", 0),
+        ("fine_tuning", 2),
+        ("transforming", 1),
+        ("training", 1),
+        ("training", 3),
+    ]
+    assert _stages(tasks[6:]) == ["transforming", "fine_tuning", "lowering", "measuring"]
+    assert tasks[6].settings == {"technique": "after_training", "tuned": 1}
+    for before, task in itertools.pairwise(tasks[:-1]):
+        assert task.inputs["parent"] == before.key
+
+
+def test_candidates_share_the_steps_with_which_they_begin(stepwise: Chains) -> None:
+    two, three = (stepwise.chain(Configuration({"cuts": cuts, "tuned": 0})) for cuts in (2, 3))
+    assert [task.key for task in two[:4]] == [task.key for task in three[:4]]
+    assert two[4].stage == "training"
+    assert three[4].stage == "fine_tuning"
+
+
+def test_what_is_only_timed_is_changed_and_not_trained_between_the_changes(stepwise: Chains) -> None:
+    screening = stepwise.screening(Configuration({"cuts": 3, "tuned": 1}))
+    assert _stages(screening) == ["teacher", *["transforming"] * 4, "settling", "lowering", "measuring"]
+
+
+def test_the_teacher_itself_is_changed_after_its_training_and_trained_on(stepwise: Chains) -> None:
+    chain = stepwise.chain(Configuration({"cuts": 0, "tuned": 1}))
+    assert _stages(chain) == ["teacher", "transforming", "fine_tuning", "lowering", "measuring"]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)

@@ -3,12 +3,28 @@
 from collections.abc import Mapping
 from typing import Any
 
+from runners.metric import QualityMetric
 from spaces.space_document import all_techniques
 
 
 def percent(fraction: float | None) -> str:
     """``0.981`` as ``98.1 %``; empty for None."""
     return "" if fraction is None else f"{100 * fraction:.1f} %"
+
+
+def quality_text(value: float | None, metric: QualityMetric) -> str:
+    """A value of the workload's metric: ``98.1 %`` of a fraction, else such as ``1.93 K``; empty for None."""
+    if value is None or metric.is_fraction:
+        return percent(value)
+    return f"{value:.4g} {metric.shown_unit}".rstrip()
+
+
+def allowance_text(share: float, metric: QualityMetric) -> str:
+    """How much may be lost: ``one accuracy point``, or ``1 % of the baseline's rmse`` where that is no fraction."""
+    if not metric.is_fraction:
+        return f"{100 * share:g} % of the baseline's {metric.name}"
+    points = "accuracy point" if metric.higher_is_better else "percentage point"
+    return f"one {points}" if abs(share - 0.01) < 1e-9 else f"{100 * share:g} {points}s"
 
 
 def times(ratio: float) -> str:

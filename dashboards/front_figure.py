@@ -24,7 +24,7 @@ def draw(points: FrontPoints) -> "Figure":
 
     A star surrounds what the runtime alone gives, where that was measured.
 
-    Everything on the worse side of the line is dominated. An axis with a unit other than a fraction is logarithmic.
+    Everything on the worse side of the line is dominated. An axis that shows no accuracy is logarithmic.
     """
     import plotly.graph_objects as go
 
@@ -164,7 +164,7 @@ def _axis(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
     style = {"showline": True, "linecolor": "#c9ced6", "gridcolor": "#eceff3", "ticks": "outside", "zeroline": False}
     if axis.unit == "fraction":
         return style | title | {"tickformat": ".0%" if _spread(values) > 0.1 else ".1%"}
-    if not values or min(values) <= 0:
+    if axis.is_quality or not values or min(values) <= 0:
         return style | title
     ticks = _round_numbers(min(values) / 1.5, max(values) * 1.5)
     text = [f"{tick:g}{'x' if axis.unit == 'x' else ''}" for tick in ticks]
@@ -173,7 +173,7 @@ def _axis(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
 
 def _title(axis: Axis) -> str:
     unit = {"x": "times the baseline", "1": "", "fraction": ""}.get(axis.unit, axis.unit)
-    name = axis.name.removesuffix(f"_{unit.lower()}").replace("_", " ")
+    name = (axis.label or axis.name).removesuffix(f"_{unit.lower()}").replace("_", " ")
     return f"{name}, {unit}" if unit else name
 
 
@@ -203,7 +203,7 @@ def _hover(point: Point, points: FrontPoints) -> str:
 def _value(axis: Axis, value: float, low: float, high: float) -> str:
     scale, digits, unit = (100, ".1f", " %") if axis.unit == "fraction" else (1, ".4g", f" {axis.unit}")
     interval = f" (95 % {low * scale:{digits}} to {high * scale:{digits}})" if low < high else ""
-    return f"{safe(axis.name)} {value * scale:{digits}}{safe(unit)}{interval}"
+    return f"{safe(axis.label or axis.name)} {value * scale:{digits}}{safe(unit)}{interval}"
 
 
 def safe(text: str) -> str:

@@ -8,12 +8,9 @@ from dashboards.baseline_text import runtime_alone_text
 from dashboards.formatting import configuration_text
 from dashboards.front_rows import Document, Member, instability, interval_of
 from dashboards.headline import headline
+from runners.metric import FRACTION, QualityMetric
 
 Kind = Literal["trial", "front", "baseline"]
-_DEFAULTS = (
-    {"name": "accuracy", "direction": "maximize", "unit": "fraction"},
-    {"name": "speedup", "direction": "maximize", "unit": "x"},
-)
 
 
 @dataclass(frozen=True)
@@ -24,16 +21,23 @@ class Axis:
         name: Name of the objective.
         direction: ``maximize`` or ``minimize``.
         unit: Unit of the objective; a ``fraction`` is shown in percent.
+        label: What it is called in the figure; empty is its name.
     """
 
     name: str
     direction: str
     unit: str
+    label: str = ""
 
     @property
     def better(self) -> int:
         """1 where more is better, else -1."""
         return 1 if self.direction == "maximize" else -1
+
+    @property
+    def is_quality(self) -> bool:
+        """Whether it shows what the workload's metric says of a candidate."""
+        return self.unit == FRACTION or self.name.startswith("accuracy")
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> Fro
         document: The front document. Its measurements replace those of ``trials``, because they can be final ones.
         trials: The complete trials, in the form of the front's members; the front and the baseline may be among them.
     """
-    y, x = _axes(document["objectives"])
+    y, x = _axes(document["objectives"], QualityMetric.of_front(document))
     baseline = document.get("baseline")
     kinds: dict[int, Kind] = {member["trial"]: "front" for member in document["front"]}
     shown = {trial["trial"]: trial for trial in trials if trial.get("measurement")}
@@ -141,12 +145,21 @@ def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> Fro
     return FrontPoints(title, headline(document), x, y, points, marked, runtime_alone_text(document))
 
 
-def _axes(objectives: Sequence[Mapping[str, Any]]) -> tuple[Axis, Axis]:
-    """The first two objectives as (y, x), with a default beside a single one; a fraction goes on the y axis."""
-    missing = [axis for axis in _DEFAULTS if axis["name"] not in {objective["name"] for objective in objectives}]
-    first, second = (Axis(o["name"], o["direction"], o.get("unit", "")) for o in [*objectives, *missing][:2])
-    swap = second.unit == "fraction" and first.unit != "fraction"
+def _axes(objectives: Sequence[Mapping[str, Any]], metric: QualityMetric) -> tuple[Axis, Axis]:
+    """The first two objectives as (y, x), with a default beside a single one; the quality goes on the y axis."""
+    accuracy = {"name": "accuracy", "direction": metric.direction, "unit": metric.unit}
+    speedup = {"name": "speedup", "direction": "maximize", "unit": "x"}
+    known = {objective["name"] for objective in objectives}
+    missing = [axis for axis in (accuracy, speedup) if axis["name"] not in known]
+    first, second = (_axis(objective, metric) for objective in [*objectives, *missing][:2])
+    swap = second.is_quality and not first.is_quality
     return (second, first) if swap else (first, second)
+
+
+def _axis(objective: Mapping[str, Any], metric: QualityMetric) -> Axis:
+    name = objective["name"]
+    label = metric.name + name.removeprefix("accuracy") if name.startswith("accuracy") else ""
+    return Axis(name, objective["direction"], objective.get("unit", ""), "" if label == name else label)
 
 
 def _has_values(trial: Member, *axes: Axis) -> bool:

@@ -34,6 +34,21 @@ def front_rows(document: Document) -> list[Row]:
     return [_row(member, baseline, objective_columns(document)) for member in shown]
 
 
+def trial_rows(document: Document, trials: Iterable[Member]) -> list[Row]:
+    """A row for each of ``trials``, in their order: the columns of `front_rows`, ``state`` and ``failure``.
+
+    Args:
+        document: The front document.
+        trials: Members with a ``state`` and a ``failure``; what was not measured is None.
+    """
+    baseline, objectives = document.get("baseline"), objective_columns(document)
+    rows = []
+    for trial in trials:
+        known = baseline if baseline and baseline["trial"] == trial["trial"] else trial
+        rows.append({**_row(known, baseline, objectives), "state": trial["state"], "failure": trial["failure"]})
+    return rows
+
+
 def front_csv(document: Document) -> str:
     """`front_rows` as comma-separated values with a header; lines end in a newline, missing values are empty."""
     rows = front_rows(document)

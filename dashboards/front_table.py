@@ -8,9 +8,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.baseline_text import baseline_text, runtime_alone_text, throughput_text
-from dashboards.formatting import interval_text, percent, times
+from dashboards.formatting import interval_text, quality_text, times
 from dashboards.front_rows import Document, Row, front_rows, objective_columns, resolution
 from dashboards.headline import fastest_within
+from runners.metric import QualityMetric
+from spaces.setting_error import in_short
 
 
 @dataclass(frozen=True)
@@ -36,17 +38,34 @@ def _number(name: str, digits: int) -> Callable[[Row], str]:
     return lambda row: "" if row[name] is None else f"{row[name]:,.{digits}f}"
 
 
-def _accuracy_interval(row: Row) -> str:
-    low, high = row["accuracy_low"], row["accuracy_high"]
-    return "" if low is None or high is None else f"{100 * low:.1f}-{100 * high:.1f}"
+def _accuracy_interval(metric: QualityMetric) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        low, high = row["accuracy_low"], row["accuracy_high"]
+        return "" if low is None or high is None else f"{_in_unit(low, metric)}-{_in_unit(high, metric)}"
+
+    return cell
 
 
-def _drop(row: Row) -> str:
-    """``0.3 (-0.4 to 1.1)`` accuracy points, where the interval is known."""
-    low, high = row["accuracy_drop_low"], row["accuracy_drop_high"]
-    if low is None or high is None:
-        return ""
-    return f"{100 * row['accuracy_drop']:z.1f} ({100 * low:z.1f} to {100 * high:z.1f})"
+def _drop(metric: QualityMetric) -> Callable[[Row], str]:
+    """``0.3 (-0.4 to 1.1)``: accuracy points or the metric's own unit, where the interval is known."""
+
+    def cell(row: Row) -> str:
+        low, high = row["accuracy_drop_low"], row["accuracy_drop_high"]
+        if low is None or high is None:
+            return ""
+        lost, *ends = (_in_unit(value, metric) for value in (row["accuracy_drop"], low, high))
+        return f"{lost} ({' to '.join(ends)})"
+
+    return cell
+
+
+def _in_unit(value: float, metric: QualityMetric) -> str:
+    """A value without its unit: of a fraction in percent."""
+    return f"{100 * value:z.1f}" if metric.is_fraction else f"{value:.4g}"
+
+
+def _accuracy(name: str, metric: QualityMetric) -> Callable[[Row], str]:
+    return lambda row: quality_text(row[name], metric)
 
 
 def _ties(row: Row) -> str:
@@ -61,27 +80,31 @@ def _searched(row: Row) -> str:
 
 
 _SHOWN_TIES = 2
-COLUMNS = (
-    Column("trial", lambda row: f"{'! ' if row['unstable'] else ''}{row['trial']}", 0),
-    Column("ties", _ties, 2, optional=True),
-    Column("speedup", lambda row: f"{times(row['speedup'])}x", 0),
-    Column("95 %", lambda row: interval_text(row["speedup_low"], row["speedup_high"]), 3),
-    Column("in search", _searched, 8, optional=True, below="speedup in the search (of trial)"),
-    Column(
-        "train",
-        lambda row: percent(row["accuracy_train"]),
-        9,
-        optional=True,
-        below="accuracy on training data (of trial)",
-    ),
-    Column("accuracy", lambda row: percent(row["accuracy"]), 0),
-    Column("95 %", _accuracy_interval, 8),
-    Column("points lost (95 %)", _drop, 7, optional=True),
-    Column("test", lambda row: percent(row["accuracy_test"]), 4),
-    Column("p50 ms", _number("latency_p50_ms", 2), 5),
-    Column("MiB", _number("size_mib", 2), 10),
-    Column("per s", _number("throughput_per_s", 0), 11),
-)
+_LONGEST_NAME = 24
+
+
+def _columns(metric: QualityMetric) -> tuple[Column, ...]:
+    """The columns of a table whose accuracies are those of ``metric``, without the configuration."""
+    name = in_short(metric.name, _LONGEST_NAME)
+    lost = "points lost (95 %)" if metric.is_fraction else f"{metric.shown_unit} lost (95 %)".lstrip()
+    below = f"{name} on training data (of trial)"
+    return (
+        Column("trial", lambda row: f"{'! ' if row['unstable'] else ''}{row['trial']}", 0),
+        Column("ties", _ties, 2, optional=True),
+        Column("speedup", lambda row: f"{times(row['speedup'])}x", 0),
+        Column("95 %", lambda row: interval_text(row["speedup_low"], row["speedup_high"]), 3),
+        Column("in search", _searched, 8, optional=True, below="speedup in the search (of trial)"),
+        Column("train", _accuracy("accuracy_train", metric), 9, optional=True, below=below),
+        Column(name, _accuracy("accuracy", metric), 0),
+        Column("95 %", _accuracy_interval(metric), 8),
+        Column(lost, _drop(metric), 7, optional=True),
+        Column("test", _accuracy("accuracy_test", metric), 4),
+        Column("p50 ms", _number("latency_p50_ms", 2), 5),
+        Column("MiB", _number("size_mib", 2), 10),
+        Column("per s", _number("throughput_per_s", 0), 11),
+    )
+
+
 CONFIGURATION = Column("configuration", lambda row: row["configuration"], 1)
 _OBJECTIVE_RANK = 6
 _WIDE_RANK = 6
@@ -94,7 +117,8 @@ def render(document: Document, width: int, resume: str = "") -> Table:
     """The front as a table of at most ``width`` characters: the baseline first, then the fastest first.
 
     Where not all columns fit, those of the highest rank are left out. Only configurations can take several lines, and
-    one choice is never broken. The fastest member within one accuracy point of the baseline is printed in bold.
+    one choice is never broken. The fastest member that is nearly as accurate as the baseline, as `dashboards.headline`
+    says it, is printed in bold.
 
     Args:
         document: The front document.
@@ -102,24 +126,27 @@ def render(document: Document, width: int, resume: str = "") -> Table:
         resume: The command that continues the study; empty for the one with default locations.
     """
     rows = front_rows(document)
-    resume = resume or f"frontrunner resume {document['study']}"
     return _table(document, rows, _fitting_columns(document, rows, width), resume)
 
 
 def _fitting_columns(document: Document, rows: list[Row], width: int) -> list[Column]:
     """The columns that fit into ``width`` characters; those of rank 0 in any case."""
-    objectives = [
-        Column(name, lambda row, name=name: _quantity(row[name]), _OBJECTIVE_RANK)  # type: ignore[misc]
-        for name in objective_columns(document)
-    ]
-    filled = [column for column in COLUMNS if not column.optional or any(map(column.cell, rows))]
-    columns = [*filled, *objectives, CONFIGURATION]
+    columns = [column for column in all_columns(document) if not column.optional or any(map(column.cell, rows))]
     for rank in sorted({column.rank for column in columns} - {0}, reverse=True):
         wanted = _WIDE if rank >= _WIDE_RANK else 0
         if sum(_width(column, rows, wanted) for column in columns) - _GAP <= width:
             break
         columns = [column for column in columns if column.rank < rank]
     return columns
+
+
+def all_columns(document: Document) -> list[Column]:
+    """Every column of the table of ``document``, whether or not there is room."""
+    objectives = [
+        Column(name, lambda row, name=name: _quantity(row[name]), _OBJECTIVE_RANK)  # type: ignore[misc]
+        for name in objective_columns(document)
+    ]
+    return [*_columns(QualityMetric.of_front(document)), *objectives, CONFIGURATION]
 
 
 def _width(column: Column, rows: list[Row], wanted: int) -> int:
@@ -145,7 +172,7 @@ def _table(document: Document, rows: list[Row], columns: list[Column], resume: s
         pad_edge=False,
         padding=(0, 1, 0, 0),
         title=escape(title),
-        caption=escape("\n".join([*_left_out(rows, columns), *_notes(document, rows, resume)])) or None,
+        caption=escape("\n".join([*_left_out(document, rows, columns), *notes(document, rows, resume)])) or None,
         title_justify="left",
         caption_justify="left",
         title_style="bold",
@@ -169,21 +196,23 @@ def _trials(document: Document) -> str:
     return f"{document['trials']} trials" + (f" ({', '.join(parts)})" if parts else "")
 
 
-def _left_out(rows: list[Row], columns: list[Column]) -> Iterator[str]:
+def _left_out(document: Document, rows: list[Row], columns: list[Column]) -> Iterator[str]:
     """The lines below the table that replace columns without room."""
-    for column in COLUMNS:
+    shown = {column.title for column in columns}
+    for column in _columns(QualityMetric.of_front(document)):
         cells = [f"{cell} ({row['trial']})" for row in rows if (cell := column.cell(row))]
-        if column.below and column not in columns and cells:
+        if column.below and column.title not in shown and cells:
             yield f"{column.below}: {', '.join(cells)}"
 
 
-def _notes(document: Document, rows: list[Row], resume: str) -> Iterator[str]:
+def notes(document: Document, rows: list[Row], resume: str = "") -> Iterator[str]:
     """The lines below the table: what the runtime alone gives, how the baseline is served, unstable trials, a missing
     final measurement, and the resolution of speeds.
     """
     throughput = throughput_text(document["baseline"]) if document.get("baseline") else ""
     yield from filter(None, [runtime_alone_text(document), throughput])
     yield from (f"! trial {row['trial']} is unstable: {row['unstable']}" for row in rows if row["unstable"])
+    resume = resume or f"frontrunner resume {document['study']}"
     finished, doubt = document.get("status") == "finished", document.get("resolution_doubt")
     if finished and document["front"] and not any(member.get("searched") for member in document["front"]):
         yield f"measured during the search only; `{resume}` measures the front again"

@@ -1,14 +1,15 @@
 """The front of a study in one sentence."""
 
 from dashboards.baseline_text import baseline_text
-from dashboards.formatting import interval_text, percent, times
+from dashboards.formatting import allowance_text, interval_text, quality_text, times
 from dashboards.front_rows import Document, Member, instability, interval_of, members, resolution
+from runners.metric import NEAR, QualityMetric
 
 NOTHING_BEATS_IT = "nothing beats your model as it is"
 _ROUNDING = 1e-9  # 0.52 - 0.05 is a little more than 0.47 in binary
 
 
-def headline(document: Document, within: float = 0.01) -> str:
+def headline(document: Document, within: float = NEAR) -> str:
     """One sentence that names the fastest member of the front that is nearly as accurate as the baseline.
 
     It says how the baseline is called. A member that is not significantly faster than the baseline is not called fast,
@@ -18,10 +19,11 @@ def headline(document: Document, within: float = 0.01) -> str:
 
     Args:
         document: The front document.
-        within: How much accuracy may be lost, as a fraction: 0.01 is one accuracy point.
+        within: How much accuracy may be lost: of a fraction, 0.01 is one accuracy point; of a metric in another unit,
+            one percent of the baseline's value.
     """
-    baseline = document.get("baseline")
-    margin = f"within {_points(within)} of the baseline"
+    baseline, metric = document.get("baseline"), QualityMetric.of_front(document)
+    margin = f"within {allowance_text(within, metric)}" + (" of the baseline" if metric.is_fraction else "")
     if baseline is None:
         return "the baseline is not measured yet"
     others = members(document)
@@ -29,18 +31,18 @@ def headline(document: Document, within: float = 0.01) -> str:
         return f"no trial satisfies every constraint ({', '.join(document['constraints'])})"
     plain = f"; the baseline is {baseline_text(baseline)}"
     if not others and document.get("status") != "finished":
-        accuracy = percent(baseline["measurement"]["accuracy"])
+        accuracy = quality_text(baseline["measurement"]["accuracy"], metric)
         return f"only the baseline is on the front so far, at {accuracy}{plain}"
     if nothing_beats_baseline(document):
         return f"{NOTHING_BEATS_IT}{plain}"
     best = fastest_within(document, within)
     if best is None:
-        closest = max(others, key=lambda member: member["measurement"]["accuracy"])
-        return f"no faster trial is {margin}; the closest is {_summary(closest, baseline)}{plain}"
+        closest = max(others, key=lambda member: metric.sign * member["measurement"]["accuracy"])
+        return f"no faster trial is {margin}; the closest is {_summary(closest, baseline, metric)}{plain}"
     if not is_faster(best, document):
-        return f"no trial {margin} is significantly faster; the fastest is {_summary(best, baseline)}{plain}"
+        return f"no trial {margin} is significantly faster; the fastest is {_summary(best, baseline, metric)}{plain}"
     unstable = f"; unstable: {instability(best)}" if instability(best) else ""
-    return f"fastest {margin}: {_summary(best, baseline)}{_ties(best, baseline)}{plain}{unstable}"
+    return f"fastest {margin}: {_summary(best, baseline, metric)}{_ties(best, baseline)}{plain}{unstable}"
 
 
 def nothing_beats_baseline(document: Document) -> bool:
@@ -49,16 +51,19 @@ def nothing_beats_baseline(document: Document) -> bool:
     return all(baseline in member.get("ties", ()) and not is_faster(member, document) for member in members(document))
 
 
-def fastest_within(document: Document, within: float = 0.01) -> Member | None:
+def fastest_within(document: Document, within: float = NEAR) -> Member | None:
     """The fastest member of the front, other than the baseline, that loses at most ``within`` accuracy, or None.
+
+    ``within`` is that of `headline`.
 
     A member whose timing is unstable is given only where there is no other.
     """
     baseline = document.get("baseline")
     if baseline is None:
         return None
-    lowest = baseline["measurement"]["accuracy"] - within - _ROUNDING
-    near = [member for member in members(document) if member["measurement"]["accuracy"] >= lowest]
+    metric, reference = QualityMetric.of_front(document), baseline["measurement"]["accuracy"]
+    most = metric.allowance(within + _ROUNDING, reference)
+    near = [member for member in members(document) if metric.drop(member["measurement"]["accuracy"], reference) <= most]
     return next((member for member in near if not instability(member)), near[0] if near else None)
 
 
@@ -68,11 +73,12 @@ def is_faster(member: Member, document: Document) -> bool:
     return bool(lowest > 1 + resolution(document))
 
 
-def _summary(member: Member, baseline: Member) -> str:
+def _summary(member: Member, baseline: Member, metric: QualityMetric) -> str:
     measurement = member["measurement"]
     interval = interval_text(*(interval_of(member, "speedup") or (None, None)))
     speed = f"{times(measurement['speedup'])}x" + (f" (95 % {interval})" if interval else "")
-    accuracies = f"{percent(measurement['accuracy'])} against {percent(baseline['measurement']['accuracy'])}"
+    pair = (quality_text(one["measurement"]["accuracy"], metric) for one in (member, baseline))
+    accuracies = " against ".join(pair)
     return f"trial {member['trial']}, {speed}, {accuracies}"
 
 
@@ -82,7 +88,3 @@ def _ties(member: Member, baseline: Member) -> str:
         return ""
     *first, last = numbers
     return f"; tied with trials {', '.join(first)} and {last}" if first else f"; tied with trial {last}"
-
-
-def _points(within: float) -> str:
-    return "one accuracy point" if abs(within - 0.01) < _ROUNDING else f"{100 * within:g} accuracy points"

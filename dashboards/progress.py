@@ -27,7 +27,7 @@ class Progress:
     """
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = Console(file=sys.stderr if stream is None else stream)
+        self._console = Console(file=sys.stderr if stream is None else stream, force_jupyter=False)
         self._is_live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._clock = clock
         self._trials = _TrialCount(clock)

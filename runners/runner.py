@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal
 
+from runners.metric import FRACTION, QualityMetric
 from spaces.environment import Environment
 from spaces.errors import WorkFailed
 
@@ -80,6 +81,8 @@ class WorkloadFacts:
         name: The workload's name.
         fingerprint: A hash of its data and its code.
         metric: The name of its quality metric.
+        higher_is_better: Whether more of that is better.
+        metric_unit: Its unit.
         training: The fields of its `TrainingPlan`.
         pretrained: Whether its model comes with weights.
         input_shape: Shape of one input.
@@ -90,11 +93,18 @@ class WorkloadFacts:
     name: str
     fingerprint: str
     metric: str = "accuracy"
+    higher_is_better: bool = True
+    metric_unit: str = FRACTION
     training: Mapping[str, Any] = field(default_factory=dict)
     pretrained: bool = False
     input_shape: tuple[int, ...] = ()
     examples: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def quality(self) -> QualityMetric:
+        """What an accuracy is."""
+        return QualityMetric(self.metric, self.higher_is_better, self.metric_unit)
 
 
 class StageFailed(WorkFailed):

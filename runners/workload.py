@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.metric import FRACTION, QualityMetric
 from spaces.errors import RequestError
 from spaces.plans import TrainingPlan
 
@@ -74,13 +75,16 @@ class Workload:
         model: Makes the teacher: a ``torch.nn.Module`` from ``(n, *input_shape)`` to ``(n, outputs)``.
         data: Makes the splits ``train``, ``validation`` and ``test``, each a `Split` or a pair of arrays
             ``(inputs, targets)`` with inputs float32 of shape ``(n, *input_shape)``.
-        metric: Quality from outputs ``(n, ...)`` and targets ``(n, ...)`` as arrays; a fraction, more is better.
+        metric: Quality from outputs ``(n, ...)`` and targets ``(n, ...)`` as arrays.
         loss: What training minimises, from output and target tensors; None is cross-entropy. A module is moved to
             the accelerator, where there is one; a function makes its tensors where its arguments are.
         training: How the teacher is trained, and every candidate too.
         pretrained: Whether ``model()`` comes with weights that must not be trained again.
         augment: Changes a training batch ``(n, *input_shape)`` at random, given a ``torch.Generator``; or None.
         serving_batch: Images per call when throughput is measured.
+        higher_is_better: Whether more of the metric is better.
+        metric_unit: The unit of the metric; a ``fraction`` is at most 1, and shown in percent.
+        metric_label: The name of the metric in tables and figures; empty is that of its function.
     """
 
     name: str
@@ -92,6 +96,9 @@ class Workload:
     pretrained: bool = False
     augment: Callable[[Any, Any], Any] | None = None
     serving_batch: int = 32
+    higher_is_better: bool = True
+    metric_unit: str = FRACTION
+    metric_label: str = ""
 
     @cached_property
     def splits(self) -> dict[str, Split]:
@@ -112,8 +119,14 @@ class Workload:
 
     @property
     def metric_name(self) -> str:
-        """The name of the metric's function."""
-        return getattr(self.metric, "__name__", "quality")
+        """The label of the metric, or the name of its function."""
+        return self.metric_label or getattr(self.metric, "__name__", "quality")
+
+    @property
+    def quality(self) -> QualityMetric:
+        """How the metric is read; one without a name, as of a ``lambda``, is called quality."""
+        name = "quality" if self.metric_name == "<lambda>" else self.metric_name
+        return QualityMetric(name, self.higher_is_better, self.metric_unit)
 
 
 def _as_split(name: str, given: Any) -> Split:

@@ -35,6 +35,7 @@ GROUPS = {
         ("machine",),
         ("processes",),
         ("runner", "backend", "workload"),
+        ("metric",),
     ),
 }
 """The folders and files of a layer, from the top to the bottom: each imports itself and the rows below its own."""

@@ -21,10 +21,11 @@ from typing import Any
 
 from runners.artifacts.document import ClaimedDocument, Claims
 from runners.measuring.paired_timing import PairedTiming
+from runners.metric import ACCURACY, QualityMetric
 from runners.quality.quality import Accuracies
 
 ACCURACY_TOLERANCE = 0.005
-"""An accuracy may be lower than claimed by so much."""
+"""An accuracy may be worse than claimed by so much; of a metric that is no fraction, by that share of the claim."""
 LEAST_SHARE = 0.9
 """A speedup whose estimate is below this share of the claim does not hold, however wide its interval is."""
 ROUNDING = 1e-9
@@ -108,16 +109,24 @@ def check_speedup(document: ClaimedDocument, timings: Sequence[PairedTiming], de
     )
 
 
-def check_accuracies(claims: Claims, measured: Sequence[Accuracies]) -> list[CheckedClaim]:
-    """The claimed accuracies beside the lowest that was ``measured`` of each."""
+def check_accuracies(
+    claims: Claims, measured: Sequence[Accuracies], metric: QualityMetric = ACCURACY
+) -> list[CheckedClaim]:
+    """The claimed accuracies beside the worst that was ``measured`` of each, by this ``metric``."""
     found = []
     for name, claimed in (("accuracy", claims.accuracy), ("accuracy_test", claims.accuracy_test)):
         if claimed is not None:
-            lowest = min(measured, key=lambda accuracies: float(getattr(accuracies, name)))
-            value, interval = getattr(lowest, name), getattr(lowest, f"{name}_ci95")
-            least = claimed - ACCURACY_TOLERANCE
-            found.append(CheckedClaim(name, claimed, value, interval, value >= least, f"holds from {least:.4f}"))
+            worst = min(measured, key=lambda accuracies: metric.sign * float(getattr(accuracies, name)))
+            value, interval = getattr(worst, name), getattr(worst, f"{name}_ci95")
+            bound = metric.improved(claimed, -metric.allowance(ACCURACY_TOLERANCE, claimed))
+            holds = metric.drop(value, bound) <= 0
+            found.append(CheckedClaim(name, claimed, value, interval, holds, _bound_text(bound, metric)))
     return found
+
+
+def _bound_text(bound: float, metric: QualityMetric) -> str:
+    shown = f"{bound:.4f}" if metric.is_fraction else f"{bound:.5g} {metric.shown_unit}"
+    return f"holds {'from' if metric.higher_is_better else 'up to'} {shown}".rstrip()
 
 
 def reach(claims: Claims, timing: PairedTiming) -> float:

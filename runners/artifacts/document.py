@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from runners.metric import FRACTION, Direction, QualityMetric
+
 SCHEMA_VERSION = 1
 DOCUMENT = "frontrunner.json"
 """Name of the file."""
@@ -63,7 +65,15 @@ class Measured(Part):
     device: str
     baseline_threads: Threads
     baseline_tuned: bool = False
+    metric: str = "accuracy"
+    metric_direction: Direction = "maximize"
+    metric_unit: str = FRACTION
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+
+    @property
+    def quality(self) -> QualityMetric:
+        """What an accuracy is."""
+        return QualityMetric(self.metric, self.metric_direction == "maximize", self.metric_unit)
 
 
 class Claims(Part):

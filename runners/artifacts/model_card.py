@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runners.measuring.measurement import QUANTITIES
+from runners.metric import ACCURACY, QualityMetric
 
 CARD = """\
 # {workload}: {runtime}, {precision}
@@ -20,7 +21,7 @@ input; throughput is that of {replicas} process(es) with {threads} thread(s) eac
 |---|---|---|---|
 {rows}
 
-In brackets: the 95 % interval.
+In brackets: the 95 % interval.{metric}
 {doubts}
 ## How it was made
 
@@ -93,7 +94,7 @@ if __name__ == "__main__":
 
 def model_card(document: Mapping[str, Any]) -> str:
     """The model card as Markdown, from the document of the folder."""
-    runtime = document["runtime"]
+    runtime, metric = document["runtime"], QualityMetric.of_front(document["measured"])
     is_baseline = document["claims"] == document["baseline"]
     return CARD.format(
         what="The network as it was given" if is_baseline else "A network that Frontrunner made faster",
@@ -108,12 +109,20 @@ def model_card(document: Mapping[str, Any]) -> str:
         baseline_serving=_baseline_serving(document["baseline"]),
         replicas=document["configuration"].get("replicas", 1),
         doubts="".join(f"\n**{doubt}**\n" for doubt in document["measured"].get("doubts", ())),
-        rows="\n".join(figure_rows(document["claims"], document["baseline"])),
+        rows="\n".join(figure_rows(document["claims"], document["baseline"], metric)),
+        metric=_metric_text(metric),
         choices="\n".join(f"| {name} | {value} |" for name, value in document["configuration"].items()),
         input_shape=_shape(document["input"]),
         output_shape=_shape(document["output"]),
         preprocessing=document["preprocessing"],
     )
+
+
+def _metric_text(metric: QualityMetric) -> str:
+    """What the rows called accuracy show, where that is another metric."""
+    if metric == ACCURACY:
+        return ""
+    return f" `accuracy` is {metric.in_words}, and a drop is how much worse it is."
 
 
 def _baseline_call(threads: int, baseline: Mapping[str, Any]) -> str:
@@ -128,10 +137,11 @@ def _baseline_serving(baseline: Mapping[str, Any]) -> str:
     return f", and the baseline's of {served['replicas']} with {served['threads']} each" if served else ""
 
 
-def figure_rows(claims: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[str]:
+def figure_rows(claims: Mapping[str, Any], baseline: Mapping[str, Any], metric: QualityMetric = ACCURACY) -> list[str]:
     """One Markdown row for every quantity that was measured."""
-    on_test = {"accuracy_test": "fraction", "accuracy_test_drop": "fraction"}
-    units = {**on_test, **{name: quantity.unit for name, quantity in QUANTITIES.items()}}
+    own = ("accuracy_test", "accuracy_test_drop", "accuracy", "accuracy_drop")
+    units = {name: quantity.unit for name, quantity in QUANTITIES.items()}
+    units = {**dict.fromkeys(own, metric.unit), **{name: unit for name, unit in units.items() if name not in own}}
     return [
         f"| {name} | {unit} | {_figure(claims, name)} | {_figure(baseline, name)} |"
         for name, unit in units.items()

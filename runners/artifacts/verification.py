@@ -85,7 +85,7 @@ def _check_claims(
         speedup = check_speedup(document, [run.timing for run in runs], device)
         if speedup.holds or not speedup.comparable or len(runs) == ATTEMPTS:
             accuracies = [run.accuracies for run in runs if run.accuracies is not None]
-            return [*check_accuracies(document.claims, accuracies), speedup]
+            return [*check_accuracies(document.claims, accuracies, document.measured.quality), speedup]
 
 
 def _require_cores(folder: Path, document: ClaimedDocument) -> None:

@@ -35,7 +35,9 @@ def inspect_on_this_machine(
     facts = WorkloadFacts(
         name=resolved.name,
         fingerprint=fingerprint(resolved, workload),
-        metric=resolved.metric_name,
+        metric=resolved.quality.name,
+        higher_is_better=resolved.higher_is_better,
+        metric_unit=resolved.metric_unit,
         training=asdict(resolved.training),
         pretrained=resolved.pretrained,
         input_shape=resolved.example().shape[1:],

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any
 
-Direction = Literal["minimize", "maximize"]
+from runners.metric import Direction
+
 Interval = tuple[float, float]
 
 
@@ -20,7 +21,9 @@ class Measurement:
     Attributes:
         accuracy: The workload's quality metric of the lowered artifact on the validation split.
         accuracy_ci95: Its 95 % interval.
-        accuracy_drop: Baseline's accuracy less this one's.
+        accuracy_drop: How much worse the accuracy is than the baseline's: that less this one, or where less is better
+            this one less that.
+        accuracy_drop_share: The same as a share of the baseline's accuracy.
         accuracy_drop_ci95: Its 95 % interval, from what both answered to the same examples; None where that is not
             known, and for the baseline.
         accuracy_test: The same metric on the test split, for members of the final front.
@@ -41,7 +44,7 @@ class Measurement:
             that does not run on one.
         accuracy_train: The same metric on the training split, for members of the final front.
         accuracy_test_ci95: The 95 % interval of ``accuracy_test``.
-        accuracy_test_drop: Baseline's accuracy on the test split less this one's.
+        accuracy_test_drop: As ``accuracy_drop``, on the test split.
         accuracy_test_drop_ci95: Its 95 % interval, as that of ``accuracy_drop``.
         outliers: Timed calls far off the others, all of which count in all figures.
         baseline_outliers: The same of the baseline beside it.
@@ -68,6 +71,7 @@ class Measurement:
     peak_memory_mib: float = _quantity("minimize", "MiB")
     train_seconds: float = _quantity("minimize", "s")
     accuracy_drop: float = _quantity("minimize", "fraction", default=0.0)
+    accuracy_drop_share: float = _quantity("minimize", "fraction", default=0.0)
     latency_p99_ms: float | None = _quantity("minimize", "ms", default=None)
     energy_mj: float | None = _quantity("minimize", "mJ", default=None)
     device_p50_ms: float | None = _quantity("minimize", "ms", default=None)

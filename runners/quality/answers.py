@@ -8,10 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["correct", "resampled"]
+Kind = Literal["correct", "resampled", "measured"]
 RESAMPLES = 400
 """Resamples of the examples on which a metric other than accuracy is computed."""
-_TYPES: dict[Kind, np.dtype[Any]] = {"correct": np.dtype(np.uint8), "resampled": np.dtype("<f4")}
+_TYPES: dict[Kind, np.dtype[Any]] = {
+    "correct": np.dtype(np.uint8),
+    "resampled": np.dtype("<f4"),
+    "measured": np.dtype("<f4"),
+}
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Answers:
 
     Attributes:
         kind: ``correct`` has one bit an example, whether the answer was correct; ``resampled`` has the metric on
-            resamples of the examples, the same ones for every artifact, NaN where it cannot be computed.
+            resamples of the examples, the same ones for every artifact, NaN where it cannot be computed;
+            ``measured`` the same of a metric that is no fraction.
         examples: Number of examples of the split.
         data: The bits as `numpy.packbits` packs them, or the values as little-endian float32.
     """
@@ -35,11 +40,11 @@ class Answers:
         return cls("correct", len(correct), np.packbits(correct).tobytes())
 
     @classmethod
-    def of_resampled(cls, values: NDArray[np.float64], examples: int) -> "Answers":
+    def of_resampled(cls, values: NDArray[np.float64], examples: int, kind: Kind = "resampled") -> "Answers":
         """The metric's values on the first of `RESAMPLES` resamples of ``examples`` examples; all else becomes NaN."""
-        padded = np.full(RESAMPLES, np.nan, _TYPES["resampled"])
+        padded = np.full(RESAMPLES, np.nan, _TYPES[kind])
         padded[: len(values)] = np.where(np.isfinite(values), values, np.nan)
-        return cls("resampled", examples, padded.tobytes())
+        return cls(kind, examples, padded.tobytes())
 
     @property
     def array(self) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from runners.backend import Predictor
 from runners.processes.fresh_process import report_progress
-from runners.quality.answers import RESAMPLES, Answers
+from runners.quality.answers import RESAMPLES, Answers, Kind
 from runners.runner import StageFailed
 from runners.workload import Split, Workload, accuracy
 
@@ -103,7 +103,7 @@ def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) ->
     been others: its interval is Wilson's too, where it can be read as a share of them.
 
     Raises:
-        StageFailed: The metric is not a finite number, or above 1, or cannot be computed on most resamples.
+        StageFailed: The metric is not a finite number, or a fraction above 1, or cannot be computed on most resamples.
     """
     value, examples = _value(workload, outputs, targets), len(targets)
     if workload.metric is accuracy:
@@ -118,9 +118,10 @@ def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) ->
             f"{examples} examples, too few for an interval; give more examples of each class"
         )
     low, high = np.quantile(finite, [0.025, 0.975])
-    never_varies = low == high and 0 <= value <= 1
+    never_varies = low == high and 0 <= value <= 1 and workload.quality.is_fraction
     interval = wilson(value, examples) if never_varies else (float(low), float(high))
-    return Quality(value, interval, Answers.of_resampled(values, examples))
+    kind: Kind = "resampled" if workload.quality.is_fraction else "measured"
+    return Quality(value, interval, Answers.of_resampled(values, examples, kind))
 
 
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -142,10 +143,9 @@ def _training_value(predictor: Predictor, workload: Workload) -> float:
 
 def _value(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> float:
     value = float(workload.metric(outputs, targets))
-    if not math.isfinite(value) or value > 1:
-        raise StageFailed(
-            f"the metric {workload.metric_name} is {value:.4g} on these outputs; it must be at most 1, which is perfect"
-        )
+    problem = workload.quality.impossible(value) if math.isfinite(value) else "it must be a finite number"
+    if problem:
+        raise StageFailed(f"the metric {workload.metric_name} is {value:.4g} on these outputs; {problem}")
     return value
 
 

@@ -11,8 +11,9 @@ from runners.quality.quality import EVALUATION_BATCH, predict
 from runners.workload_loading.reference import resolve
 
 TOLERANCE = 0.005
-"""The accuracy on the validation split may be lower by so much: half a point, the least that a bound on the drop is
-usually set to. Both arms answer the same examples, so no sampling error is to be allowed for."""
+"""The accuracy on the validation split may be worse by so much: half a point, the least that a bound on the drop is
+usually set to; of a metric that is no fraction, this share of it. Both arms answer the same examples, so no sampling
+error is to be allowed for."""
 
 
 def keeps_accuracy(workload: Any, baseline: Baseline, tuned: Baseline) -> bool:
@@ -24,4 +25,5 @@ def keeps_accuracy(workload: Any, baseline: Baseline, tuned: Baseline) -> bool:
         outputs, targets = predict(opened.open(resolved.model), split, EVALUATION_BATCH)
         return float(resolved.metric(outputs, targets))
 
-    return accuracy(tuned) >= accuracy(baseline) - TOLERANCE
+    reference, metric = accuracy(baseline), resolved.quality
+    return metric.drop(accuracy(tuned), reference) <= metric.allowance(TOLERANCE, reference)

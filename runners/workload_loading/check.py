@@ -19,6 +19,9 @@ from spaces.plans import TrainingPlan
 EXAMPLES = 2
 """Examples on which the network and the metric are tried."""
 
+LONGEST_WORD = 40
+"""Characters of the unit and of the label of a metric, which stand in the heads of tables."""
+
 SAME_ANSWER = 1e-3
 """Largest difference between two answers to one input, as a share of the largest output: threads vary the sums."""
 
@@ -61,6 +64,11 @@ def _check(workload: Workload) -> tuple[str, ...]:
 
 
 def _check_fields(workload: Workload) -> None:
+    if not isinstance(workload.higher_is_better, bool):
+        raise RequestError(f"higher_is_better must be True or False, not {workload.higher_is_better!r}")
+    for name in ("metric_unit", "metric_label"):
+        if not isinstance(text := getattr(workload, name), str) or len(text) > LONGEST_WORD or not text.isprintable():
+            raise RequestError(f"{name} must be a short text such as 'K', not {str(text)[:LONGEST_WORD]!r}")
     for name in ("model", "data", "metric"):
         if not callable(getattr(workload, name)):
             raise RequestError(f"{name} must be a function, not {type(getattr(workload, name)).__name__}")

@@ -131,6 +131,8 @@ def _value(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> 
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
         shown = type_of(value) if isinstance(value, np.ndarray) else repr(value)
         raise RequestError(f"its metric {workload.metric_name} gives {shown}; it must give a finite number")
+    if problem := workload.quality.impossible(float(value)):
+        raise RequestError(f"its metric {workload.metric_name} gives {value:.4g} for made-up outputs; {problem}")
     return float(value)
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from dashboards.progress import duration
 from runners.executors.inspection import inspect_on_this_machine
 from runners.machine.telemetry import disable_telemetry
+from runners.metric import QualityMetric
 from runners.workload_loading.reference import check_workload_reference
 from search.commands.search_plan import Resolved, plan_document, settings_of
 from search.commands.terminal import plain_table
@@ -30,6 +31,7 @@ from search.study.study import find_study, refuse_other_settings
 from spaces.errors import RequestError
 from spaces.space_document import make_space
 
+METRIC = ("metric", "higher_is_better", "metric_unit")
 UNKNOWN = "not known yet"
 
 
@@ -53,6 +55,7 @@ def _resolve(request: StudyRequest) -> dict[str, Any]:
     check_workload_reference(request.workload)
     choices = space_document(request.space, request.quantities)
     environment, facts = inspect_on_this_machine(request.workload, choices)
+    request = request.for_metric(facts.quality)
     settings = settings_of(request, choices, environment.device, facts.fingerprint)
     space = make_space(choices, environment)
     storage = open_existing_storage(locations.studies)
@@ -123,6 +126,7 @@ def _limits(plan: dict[str, Any]) -> list[tuple[str, str]]:
     warm = f"; with {plan['from_study_candidates']} candidates of {plan['from_study']}" if plan["from_study"] else ""
     return [
         ("objectives", objectives),
+        ("accuracy is", QualityMetric(*(plan["workload"][name] for name in METRIC)).in_words),
         ("constraints", ", ".join(plan["constraints"]) or "none"),
         ("limits", ", ".join(limits)),
         ("sampler", f"{plan['sampler']}, seed {plan['seed']}{warm}"),

@@ -12,13 +12,14 @@ import optuna
 from rich.console import Console
 
 from dashboards.baseline_text import baseline_text
-from dashboards.formatting import percent, times
+from dashboards.formatting import quality_text, times
 from dashboards.front_rows import fastest_first, instability
 from dashboards.headline import headline
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.verification import require_claims
 from runners.machine.telemetry import disable_telemetry
 from runners.measuring.opening import Artifact
+from runners.metric import QualityMetric
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
@@ -61,8 +62,54 @@ class ExportOptions:
     register: str | None = None
 
 
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        trial: The trial.
+        metric: What its accuracy is.
+        undecided: The claims that could not be checked, a sentence each.
+        locations: Where the study is kept.
+    """
+
+    trial: Trial
+    metric: QualityMetric
+    undecided: Sequence[str]
+    locations: Locations
+
+
 def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool) -> None:
+    """Write the picked trial as `write_trial` does, and print what was written.
+
+    Raises:
+        RequestError: No such study or trial, no trial satisfies the bounds, or the folder exists.
+        WorkFailed: The artifact is lost, or a claim does not hold; nothing is left behind.
+    """
+    done = write_trial(options, locations)
+    to, trial, measurement, undecided = options.to, done.trial, done.trial["measurement"], done.undecided
+    if as_json:
+        shown = {
+            "trial": trial["trial"],
+            "measurement": measurement,
+            "doubts": warnings_of(trial),
+            "undecided": list(undecided),
+        }
+        print(json.dumps({"folder": str(to), **shown}, allow_nan=False))
+        return
+    console = _console()
+    speed, accuracy = times(measurement["speedup"]), quality_text(measurement["accuracy"], done.metric)
+    held = "its claims hold" if not undecided else "what could be decided of its claims holds"
+    console.print(f"wrote {to}: {speed}x at {accuracy}; {held}")
+    for claim in undecided:
+        console.print(f"! undecided: {claim}", highlight=False)
+    console.print("\n  ".join(["next:", *after_export(to, done.locations)]), highlight=False)
+
+
+def write_trial(options: ExportOptions, locations: Locations) -> Exported:
     """Write the picked trial into a new folder, and register it in MLflow where that is asked for.
+
+    What happens meanwhile is told on stderr.
 
     Raises:
         RequestError: No such study or trial, no trial satisfies the bounds, or the folder exists.
@@ -77,7 +124,7 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
     document = document_of(study, found.folder)
     trial = pick_trial(document, trial_documents(study), options.pick, bounds)
     store = open_store(found.stages)
-    console = Console(stderr=True, markup=False, soft_wrap=True)
+    console = _console()
     console.print(f"exporting trial {trial['trial']} of {options.study} and checking its claims in a fresh process")
     for warning in warnings_of(trial):
         console.print(f"! trial {trial['trial']}: {warning}")
@@ -97,22 +144,11 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
         from dashboards.tracking import register_model
 
         register_model(run_location(study, found), options.register, to, trial["run_id"])
-    measurement = trial["measurement"]
-    if as_json:
-        shown = {
-            "trial": trial["trial"],
-            "measurement": measurement,
-            "doubts": warnings_of(trial),
-            "undecided": undecided,
-        }
-        print(json.dumps({"folder": str(to), **shown}, allow_nan=False))
-        return
-    speed, accuracy = times(measurement["speedup"]), percent(measurement["accuracy"])
-    held = "its claims hold" if not undecided else "what could be decided of its claims holds"
-    console.print(f"wrote {to}: {speed}x at {accuracy}; {held}")
-    for claim in undecided:
-        console.print(f"! undecided: {claim}", highlight=False)
-    console.print("\n  ".join(["next:", *after_export(to, found)]), highlight=False)
+    return Exported(trial, QualityMetric.of_front(document), undecided, found)
+
+
+def _console() -> Console:
+    return Console(stderr=True, markup=False, soft_wrap=True, force_jupyter=False)
 
 
 def pick_trial(document: Mapping[str, Any], trials: Sequence[Trial], pick: str, bounds: Sequence[Constraint]) -> Trial:
@@ -139,7 +175,8 @@ def pick_trial(document: Mapping[str, Any], trials: Sequence[Trial], pick: str, 
     if pick == "fastest":
         return fastest_first(members)[0]
     if pick == "most-accurate":
-        return max(members, key=lambda member: (member["measurement"]["accuracy"], member["measurement"]["speedup"]))
+        sign = QualityMetric.of_front(document).sign
+        return max(members, key=lambda m: (sign * m["measurement"]["accuracy"], m["measurement"]["speedup"]))
     return _knee(document, members)
 
 
@@ -172,7 +209,8 @@ def _numbered(number: int, trials: Sequence[Trial], bounds: Sequence[Constraint]
 
 def _knee(document: Mapping[str, Any], members: Sequence[Trial]) -> Trial:
     """The member nearest to the ideal point, at which every objective is at its best, each scaled to its range."""
-    objectives = find_objectives([objective["name"] for objective in document["objectives"]])
+    names = [objective["name"] for objective in document["objectives"]]
+    objectives = find_objectives(names, QualityMetric.of_front(document))
     reference = document["baseline"]["measurement"]
     points = np.array([losses(objectives, member["measurement"], reference) for member in members])
     spread = np.ptp(points, axis=0)
@@ -209,7 +247,7 @@ def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Tri
             "baseline_threads": baseline["configuration"]["threads"],
             "baseline_tuned": bool(baseline["measurement"].get("arithmetic")),
             "seed": settings["seed"],
-            "metric": document["metric"],
+            **QualityMetric.of_front(document).to_json(),
             "doubts": warnings_of(trial),
         },
         workload=document["workload"],

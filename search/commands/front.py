@@ -7,9 +7,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from dashboards.formatting import configuration_text, interval_text, percent, times
+from dashboards.formatting import configuration_text, interval_text, quality_text, times
 from dashboards.front_rows import front_csv
 from dashboards.spool import read_run_ids
+from runners.metric import QualityMetric
 from search.commands.hints import resume_command
 from search.commands.studies import open_study
 from search.commands.terminal import number_column, plain_table, print_front
@@ -48,10 +49,10 @@ def show_front(name: str, locations: Locations, *, everything: bool, as_csv: boo
 
 
 def _all_trials(trials: list[dict[str, Any]], document: Mapping[str, Any]) -> Table:
-    baseline = (document["baseline"] or {}).get("configuration", {})
+    baseline, metric = (document["baseline"] or {}).get("configuration", {}), QualityMetric.of_front(document)
     front = {member["trial"] for member in document["front"]}
     table = plain_table(
-        *map(number_column, ("trial", "state", "speedup", "95 %", "accuracy")),
+        *map(number_column, ("trial", "state", "speedup", "95 %", metric.name)),
         Column("configuration, or why it failed or was stopped", overflow="fold"),
     )
     for trial in trials:
@@ -61,7 +62,7 @@ def _all_trials(trials: list[dict[str, Any]], document: Mapping[str, Any]) -> Ta
             trial["state"],
             f"{times(measurement['speedup'])}x" if measurement else "",
             interval_text(*measurement["speedup_ci95"]) if measurement else "",
-            percent(measurement.get("accuracy")),
+            quality_text(measurement.get("accuracy"), metric),
             trial["failure"] or configuration_text(trial["configuration"], baseline),
         )
     table.caption = (

@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboards.front_rows import instability, members
 from dashboards.headline import fastest_within, is_faster
+from runners.metric import NEAR, QualityMetric
 from search.request.locations import DEFAULT, Locations, from_environment
 from spaces.credentials import without_credentials
 
@@ -64,18 +65,19 @@ def _see_runs(locations: Locations) -> str:
 
 
 def _worth_exporting(document: Mapping[str, Any]) -> list[str]:
-    """Options that pick the fastest trial within one accuracy point, else the most accurate that is faster.
+    """Options that pick the fastest trial nearly as accurate as the baseline, else the most accurate that is faster.
 
     Where no trial is faster they pick the baseline, which is then the best there is, or the knee of the front where
     speed was no objective.
     """
-    best = fastest_within(document)
+    best, metric = fastest_within(document), QualityMetric.of_front(document)
     if best is not None and is_faster(best, document):
         if instability(best):  # the stable baseline would be picked in its place
             return ["--pick", str(best["trial"])]
-        return ["--pick", "fastest", "--within", "accuracy_drop<=0.01"]
+        quantity = "accuracy_drop" if metric.is_fraction else "accuracy_drop_share"
+        return ["--pick", "fastest", "--within", f"{quantity}<={NEAR:g}"]
     faster = [member for member in members(document) if is_faster(member, document)]
     if not faster:
         about_speed = any(objective["name"] in SPEEDS for objective in document["objectives"])
         return ["--pick", "knee" if members(document) and not about_speed else BASELINE_TRIAL]
-    return ["--pick", str(max(faster, key=lambda member: member["measurement"]["accuracy"])["trial"])]
+    return ["--pick", str(max(faster, key=lambda member: metric.sign * member["measurement"]["accuracy"])["trial"])]

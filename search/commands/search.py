@@ -21,7 +21,7 @@ from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import check_workload_reference
 from search.commands.hints import resume_command
 from search.commands.search_plan import settings_of
-from search.commands.search_result import print_result
+from search.commands.search_result import Searched, print_result
 from search.commands.studies import open_study
 from search.commands.tracking import check_tracking, run_location, used_variables
 from search.driver.attempts import MachineFailed
@@ -58,14 +58,29 @@ TRACKING_WAIT_UNFINISHED_S = 3.0
 
 
 def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner | None = None) -> dict[str, Any]:
-    """Run the search that ``request`` asks for and print its front; an existing study of that name is continued.
+    """Run a search as `carry_out` does and print its front.
 
     Returns:
         The front document, which is also what ``as_json`` prints.
 
     Raises:
         RequestError: Something in the request is not available; nothing has run.
-        WorkFailed: No trial satisfies the constraints, or the baseline or the machine failed; all trials are kept.
+        WorkFailed: As `carry_out`, or no trial satisfies the constraints; all trials are kept.
+        KeyboardInterrupt: The search was interrupted; `resume_search` continues it.
+    """
+    return print_result(carry_out(request, runner), as_json=as_json)
+
+
+def carry_out(request: StudyRequest, runner: Runner | None = None) -> Searched:
+    """Run the search that ``request`` asks for; an existing study of that name is continued.
+
+    Args:
+        request: What to search.
+        runner: Carries out the stages; None starts Ray.
+
+    Raises:
+        RequestError: Something in the request is not available; nothing has run.
+        WorkFailed: The baseline or the machine failed; all trials are kept.
         KeyboardInterrupt: The search was interrupted; `resume_search` continues it.
     """
     started = time.monotonic()
@@ -92,20 +107,21 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
                 if isinstance(choices.get(name), list):  # it was asked for by its value
                     progress.note(f"{name} {value} is not searched: {reason}")
             tracker = Tracker(run_location(study, locations), locations.folder.spool(study.study_name))
-            observers = Observers(progress, tracker, chains.space.baseline())
-            objectives = find_objectives(request.objectives)
+            observers = Observers(progress, tracker, chains.space.baseline(), chains.facts.quality)
+            request = request.for_metric(chains.facts.quality)
+            objectives = find_objectives(request.objectives, chains.facts.quality)
             search = SearchContext(study, runner, chains, objectives, request.constraints, observers, resume)
             with _status_recorded(search, tracker, progress):
                 done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
                 progress.started(request.trial_limit, done)
                 chains = _beside_best_baseline(search, choices)
-                observers = Observers(progress, tracker, chains.space.baseline())
+                observers = Observers(progress, tracker, chains.space.baseline(), chains.facts.quality)
                 search = replace(search, chains=chains, observer=observers)
                 _make_driver(request, search, storage, started).run()
                 measure_front(search)
             document = front_document(study, tracker.run_ids())
             keep_artifacts(search, [member["trial"] for member in document["front"]], store)
-    return print_result(study, document, request.constraints, locations, as_json=as_json)
+    return Searched(study, document, request.constraints, locations)
 
 
 def resume_search(
@@ -144,10 +160,11 @@ def _prepare(
         RequestError: The workload or the space does not suit this machine, or the study has other settings.
     """
     environment, facts = runner.inspect(request.workload, choices)
+    request = request.for_metric(facts.quality)
     settings = settings_of(request, choices, environment.device, facts.fingerprint)
     space = make_space(choices, environment)
     _earlier_study(request, storage, space, facts.fingerprint)  # refused before anything runs
-    objectives = find_objectives(request.objectives)
+    objectives = find_objectives(request.objectives, facts.quality)
     name, budgets = request.study_name, request.budgets()
     study = make_study(storage, name, objectives, settings, environment, facts, budgets, to_json(locations))
     stop_signals.leaves(f"`{resume_command(name, locations)}` continues the study")
@@ -179,7 +196,7 @@ def _make_driver(
     request: StudyRequest, search: SearchContext, storage: optuna.storages.BaseStorage, started: float
 ) -> Driver:
     """The driver of the study, with its sampler; both time limits count from ``started``."""
-    targets, space = TrialTargets(search.objectives, request.constraints), search.chains.space
+    targets, space = TrialTargets(search.objectives, request.constraints, search.metric), search.chains.space
     earlier = _earlier_study(request, storage, space, search.chains.facts.fingerprint)
     search.study.sampler = make_sampler(request.sampler, search.study, space, targets, request.seed, earlier.front)
     limit = sys.maxsize if request.trial_limit is None else request.trial_limit
@@ -203,7 +220,8 @@ def _status_recorded(search: SearchContext, tracker: Tracker, progress: Progress
     study, resumable = search.study, f"`{search.resume}` continues the study"
     try:
         study.set_user_attr(STATUS, "running")
-        tracker.study_started({**study.user_attrs[SETTINGS], "budgets": study.user_attrs[BUDGETS]})
+        metric = {"metric": search.metric.in_words}
+        tracker.study_started({**study.user_attrs[SETTINGS], **metric, "budgets": study.user_attrs[BUDGETS]})
         yield
     except MachineFailed:
         _record_end(study, "interrupted", tracker, progress)

@@ -101,7 +101,7 @@ def plan_document(resolved: Resolved, alike: Iterable[optuna.Study] = ()) -> Doc
         "configurations": min(configurations, MAX_COUNTED),
         "more_configurations": configurations > MAX_COUNTED,
         "off": _off(resolved.space),
-        "objectives": [objective.to_json() for objective in find_objectives(request.objectives)],
+        "objectives": [objective.to_json() for objective in find_objectives(request.objectives, facts.quality)],
         "constraints": [str(constraint) for constraint in request.constraints],
         "sampler": request.sampler,
         "seed": request.seed,

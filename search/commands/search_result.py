@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -15,27 +16,44 @@ from search.study.study import records
 from spaces.errors import WorkFailed
 
 
-def print_result(
-    study: optuna.Study,
-    document: dict[str, Any],
-    constraints: Sequence[Constraint],
-    locations: Locations,
-    *,
-    as_json: bool,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Searched:
+    """A search that has come to its end.
+
+    Attributes:
+        study: The study.
+        document: Its front document.
+        constraints: What a feasible trial satisfies.
+        locations: Where the study is kept.
+    """
+
+    study: optuna.Study
+    document: dict[str, Any]
+    constraints: Sequence[Constraint]
+    locations: Locations
+
+
+def print_result(searched: Searched, *, as_json: bool) -> dict[str, Any]:
     """Print the front document and return it.
 
     Raises:
-        WorkFailed: No trial satisfies the constraints; the message names the trial that misses them by least.
+        WorkFailed: As `require_front`.
     """
+    document, locations = searched.document, searched.locations
     if as_json:
         print(json.dumps(document, allow_nan=False))
-    if not document["front"]:
-        every = front_command(study.study_name, locations)
-        raise WorkFailed(f"{_nothing_feasible(study, constraints)}. All trials are kept: `{every}`")
+    require_front(searched)
     if not as_json:
-        print_front(document, resume_command(study.study_name, locations), after_search(document, locations))
+        print_front(document, resume_command(document["study"], locations), after_search(document, locations))
     return document
+
+
+def require_front(searched: Searched) -> None:
+    """Raise `WorkFailed` where no trial satisfies the constraints; it names the trial that misses them by least."""
+    if not searched.document["front"]:
+        every = front_command(searched.study.study_name, searched.locations)
+        nothing = _nothing_feasible(searched.study, searched.constraints)
+        raise WorkFailed(f"{nothing}. All trials are kept: `{every}`")
 
 
 def _nothing_feasible(study: optuna.Study, constraints: Sequence[Constraint]) -> str:

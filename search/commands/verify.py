@@ -13,6 +13,7 @@ from runners.artifacts.integrity import read_claims
 from runners.artifacts.trust import workload_code
 from runners.artifacts.verification import verify
 from runners.machine.telemetry import disable_telemetry
+from runners.metric import QualityMetric
 from search.commands.known_exports import code_of, require_trusted
 from search.commands.terminal import plain_table, report_waiting
 from search.request.locations import Home
@@ -59,7 +60,7 @@ def verify_folder(folder: Path, home: Home, *, trust: bool, as_json: bool) -> No
         print(json.dumps(shown, allow_nan=False))
     else:
         console = Console(markup=False)
-        console.print(_table(claims))
+        console.print(_table(claims, document.measured.quality))
         console.print(_sides(document), highlight=False, soft_wrap=True)
     if broken:
         raise WorkFailed(f"{folder}: a claim does not hold: {'; '.join(claim.in_words() for claim in broken)}")
@@ -83,11 +84,11 @@ def _threads(count: int) -> str:
     return f"{count} thread" if count == 1 else f"{count} threads"
 
 
-def _table(claims: list[CheckedClaim]) -> Table:
+def _table(claims: list[CheckedClaim], metric: QualityMetric) -> Table:
     table = plain_table("claim", "claimed", "found", "95 %", "holds", "note")
     for claim in claims:
         count = len(claim.attempts)
-        name = f"{claim.name}, best of {count}" if count > 1 else claim.name
+        name = f"{claim.name}, best of {count}" if count > 1 else claim.name.replace("accuracy", metric.name)
         _add_row(table, name, claim.claimed, claim, claim.note)
         if count > 1:
             worst = min(claim.attempts, key=lambda attempt: attempt.found)

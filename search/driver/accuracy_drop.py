@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from runners.metric import ACCURACY, QualityMetric
 from runners.quality.answers import Answers
 from runners.quality.paired_difference import difference_ci95
 
@@ -17,6 +18,7 @@ def drop_figures(
     baseline: Mapping[str, Any],
     answers: AnswersBySplit,
     baseline_answers: AnswersBySplit,
+    metric: QualityMetric = ACCURACY,
 ) -> dict[str, Any]:
     """The fields of a `Measurement` that hold the drops and their paired 95 % intervals.
 
@@ -28,17 +30,23 @@ def drop_figures(
         baseline: Those of the baseline.
         answers: What the candidate answered on each split.
         baseline_answers: What the baseline answered; empty where the candidate is the baseline.
+        metric: Says whether more or less of it is better.
     """
     found: dict[str, Any] = {}
     for split, (accuracy, drop) in _FIELDS.items():
         ours, reference = measurement.get(accuracy), baseline.get(accuracy)
         if ours is not None and reference is not None:
-            found[drop] = reference - ours
-            found[f"{drop}_ci95"] = _interval(found[drop], answers.get(split), baseline_answers.get(split))
+            found[drop] = metric.drop(ours, reference)
+            found[f"{drop}_ci95"] = _interval(found[drop], metric, answers.get(split), baseline_answers.get(split))
+            found |= metric.drops(ours, reference) if split == "validation" else {}
     return found
 
 
-def _interval(drop: float, answers: Answers | None, baseline: Answers | None) -> tuple[float, float] | None:
-    """The interval of the baseline's accuracy less the candidate's, which holds their ``drop``; or None."""
-    ends = difference_ci95(baseline, answers) if answers and baseline else None
+def _interval(
+    drop: float, metric: QualityMetric, answers: Answers | None, baseline: Answers | None
+) -> tuple[float, float] | None:
+    """The interval of how much worse the candidate is than the baseline, which holds the ``drop``; or None."""
+    if not (answers and baseline):
+        return None
+    ends = difference_ci95(*((baseline, answers) if metric.higher_is_better else (answers, baseline)))
     return (min(ends[0], drop), max(ends[1], drop)) if ends else None

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from dashboards.formatting import quality_text
 from search.driver.successive_halving import Rungs
 from search.objectives.constraint import without_unstable_timings
 from search.objectives.trial_targets import KNOWN_AFTER_TRAINING, TrialTargets
@@ -93,7 +94,8 @@ class EarlyStopping:
         if self._goes_on(training, epochs, self._losses(result, speed)) or next_key in self._trained:
             self._trained.add(next_key)
             return None
-        return f"others did better after {epochs} of {levels[-1]} epochs of training ({accuracy:.1%} there)"
+        reached = quality_text(accuracy, self._targets.metric)
+        return f"others did better after {epochs} of {levels[-1]} epochs of training ({reached} there)"
 
     def _goes_on(self, training: TrainingProgress, epochs: int, losses: list[float] | None) -> bool:
         rung = len(training.competed)
@@ -112,8 +114,8 @@ class EarlyStopping:
 
         A constraint on a quantity that is not known yet counts as met: there are as many losses each time.
         """
-        so_far = {name: result[name] for name in ("accuracy", "train_seconds") if name in result}
-        so_far["accuracy_drop"] = self._targets.baseline["accuracy"] - so_far["accuracy"]
+        trained = {"train_seconds": result["train_seconds"]} if "train_seconds" in result else {}
+        so_far = {**trained, **self._targets.accuracies(result["accuracy"])}
         targets = self._targets.of_measurement({**(speed or {}), **so_far})
         objectives = targets[: len(self._targets.objectives)]
         missed = [

@@ -83,7 +83,8 @@ def _final_figures(
         else:
             observer.note(f"trial {number} leaves the front: its final measurement failed ({outcome.failure})")
     for number, figures in finals.items():
-        figures.update(drop_figures(figures, finals[0], answers[number], answers[0] if number else {}))
+        reference = answers[0] if number else {}
+        figures.update(drop_figures(figures, finals[0], answers[number], reference, search.metric))
     return finals, answers
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dashboards.baseline_text import baseline_text
-from dashboards.formatting import configuration_text, percent, times
+from dashboards.formatting import configuration_text, quality_text, times
 from dashboards.progress import Progress
 from dashboards.tracking import Tracker, TrialResult
+from runners.metric import ACCURACY, QualityMetric
 from search.study.study import TrialRecord
 from spaces.configuration import Configuration
 
@@ -34,12 +35,16 @@ class Observers:
         progress: What a person sees.
         tracker: What MLflow keeps.
         baseline: The configuration against which others are described.
+        metric: What an accuracy is.
     """
 
-    def __init__(self, progress: Progress, tracker: Tracker, baseline: Configuration) -> None:
+    def __init__(
+        self, progress: Progress, tracker: Tracker, baseline: Configuration, metric: QualityMetric = ACCURACY
+    ) -> None:
         self._progress = progress
         self._tracker = tracker
         self._baseline = baseline
+        self._metric = metric
 
     def stage_started(self, trial: int | None, stage: str) -> None:
         """For the progress display."""
@@ -78,4 +83,4 @@ class Observers:
             return f"{trial.state}: {trial.failure} ({text})"
         figures = trial.measurement
         doubt = f" (unstable: {figures['unstable']})" if figures["unstable"] else ""
-        return f"{times(figures['speedup'])}x, {percent(figures['accuracy'])}{doubt}: {text}"
+        return f"{times(figures['speedup'])}x, {quality_text(figures['accuracy'], self._metric)}{doubt}: {text}"

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import optuna
 
+from runners.metric import QualityMetric
 from runners.runner import Runner, StageOutcome, StageTask
 from runners.stages.chain import Chains
 from search.driver.attempts import Attempts
@@ -38,6 +39,11 @@ class SearchContext:
     constraints: Sequence[Constraint]
     observer: Observer
     resume: str = "frontrunner resume"
+
+    @property
+    def metric(self) -> QualityMetric:
+        """What an accuracy is."""
+        return self.chains.facts.quality
 
     @cached_property
     def attempts(self) -> Attempts:

@@ -89,7 +89,8 @@ class TrialRecorder:
         measurement = Measurement.from_json(figures_of(result))
         baseline = self._targets.baseline or vars(measurement)
         reference = self._baseline_answers if run.number else {}
-        return replace(measurement, **drop_figures(vars(measurement), baseline, answers_of_stage(result), reference))
+        metric, answers = self._targets.metric, answers_of_stage(result)
+        return replace(measurement, **drop_figures(vars(measurement), baseline, answers, reference, metric))
 
     @cached_property
     def _baseline_answers(self) -> AnswersBySplit:

@@ -25,6 +25,7 @@ from search.study.study import (
     TrialRecord,
     answers_of,
     final_answers_of,
+    metric_of,
     record,
     records,
     resolution_of,
@@ -53,13 +54,14 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     """
     attributes = study.user_attrs
     settings, timing = attributes[SETTINGS], attributes.get(TIMING_RESOLUTION, {})
-    objectives = find_objectives(settings["objectives"])
+    metric = metric_of(attributes)
+    objectives = find_objectives(settings["objectives"], metric)
     constraints = [Constraint.parse(text) for text in settings["constraints"]]
     return {
         "study": study.study_name,
         "status": attributes.get(STATUS, "running"),
         "workload": attributes[FACTS]["name"],
-        "metric": attributes[FACTS]["metric"],
+        **metric.to_json(),
         "device": attributes[ENVIRONMENT]["device"],
         **_counts(study, constraints),
         "objectives": [objective.to_json() for objective in objectives],

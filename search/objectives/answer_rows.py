@@ -20,29 +20,31 @@ class AnswerRows:
         known: Which rows have answers ``(n_rows,)``; answers that cannot be paired with the first ones do not count.
         arrays: The arrays of the answers ``(n_rows, width)``, zeros where they are not known.
         first: The first answers, of whose kind all others are; None where no row has any.
+        higher_is_better: Whether more of the metric is better.
     """
 
     known: Mask
     arrays: NDArray[Any]
     first: Answers | None
+    higher_is_better: bool = True
 
     @classmethod
-    def stack(cls, answers: Sequence[Answers | None]) -> "AnswerRows":
+    def stack(cls, answers: Sequence[Answers | None], higher_is_better: bool = True) -> "AnswerRows":
         """The rows of ``answers``; None is not known."""
         first = next((one for one in answers if one is not None), None)
         known = np.array([_belongs(one, first) for one in answers], dtype=bool)
         if first is None:
-            return cls(known, np.zeros((len(answers), 0), np.uint8), None)
+            return cls(known, np.zeros((len(answers), 0), np.uint8), None, higher_is_better)
         arrays = np.zeros((len(answers), len(first.array)), first.array.dtype)
         for row, one in enumerate(answers):
             if one is not None and known[row]:
                 arrays[row] = one.array
-        return cls(known, arrays, first)
+        return cls(known, arrays, first, higher_is_better)
 
     def with_row(self, answers: Answers | None) -> "AnswerRows":
         """These rows and one more."""
         if self.first is None:
-            return AnswerRows.stack([*[None] * len(self.known), answers])
+            return AnswerRows.stack([*[None] * len(self.known), answers], self.higher_is_better)
         known = _belongs(answers, self.first)
         row = answers.array if answers is not None and known else np.zeros(self.arrays.shape[1], self.arrays.dtype)
         return replace(self, known=np.append(self.known, known), arrays=np.vstack([self.arrays, row]))
@@ -51,13 +53,13 @@ class AnswerRows:
         """Which of ``rows`` can be compared in pairs with ``others``, and which are certainly more accurate.
 
         The indices ``(k,)`` are broadcast against each other. A row is certainly more accurate where the 95 % interval
-        of the paired difference lies above 0.
+        of the paired difference lies above 0, or below it where less is better.
         """
         paired = self.known[rows] & self.known[others]
         better = np.zeros(paired.shape, dtype=bool)
         if self.first is not None and paired.any():
             low, high = differences_ci95(self.first.kind, self.first.examples, self.arrays[rows], self.arrays[others])
-            paired, better = paired & ~np.isnan(high), low > 0
+            paired, better = paired & ~np.isnan(high), low > 0 if self.higher_is_better else high < 0
         return paired, better
 
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from runners.metric import QualityMetric
 from runners.quality.answers import Answers
 from search.objectives.answer_rows import AnswerRows
 from search.objectives.arrays import Floats, Mask
 from search.objectives.objective import Objective
 
 TOLERATED_DROP = 0.10
-"""An accuracy this far below the baseline's, as a fraction, adds nothing to the hypervolume."""
+"""An accuracy so much worse than the baseline's adds nothing to the hypervolume: of a fraction by so much, of a metric
+in another unit by this share of the baseline's value."""
 
 TIMED = ("speedup", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "throughput_per_s")
 """Quantities that are timed: differences smaller than the study's timing resolution are not significant.
@@ -72,9 +74,10 @@ def loss_table(
 ) -> LossTable:
     """The losses of ``measurements`` relative to the ``baseline``; the reference point is 1 in all.
 
-    The loss of an accuracy runs from 0 where it is perfect to 1 at `TOLERATED_DROP` below the baseline's. The loss of
-    a quantity to minimise is its ratio to the baseline's, of one to maximise the inverse of that ratio. A quantity
-    that was not measured has the loss infinity.
+    The loss of an accuracy runs from 0 where it is perfect to 1 where it is worse than the baseline's by
+    `TOLERATED_DROP`. That of a metric which is no fraction is 0 at the baseline's value, and negative where it is
+    better. The loss of a quantity to minimise is its ratio to the baseline's, of one to maximise the inverse of that
+    ratio. A quantity that was not measured has the loss infinity.
 
     Args:
         objectives: The columns.
@@ -83,7 +86,7 @@ def loss_table(
         resolution: The smallest relative difference in speed that is significant.
         answers: What was answered where each accuracy was measured, None where that is not known.
     """
-    shape = (len(measurements), len(objectives))
+    shape, less = (len(measurements), len(objectives)), any(not each.metric.higher_is_better for each in objectives)
     points, lower, upper = np.empty(shape), np.empty(shape), np.empty(shape)
     for column, objective in enumerate(objectives):
         points[:, column], lower[:, column], upper[:, column] = _column(objective, measurements, baseline, resolution)
@@ -92,7 +95,7 @@ def loss_table(
         points,
         np.minimum(lower, points),
         np.maximum(upper, points),
-        AnswerRows.stack(answers or [None] * len(measurements)),
+        AnswerRows.stack(answers or [None] * len(measurements), not less),
         np.array([compared_quantity(objective.name) == "accuracy" for objective in objectives], dtype=bool),
     )
 
@@ -105,7 +108,7 @@ def losses(objectives: Sequence[Objective], measurement: Mapping[str, Any], base
 
 def compared_quantity(name: str) -> str:
     """The quantity whose losses stand for the objective ``name``: a drop in accuracy is compared by the accuracy."""
-    return "accuracy" if name == "accuracy_drop" else name
+    return "accuracy" if name in ("accuracy_drop", "accuracy_drop_share") else name
 
 
 def _column(
@@ -118,7 +121,7 @@ def _column(
     ends = [measurement.get(interval) or (measurement.get(name), measurement.get(name)) for measurement in measurements]
     low, high = np.array(ends, dtype=float).reshape(-1, 2).T
     margin = 1 + resolution if name in TIMED else 1.0
-    if name == "accuracy" or objective.direction == "maximize":
+    if (objective.metric.direction if name == "accuracy" else objective.direction) == "maximize":
         better, worse = high * margin, low
     else:
         better, worse = low / margin, high
@@ -131,8 +134,14 @@ def _column(
 
 def _losses(name: str, objective: Objective, values: Floats, reference: float) -> Floats:
     if name == "accuracy":
-        return (1 - values) / (1 - reference + TOLERATED_DROP)
+        return _accuracy_losses(objective.metric, values, reference)
     if objective.direction == "maximize":
         ratios: Floats = np.full(len(values), np.inf)
         return np.divide(reference, values, out=ratios, where=values > 0)
     return values / (reference if reference > 0 else 1 + values)
+
+
+def _accuracy_losses(metric: QualityMetric, values: Floats, reference: float) -> Floats:
+    if metric.best is None:
+        return metric.sign * (reference - values) / (metric.allowance(TOLERATED_DROP, reference) or 1.0)
+    return metric.sign * (metric.best - values) / (metric.sign * (metric.best - reference) + TOLERATED_DROP)

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from runners.metric import ACCURACY, QualityMetric
 from search.objectives.arrays import Floats
 from search.objectives.constraint import Constraint
 from search.objectives.loss_table import compared_quantity, losses
 from search.objectives.objective import Objective
 
-KNOWN_AFTER_TRAINING = ("accuracy", "accuracy_drop", "train_seconds")
+KNOWN_AFTER_TRAINING = ("accuracy", "accuracy_drop", "accuracy_drop_share", "train_seconds")
 """Quantities that are known only of a trained candidate; all others are measured on the untrained network too."""
 
 
@@ -28,14 +29,21 @@ class TrialTargets:
     Args:
         objectives: What is optimised.
         constraints: What a feasible candidate satisfies.
+        metric: What an accuracy is.
 
     Attributes:
         baseline: The measurement of trial 0, to which losses are relative; empty before it is complete.
     """
 
-    def __init__(self, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> None:
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        constraints: Sequence[Constraint],
+        metric: QualityMetric = ACCURACY,
+    ) -> None:
         self.objectives = objectives
         self.constraints = constraints
+        self.metric = metric
         self.baseline: Mapping[str, Any] = {}
         self._improvements: dict[int, list[float]] = {}
         """By epochs of training, how much accuracy each complete trial still gained."""
@@ -67,8 +75,11 @@ class TrialTargets:
             return dict(speed)
         epochs = max(rungs)
         improvement = min(self._improvements.get(epochs, [0.0]))
-        accuracy = min(1.0, rungs[epochs] + improvement)
-        return {**speed, "accuracy": accuracy, "accuracy_drop": self.baseline.get("accuracy", 1.0) - accuracy}
+        return {**speed, **self.accuracies(self.metric.improved(rungs[epochs], improvement))}
+
+    def accuracies(self, accuracy: float) -> dict[str, float]:
+        """The fields of a `Measurement` that an accuracy on the validation split decides."""
+        return {"accuracy": accuracy, **self.metric.drops(accuracy, self.baseline.get("accuracy", 1.0))}
 
     def add_complete(self, number: int, measurement: Mapping[str, Any], rungs: Mapping[int, float]) -> None:
         """Use a complete trial for later extrapolations; trial 0 becomes the baseline.
@@ -82,7 +93,7 @@ class TrialTargets:
             self.baseline = measurement
         for epochs, accuracy in rungs.items():
             # Not the measured accuracy: what quantisation did to this trial says nothing about training.
-            self._improvements.setdefault(epochs, []).append(rungs[max(rungs)] - accuracy)
+            self._improvements.setdefault(epochs, []).append(self.metric.drop(accuracy, rungs[max(rungs)]))
 
     def add_trials(self, trials: Sequence[FrozenTrial]) -> None:
         """Use the complete ones among the trials of a study that goes on."""

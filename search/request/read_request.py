@@ -7,13 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from search.request.known_keys import misplaced
-from search.request.study_request import StudyRequest, as_tuple
+from search.request.study_request import DEFAULT_BOUND, StudyRequest, as_tuple
 from search.request.yaml_file import KeyPath, YamlFile, read_yaml
 from spaces.errors import RequestError
 from spaces.setting_error import SettingError, unknown_key
 
 BUDGET_OBJECTIVES = ("speedup",)
-BUDGET_CONSTRAINTS = ("accuracy_drop<=0.01",)
+BUDGET_CONSTRAINTS = (str(DEFAULT_BOUND),)
 """What a search with a time budget looks for by default: the fastest model that is accurate enough."""
 OPTIONS = {"objectives": "--objective", "constraints": "--constraint", "from_study": "--from"}
 """Options that are not named like the setting; the others are, with ``-`` for ``_``."""
@@ -53,10 +53,12 @@ def merge(file_values: Mapping[str, Any], option_values: Mapping[str, Any]) -> S
     """
     options = {key: value for key, value in option_values.items() if value is not None and value not in ([], ())}
     values = {**file_values, **options}
+    given = as_tuple(values.get("constraints", ()))
     if "time_budget" in values:
         values = _with_accuracy_bound(values)
     try:
-        return _validate(values, Path.cwd())
+        request = _validate(values, Path.cwd())
+        return request.with_default_bound() if len(request.constraints) > len(given) else request
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_serializer, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_serializer, field_validator
 
 from runners.measuring.measurement import QUANTITIES
+from runners.metric import NEAR, QualityMetric
 from runners.workload_loading.reference import absolute_reference
 from search.objectives.constraint import Constraint
 from search.request.locations import Locations, absolute_url
@@ -26,6 +27,11 @@ from search.request.space_file import absolute_space
 from search.request.units import parse_duration
 from spaces.given_path import given_path
 from spaces.setting_error import SettingError, did_you_mean
+
+DEFAULT_BOUND = Constraint("accuracy_drop", "<=", NEAR)
+"""The bound of a search with a time budget where none is asked for."""
+RELATIVE_BOUND = Constraint("accuracy_drop_share", "<=", NEAR)
+"""The same where the workload's metric is no fraction: one percent of the baseline's value."""
 
 
 class StudyRequest(BaseModel):
@@ -48,7 +54,7 @@ class StudyRequest(BaseModel):
         None,
         description="Seconds, or 90s, 30m, 1h30m, that the whole search may take, the final measurement included. "
         "Without other objectives and constraints the search then looks for the fastest model that loses at most "
-        "0.01 of accuracy, in any number of trials.",
+        "0.01 of accuracy, or one percent of a metric that is no fraction, in any number of trials.",
     )
     sampler: Literal["gain", "tpe", "nsga2", "gp", "random"] = Field(
         "gain", description="The sampler that proposes candidates."
@@ -66,6 +72,7 @@ class StudyRequest(BaseModel):
     tracking_uri: str | None = Field(None, description="Where MLflow keeps its runs.")
     stage_store: str | None = Field(None, description="Folder or URL that keeps the results of stages.")
     address: str | None = Field(None, description="Ray cluster to run on, as HOST:PORT.")
+    _bound_by_default: bool = PrivateAttr(False)
 
     @property
     def trial_limit(self) -> int | None:
@@ -76,6 +83,18 @@ class StudyRequest(BaseModel):
     def quantities(self) -> tuple[str, ...]:
         """The measured quantities that are optimised or bounded."""
         return (*self.objectives, *(constraint.quantity for constraint in self.constraints))
+
+    def with_default_bound(self) -> "StudyRequest":
+        """The same request, whose last constraint, `DEFAULT_BOUND`, nobody asked for."""
+        made = self.model_copy()
+        made._bound_by_default = True
+        return made
+
+    def for_metric(self, metric: QualityMetric) -> "StudyRequest":
+        """The same request for a workload with this metric: a bound that nobody asked for suits its unit."""
+        if not self._bound_by_default or metric.is_fraction:
+            return self
+        return self.model_copy(update={"constraints": (*self.constraints[:-1], RELATIVE_BOUND)})
 
     @property
     def locations(self) -> Locations:

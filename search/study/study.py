@@ -9,6 +9,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from runners.metric import FRACTION, QualityMetric
 from runners.quality.answers import Answers
 from runners.runner import WorkloadFacts
 from search.objectives.objective import Objective
@@ -234,6 +235,12 @@ def timing_resolution(study: optuna.Study) -> float:
 def resolution_of(attributes: Mapping[str, Any]) -> float:
     """The `timing_resolution` of the study whose user attributes are ``attributes``."""
     return float(attributes.get(TIMING_RESOLUTION, {}).get("resolution", 0.0))
+
+
+def metric_of(attributes: Mapping[str, Any]) -> QualityMetric:
+    """What an accuracy is in the study whose user attributes are ``attributes``."""
+    facts = attributes[FACTS]
+    return QualityMetric(facts["metric"], facts.get("higher_is_better", True), facts.get("metric_unit", FRACTION))
 
 
 def stored_facts(study: optuna.Study) -> WorkloadFacts:

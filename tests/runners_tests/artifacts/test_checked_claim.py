@@ -9,6 +9,7 @@ import pytest
 from runners.artifacts.checked_claim import CheckedClaim, check_accuracies, check_speedup
 from runners.artifacts.document import ClaimedDocument, Claims
 from runners.measuring.paired_timing import PairedTiming
+from runners.metric import QualityMetric
 from runners.quality.quality import Accuracies
 
 BUSY = "the machine was busy"
@@ -142,3 +143,15 @@ def test_of_each_accuracy_the_lowest_counts_and_may_be_half_a_percent_below_the_
     accuracy, accuracy_test = check_accuracies(claims, measured)
     assert (accuracy.found, accuracy.found_ci95, accuracy.holds) == (0.895, (0.8, 0.9), True)
     assert (accuracy_test.found, accuracy_test.holds) == (0.79, False)
+
+
+def test_an_error_holds_up_to_half_a_percent_above_the_claim() -> None:
+    claims = Claims(accuracy=2.0, speedup=1.0, speedup_ci95=[1.0, 1.0])
+    rmse = QualityMetric("rmse", higher_is_better=False, unit="K")
+
+    def found(*values: float) -> CheckedClaim:
+        return check_accuracies(claims, [Accuracies(value, (value, value)) for value in values], rmse)[0]
+
+    assert (found(1.0).holds, found(2.009).holds, found(2.02).holds) == (True, True, False)
+    assert found(1.9, 2.02).found == 2.02, "the worst counts"
+    assert found(2.0).note == "holds up to 2.01 K"

@@ -174,9 +174,43 @@ def test_the_answers_to_more_examples_than_a_database_holds_are_not_kept(monkeyp
     assert found.ci95 == wilson(found.value, 120)
 
 
-def test_a_metric_that_is_no_number_is_refused() -> None:
-    with pytest.raises(StageFailed, match="the metric <lambda> is nan on these outputs; it must be at most 1"):
-        of(lambda outputs, targets: math.nan, np.eye(3), [0, 1, 2])
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (math.nan, "it must be a finite number"),
+        (1.93, "at most 1, which is perfect; of a metric that is no fraction"),
+    ],
+)
+def test_a_metric_that_is_no_number_or_a_share_above_1_is_refused(value: float, sentence: str) -> None:
+    with pytest.raises(StageFailed, match=f"the metric <lambda> is {value:g} on these outputs; .*{sentence}"):
+        of(lambda outputs, targets: value, np.eye(3), [0, 1, 2])
+
+
+def rmse(outputs: Any, targets: Any) -> float:
+    return float(np.sqrt(np.square(outputs[:, 0] - targets).mean()))
+
+
+def in_kelvin(scale: float, noise: float = 2.0) -> Quality:
+    wanted = np.random.default_rng(0).normal(280, 9, 200)
+    outputs = wanted + np.random.default_rng(1).normal(0, noise, 200)
+    workload = Workload("own", lambda: None, lambda: {}, metric=rmse, higher_is_better=False, metric_unit="K")
+    return quality(workload, (scale * outputs).astype(np.float32)[:, None], scale * wanted)
+
+
+def test_a_metric_in_a_unit_of_its_own_may_be_above_1_and_its_intervals_scale_with_the_unit() -> None:
+    kelvin, millikelvin = in_kelvin(1.0), in_kelvin(1000.0)
+    assert 1.5 < kelvin.ci95[0] < kelvin.value < kelvin.ci95[1] < 2.4
+    assert millikelvin.value == pytest.approx(1000 * kelvin.value, rel=1e-3)
+    pairs = []
+    for scale, one in ((1.0, kelvin), (1000.0, millikelvin)):
+        other = in_kelvin(scale, 2.1)
+        assert one.answers is not None
+        assert other.answers is not None
+        ends = difference_ci95(other.answers, one.answers)
+        assert ends is not None
+        pairs.append(np.array(ends) / scale)
+    assert pairs[0] == pytest.approx(pairs[1], rel=2e-3)
+    assert 0 < pairs[0][0] < pairs[0][1] < 0.2
 
 
 def test_answers_are_kept_of_validation_and_test_and_training_examples_are_not_resampled() -> None:

@@ -115,6 +115,7 @@ def test_what_only_one_of_the_two_has_is_not_compared() -> None:
     both, validation = {"accuracy": 0.9, "accuracy_test": 0.8}, {"accuracy": 0.95}
     assert drop_figures(both, validation, {}, {}) == {
         "accuracy_drop": pytest.approx(0.05),
+        "accuracy_drop_share": pytest.approx(0.05 / 0.95),
         "accuracy_drop_ci95": None,
     }
 

@@ -73,7 +73,7 @@ def test_hopeless_trials_are_stopped_and_say_where_and_why(stopped_early: tuple[
     for trial in pruned(study):
         last = max(trial.user_attrs["rungs"], key=int)
         reached = trial.user_attrs["rungs"][last]
-        expected = f"others did better after {last} of 9 epochs of training ({reached:.1%} there)"
+        expected = f"others did better after {last} of 9 epochs of training ({100 * reached:.1f} % there)"
         assert trial.user_attrs["stopped"] == expected
     told = {trial.number: trial for trial in log.ended}
     assert all(told[trial.number].state == "stopped" for trial in pruned(study))
@@ -179,7 +179,7 @@ def test_the_first_rung_stops_nobody_and_the_second_one_whom_others_dominate() -
     field.strong()
     hopeless = field.start({"speedup": 2.0}, student_width=0.5)
     assert field.trained(hopeless, [0.3]) is None
-    assert field.trained(hopeless, [0.3, 0.35]) == "others did better after 2 of 9 epochs of training (35.0% there)"
+    assert field.trained(hopeless, [0.3, 0.35]) == "others did better after 2 of 9 epochs of training (35.0 % there)"
     assert hopeless.progress.accuracies == {1: 0.3, 2: 0.35}
     assert len(hopeless.progress.competed) == 2
 

@@ -73,8 +73,9 @@ class Workload:
     Attributes:
         name: Short name; MLflow keeps one experiment for each.
         model: Makes the teacher: a ``torch.nn.Module`` from ``(n, *input_shape)`` to ``(n, outputs)``.
-        data: Makes the splits ``train``, ``validation`` and ``test``, each a `Split` or a pair of arrays
-            ``(inputs, targets)`` with inputs float32 of shape ``(n, *input_shape)``.
+        data: Makes the splits ``train``, ``validation`` and ``test``, each a `Split`, a pair of arrays
+            ``(inputs, targets)`` with inputs float32 of shape ``(n, *input_shape)``, or a map-style
+            `torch.utils.data.Dataset`.
         metric: Quality from outputs ``(n, ...)`` and targets ``(n, ...)`` as arrays.
         loss: What training minimises, from output and target tensors; None is cross-entropy. A module is moved to
             the accelerator, where there is one; a function makes its tensors where its arguments are.
@@ -135,7 +136,15 @@ def _as_split(name: str, given: Any) -> Split:
     elif isinstance(given, tuple) and len(given) == 2:
         split = ArraySplit(*given)
     else:
-        raise RequestError(f"the {name} split is {type(given).__name__}; give a pair of arrays (inputs, targets)")
+        from runners.dataset_split import as_dataset_split  # imports torch
+
+        dataset = as_dataset_split(given)
+        if dataset is None:
+            raise RequestError(
+                f"the {name} split is {type(given).__name__}; give a pair of arrays (inputs, targets), or a dataset of "
+                "PyTorch"
+            )
+        split = dataset
     if len(split) == 0:
         raise RequestError(f"the {name} split is empty; give at least one example")
     return split

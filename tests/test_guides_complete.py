@@ -12,8 +12,8 @@ from guides import FOLDERS, GUIDES, ROOT, blocks, example, inline_code
 from runners.backends import all_backends
 from runners.measuring.measurement import QUANTITIES
 from runners.workload import Workload
+from runners.workload_loading.image_settings import KEYS
 from runners.workload_loading.reference import built_in_names
-from runners.workload_loading.torchvision_settings import KEYS
 from search.request.read_request import from_yaml
 from search.request.space_file import check_choices
 from search.request.study_request import StudyRequest
@@ -58,7 +58,7 @@ def test_every_workload_and_every_field_of_one_is_named() -> None:
 def test_every_key_of_a_study_file_is_named() -> None:
     table = guide("search").partition("## The study file")[2].partition("\n| quantity |")[0]
     keys = {key for row in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for key in re.findall(r"`([\w.]+)`", row)}
-    nested = {f"workload.{'data.imagefolder' if key == 'data' else key}" for key in KEYS}
+    nested = {f"workload.{key}" for key in KEYS if key != "data"} | {"workload.data.imagefolder", "workload.data.split"}
     assert keys == set(StudyRequest.model_fields) | nested
     assert set(get_args(StudyRequest.model_fields["sampler"].annotation)) <= set(inline_code(table))
 

@@ -30,12 +30,12 @@ GROUPS = {
         ("measuring", "training"),
         ("quality",),
         ("backends", "workload_loading"),
-        ("workloads", "datasets", "lowering"),
+        ("workloads", "datasets", "lowering", "models"),
         ("store",),
         ("machine",),
         ("processes",),
         ("runner", "backend", "workload"),
-        ("metric",),
+        ("metric", "dataset_split"),
     ),
 }
 """The folders and files of a layer, from the top to the bottom: each imports itself and the rows below its own."""

@@ -13,6 +13,7 @@ from runners.workload_loading.check import check_contract
 from runners.workload_loading.fingerprint import fingerprint
 from runners.workload_loading.reference import resolve
 from runners.workload_loading.taken_names import refuse_taken_names
+from runners.workload_loading.user_code import user_code
 from spaces.environment import Environment
 
 
@@ -32,9 +33,11 @@ def inspect_on_this_machine(
     resolved = resolve(workload)
     notes = check_contract(resolved)
     environment = describe(all_backends())
+    with user_code("reading all of its data"):
+        found = fingerprint(resolved, workload)
     facts = WorkloadFacts(
         name=resolved.name,
-        fingerprint=fingerprint(resolved, workload),
+        fingerprint=found,
         metric=resolved.quality.name,
         higher_is_better=resolved.higher_is_better,
         metric_unit=resolved.metric_unit,

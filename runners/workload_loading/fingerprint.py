@@ -10,11 +10,11 @@ from typing import Any
 from runners import workloads
 from runners.workload import Workload
 from runners.workload_loading.code_digest import code_digest
+from runners.workload_loading.image_settings import read_settings
 from runners.workload_loading.reference import Reference, absolute_reference, split_reference
 from runners.workload_loading.source_files import sources_of
-from runners.workload_loading.torchvision_settings import read_settings
 
-MAKERS = ("runners.workload_loading.torchvision_workload", "runners.workload_loading.torchvision_settings")
+MAKERS = ("runners.workload_loading.image_workload", "runners.workload_loading.image_settings")
 """The modules that make a workload from a mapping; images and their augmentation come with what they import."""
 
 
@@ -32,10 +32,14 @@ def fingerprint(workload: Workload, reference: Reference) -> str:
 def _definition(reference: Reference) -> Any:
     """What decides how the workload behaves apart from its data: source texts, or settings without paths."""
     if isinstance(reference, Mapping):
+        given = read_settings(reference, Path.cwd())
         settings = {key: value for key, value in reference.items() if key != "data"}
-        if read_settings(reference, Path.cwd()).own_weights:
+        if given.own_weights:
             settings["weights"] = "own"
-        return [settings, code_digest(MAKERS)]
+        own_code = [_digest(path) for path in sources_of(reference)]
+        if own_code:
+            settings["model"] = given.model_name
+        return [settings, code_digest(MAKERS), *own_code]
     place, name = split_reference(reference)
     if files := sources_of(reference):
         return [name, [_digest(path) for path in files]]

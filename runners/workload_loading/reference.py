@@ -1,10 +1,8 @@
 """From how a person names a workload to the workload itself: a built-in, a file, a module, or a mapping."""
 
-import hashlib
 import importlib
 import json
 import re
-import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -12,8 +10,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from runners import workloads
-from runners.workload_loading.torchvision_settings import read_settings
-from runners.workload_loading.user_code import user_code
+from runners.workload_loading.image_settings import read_settings
+from runners.workload_loading.user_module import load_module
 from spaces.errors import RequestError
 from spaces.setting_error import did_you_mean
 
@@ -36,7 +34,7 @@ def absolute_reference(reference: Reference, base: Path) -> Reference:
 
     Args:
         reference: ``digits``, ``FILE.py``, ``FILE.py:NAME``, ``package.module:NAME``, or a mapping with a
-            torchvision model and a folder of images.
+            model and a folder of images.
         base: The folder that relative paths start from.
 
     Raises:
@@ -101,43 +99,15 @@ def resolve(reference: Reference) -> "Workload":
 def _resolve(reference_json: str) -> "Workload":
     reference = json.loads(reference_json)
     if not isinstance(reference, str):
-        from runners.workload_loading.torchvision_workload import make_workload
+        from runners.workload_loading.image_workload import make_workload
 
         return make_workload(read_settings(reference, Path.cwd()))
     place, name = split_reference(reference)
     if place.endswith(".py"):
-        return _pick(_load_file(Path(place)), name, Path(place).name)
+        return _pick(load_module(place), name, Path(place).name)
     if name is not None:
-        _import_from_here()
-        with user_code(f"importing {place}"):
-            module = importlib.import_module(place)
-        return _pick(module, name, place)
+        return _pick(load_module(place), name, place)
     return _pick(importlib.import_module(f"{workloads.__name__}.{reference}"), "WORKLOAD", reference)
-
-
-@cache
-def _load_file(path: Path) -> ModuleType:
-    """Run a person's file under a name of its own; its folder comes last on the import path."""
-    folder = str(path.parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
-    module = ModuleType(f"frontrunner_workload_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module
-    try:
-        with user_code(f"running {path.name}", path):
-            # Compiled here rather than imported: a cached bytecode file can be older than an edit of the same second.
-            exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), module.__dict__)
-    except RequestError:
-        del sys.modules[module.__name__]
-        raise
-    return module
-
-
-def _import_from_here() -> None:
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)
 
 
 def _pick(module: ModuleType, name: str | None, place: str) -> "Workload":

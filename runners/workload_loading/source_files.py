@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from runners import workloads
+from runners.workload_loading.image_settings import TIMM, TORCHVISION, read_settings
 from runners.workload_loading.reference import Reference, split_reference
 from runners.workload_loading.user_code import INSTALLED, OUR_PACKAGES
 from spaces.errors import RequestError
@@ -16,14 +17,17 @@ def sources_of(reference: Reference) -> tuple[Path, ...]:
     """The person's own Python files that a workload's reference names, and what they import; nothing is run.
 
     Args:
-        reference: As `runners.workload_loading.reference.absolute_reference` gives it. A built-in workload and a
-            mapping have no such files.
+        reference: As `runners.workload_loading.reference.absolute_reference` gives it. A built-in workload has no such
+            files, nor has a mapping with a model of a library.
 
     Raises:
         RequestError: The module that it names cannot be found.
     """
     if isinstance(reference, Mapping):
-        return ()
+        settings = read_settings(reference, Path.cwd())
+        if settings.family in (TORCHVISION, TIMM):
+            return ()
+        reference = settings.model
     place, name = split_reference(reference)
     if place.endswith(".py"):
         return source_files(Path(place))

@@ -1,8 +1,6 @@
 """``frontrunner search --dry-run``: what a search would do; nothing is started and nothing is written."""
 
-import io
 import json
-from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +14,7 @@ from runners.executors.inspection import inspect_on_this_machine
 from runners.machine.telemetry import disable_telemetry
 from runners.metric import QualityMetric
 from runners.workload_loading.reference import check_workload_reference
+from runners.workload_loading.user_module import quiet
 from search.commands.search_plan import Resolved, plan_document, settings_of
 from search.commands.terminal import plain_table
 from search.driver.baseline import known_threads, offered_threads
@@ -42,7 +41,7 @@ def show_plan(request: StudyRequest, *, as_json: bool) -> None:
         RequestError: Something in the request is not available, as the search itself would find.
     """
     disable_telemetry()
-    with stop_signals.cleaning_up("nothing was begun"), redirect_stdout(io.StringIO()):  # the workload may print
+    with stop_signals.cleaning_up("nothing was begun"), quiet():
         document = _resolve(request)
     if as_json:
         print(json.dumps(document, allow_nan=False))

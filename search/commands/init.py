@@ -12,7 +12,7 @@ from spaces.errors import RequestError
 from spaces.setting_error import SettingError
 
 if TYPE_CHECKING:
-    from runners.workload_loading.torchvision_settings import TorchvisionSettings
+    from runners.workload_loading.image_settings import ImageSettings
 
 RUN = """\
 # Run with:  frontrunner search study.yaml        Paths are relative to this file; flags win over it.
@@ -20,18 +20,18 @@ RUN = """\
 PARTS_YAML = """\
 study: parts                  # letters, digits, '.', '_' and '-'
 workload: workload.py         # or digits, FILE.py:NAME, package.module:NAME
-# workload:                   # a model of torchvision on a folder of images, without any Python:
-#   model: torchvision:resnet18
-#   data: {imagefolder: images}           # holds train, val and test, each with a folder for every class
-#   weights: DEFAULT                      # start from torchvision's weights (downloads), or FILE.safetensors
+# workload:                   # a model of torchvision or timm on a folder of images, without any Python:
+#   model: torchvision:resnet18           # or timm:NAME, or FILE.py:function, which makes the network
+#   data: {imagefolder: images}           # a folder for every class, in each of train, val and test or not divided
+#   weights: DEFAULT                      # start from the library's weights (downloads), or FILE.safetensors
 """
 IMAGES_YAML = """\
 study: {study}  # letters, digits, '.', '_' and '-'
-workload:                     # a model of torchvision on a folder of images
+workload:                     # a model on a folder of images
   model: {model}
   data:
     # {found}
-    imagefolder: {images}
+    imagefolder: {images}{split}
   # weights: DEFAULT          # start from torchvision's weights (downloads), or FILE.safetensors with your own
   # image_size: 64            # side of the images in pixels; others are scaled and cut to it
   # learning_rate: 0.1        # peak of the one-cycle schedule
@@ -109,6 +109,9 @@ WORKLOAD = Workload(
 )
 '''
 
+SPLIT_FILE = "split.csv"
+SPLIT_YAML = f"""
+    split: {SPLIT_FILE}          # which image is in which split; the folder is left as it is"""
 STARTER_FILES = {"study.yaml": STUDY_YAML, "workload.py": WORKLOAD_PY}
 SHOWN_CLASSES = 6
 """Names of classes that the study file lists."""
@@ -129,9 +132,7 @@ def write_first_study(folder: Path, model: str | None, images: Path | None) -> N
     contents: Mapping[str, str] = STARTER_FILES
     if model is not None and images is not None:
         settings = _read(model, images)
-        found = _found(Path(settings.images), images)
-        contents = {"study.yaml": _study_of_images(settings, found, _shown(settings.images, images, folder))}
-        print(f"found {found}", file=sys.stderr)
+        contents = _study_of_images(settings, images, folder)
     elif model is not None:
         raise RequestError(f"--from {model}: give --data DIR too, the folder that holds train, val and test")
     elif images is not None:
@@ -140,13 +141,13 @@ def write_first_study(folder: Path, model: str | None, images: Path | None) -> N
         print(f"wrote {path}", file=sys.stderr)
 
 
-def _read(model: str, images: Path) -> "TorchvisionSettings":
-    from runners.workload_loading.torchvision_settings import read_settings
-    from runners.workload_loading.torchvision_workload import check_model
+def _read(model: str, images: Path) -> "ImageSettings":
+    from runners.workload_loading.image_settings import read_settings
+    from runners.workload_loading.image_workload import check_model
 
     try:
         settings = read_settings({"model": model, "data": {"imagefolder": str(images)}}, Path.cwd())
-        check_model(settings.model)
+        check_model(settings)
     except SettingError as error:
         given = f"--from {model}" if error.at == ("model",) else f"--data {images}"
         raise RequestError(f"{given}: {error}") from error
@@ -155,16 +156,27 @@ def _read(model: str, images: Path) -> "TorchvisionSettings":
     return settings
 
 
-def _study_of_images(settings: "TorchvisionSettings", found: str, images: str) -> str:
+def _study_of_images(settings: "ImageSettings", given: Path, folder: Path) -> dict[str, str]:
+    """The study file, and the file that says which image is in which split where the folder does not."""
+    from runners.datasets.division_file import division_text
+    from runners.datasets.image_list import division_rows, find_images, is_divided
+
+    images = Path(settings.images)
+    found = _found(images, given)
+    print(f"found {found}", file=sys.stderr)
+    divided = is_divided(images)
     filled = IMAGES_YAML.format(
         study=f"{settings.name:<21}",
-        model=settings.to_mapping()["model"],
+        model=settings.model,
         found=found,
-        images=images,
+        images=_shown(settings.images, given, folder),
+        split="" if divided else SPLIT_YAML,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
     )
-    return RUN + filled + REST_YAML.format(metric=": the share of images that are classified right")
+    study = RUN + filled + REST_YAML.format(metric=": the share of images that are classified right")
+    files = {} if divided else {SPLIT_FILE: division_text(division_rows(images, find_images(images)))}
+    return {"study.yaml": study, **files}
 
 
 def _shown(absolute: str, given: Path, folder: Path) -> str:
@@ -181,7 +193,8 @@ def _found(images: Path, given: Path) -> str:
         RequestError: A split or a class is missing, or an image cannot be read; it names ``given``.
     """
     from runners.datasets.image_folder import native_side, open_image_folder
-    from runners.workload_loading.torchvision_workload import MEAN, STD, USUAL_SIDE
+    from runners.models.torchvision_models import MEAN, STD
+    from runners.workload_loading.image_workload import USUAL_SIDE
 
     try:
         splits = open_image_folder(images, USUAL_SIDE, MEAN, STD)
@@ -192,7 +205,8 @@ def _found(images: Path, given: Path) -> str:
     more = f" and {len(classes) - SHOWN_CLASSES} more" if len(classes) > SHOWN_CLASSES else ""
     counts = ", ".join(f"{len(split)} {name}" for name, split in splits.items())
     sizes = f"all {side}x{side} pixels" if side else "of several sizes or not square"
-    notes = "".join(f"; {note}" for split in splits.values() for note in split.notes)
+    told = dict.fromkeys(note for split in splits.values() for note in split.notes)
+    notes = "".join(f"; {note}" for note in told)
     found = f"{len(classes)} classes: {', '.join(classes[:SHOWN_CLASSES])}{more}; images: {counts}, {sizes}{notes}"
     return "".join(c if c.isprintable() else "?" for c in found)
 

@@ -36,6 +36,7 @@ from search.driver.warm_start import EarlierStudy, load_earlier_study
 from search.front.front_document import front_document, trial_documents
 from search.objectives.objective import find_objectives
 from search.objectives.trial_targets import TrialTargets
+from search.request.image_division import keep_division
 from search.request.locations import Locations
 from search.request.read_request import merge
 from search.request.remembered_locations import require_credentials, to_json
@@ -103,6 +104,8 @@ def carry_out(request: StudyRequest, runner: Runner | None = None) -> Searched:
             study, chains = _prepare(request, choices, locations, storage, runner)
             for note in chains.facts.notes:
                 progress.note(f"workload {chains.facts.name}: {note}")
+            if kept := keep_division(request.workload, locations.folder.path / "splits" / f"{request.study_name}.csv"):
+                progress.note(kept)
             for name, value, reason in chains.space.reasons():
                 if isinstance(choices.get(name), list):  # it was asked for by its value
                     progress.note(f"{name} {value} is not searched: {reason}")

@@ -1,6 +1,6 @@
 """The keys that a study file may have, and where in it each belongs."""
 
-from runners.workload_loading.torchvision_settings import KEYS
+from runners.workload_loading.image_settings import KEYS
 from search.request.study_request import StudyRequest
 from spaces.space_document import all_techniques
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from runners.measuring.measurement import QUANTITIES
-from runners.workload_loading.torchvision_settings import settings_schema
+from runners.workload_loading.image_settings import settings_schema
 from search.objectives.constraint import CONSTRAINT_SCHEMA
 from search.request.space_file import space_schema
 from search.request.units import DURATION_SCHEMA

@@ -14,12 +14,13 @@ from safetensors.torch import save_file
 import runners.datasets.image_folder as image_folder
 from runners.datasets.crop_and_flip import crop_and_flip
 from runners.datasets.image_folder import ImageFolderSplit, native_side, open_image_folder
+from runners.datasets.image_list import list_images
 from runners.workload import Workload
 from runners.workload_loading.check import check_contract
 from runners.workload_loading.fingerprint import fingerprint
+from runners.workload_loading.image_settings import read_settings
+from runners.workload_loading.image_workload import _load_matching, make_network, make_workload
 from runners.workload_loading.reference import resolve
-from runners.workload_loading.torchvision_settings import read_settings
-from runners.workload_loading.torchvision_workload import _load_matching, make_network, make_workload
 from spaces.errors import RequestError
 
 PLAIN = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -53,7 +54,7 @@ def test_a_batch_is_normalised_channels_first_and_in_the_order_asked_for(tmp_pat
     save(tmp_path / "a" / "deep" / "2.png", np.zeros((4, 4, 3)))
     save(tmp_path / "b" / ".hidden.png", np.zeros((4, 4, 3)))
     (tmp_path / "b" / "notes.txt").write_text("no image")
-    split = ImageFolderSplit(tmp_path, ("a", "b"), 4, (0.5, 0.5, 0.5), (0.5, 0.25, 0.1))
+    split = ImageFolderSplit(list_images(tmp_path, ("a", "b")), 4, (0.5, 0.5, 0.5), (0.5, 0.25, 0.1))
     assert len(split) == 2
     inputs, targets = split.batch(np.array([1, 0, 1]))
     assert inputs.shape == (3, 3, 4, 4)
@@ -67,7 +68,7 @@ def test_a_batch_is_normalised_channels_first_and_in_the_order_asked_for(tmp_pat
 def test_an_image_of_the_right_size_is_left_to_the_last_bit(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3))
     save(tmp_path / "a" / "1.png", pixels)
-    inputs, _ = ImageFolderSplit(tmp_path, ("a",), 8, *PLAIN).batch(np.array([0]))
+    inputs, _ = ImageFolderSplit(list_images(tmp_path, ("a",)), 8, *PLAIN).batch(np.array([0]))
     assert np.array_equal(np.round(inputs[0].transpose(1, 2, 0) * 255), pixels)
 
 
@@ -75,7 +76,7 @@ def test_another_size_is_scaled_by_its_short_side_and_cut_at_the_centre(tmp_path
     pixels = np.zeros((8, 24, 3))
     pixels[:, 8:16] = 255
     save(tmp_path / "a" / "wide.png", pixels)
-    inputs, _ = ImageFolderSplit(tmp_path, ("a",), 4, *PLAIN).batch(np.array([0]))
+    inputs, _ = ImageFolderSplit(list_images(tmp_path, ("a",)), 4, *PLAIN).batch(np.array([0]))
     assert inputs.shape == (1, 3, 4, 4)
     assert inputs[0, :, :, 1:3].min() > 0.95, "the outer thirds are cut off"
     assert inputs.mean() > 0.9
@@ -86,7 +87,7 @@ def test_every_kind_of_pixel_becomes_three_colours(tmp_path: Path, mode: str) ->
     (tmp_path / "a").mkdir()
     image = Image.fromarray(np.full((4, 4, 3), 255, np.uint8)).convert(mode)
     image.save(tmp_path / "a" / ("1.tif" if mode == "CMYK" else "1.png"))
-    inputs, _ = ImageFolderSplit(tmp_path, ("a",), 4, *PLAIN).batch(np.array([0]))
+    inputs, _ = ImageFolderSplit(list_images(tmp_path, ("a",)), 4, *PLAIN).batch(np.array([0]))
     assert inputs.shape == (1, 3, 4, 4)
     assert inputs.min() > 0.99
 
@@ -96,9 +97,9 @@ def test_the_memory_of_decoded_images_is_bounded_and_changes_nothing(
 ) -> None:
     folder = make_images(tmp_path, splits=("train",)) / "train"
     everything = np.arange(8)
-    expected, _ = ImageFolderSplit(folder, ("dark", "light"), 32, *PLAIN).batch(everything)
+    expected, _ = ImageFolderSplit(list_images(folder, ("dark", "light")), 32, *PLAIN).batch(everything)
     monkeypatch.setattr(image_folder, "CACHE_BYTES", 3 * 3 * 32 * 32)
-    split = ImageFolderSplit(folder, ("dark", "light"), 32, *PLAIN)
+    split = ImageFolderSplit(list_images(folder, ("dark", "light")), 32, *PLAIN)
     for _ in range(2):
         assert np.array_equal(split.batch(everything)[0], expected)
     assert len(split._cache) == 3
@@ -114,10 +115,14 @@ def test_the_fingerprint_sees_names_bytes_and_size(tmp_path: Path) -> None:
             (folder / "dark" / "0.png").rename(folder / "dark" / "00.png")
         if change == "class":
             (folder / "dark" / "3.png").rename(folder / "light" / "4.png")
-        prints.add(ImageFolderSplit(folder, ("dark", "light"), 16 if change == "size" else 32, *PLAIN).fingerprint())
+        prints.add(
+            ImageFolderSplit(
+                list_images(folder, ("dark", "light")), 16 if change == "size" else 32, *PLAIN
+            ).fingerprint()
+        )
     assert len(prints) == 5
     again = make_images(tmp_path / "again", splits=("train",)) / "train"
-    assert ImageFolderSplit(again, ("dark", "light"), 32, *PLAIN).fingerprint() in prints
+    assert ImageFolderSplit(list_images(again, ("dark", "light")), 32, *PLAIN).fingerprint() in prints
 
 
 @pytest.mark.parametrize("name", ["val", "validation"])
@@ -131,10 +136,8 @@ def test_the_validation_folder_has_two_names(tmp_path: Path, name: str) -> None:
     ("gone", "sentence"),
     [
         ("train", "has no folder train; give train, val and test"),
-        ("val", "has no folder val or validation; give train, val and test"),
-        ("test", "has no folder test;"),
         ("test/dark", "the class dark is in train and not in test; every split needs the same"),
-        ("train/dark", "train holds 1 folders; give one for each class, at least two"),
+        ("train/dark", "train holds 1 folder; give one for each class, at least two"),
     ],
 )
 def test_a_folder_that_is_missing_is_named(tmp_path: Path, gone: str, sentence: str) -> None:
@@ -149,10 +152,11 @@ def test_a_class_that_training_does_not_know_is_named(tmp_path: Path) -> None:
         open_image_folder(tmp_path, 32, *PLAIN)
 
 
-def test_a_split_without_images_is_named(tmp_path: Path) -> None:
-    for file in make_images(tmp_path).glob("test/*/*"):
+@pytest.mark.parametrize("empty", ["test/dark", "val/light"])
+def test_a_class_without_images_is_named(tmp_path: Path, empty: str) -> None:
+    for file in (make_images(tmp_path) / empty).iterdir():
         file.unlink()
-    with pytest.raises(RequestError, match=r"test holds no images; its class folders must hold \.jpg, "):
+    with pytest.raises(RequestError, match=rf"/{empty} holds no images; put files that end in \.jpg, .* there"):
         open_image_folder(tmp_path, 32, *PLAIN)
 
 
@@ -161,7 +165,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | 
     folder = make_images(tmp_path, splits=("train",)) / "train"
     file = folder / "dark" / "0.png"
     file.write_bytes(file.read_bytes()[:200] if isinstance(content, str) else content)
-    split = ImageFolderSplit(folder, ("dark", "light"), 32, *PLAIN)
+    split = ImageFolderSplit(list_images(folder, ("dark", "light")), 32, *PLAIN)
     with pytest.raises(RequestError, match=r"dark/0\.png cannot be read as an image .*; mend or remove it"):
         split.batch(np.array([0]))
 
@@ -197,7 +201,7 @@ def test_a_torchvision_model_on_a_folder_keeps_the_contract(tmp_path: Path, rule
     rule(workload(make_images(tmp_path / "lamps", count=16)))
 
 
-def test_the_settings_and_defaults_of_a_torchvision_workload(tmp_path: Path) -> None:
+def test_the_settings_and_defaults_of_a_image_workload(tmp_path: Path) -> None:
     folder = make_images(tmp_path / "my lamps")
     made = workload(folder)
     assert made.name == "squeezenet1_1-my-lamps"
@@ -294,12 +298,16 @@ def test_files_that_are_passed_over_are_told(tmp_path: Path) -> None:
     folder = make_images(tmp_path)
     for name in ("a.heic", "b.HEIC", "labels"):
         (folder / "val" / "dark" / name).write_text("no image")
-    for file in (folder / "test" / "light").iterdir():
-        file.unlink()
+    for name in ("dark/.hidden.png", "dark/.git/a.png", "loose.png"):
+        save(folder / "test" / name, np.zeros((32, 32, 3)))
     splits = open_image_folder(folder, 32, *PLAIN)
+    assert [len(split) for split in splits.values()] == [8, 8, 8]
     assert splits["train"].notes == ()
     assert splits["validation"].notes == (f"passed over in {folder / 'val'}: 3 files (.heic, without an ending)",)
-    assert splits["test"].notes == (f"{folder / 'test'} holds no images of light",)
+    assert splits["test"].notes == (
+        f"passed over in {folder / 'test'}: 2 hidden files",
+        f"passed over in {folder / 'test'}: 1 image outside the folders of the classes",
+    )
     notes = check_contract(workload(folder))
     assert notes == (*splits["validation"].notes, *splits["test"].notes)
 
@@ -309,7 +317,7 @@ def test_a_class_of_files_with_unknown_endings_alone_is_named_with_them(tmp_path
     for file in (folder / "train" / "dark").iterdir():
         file.rename(file.with_suffix(".heic"))
     with pytest.raises(
-        RequestError, match=r"train/dark holds no images, only 4 files \(\.heic\); images end in \.jpg, "
+        RequestError, match=r"train/dark holds no images, only 4 files \(\.heic\); put files that end in"
     ):
         open_image_folder(folder, 32, *PLAIN)
 
@@ -318,4 +326,4 @@ def test_jfif_is_jpeg(tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 4, 3), 255, np.uint8)).save(tmp_path / "white.jpg")
     (tmp_path / "a").mkdir()
     (tmp_path / "white.jpg").rename(tmp_path / "a" / "white.JFIF")
-    assert ImageFolderSplit(tmp_path, ("a",), 4, *PLAIN).batch(np.array([0]))[0].min() == 1.0
+    assert ImageFolderSplit(list_images(tmp_path, ("a",)), 4, *PLAIN).batch(np.array([0]))[0].min() == 1.0

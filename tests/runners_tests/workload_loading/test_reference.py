@@ -136,7 +136,7 @@ def test_an_unknown_object_names_the_nearest(folder: Path) -> None:
         ({"model": "torchvision:resnet18", "data": {"imagefolder": "no"}}, "there is no folder"),
         ({"model": "torchvision:resnet18", "dta": 1}, r"unknown key 'dta' in workload.*did you mean 'data'"),
         ({"model": "torchvision:resnet18", "data": {"imagefolder": "."}, "epochs": 0}, "whole number from 1 to 10000"),
-        ({"model": "torchvision:resnet18", "data": {"imagefolder": "."}, "weights": "w.pt"}, "FILE.safetensors"),
+        ({"model": "torchvision:resnet18", "data": {"imagefolder": "."}, "weights": "w.h5"}, "FILE.safetensors"),
         (
             {"model": "torchvision:resnet18", "data": {"imagefolder": "."}, "weights": "w.safetensors"},
             "there is no file",

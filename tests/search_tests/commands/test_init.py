@@ -140,8 +140,8 @@ def test_what_it_offers_in_comments_is_allowed_too(folder: Path) -> None:
         ("resnet18", "images", r"^--from resnet18: give torchvision: and a model's name"),
         ("torchvision:resnet81", "images", r"^--from torchvision:resnet81: .* \(did you mean 'resnet18'\?\)"),
         ("torchvision:resnet18", "gone", r"^--data gone: there is no folder .*gone; give the one that holds train"),
-        ("torchvision:resnet18", ".", r"^--data \.: .* has no folder train; give train, val and test"),
-        ("torchvision:resnet18", "one", r"^--data one: .*one/train holds 1 folders; give one for each class"),
+        ("torchvision:resnet18", ".", r"^--data \.: .* holds bad/train, so its folders are no classes; give .*/bad"),
+        ("torchvision:resnet18", "one", r"^--data one: .*one/train holds 1 folder; give one for each class"),
         ("torchvision:resnet18", "odd", r"^--data odd: .*the class more is in train and not in validation"),
         ("torchvision:resnet18", "bad", r"^--data bad: .*0\.png cannot be read as an image"),
     ],
@@ -158,3 +158,18 @@ def test_what_is_no_model_or_no_folder_of_images_is_one_sentence(
         write_first_study(Path("new"), model, None if data is None else Path(data))
     assert "\n" not in str(refusal.value)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_is_not_divided_gets_a_file_that_says_which_image_is_in_which_split(tmp_path: Path) -> None:
+    for name, shade in product(("cracked", "whole"), range(6)):
+        (tmp_path / "images" / name).mkdir(parents=True, exist_ok=True)
+        Image.new("L", (12, 12), shade).save(tmp_path / "images" / name / f"{shade}.png")
+    write_first_study(tmp_path / "new", "torchvision:resnet18", tmp_path / "images")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["split.csv", "study.yaml"]
+    lines = (tmp_path / "new" / "split.csv").read_text().splitlines()
+    assert lines[0] == "file,class,split"
+    assert len(lines) == 13
+    assert sum(line.endswith("train") for line in lines) == 8
+    workload = merge(from_yaml(tmp_path / "new" / "study.yaml"), {}).workload
+    assert workload["data"] == {"imagefolder": str(tmp_path / "images"), "split": str(tmp_path / "new" / "split.csv")}
+    assert [len(split) for split in resolve(workload).splits.values()] == [8, 2, 2]

@@ -8,7 +8,7 @@ from command_line import COMMAND
 from hypothesis import strategies as st
 
 from runners.measuring.measurement import QUANTITIES
-from runners.workload_loading.torchvision_settings import KEYS
+from runners.workload_loading.image_settings import KEYS
 from search.request.study_request import StudyRequest
 from spaces.space_document import all_techniques
 

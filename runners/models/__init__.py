@@ -1,0 +1,1 @@
+"""Networks by name, out of files, and the trained weights for them."""

@@ -1,0 +1,234 @@
+"""A workload written without Python, or with a function that makes the network: a model, and a folder of images."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from spaces.given_path import given_path
+from spaces.setting_error import SettingError, unknown_key
+
+TORCHVISION, TIMM = "torchvision", "timm"
+_NAMED = rf"({TORCHVISION}:\w+|{TIMM}:[\w.]+)"
+_FUNCTION = r"(.+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*"
+_WEIGHTS = r"[A-Z][A-Z0-9_]*"
+_FILES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+_NUMBERS = {"image_size": (8, 2048), "epochs": (1, 10_000), "batch_size": (2, 65_536)}
+_MOST_SEED = 2**32 - 1
+_HIGHEST_RATE = 10
+_MEANINGS = {
+    "model": "torchvision:resnet18 or another classification model of torchvision, timm:NAME where timm is installed, "
+    "or FILE.py:function or package.module:function that makes the network",
+    "data": "imagefolder: and a folder of images with a folder for every class, divided into train, val and test or "
+    "not; split: a seed to divide it by, or a CSV file with the columns file, class and split",
+    "weights": "DEFAULT or another name of torchvision's weights to start from, or a file with trained ones: "
+    "safetensors, or a state dict of torch.save",
+    "image_size": "side of the images in pixels",
+    "epochs": "passes over the training images",
+    "batch_size": "images per optimiser step",
+    "learning_rate": "peak of the one-cycle schedule",
+}
+KEYS = tuple(_MEANINGS)
+NEEDED = ("model", "data")
+_IMAGES, _SPLIT = "imagefolder", "split"
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """What a mapping may say of a workload; what is None is chosen when the workload is made.
+
+    Attributes:
+        model: ``torchvision:NAME``, ``timm:NAME``, or ``PLACE:function`` with an absolute file or a module.
+        images: Absolute folder of the images.
+        split: A CSV file that says which image belongs where, or the seed by which a folder that is not divided is.
+        weights: ``DEFAULT`` or another name of downloads, an absolute file, or None to start afresh.
+        image_size: Side of the square images in pixels.
+        epochs: Passes over the training split.
+        batch_size: Images per optimiser step.
+        learning_rate: The peak of the one-cycle schedule.
+    """
+
+    model: str
+    images: str
+    split: str | int = 0
+    weights: str | None = None
+    image_size: int | None = None
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float | None = None
+
+    @property
+    def family(self) -> str:
+        """``torchvision``, ``timm``, or the file or module of the function that makes the network."""
+        return self.model.rpartition(":")[0]
+
+    @property
+    def model_name(self) -> str:
+        """The name of the network, or of the function that makes it."""
+        return self.model.rpartition(":")[2]
+
+    @property
+    def division(self) -> Path | int:
+        """``split``, as `runners.datasets.image_list.find_images` takes it."""
+        return Path(self.split) if isinstance(self.split, str) else self.split
+
+    @property
+    def own_weights(self) -> Path | None:
+        """The person's own trained weights, where they gave some."""
+        return Path(self.weights) if self.weights and self.weights.endswith(_FILES) else None
+
+    @property
+    def name(self) -> str:
+        """``resnet18-flowers`` for a resnet18 on a folder called flowers."""
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{self.model_name}-{Path(self.images).name}")[:100]
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The mapping that `read_settings` reads into these settings, with absolute paths."""
+        data = {_IMAGES: self.images, **({_SPLIT: self.split} if self.split != 0 else {})}
+        given = ("model", "images", "split")
+        rest = {key: value for key, value in asdict(self).items() if key not in given and value is not None}
+        return {"model": self.model, "data": data, **rest}
+
+
+def settings_schema() -> dict[str, Any]:
+    """The JSON schema of the mapping that `read_settings` takes; no file and no folder is looked for."""
+    kinds: dict[str, dict[str, Any]] = {
+        "model": {"type": "string", "pattern": f"^({_NAMED}|{_FUNCTION})$"},
+        "data": {
+            "type": "object",
+            "properties": {
+                _IMAGES: {"type": "string", "minLength": 1},
+                _SPLIT: {
+                    "anyOf": [
+                        {"type": "integer", "minimum": 0, "maximum": _MOST_SEED},
+                        {"type": "string", "pattern": r"\.csv$"},
+                    ]
+                },
+            },
+            "required": [_IMAGES],
+            "additionalProperties": False,
+        },
+        "weights": {"type": ["string", "null"], "pattern": f"^({_WEIGHTS}|.*({'|'.join(map(re.escape, _FILES))}))$"},
+        "learning_rate": {"type": "number", "exclusiveMinimum": 0, "maximum": _HIGHEST_RATE},
+    }
+    for key, (least, most) in _NUMBERS.items():
+        kinds[key] = {"type": "integer", "minimum": least, "maximum": most}
+    return {
+        "type": "object",
+        "properties": {key: {"description": meaning, **kinds[key]} for key, meaning in _MEANINGS.items()},
+        "required": list(NEEDED),
+        "additionalProperties": False,
+    }
+
+
+def read_settings(given: Mapping[str, Any], base: Path) -> ImageSettings:
+    """Check a mapping and fill it up; neither torch nor the images are needed.
+
+    Args:
+        given: ``{"model": "torchvision:resnet18", "data": {"imagefolder": DIR}, ...}``.
+        base: The folder that relative paths start from.
+
+    Raises:
+        SettingError: A key is unknown or missing, a value is not allowed, or a folder or file does not exist.
+    """
+    for key in given:
+        if key not in KEYS:
+            raise unknown_key(key, KEYS, (key,), "workload")
+    for key in NEEDED:
+        if key not in given:
+            raise SettingError(f"a workload without Python needs {key!r}; it has {', '.join(given) or 'nothing'}", ())
+    numbers = {key: _whole(key, given[key], *limits) for key, limits in _NUMBERS.items() if key in given}
+    model = _model(given["model"], base)
+    images, split = _data(given["data"], base)
+    return ImageSettings(
+        model,
+        images,
+        split,
+        _weights(given.get("weights"), model, base),
+        learning_rate=_learning_rate(given["learning_rate"]) if "learning_rate" in given else None,
+        **numbers,
+    )
+
+
+def _model(given: object, base: Path) -> str:
+    if not isinstance(given, str) or not re.fullmatch(rf"{_NAMED}|{_FUNCTION}", given):
+        raise SettingError(
+            "give torchvision: and a model's name, such as torchvision:resnet18, timm:NAME, or FILE.py:function or "
+            "package.module:function that makes the network",
+            ("model",),
+        )
+    place, _, name = given.rpartition(":")
+    if not place.endswith(".py"):
+        return given
+    file = _path(place, base, ("model",))
+    if not file.is_file():
+        raise SettingError(f"there is no file {file}; give the one with the function {name}", ("model",))
+    return f"{file}:{name}"
+
+
+def _data(given: object, base: Path) -> tuple[str, str | int]:
+    """The folder, and how it is divided."""
+    at = ("data", _IMAGES)
+    if not isinstance(given, Mapping) or not given:
+        raise SettingError("give imagefolder: and the folder that holds train, val and test, or classes", ("data",))
+    for key in given:
+        if key not in (_IMAGES, _SPLIT):
+            raise unknown_key(key, (_IMAGES, _SPLIT), ("data", key), "data")
+    if not isinstance(given.get(_IMAGES), str) or not given[_IMAGES]:
+        raise SettingError("give the folder that holds train, val and test, or classes", at)
+    folder = _path(given[_IMAGES], base, at)
+    if not folder.is_dir():
+        raise SettingError(f"there is no folder {folder}; give the one that holds train, val and test, or classes", at)
+    return str(folder), _split(given.get(_SPLIT, 0), base)
+
+
+def _split(given: object, base: Path) -> str | int:
+    at = ("data", _SPLIT)
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= _MOST_SEED:
+        return given
+    if not isinstance(given, str) or not given.endswith(".csv"):
+        raise SettingError("give a whole number, the seed to divide by, or FILE.csv with file, class and split", at)
+    file = _path(given, base, at)
+    if not file.is_file():
+        raise SettingError(f"there is no file {file}; give a CSV file with the columns file, class and split", at)
+    return str(file)
+
+
+def _weights(given: object, model: str, base: Path) -> str | None:
+    if given is None:
+        return None
+    at = ("weights",)
+    if isinstance(given, str) and given.endswith(_FILES):
+        file = _path(given, base, at)
+        if not file.is_file():
+            raise SettingError(f"there is no file {file}; give a file with weights, or DEFAULT", at)
+        return str(file)
+    named = isinstance(given, str) and re.fullmatch(_WEIGHTS, given)
+    if named and (model.startswith(TORCHVISION) or (model.startswith(TIMM) and given == "DEFAULT")):
+        return str(given)
+    starts = {TORCHVISION: "DEFAULT or another name of torchvision's weights to start from, or ", TIMM: "DEFAULT, or "}
+    raise SettingError(
+        f"give {starts.get(model.partition(':')[0], '')}FILE.safetensors or FILE.pt with your own"
+        " (safetensors.torch.save_file(model.state_dict(), FILE) writes one)",
+        at,
+    )
+
+
+def _path(given: str, base: Path, at: tuple[str, ...]) -> Path:
+    try:
+        return given_path(given, base)
+    except SettingError as error:
+        raise SettingError(str(error), at) from error
+
+
+def _whole(key: str, given: object, least: int, most: int) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or not least <= given <= most:
+        raise SettingError(f"give a whole number from {least} to {most}", (key,))
+    return given
+
+
+def _learning_rate(given: object) -> float:
+    if not isinstance(given, (int, float)) or isinstance(given, bool) or not 0 < given <= _HIGHEST_RATE:
+        raise SettingError(f"give a number above 0 and at most {_HIGHEST_RATE}", ("learning_rate",))
+    return float(given)

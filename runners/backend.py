@@ -9,8 +9,11 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-Predictor = Callable[[NDArray[Any]], NDArray[Any]]
-"""Inputs float32 ``(n, *input_shape)`` to outputs float32 ``(n, ...)``, which stay as they are after later calls.
+from runners.inputs import ExampleInputs
+
+Predictor = Callable[..., NDArray[Any]]
+"""From an array ``(n, *input_shape)`` for each input, in their order, float32, int64 or bool, to outputs float32
+``(n, ...)``, which stay as they are after later calls.
 
 It serves one caller at a time.
 """
@@ -22,16 +25,16 @@ class Trained:
 
     Attributes:
         module: The network in eval mode, fp32.
-        onnx: Makes an ONNX file of it, with a free batch dimension, input ``input`` and output ``output``;
+        onnx: Makes an ONNX file of it, with a free batch dimension, the names of the inputs and an output ``output``;
             with int8 precision the quantised one.
-        example: Input batch of one, float32 ``(1, *input_shape)``.
+        example: One example, and what is known of each input.
         precision: ``fp32``, ``bf16`` or ``int8``.
         build: Makes the network as it was before it was trained or changed; None where that is not known.
     """
 
     module: Any
     onnx: Callable[[], Path]
-    example: NDArray[Any]
+    example: ExampleInputs
     precision: str
     build: Callable[[], Any] | None = None
 
@@ -76,7 +79,7 @@ class Backend(ABC):
             build: Makes the untrained network, for an artifact that holds weights alone.
         """
 
-    def ship(self, folder: Path, destination: Path, build: Callable[[], Any], example: NDArray[Any]) -> None:
+    def ship(self, folder: Path, destination: Path, build: Callable[[], Any], example: ExampleInputs) -> None:
         """Write what a machine without Frontrunner can load from what `lower` wrote; by default the same files."""
         for file in sorted(folder.iterdir()):
             (destination / file.name).write_bytes(file.read_bytes())
@@ -85,5 +88,5 @@ class Backend(ABC):
     def loader_source(self) -> str:
         """Python source of ``load(folder, threads)`` for ``predict.py``: this runtime and numpy only.
 
-        It defines ``load``, which returns a function from a float32 array to a float32 array.
+        It defines ``load``, which returns a function from an array for each input, in their order, to a float32 array.
         """

@@ -1,7 +1,7 @@
 """The contract of a runner: carry out stages somewhere, and give each result back."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal
@@ -85,7 +85,8 @@ class WorkloadFacts:
         metric_unit: Its unit.
         training: The fields of its `TrainingPlan`.
         pretrained: Whether its model comes with weights.
-        input_shape: Shape of one input.
+        input_shape: Shape of one example of the first input; None is a size that may differ between calls.
+        inputs: The shapes of all inputs, by name.
         examples: Number of examples in each split.
         notes: What a person should know of it, a sentence each.
     """
@@ -97,7 +98,8 @@ class WorkloadFacts:
     metric_unit: str = FRACTION
     training: Mapping[str, Any] = field(default_factory=dict)
     pretrained: bool = False
-    input_shape: tuple[int, ...] = ()
+    input_shape: tuple[int | None, ...] = ()
+    inputs: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
     examples: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

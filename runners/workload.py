@@ -1,7 +1,7 @@
 """What a person wants accelerated: a model, its data in three splits, and how its quality is measured."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
@@ -9,11 +9,15 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.inputs import Arrays, ExampleInputs, as_arrays, input_names, keywords, network_input, read
+from runners.judged_output import Output
 from runners.metric import FRACTION, QualityMetric
 from spaces.errors import RequestError
 from spaces.plans import TrainingPlan
 
 SPLITS = ("train", "validation", "test")
+LOOKED_AT = 32
+"""Examples among which one of median size is looked for, where sizes may differ."""
 
 
 @runtime_checkable
@@ -23,42 +27,85 @@ class Split(Protocol):
     def __len__(self) -> int:
         """Number of examples."""
 
-    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Inputs, float32 of shape ``(len(indices), *input_shape)``, and their targets."""
+    def batch(self, indices: NDArray[np.int64]) -> tuple[Any, NDArray[Any]]:
+        """Inputs ``(len(indices), *input_shape)`` and their targets ``(len(indices), ...)``.
+
+        Several inputs are a tuple of arrays in the order of the network's arguments, or a dict by argument name, always
+        in the same order. Floating numbers reach the network as float32, whole numbers as int64 (uint8 as float32), and
+        bool as bool.
+        """
 
     def fingerprint(self) -> str:
         """A hash over everything in the split; different data, different hash."""
 
 
 class ArraySplit:
-    """Inputs ``(n, *input_shape)``, handed out as float32, and targets ``(n, ...)``.
+    """Inputs ``(n, *input_shape)`` and targets ``(n, ...)`` that lie in memory.
+
+    Args:
+        inputs: An array, or several as a tuple or a dict by argument name.
+        targets: One for each input.
 
     Raises:
-        RequestError: The lengths differ, or an input is not finite.
+        RequestError: The lengths differ, or an input is not finite or holds no numbers.
     """
 
     def __init__(self, inputs: Any, targets: Any) -> None:
-        self.inputs = np.asarray(inputs)
+        self.inputs = _in_memory(inputs)
         self.targets = np.asarray(targets)
-        if len(self.inputs) != len(self.targets):
-            raise RequestError(f"{len(self.inputs)} inputs and {len(self.targets)} targets; give one target an input")
-        if self.inputs.dtype.kind == "f" and not np.isfinite(self.inputs).all():
-            raise RequestError("the inputs hold NaN or infinity; clean the data")
+        for array in _arrays(self.inputs):
+            if len(array) != len(self.targets):
+                raise RequestError(f"{len(array)} inputs and {len(self.targets)} targets; give one target an input")
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise RequestError("the inputs hold NaN or infinity; clean the data")
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.targets)
 
-    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Inputs as float32 and targets at ``indices``."""
-        return self.inputs[indices].astype(np.float32, copy=False), self.targets[indices]
+    def batch(self, indices: NDArray[np.int64]) -> tuple[Any, NDArray[Any]]:
+        """Inputs and targets at ``indices``, the inputs in the number format in which a network is given them."""
+        if isinstance(self.inputs, Mapping):
+            return {name: network_input(array[indices]) for name, array in self.inputs.items()}, self.targets[indices]
+        if isinstance(self.inputs, tuple):
+            return tuple(network_input(array[indices]) for array in self.inputs), self.targets[indices]
+        return network_input(self.inputs[indices]), self.targets[indices]
 
     def fingerprint(self) -> str:
-        """SHA-256 over shapes, types and bytes of both arrays."""
-        digest = hashlib.sha256()
-        for array in (self.inputs, self.targets):
+        """SHA-256 over names, shapes, types and bytes of all arrays."""
+        digest = hashlib.sha256("".join(keywords(self.inputs)).encode())
+        for array in (*_arrays(self.inputs), self.targets):
             digest.update(f"{array.shape}{array.dtype}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+
+def _arrays(inputs: Any) -> Arrays:
+    """The arrays that lie in memory, as they are."""
+    if isinstance(inputs, Mapping):
+        return tuple(inputs.values())
+    return inputs if isinstance(inputs, tuple) else (inputs,)
+
+
+def _in_memory(inputs: Any) -> Any:
+    """``inputs`` with arrays in place of what can be read as one."""
+    if isinstance(inputs, Mapping):
+        return {str(name): _array(values, f"the input {name}") for name, values in inputs.items()}
+    if isinstance(inputs, tuple) and all(hasattr(values, "shape") for values in inputs):
+        return tuple(_array(values, f"input {number}") for number, values in enumerate(inputs))
+    return _array(inputs, "the inputs")
+
+
+def _array(values: Any, what: str) -> NDArray[Any]:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise RequestError(
+            f"{what} are parts of different shapes ({error}); give one array with an example in each row, and several "
+            "inputs as a tuple of arrays, or as a dict by argument name"
+        ) from error
+    if not array.ndim:
+        raise RequestError(f"{what} are {type(values).__name__}; give an array with an example in each row")
+    return array
 
 
 def accuracy(outputs: NDArray[Any], targets: NDArray[Any]) -> float:
@@ -72,20 +119,26 @@ class Workload:
 
     Attributes:
         name: Short name; MLflow keeps one experiment for each.
-        model: Makes the teacher: a ``torch.nn.Module`` from ``(n, *input_shape)`` to ``(n, outputs)``.
-        data: Makes the splits ``train``, ``validation`` and ``test``, each a `Split`, a pair of arrays
-            ``(inputs, targets)`` with inputs float32 of shape ``(n, *input_shape)``, or a map-style
-            `torch.utils.data.Dataset`.
+        model: Makes the teacher: a ``torch.nn.Module`` from ``(n, *input_shape)`` to ``(n, outputs)``; with several
+            inputs it is called with all of them.
+        data: Makes the splits ``train``, ``validation`` and ``test``, each a `Split`, a pair ``(inputs, targets)``, or
+            a map-style `torch.utils.data.Dataset`. Inputs are an array ``(n, *input_shape)``, or several as a tuple in
+            the order of the model's arguments or as a dict by argument name.
         metric: Quality from outputs ``(n, ...)`` and targets ``(n, ...)`` as arrays.
         loss: What training minimises, from output and target tensors; None is cross-entropy. A module is moved to
             the accelerator, where there is one; a function makes its tensors where its arguments are.
         training: How the teacher is trained, and every candidate too.
         pretrained: Whether ``model()`` comes with weights that must not be trained again.
-        augment: Changes a training batch ``(n, *input_shape)`` at random, given a ``torch.Generator``; or None.
+        augment: Changes a training batch ``(n, *input_shape)`` at random, given a ``torch.Generator``; or None. Of a
+            model with several inputs it takes and gives the tuple of them.
         serving_batch: Images per call when throughput is measured.
         higher_is_better: Whether more of the metric is better.
         metric_unit: The unit of the metric; a ``fraction`` is at most 1, and shown in percent.
         metric_label: The name of the metric in tables and figures; empty is that of its function.
+        output: Which of the model's outputs is judged, where it gives more than one tensor: a key or attribute such as
+            ``"logits"``, an index, or a function of the outputs.
+        dynamic: For inputs by name, the dimension beside the batch whose size may differ between calls, such as
+            ``{"tokens": 1}`` for the length of a sequence. The only input of a model is named ``input``.
     """
 
     name: str
@@ -100,6 +153,8 @@ class Workload:
     higher_is_better: bool = True
     metric_unit: str = FRACTION
     metric_label: str = ""
+    output: Output = None
+    dynamic: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def splits(self) -> dict[str, Split]:
@@ -114,9 +169,48 @@ class Workload:
             raise RequestError(f"data() gives no {missing[0]} split; it must give {', '.join(SPLITS)}")
         return {name: _as_split(name, given[name]) for name in SPLITS}
 
-    def example(self) -> NDArray[Any]:
-        """One input of the training split, shape ``(1, *input_shape)``."""
-        return self.splits["train"].batch(np.array([0]))[0]
+    def network(self) -> Any:
+        """A new network as it is trained, lowered and timed: positional tensors in, the tensor that is judged out.
+
+        It is what ``model()`` gives where inputs have no names and no output is chosen.
+        """
+        from runners.judged_network import judged
+
+        return judged(self.model(), self.keywords, self.output)
+
+    @cached_property
+    def keywords(self) -> tuple[str, ...]:
+        """The argument names by which the model is called; empty where its inputs have none."""
+        return keywords(self._first_batch())
+
+    @cached_property
+    def example_inputs(self) -> ExampleInputs:
+        """One example of the training split as the network is called with it; with a dynamic dimension, one of median
+        size among some.
+
+        Raises:
+            RequestError: ``dynamic`` names no input.
+        """
+        given = self._first_batch()
+        names = input_names(given, lambda: self.model().forward)
+        if unknown := set(self.dynamic) - set(names):
+            raise RequestError(
+                f"dynamic names {sorted(unknown)[0]!r}, which is no input; its inputs are {', '.join(names)}"
+            )
+        dynamic = tuple(self.dynamic.get(name) for name in names)
+        arrays = self._median_example(dynamic) if self.dynamic else as_arrays(given)
+        return ExampleInputs(arrays, names, dynamic)
+
+    def _first_batch(self) -> Any:
+        return next(iter(self.splits.values())).batch(np.array([0]))[0]
+
+    def _median_example(self, dynamic: Sequence[int | None]) -> Arrays:
+        """Of some examples that with the median size of the first dynamic dimension."""
+        number, place = next((number, place) for number, place in enumerate(dynamic) if place is not None)
+        split = next(iter(self.splits.values()))
+        chosen = np.unique(np.linspace(0, len(split) - 1, min(LOOKED_AT, len(split))).astype(np.int64))
+        found = [read(split, chosen[first : first + 1])[0] for first in range(len(chosen))]
+        return sorted(found, key=lambda arrays: arrays[number].shape[place])[len(found) // 2]
 
     @property
     def metric_name(self) -> str:

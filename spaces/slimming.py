@@ -15,7 +15,7 @@ def slim(model: Any, example: Any, *, keep: float, criterion: Literal["magnitude
 
     Args:
         model: A ``torch.nn.Module``; left in eval mode.
-        example: Input batch of one, shape ``(1, *input_shape)``.
+        example: A tensor for each input, of one example: ``(1, *input_shape)``.
         keep: Share of channels kept, above 0 and below 1.
         criterion: Which channels are removed: those with the smallest L1 norm, or random ones.
 
@@ -27,7 +27,7 @@ def slim(model: Any, example: Any, *, keep: float, criterion: Literal["magnitude
     model.eval()
     before = _size(model)
     with torch.no_grad():
-        shape = model(example).shape
+        shape = model(*example).shape
     trainable = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     try:
         # Layers are found by their gradients, and frozen ones have none.
@@ -36,7 +36,7 @@ def slim(model: Any, example: Any, *, keep: float, criterion: Literal["magnitude
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(trainable[name])
         with torch.no_grad():
-            slimmed = model(example).shape
+            slimmed = model(*example).shape
     except Exception as error:
         raise WorkFailed(f"channels cannot be removed from this network ({in_one_line(error)})") from error
     if slimmed != shape:
@@ -109,7 +109,7 @@ def _output_layers(model: Any, example: Any) -> list[Any]:
     hooks = [leaf.register_forward_hook(note) for leaf in leaves]
     try:
         with torch.enable_grad():
-            result = model(example)
+            result = model(*example)
     finally:
         for hook in hooks:
             hook.remove()

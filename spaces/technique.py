@@ -90,7 +90,7 @@ class ModelContext:
     """What a technique that changes the network gets besides the network.
 
     Attributes:
-        example: Input batch of one, a tensor of shape ``(1, *input_shape)``.
+        example: A tuple with a tensor for each input of the network, of one example: ``(1, *input_shape)``.
         seed: Seed of all random numbers.
         initial: Makes the workload's network with new initial weights.
         record: Filled by a technique that puts other layers into the network: what `Technique.rebuild` needs to put

@@ -11,6 +11,7 @@ import torch
 from spaces_tests.technique_contract import RULES, Rule
 
 from runners.backend import Backend, Trained
+from runners.inputs import ExampleInputs
 from runners.workload import SPLITS
 from runners.workloads.synthetic import make_network
 from spaces.space_document import all_techniques
@@ -60,7 +61,9 @@ def test_the_example_of_a_backend_agrees_with_the_network(tmp_path: Path) -> Non
     network = make_network().eval()
     artifact = tmp_path / "artifact"
     artifact.mkdir()
-    backend.lower(Trained(network, lambda: artifact, np.zeros((1, 1, 8, 8), np.float32), "fp32"), artifact)
+    backend.lower(
+        Trained(network, lambda: artifact, ExampleInputs.of(np.zeros((1, 1, 8, 8), np.float32)), "fp32"), artifact
+    )
     names: dict[str, object] = {}
     exec(backend.loader_source(), names)
     inputs = np.random.default_rng(0).normal(size=(5, 1, 8, 8)).astype(np.float32)

@@ -35,7 +35,8 @@ GROUPS = {
         ("machine",),
         ("processes",),
         ("runner", "backend", "workload"),
-        ("metric", "dataset_split"),
+        ("judged_network",),
+        ("inputs", "judged_output", "metric", "dataset_split"),
     ),
 }
 """The folders and files of a layer, from the top to the bottom: each imports itself and the rows below its own."""

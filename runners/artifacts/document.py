@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from runners.metric import FRACTION, Direction, QualityMetric
 
@@ -28,9 +28,11 @@ class FileDigest(Part):
 
 
 class Signature(Part):
-    """The input or the output; the first size is the word ``batch``."""
+    """An input or the output; the first size is the word ``batch``, and null is one that may differ between calls."""
 
-    shape: list[Annotated[int, Field(ge=1, le=2**24)] | str]
+    name: str = "input"
+    dtype: str = "float32"
+    shape: list[Annotated[int, Field(ge=1, le=2**24)] | str | None]
 
 
 class Runtime(Part):
@@ -40,11 +42,23 @@ class Runtime(Part):
 
 
 class Document(Part):
-    """What is needed to open the model."""
+    """What is needed to open the model; one input is ``input``, several are ``inputs`` in their order."""
 
     runtime: Runtime
-    input: Signature
+    input: Signature | None = None
+    inputs: list[Signature] = []
     files: dict[str, FileDigest]
+
+    @model_validator(mode="after")
+    def _require_inputs(self) -> "Document":
+        if bool(self.input) == bool(self.inputs):
+            raise ValueError("give input or inputs")
+        return self
+
+    @property
+    def signatures(self) -> list[Signature]:
+        """The inputs in their order."""
+        return [self.input] if self.input else self.inputs
 
 
 class ClaimedRuntime(Runtime):

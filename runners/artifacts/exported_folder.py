@@ -4,26 +4,26 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from runners.artifacts.document import DOCUMENT, SCHEMA_VERSION
 from runners.artifacts.integrity import digest_of, read_document
-from runners.artifacts.model_card import model_card, predict_source
+from runners.artifacts.model_card import model_card
+from runners.artifacts.predict_program import predict_source
 from runners.backend import Backend, Predictor
 from runners.backends import find_backend
+from runners.inputs import ExampleInputs, shortened
 from runners.machine.lease import device_lease
 from runners.measuring.opening import Artifact
 from spaces.errors import RequestError
 
 PREPROCESSING = (
-    "Inputs are float32, prepared exactly as the workload's data prepares them (scaling, normalisation, order of "
+    "Inputs are {}prepared exactly as the workload's data prepares them (scaling, normalisation, order of "
     "channels); nothing is prepared inside the model."
 )
 
@@ -37,7 +37,7 @@ class ExportedModel:
             ``predict.py`` takes by default.
         precision: ``fp32``, ``bf16`` or ``int8``.
         build: Makes the workload's untrained network.
-        example: Input batch of one, float32 ``(1, *input_shape)``.
+        example: One example, and what is known of each input.
         workload: The workload's name.
         configuration: All choices, by parameter name.
         claims: What was measured of it, as `Measurement.to_json` gives it.
@@ -50,7 +50,7 @@ class ExportedModel:
     artifact: Artifact
     precision: str
     build: Callable[[], Any]
-    example: NDArray[Any]
+    example: ExampleInputs
     workload: str
     configuration: Mapping[str, Any]
     claims: Mapping[str, Any]
@@ -85,7 +85,7 @@ def write_exported_folder(
     try:
         with device_lease(exclusive=False, waiting=waiting):
             signature = _write_model(model, temporary)
-        _write_document(_document(model, signature), temporary)
+        _write_document(_document(model, signature), temporary, model.example)
         _flush(temporary)
         read_document(temporary)
         check(temporary)
@@ -113,28 +113,38 @@ def open_exported_folder(folder: Path, *, threads: int, batch: int) -> Predictor
 
 
 def _write_model(model: ExportedModel, folder: Path) -> dict[str, Any]:
-    """Write the model's own files and call it once; the names, types and shapes of its input and output."""
+    """Write the model's own files and call it; the names, types and shapes of its inputs and its output."""
     backend = find_backend(model.artifact.runtime)
     backend.ship(model.artifact.folder, folder, model.build, model.example)
-    outputs = backend.open(folder, threads=model.artifact.threads, batch=1)(model.example)
-    return {
-        name: {"name": name, "dtype": "float32", "shape": ["batch", *array.shape[1:]]}
-        for name, array in (("input", model.example), ("output", outputs))
-    }
+    predictor, example = backend.open(folder, threads=model.artifact.threads, batch=1), model.example
+    sizes: list[int | None] = [*predictor(*example.arrays).shape]
+    if example.is_dynamic:
+        shorter = predictor(*shortened(example.arrays, example.dynamic)).shape
+        sizes = [size if size == other else None for size, other in zip(sizes, shorter, strict=True)]
+    inputs = [
+        _signature(name, str(array.dtype), shape)
+        for name, array, shape in zip(example.names, example.arrays, example.shapes, strict=True)
+    ]
+    output = {"output": _signature("output", "float32", sizes[1:])}
+    return {"inputs": inputs, **output} if len(inputs) > 1 else {"input": inputs[0], **output}
 
 
-def _write_document(document: dict[str, Any], folder: Path) -> None:
+def _signature(name: str, dtype: str, shape: Sequence[int | None]) -> dict[str, Any]:
+    return {"name": name, "dtype": dtype, "shape": ["batch", *shape]}
+
+
+def _write_document(document: dict[str, Any], folder: Path, example: ExampleInputs) -> None:
     """Write the files for people, then the document with the digests of all others."""
     loader = find_backend(document["runtime"]["name"]).loader_source()
     (folder / "README.md").write_text(model_card(document), encoding="utf-8")
-    (folder / "predict.py").write_text(predict_source(loader, document), encoding="utf-8")
+    (folder / "predict.py").write_text(predict_source(loader, document, example.free_size), encoding="utf-8")
     document["files"] = {file.name: digest_of(file).model_dump() for file in sorted(folder.iterdir())}
     (folder / DOCUMENT).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _document(model: ExportedModel, signature: Mapping[str, Any]) -> dict[str, Any]:
     """The document as JSON, without the digests of the files."""
-    backend = find_backend(model.artifact.runtime)
+    backend, is_float = find_backend(model.artifact.runtime), all(a.dtype == "float32" for a in model.example.arrays)
     return {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -152,7 +162,7 @@ def _document(model: ExportedModel, signature: Mapping[str, Any]) -> dict[str, A
         "measured": dict(model.measured),
         "versions": _versions(backend),
         **signature,
-        "preprocessing": PREPROCESSING,
+        "preprocessing": PREPROCESSING.format("float32, " if is_float else ""),
     }
 
 

@@ -12,8 +12,8 @@ from runners.artifacts.document import DOCUMENT, SCHEMA_VERSION, ClaimedDocument
 from runners.backends import find_backend
 from spaces.errors import RequestError, in_one_line
 
-ARRAY = ".npy"
-"""Suffix of what ``predict.py`` reads and writes, which may lie in the folder."""
+ARRAYS = (".npy", ".npz")
+"""Suffixes of what ``predict.py`` reads and writes, which may lie in the folder."""
 
 AnyDocument = TypeVar("AnyDocument", bound=Document)
 
@@ -90,7 +90,7 @@ def _require_unchanged(folder: Path, name: str, digest: FileDigest) -> None:
 def _require_listed(folder: Path, files: Container[str]) -> None:
     """A file without a hash could be anything, and a runtime could open it; folders and arrays no runtime opens."""
     for path in sorted(folder.iterdir()):
-        if path.name not in files and path.name != DOCUMENT and path.suffix != ARRAY and not path.is_dir():
+        if path.name not in files and path.name != DOCUMENT and path.suffix not in ARRAYS and not path.is_dir():
             raise RequestError(
                 f"{path} is not among the files that {folder / DOCUMENT} lists; move it away, or export again"
             )

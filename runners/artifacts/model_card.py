@@ -1,8 +1,9 @@
-"""The two files of an exported folder that people read: its model card and its ``predict.py``."""
+"""The model card of an exported folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runners.artifacts.predict_program import needs, signatures
 from runners.measuring.measurement import QUANTITIES
 from runners.metric import ACCURACY, QualityMetric
 
@@ -31,70 +32,35 @@ In brackets: the 95 % interval.{metric}
 
 ## Use
 
-- Input `input`: float32 of shape `{input_shape}`.
+{inputs}
 - Output `output`: float32 of shape `{output_shape}`.
 - {preprocessing}
 
 `predict.py` needs Python, NumPy and {needs}, and nothing of Frontrunner:
 
-    python predict.py                      # a random input
-    python predict.py --input image.npy    # one input or a batch, as saved by numpy.save
+{commands}
 
 In your own program:
 
     import sys; sys.path.insert(0, "path/to/this/folder")
     from predict import load
-    predict = load(folder, threads={threads})    # folder is a pathlib.Path; predict takes and gives float32 arrays
+    predict = load(folder, threads={threads})    # folder is a pathlib.Path; {takes}
 
 `frontrunner verify FOLDER` loads it in a fresh process and compares it with the numbers above. `frontrunner.json`
 holds the same figures for programs, and the SHA-256 of every file.
 """
-
-PREDICT = '''\
-"""Runs the exported model on one input or a batch; needs {needs} and NumPy."""
-
-import argparse
-from pathlib import Path
-
-import numpy as np
-{loader}
-
-INPUT_SHAPE = {shape}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--input", type=Path, help=".npy file with one input or a batch; random numbers without it")
-    parser.add_argument("--save", type=Path, help="write the outputs to this .npy file")
-    parser.add_argument("--threads", type=int, default={threads}, help="threads of one call")
-    chosen = parser.parse_args()
-    if chosen.input:
-        try:
-            inputs = np.load(chosen.input, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            parser.error(f"--input {{chosen.input}}: cannot be read ({{error}})")
-    else:
-        inputs = np.random.default_rng(0).standard_normal((1, *INPUT_SHAPE))
-    inputs = np.ascontiguousarray(inputs, dtype=np.float32)
-    if inputs.shape == INPUT_SHAPE:
-        inputs = inputs[None]
-    if inputs.shape[1:] != INPUT_SHAPE:
-        parser.error(f"the input has shape {{inputs.shape}}; it must be {{INPUT_SHAPE}} or {{('n', *INPUT_SHAPE)}}")
-    outputs = load(Path(__file__).resolve().parent, chosen.threads)(inputs)
-    print("output shape", outputs.shape)
-    print("argmax", outputs.reshape(len(outputs), -1).argmax(axis=1).tolist())
-    if chosen.save:
-        np.save(chosen.save, outputs)
-
-
-if __name__ == "__main__":
-    main()
-'''
+ONE = """\
+    python predict.py                      # a random input
+    python predict.py --input image.npy    # one input or a batch, as saved by numpy.save"""
+SEVERAL = """\
+    python predict.py                       # inputs that are made up
+    python predict.py --input inputs.npz    # one example or a batch, as saved by numpy.savez with these names"""
 
 
 def model_card(document: Mapping[str, Any]) -> str:
     """The model card as Markdown, from the document of the folder."""
-    runtime, metric = document["runtime"], QualityMetric.of_front(document["measured"])
+    runtime, inputs = document["runtime"], signatures(document)
+    metric = QualityMetric.of_front(document["measured"])
     is_baseline = document["claims"] == document["baseline"]
     return CARD.format(
         what="The network as it was given" if is_baseline else "A network that Frontrunner made faster",
@@ -102,7 +68,7 @@ def model_card(document: Mapping[str, Any]) -> str:
         runtime=runtime["name"],
         precision=runtime["precision"],
         threads=runtime["threads"],
-        needs=_needs(document),
+        needs=needs(document),
         origin=", ".join(f"{name} {value}" for name, value in document["origin"].items()) or "a search",
         device=document["measured"].get("device", "the machine named in `frontrunner.json`"),
         baseline=_baseline_call(document["measured"].get("baseline_threads", 1), document["baseline"]),
@@ -112,7 +78,9 @@ def model_card(document: Mapping[str, Any]) -> str:
         rows="\n".join(figure_rows(document["claims"], document["baseline"], metric)),
         metric=_metric_text(metric),
         choices="\n".join(f"| {name} | {value} |" for name, value in document["configuration"].items()),
-        input_shape=_shape(document["input"]),
+        inputs="\n".join(_input(each) for each in inputs),
+        commands=ONE if len(inputs) == 1 else SEVERAL,
+        takes=_takes(inputs),
         output_shape=_shape(document["output"]),
         preprocessing=document["preprocessing"],
     )
@@ -149,14 +117,6 @@ def figure_rows(claims: Mapping[str, Any], baseline: Mapping[str, Any], metric: 
     ]
 
 
-def predict_source(loader: str, document: Mapping[str, Any]) -> str:
-    """``predict.py``: a backend's loader with a command line around it."""
-    shape = tuple(document["input"]["shape"][1:])
-    return PREDICT.format(
-        needs=_needs(document), loader=loader.strip("\n"), shape=shape, threads=document["runtime"]["threads"]
-    )
-
-
 def _figure(figures: Mapping[str, Any], name: str) -> str:
     value = figures.get(name)
     if value is None:
@@ -166,11 +126,16 @@ def _figure(figures: Mapping[str, Any], name: str) -> str:
     return (f"{value:,}" if isinstance(value, int) else f"{value:.4g}") + spread
 
 
+def _input(signature: Mapping[str, Any]) -> str:
+    free = "; `any` is a size that may differ between calls" if None in signature["shape"] else ""
+    return f"- Input `{signature['name']}`: {signature['dtype']} of shape `{_shape(signature)}`{free}."
+
+
+def _takes(inputs: Sequence[Mapping[str, Any]]) -> str:
+    if [each["dtype"] for each in inputs] == ["float32"]:
+        return "predict takes and gives float32 arrays"
+    return f"predict({', '.join(each['name'] for each in inputs)}) takes arrays and gives a float32 array"
+
+
 def _shape(signature: Mapping[str, Any]) -> str:
-    return "(" + ", ".join(map(str, signature["shape"])) + ")"
-
-
-def _needs(document: Mapping[str, Any]) -> str:
-    """The one package that loads the model, at the version that it was made with."""
-    package = document["runtime"]["package"]
-    return f"{package} {document['versions'].get(package, '')}".strip()
+    return "(" + ", ".join("any" if size is None else str(size) for size in signature["shape"]) + ")"

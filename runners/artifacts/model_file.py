@@ -73,7 +73,9 @@ def open_model(path: Path, threads: int) -> ModelFile:
 
 
 def _read_folder(path: Path, threads: int) -> ModelFile:
-    _, *sizes = read_document(path).input.shape
+    inputs = read_document(path).signatures
+    _require_one_float32(path, [each.dtype == "float32" for each in inputs])
+    _, *sizes = inputs[0].shape
     shape = (None, *(size if isinstance(size, int) else None for size in sizes))
     return ModelFile(shape, lambda shape: open_exported_folder(path, threads=threads, batch=shape[0]))
 

@@ -7,10 +7,8 @@ from inspect import getsource
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from runners.backend import Backend, Predictor, Trained
+from runners.inputs import ExampleInputs, shortened
 from runners.lowering.plain_calls import plain_calls
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
@@ -47,15 +45,17 @@ class Eager(Backend):
         assert build is not None, "weights alone need the workload's code"
         return torch_predictor(_rebuild(folder, build), threads)
 
-    def ship(self, folder: Path, destination: Path, build: Callable[[], Any], example: NDArray[Any]) -> None:
+    def ship(self, folder: Path, destination: Path, build: Callable[[], Any], example: ExampleInputs) -> None:
         import torch
 
+        from runners.lowering.free_sizes import free_sizes, two_rows, written_out
+
         module = _rebuild(folder, build)
-        pair = torch.from_numpy(np.repeat(example, 2, axis=0))
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), written_out(), torch.no_grad():
             warnings.simplefilter("ignore")
             try:
-                program = torch.export.export(module, (pair,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+                shapes = free_sizes(module, example)
+                program = torch.export.export(module, two_rows(example), dynamic_shapes=shapes)
             except Exception as error:
                 raise StageFailed(f"torch.export cannot write this network ({in_one_line(error)})") from error
             torch.export.save(program, destination / PROGRAM)
@@ -75,9 +75,9 @@ def load(folder, threads):
     torch.set_num_threads(threads)
     module = plain_calls(torch.export.load(folder / "model.pt2").module(check_guards=False))
 
-    def predict(inputs):
+    def predict(*inputs):
         with torch.inference_mode():
-            return module(torch.from_numpy(inputs)).numpy()
+            return module(*map(torch.from_numpy, inputs)).numpy()
 
     return predict
 """
@@ -102,16 +102,19 @@ def _load_program(path: Path, device: Any) -> Any:
     return plain_calls(program_module(torch.export.load(path), device))
 
 
-def _require_equal(module: Any, program: Any, example: NDArray[Any], precision: str) -> None:
+def _require_equal(module: Any, program: Any, example: ExampleInputs, precision: str) -> None:
     import torch
 
-    for rows in (1, 3):
-        inputs = torch.from_numpy(np.repeat(example, rows, axis=0))
+    batches = {"a batch of 1": example.repeated(1), "a batch of 3": example.repeated(3)}
+    if example.is_dynamic:
+        batches["a shorter example"] = shortened(example.repeated(3), example.dynamic)
+    for which, arrays in batches.items():
+        inputs = tuple(map(torch.from_numpy, arrays))
         with torch.inference_mode():
-            expected, given = module(inputs), program(inputs)
+            expected, given = module(*inputs), program(*inputs)
         allowed = TOLERANCE[precision] * max(1e-6, float(expected.abs().max()))
         if given.shape != expected.shape or not float((given - expected).abs().max()) <= allowed:
-            raise StageFailed(f"the exported program gives other outputs than the network for a batch of {rows}")
+            raise StageFailed(f"the exported program gives other outputs than the network for {which}")
 
 
 BACKEND = Eager()

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Backend, Predictor, Trained
+from runners.inputs import network_batch
 
 
 class OnnxRuntime(Backend):
@@ -26,10 +26,11 @@ class OnnxRuntime(Backend):
         from runners.lowering.onnx_session import open_session
 
         session = open_session(folder / self.artifact, threads)
+        names = [each.name for each in session.get_inputs()]
 
-        def predict(inputs: NDArray[Any]) -> NDArray[Any]:
-            given = np.ascontiguousarray(inputs, dtype=np.float32)
-            outputs: NDArray[Any] = session.run(["output"], {"input": given})[0]
+        def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
+            given = dict(zip(names, map(network_batch, inputs), strict=True))
+            outputs: NDArray[Any] = session.run(["output"], given)[0]
             return outputs
 
         return predict
@@ -48,9 +49,10 @@ def load(folder, threads):
     # Numbers below 1e-38 count as zero, as where this model was timed.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
 
-    def predict(inputs):
-        return session.run(["output"], {"input": inputs})[0]
+    def predict(*inputs):
+        return session.run(["output"], dict(zip(names, inputs)))[0]
 
     return predict
 """

@@ -1,7 +1,7 @@
 """OpenVINO on the CPU."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Backend, Predictor, Trained
+from runners.inputs import network_batch
 from runners.machine import telemetry
 
 SETTINGS = "openvino.json"
@@ -31,7 +32,8 @@ class OpenVino(Backend):
 
         model = openvino.Core().read_model(trained.onnx())
         openvino.save_model(model, folder / self.artifact, compress_to_fp16=False)
-        (folder / SETTINGS).write_text(json.dumps({"precision": trained.precision}), encoding="utf-8")
+        settings = {"precision": trained.precision, **_names(trained.example.names)}
+        (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
         telemetry.disable_telemetry()
@@ -39,15 +41,16 @@ class OpenVino(Backend):
 
         core = openvino.Core()
         model = core.read_model(folder / self.artifact)
-        settings = compile_settings(threads, _precision(folder))
+        written = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        settings, names = compile_settings(threads, written["precision"]), written.get("inputs", [0])
         requests = {batch: _compile(core, model, settings, batch)}
 
-        def predict(inputs: NDArray[Any]) -> NDArray[Any]:
-            rows = len(inputs)
+        def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
+            rows = len(inputs[0])
             if rows not in requests:
                 requests[rows] = _compile(core, model, settings, rows)
-            given = np.ascontiguousarray(inputs, dtype=np.float32)
-            outputs = requests[rows].infer({0: given}, share_inputs=True, share_outputs=True)
+            given = dict(zip(names, map(network_batch, inputs), strict=True))
+            outputs = requests[rows].infer(given, share_inputs=True, share_outputs=True)
             # A copy, because the next call writes into the same memory.
             return np.array(outputs[0], dtype=np.float32)
 
@@ -67,11 +70,12 @@ HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
 def load(folder, threads):
-    precision = json.loads((folder / "openvino.json").read_text())["precision"]
+    written = json.loads((folder / "openvino.json").read_text())
+    names = written.get("inputs", [0])
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "INFERENCE_PRECISION_HINT": HINTS[written["precision"]],
         "ENABLE_CPU_PINNING": False,
         "CPU_DENORMALS_OPTIMIZATION": True,  # numbers below 1e-38 count as zero, as where this model was timed
     }
@@ -79,13 +83,15 @@ def load(folder, threads):
     model = core.read_model(folder / "model.xml")
     requests = {}
 
-    def predict(inputs):
-        if len(inputs) not in requests:  # a fixed batch size runs faster
-            shape = model.input(0).get_partial_shape()
-            shape[0] = len(inputs)
-            model.reshape(shape)
-            requests[len(inputs)] = core.compile_model(model, "CPU", settings).create_infer_request()
-        return np.array(requests[len(inputs)].infer({0: inputs})[0], dtype=np.float32)
+    def predict(*inputs):
+        rows = len(inputs[0])
+        if rows not in requests:  # a fixed batch size runs faster
+            shapes = {name: model.input(name).get_partial_shape() for name in names}
+            for shape in shapes.values():
+                shape[0] = rows
+            model.reshape(shapes)
+            requests[rows] = core.compile_model(model, "CPU", settings).create_infer_request()
+        return np.array(requests[rows].infer(dict(zip(names, inputs)))[0], dtype=np.float32)
 
     return predict
 """
@@ -106,14 +112,16 @@ def compile_settings(threads: int, precision: str) -> dict[str, Any]:
 
 def _compile(core: Any, model: Any, settings: dict[str, Any], batch: int) -> Any:
     """An inference request for a fixed batch size, which runs faster than one for any."""
-    shape = model.input(0).get_partial_shape()
-    shape[0] = batch
-    model.reshape(shape)
+    shapes = {number: port.get_partial_shape() for number, port in enumerate(model.inputs)}
+    for shape in shapes.values():
+        shape[0] = batch
+    model.reshape(shapes)
     return core.compile_model(model, "CPU", settings).create_infer_request()
 
 
-def _precision(folder: Path) -> str:
-    return str(json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["precision"])
+def _names(names: Sequence[str]) -> dict[str, list[str]]:
+    """The names of several inputs in their order, which the file does not have to keep."""
+    return {"inputs": list(names)} if len(names) > 1 else {}
 
 
 BACKEND = OpenVino()

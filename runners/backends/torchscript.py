@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from runners.backend import Backend, Predictor, Trained
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
@@ -23,6 +21,7 @@ class TorchScript(Backend):
     def lower(self, trained: Trained, folder: Path) -> None:
         import torch
 
+        from runners.lowering.free_sizes import two_rows, written_out
         from runners.lowering.torch_predictor import at_precision
         from runners.lowering.weights import copy_network
 
@@ -30,11 +29,10 @@ class TorchScript(Backend):
         bf16 = trained.precision == "bf16"
         given = copy_network(trained.module, trained.build) if bf16 else trained.module
         module = at_precision(given, trained.precision).eval()
-        example = torch.from_numpy(np.repeat(trained.example, 2, axis=0))
         try:
-            with warnings.catch_warnings(), torch.no_grad():
+            with warnings.catch_warnings(), written_out(), torch.no_grad():
                 warnings.simplefilter("ignore")
-                frozen = jit.freeze(jit.trace(module, example, check_trace=False))
+                frozen = jit.freeze(jit.trace(module, two_rows(trained.example), check_trace=False))
                 jit.save(frozen, folder / self.artifact)
         except Exception as error:
             raise StageFailed(f"TorchScript cannot record this network ({in_one_line(error)})") from error
@@ -69,9 +67,9 @@ def load(folder, threads):
         warnings.simplefilter("ignore")
         module = torch.jit.optimize_for_inference(torch.jit.load(folder / "model.pt", map_location="cpu"))
 
-    def predict(inputs):
+    def predict(*inputs):
         with torch.inference_mode():
-            return module(torch.from_numpy(inputs)).numpy()
+            return module(*map(torch.from_numpy, inputs)).numpy()
 
     return predict
 """

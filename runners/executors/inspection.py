@@ -35,6 +35,7 @@ def inspect_on_this_machine(
     environment = describe(all_backends())
     with user_code("reading all of its data"):
         found = fingerprint(resolved, workload)
+    example = resolved.example_inputs
     facts = WorkloadFacts(
         name=resolved.name,
         fingerprint=found,
@@ -43,7 +44,8 @@ def inspect_on_this_machine(
         metric_unit=resolved.metric_unit,
         training=asdict(resolved.training),
         pretrained=resolved.pretrained,
-        input_shape=resolved.example().shape[1:],
+        input_shape=example.shapes[0],
+        inputs=dict(zip(example.names, example.shapes, strict=True)),
         examples={name: len(resolved.splits[name]) for name in SPLITS},
         notes=notes,
     )

@@ -69,7 +69,7 @@ def _combinations(environment: Environment, choices: Mapping[str, Any] | None) -
 
 def _failure(workload: Workload, changes: Changes) -> str | None:
     """Why ``changes`` cannot be made to a new network, or None."""
-    network, example = workload.model().eval(), torch.from_numpy(workload.example())
+    network, example = workload.network().eval(), tuple(map(torch.from_numpy, workload.example_inputs.arrays))
     steps = [(technique, step) for technique, settings in changes for step in technique.steps(settings)]
     try:
         for technique, step in steps:

@@ -1,6 +1,7 @@
 """Whether a lowered artifact gives the outputs of the network that it was lowered from."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from runners.backend import Predictor
+from runners.inputs import Arrays, read, rows, shortened
 from runners.processes.fresh_process import report_progress
 from runners.runner import StageFailed
 from runners.workload import Split
@@ -42,7 +44,13 @@ ON_ACCELERATOR = Tolerance(2e-2, 0.05)
 """Of fp32 on an accelerator, which may round products to the ten bits of TF32; not tried on a real one."""
 
 
-def require_agreement(predictor: Predictor, network: nn.Module, split: Split, tolerance: Tolerance) -> None:
+def require_agreement(
+    predictor: Predictor,
+    network: nn.Module,
+    split: Split,
+    tolerance: Tolerance,
+    dynamic: Sequence[int | None] = (),
+) -> None:
     """Refuse an artifact whose outputs are not those of ``network`` called by PyTorch, on rows of ``split``.
 
     A runtime records a network once. An ``if`` on the data, a loop whose length depends on it or a random number is
@@ -60,28 +68,36 @@ def require_agreement(predictor: Predictor, network: nn.Module, split: Split, to
         network: In eval mode, on the CPU.
         split: Gives the rows, evenly spaced.
         tolerance: What the artifact's number format explains.
+        dynamic: For each input the dimension whose size may differ between calls, or None; the outputs are compared at
+            a second size too. Empty where no input has one.
 
     Raises:
         StageFailed: Too many rows differ, or an output has another shape; the message has the numbers.
     """
     chosen = np.unique(np.linspace(0, len(split) - 1, min(ALONE, len(split))).astype(np.int64))
-    inputs = split.batch(chosen)[0]
-    together = inputs[np.unique(np.linspace(0, len(inputs) - 1, min(TOGETHER, len(inputs))).astype(np.int64))]
-    _compare([(predictor(together), _answer(network, together))], tolerance, f"in one call of {len(together)}")
+    inputs = read(split, chosen)[0]
+    together = rows(inputs, np.unique(np.linspace(0, len(chosen) - 1, min(TOGETHER, len(chosen))).astype(np.int64)))
+    how = f"in one call of {len(together[0])}"
+    _compare([(predictor(*together), _answer(network, together))], tolerance, how)
+    if any(place is not None for place in dynamic):
+        shorter = shortened(together, dynamic)
+        _compare([(predictor(*shorter), _answer(network, shorter))], tolerance, f"{how}, cut to three quarters")
     pairs: list[tuple[NDArray[Any], NDArray[Any]]] = []
     end = time.monotonic() + ALONE_S
-    for number in range(len(inputs)):
+    for number in range(len(chosen)):
         if number >= LEAST_ALONE and time.monotonic() > end:
             break
-        row = inputs[number : number + 1]
-        pairs.append((predictor(row), _answer(network, row)))
+        row = rows(inputs, slice(number, number + 1))
+        pairs.append((predictor(*row), _answer(network, row)))
         report_progress()
     _compare(pairs, tolerance, "called alone")
 
 
-def _answer(network: nn.Module, inputs: NDArray[Any]) -> NDArray[Any]:
+def _answer(network: nn.Module, inputs: Arrays) -> NDArray[Any]:
     with torch.inference_mode():
-        outputs: NDArray[Any] = network(torch.from_numpy(np.ascontiguousarray(inputs))).float().numpy()
+        outputs: NDArray[Any] = (
+            network(*(torch.from_numpy(np.ascontiguousarray(each)) for each in inputs)).float().numpy()
+        )
     return outputs
 
 

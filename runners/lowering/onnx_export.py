@@ -1,4 +1,4 @@
-"""A network as an ONNX file with a free batch dimension, input ``input`` and output ``output``."""
+"""A network as an ONNX file with a free batch dimension, the names of its inputs, and an output ``output``."""
 
 import logging
 import warnings
@@ -7,61 +7,71 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from runners.inputs import ExampleInputs
+from runners.lowering.free_sizes import free_sizes, two_rows, written_out
 from runners.runner import StageFailed
 
 NOISY_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
-def export(module: torch.nn.Module, example: NDArray[Any], path: Path) -> str:
+def export(module: torch.nn.Module, example: ExampleInputs, path: Path) -> str:
     """Write ``module`` to ``path`` as one ONNX file.
 
     Args:
         module: A network in eval mode, fp32.
-        example: Input batch of one, float32 ``(1, *input_shape)``.
+        example: One example, with the names of the inputs and what is dynamic in them.
         path: The file to write.
 
     Returns:
         Why the older exporter had to be used, in one line, or an empty string where the current one did it.
 
     Raises:
-        StageFailed: Neither exporter can write this network, or its batch dimension cannot be freed.
+        StageFailed: Neither exporter can write this network, a size that is to be free cannot be, or the network does
+            not use an input.
     """
-    # Two inputs rather than one: a network that treats a batch of one apart would be written for that alone.
-    inputs = (torch.from_numpy(np.repeat(example, 2, axis=0)),)
-    free_batch = ({0: torch.export.Dim("batch")},)
-    reason = _attempt(module, inputs, path, dynamo=True, dynamic_shapes=free_batch, external_data=False, verbose=False)
+    free = free_sizes(module, example)
+    reason = _attempt(module, example, path, dynamo=True, dynamic_shapes=free, external_data=False, verbose=False)
     if reason:
-        free_batches = {"input": {0: "batch"}, "output": {0: "batch"}}
-        second = _attempt(module, inputs, path, dynamo=False, dynamic_axes=free_batches)
+        axes = {
+            name: {0: "batch"} if place is None else {0: "batch", place: "size"}
+            for name, place in zip(example.names, example.dynamic, strict=True)
+        }
+        second = _attempt(module, example, path, dynamo=False, dynamic_axes={**axes, "output": {0: "batch"}})
         if second:
             raise StageFailed(f"the network cannot be written as ONNX: {reason}; and the older exporter: {second}")
     return reason
 
 
-def _attempt(module: torch.nn.Module, inputs: tuple[torch.Tensor], path: Path, **options: Any) -> str:
+def _attempt(module: torch.nn.Module, example: ExampleInputs, path: Path, **options: Any) -> str:
     """Why the exporter with ``options`` cannot write this network, or an empty string where it has written it."""
     try:
-        with _quiet(), torch.no_grad():
-            torch.onnx.export(module, inputs, path, input_names=["input"], output_names=["output"], **options)
-        return _fixed_batch(path)
+        names: dict[str, Any] = {"input_names": list(example.names), "output_names": ["output"]}
+        with _quiet(), written_out(), torch.no_grad():
+            torch.onnx.export(module, two_rows(example), path, **names, **options)
+        return _problem(path, example)
     except Exception as error:
         # The first line alone: the others are advice to whoever calls the exporter.
         first_line = (str(error).strip() or "no message").splitlines()[0]
         return f"{type(error).__name__}: {first_line}"
 
 
-def _fixed_batch(path: Path) -> str:
-    """What is wrong with the batch dimension of the file, or an empty string."""
+def _problem(path: Path, example: ExampleInputs) -> str:
+    """What is wrong with the inputs of the file, or with a size that should be free; an empty string for nothing."""
     import onnx
 
     graph = onnx.load(path, load_external_data=False).graph
+    kept = [value.name for value in graph.input]
+    if unused := [name for name in example.names if name not in kept]:
+        return f"the outputs do not depend on the input {unused[0]}; leave it out"
     sizes = [value.type.tensor_type.shape.dim[0] for value in (*graph.input, *graph.output)]
-    fixed = [size.dim_value for size in sizes if size.HasField("dim_value")]
-    return f"the batch dimension was fixed at {fixed[0]}" if fixed else ""
+    if fixed := [size.dim_value for size in sizes if size.HasField("dim_value")]:
+        return f"the batch dimension was fixed at {fixed[0]}"
+    for value, place in zip(graph.input, example.dynamic, strict=True):
+        if place is not None and value.type.tensor_type.shape.dim[place].HasField("dim_value"):
+            return f"dimension {place} of {value.name} was fixed, which is to be dynamic"
+    return ""
 
 
 @contextmanager

@@ -3,26 +3,24 @@
 import contextlib
 import io
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from runners.inputs import Arrays, network_batch
 from runners.machine import telemetry
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
 
 
-def quantise_int8(onnx_path: Path, calibration: NDArray[Any], output_path: Path) -> None:
+def quantise_int8(onnx_path: Path, calibration: Sequence[Arrays], output_path: Path) -> None:
     """Write the int8 form of ``onnx_path`` to ``output_path``, with QuantizeLinear / DequantizeLinear nodes.
 
     Weights get one scale a channel, activations one a tensor, from the ranges seen on the calibration inputs
     (Jacob et al., arXiv 1712.05877).
 
     Args:
-        onnx_path: A network with input ``input``, as `runners.lowering.onnx_export.export` writes it.
-        calibration: Inputs of the kind that it will serve, never validation or test data: ``(n, *input_shape)``.
+        onnx_path: A network, as `runners.lowering.onnx_export.export` writes it.
+        calibration: Examples of the kind that it will serve, never validation or test data, each a batch of one.
         output_path: The file to write.
 
     Raises:
@@ -35,12 +33,13 @@ def quantise_int8(onnx_path: Path, calibration: NDArray[Any], output_path: Path)
     import onnx
 
     nncf.set_log_level(logging.ERROR)
-    inputs = list(np.ascontiguousarray(calibration[:, None], dtype=np.float32))
-    dataset = nncf.Dataset(inputs, lambda batch: {"input": batch})
+    model = onnx.load(onnx_path)
+    names = [each.name for each in model.graph.input]
+    inputs = [dict(zip(names, map(network_batch, example), strict=True)) for example in calibration]
     try:
         # NNCF draws progress bars on standard output, which belongs to whoever asked for JSON.
         with contextlib.redirect_stdout(io.StringIO()):
-            quantised = nncf.quantize(onnx.load(onnx_path), dataset, subset_size=len(inputs))
+            quantised = nncf.quantize(model, nncf.Dataset(inputs), subset_size=len(inputs))
     except Exception as error:
         # Ranges that are not finite or empty are those of these weights.
         raise StageFailed(f"the network cannot be quantised to int8 ({in_one_line(error)})", "weights") from error

@@ -4,24 +4,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from runners.backend import Predictor
+from runners.inputs import network_batch
 from runners.machine.accelerator import torch_device, wait_for
 
 
 class Bfloat16(nn.Module):
-    """A network that computes in bf16 and takes and gives float32."""
+    """A network that computes in bf16 and takes and gives float32; whole numbers and bool stay what they are."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner.bfloat16()
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        outputs: Tensor = self.inner(inputs.bfloat16())
+    def forward(self, inputs: Tensor, *others: Tensor) -> Tensor:
+        given = (each.bfloat16() if each.is_floating_point() else each for each in (inputs, *others))
+        outputs: Tensor = self.inner(*given)
         return outputs.float()
 
 
@@ -45,28 +46,31 @@ class OnAccelerator:
     """A function on arrays that is computed on an accelerator.
 
     Attributes:
-        call: What is computed, from a tensor on ``device`` to one there.
+        call: What is computed, from tensors on ``device`` to one there.
         device: The accelerator.
         threads: Threads of the host.
         tuned: Whether it computes with TF32 and in channels_last.
     """
 
-    call: Callable[[Tensor], Tensor]
+    call: Callable[..., Tensor]
     device: torch.device
     threads: int
     tuned: bool = False
 
-    def place(self, inputs: NDArray[Any]) -> Tensor:
+    def place(self, *inputs: NDArray[Any]) -> tuple[Tensor, ...]:
         """The inputs on the device."""
-        placed = _tensor(inputs).to(self.device)
+        return tuple(map(self._placed, inputs))
+
+    def _placed(self, array: NDArray[Any]) -> Tensor:
+        placed = _tensor(array).to(self.device)
         is_image = self.tuned and placed.dim() == 4
         return placed.to(memory_format=torch.channels_last) if is_image else placed
 
-    def __call__(self, inputs: NDArray[Any]) -> NDArray[Any]:
+    def __call__(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         _use_threads(self.threads)
         _use_matmul_precision("high" if self.tuned else "highest")
         with torch.inference_mode():
-            outputs = self.call(self.place(inputs))
+            outputs = self.call(*self.place(*inputs))
             if outputs.device.type == "cpu":
                 wait_for(self.device)
             # The copy to the host waits for the device, so that all is done when this returns.
@@ -74,7 +78,7 @@ class OnAccelerator:
         return array
 
 
-def torch_predictor(call: Callable[[Tensor], Tensor], threads: int) -> Predictor:
+def torch_predictor(call: Callable[..., Tensor], threads: int) -> Predictor:
     """``call`` as a function on arrays, on the accelerator where there is one, and on ``threads`` threads.
 
     The number of threads belongs to the process in torch, so that two predictors with different numbers would
@@ -103,11 +107,11 @@ def tuned(predictor: Predictor) -> Predictor:
     return replace(predictor, call=call, tuned=True)
 
 
-def _on_processor(call: Callable[[Tensor], Tensor], threads: int) -> Predictor:
-    def predict(inputs: NDArray[Any]) -> NDArray[Any]:
+def _on_processor(call: Callable[..., Tensor], threads: int) -> Predictor:
+    def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
         _use_threads(threads)
         with torch.inference_mode():
-            outputs: NDArray[Any] = call(_tensor(inputs)).numpy()
+            outputs: NDArray[Any] = call(*map(_tensor, inputs)).numpy()
         return outputs
 
     return predict
@@ -125,4 +129,4 @@ def _use_matmul_precision(precision: str) -> None:
 
 
 def _tensor(inputs: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))
+    return torch.from_numpy(network_batch(inputs))

@@ -35,7 +35,7 @@ def describe(backends: Mapping[str, Backend]) -> Environment:
     """
     cores = usable_cores()
     kind, names, bf16 = _accelerators()
-    parts = [cpu_name(), f"{cores} core{'s' * (cores != 1)}", f"{_memory_gib():.0f} GiB"]
+    parts = [cpu_name(), f"{cores} core{'s' * (cores != 1)}", f"{memory_gib():.0f} GiB"]
     if names:
         parts.append(f"{len(names)} x {names[0]}")
     return Environment(
@@ -79,7 +79,7 @@ def _quota(folder: Path) -> float | None:
     return int(quota) / int(period) if limited else None
 
 
-def _memory_gib() -> float:
+def memory_gib() -> float:
     """Memory that this process may use: the machine's, or the control group's limit where that is lower."""
     import psutil
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
+from runners.inputs import Arrays
 
 
-def count_macs(network: Any, example: NDArray[Any]) -> int:
-    """Multiply-accumulate operations of one input, ``example`` of shape ``(1, *input_shape)``.
+def count_macs(network: Any, example: Arrays) -> int:
+    """Multiply-accumulate operations of one example, given as a batch of one for each input.
 
     Counted by PyTorch over convolutions and matrix products; it calls one multiply-accumulate two operations.
     """
@@ -16,7 +16,7 @@ def count_macs(network: Any, example: NDArray[Any]) -> int:
 
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
-        network.eval()(torch.from_numpy(example))
+        network.eval()(*map(torch.from_numpy, example))
     return int(counter.get_total_flops() // 2)
 
 

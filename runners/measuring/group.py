@@ -17,12 +17,12 @@ def measure_together(request: TimingRequest) -> list[PairedTiming]:
     """Time every candidate against the baseline and beside the others, in this process; in their order."""
     prepare_process(request.cores)
     workload = resolve(request.workload)
-    example = workload.example()
+    example = workload.example_inputs.arrays
 
     def call_of(predictor: Predictor) -> Call:
-        return lambda: predictor(example)
+        return lambda: predictor(*example)
 
-    baseline, *candidates = (call_of(each.open(workload.model)) for each in (request.baseline, *request.candidates))
+    baseline, *candidates = (call_of(each.open(workload.network)) for each in (request.baseline, *request.candidates))
     return time_interleaved(baseline, candidates, request.settings)
 
 

@@ -50,10 +50,11 @@ class Original:
         from runners.lowering.weights import load_network
         from runners.machine.accelerator import accelerated
 
-        network = load_network(workload.model, self.folder)
+        network = load_network(workload.network, self.folder)
         tolerance = ON_ACCELERATOR if self.precision == "fp32" and accelerated() else TOLERANCES[self.precision]
         torch.set_num_threads(threads)
-        require_agreement(predictor, network, workload.splits["validation"], tolerance)
+        split, dynamic = workload.splits["validation"], workload.example_inputs.dynamic
+        require_agreement(predictor, network, split, tolerance, dynamic)
 
 
 @dataclass(frozen=True)

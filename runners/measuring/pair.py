@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor
+from runners.inputs import Arrays
 from runners.machine.denormals import flush_denormals
 from runners.measuring.opening import Artifact, Original, TimingRequest
 from runners.measuring.paired_timing import PairedTiming
@@ -53,15 +54,15 @@ def measure_pair(request: TimingRequest, splits: tuple[str, ...], original: Orig
     prepare_process(request.cores)
     workload = resolve(request.workload)
     accuracies = evaluate_artifact(request.workload, artifact, splits, original) if splits or original else None
-    candidate, baseline = artifact.open(workload.model), request.baseline.open(workload.model)
-    example = workload.example()
-    before, baseline_answer = candidate(example), baseline(example)
+    candidate, baseline = artifact.open(workload.network), request.baseline.open(workload.network)
+    example = workload.example_inputs.arrays
+    before, baseline_answer = candidate(*example), baseline(*example)
     if before.shape != baseline_answer.shape:
         raise StageFailed(f"the artifact gives {before.shape}, the baseline {baseline_answer.shape}")
-    require_same_answer(before, candidate(example))
-    timing = time_pair(lambda: candidate(example), lambda: baseline(example), request.settings)
+    require_same_answer(before, candidate(*example))
+    timing = time_pair(lambda: candidate(*example), lambda: baseline(*example), request.settings)
     on_device_ms = device_p50_ms(candidate, example)
-    require_same_answer(before, candidate(example))
+    require_same_answer(before, candidate(*example))
     return PairResult(timing, on_device_ms, accuracies)
 
 
@@ -74,7 +75,7 @@ def evaluate_artifact(
         StageFailed: The artifact gives other outputs than ``original``, or not finite, or not one for each input.
     """
     resolved = resolve(workload)
-    predictor = artifact.open(resolved.model, EVALUATION_BATCH)
+    predictor = artifact.open(resolved.network, EVALUATION_BATCH)
     if original is not None:
         original.require_agreement(predictor, resolved, artifact.threads)
     return evaluate(predictor, resolved, splits) if splits else None
@@ -89,7 +90,7 @@ def prepare_process(cores: int) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 
-def device_p50_ms(predictor: Predictor, inputs: NDArray[Any]) -> float | None:
+def device_p50_ms(predictor: Predictor, inputs: Arrays) -> float | None:
     """Median time in ms that the accelerator takes for one call, without the transfers of inputs and outputs.
 
     None where the predictor does not run on an accelerator, as with a runtime that stays on the processor.
@@ -102,8 +103,8 @@ def device_p50_ms(predictor: Predictor, inputs: NDArray[Any]) -> float | None:
     if not isinstance(predictor, OnAccelerator):
         return None
     with torch.inference_mode():
-        given = predictor.place(inputs)
-        return median_on_device_ms(lambda: predictor.call(given), predictor.device)
+        given = predictor.place(*inputs)
+        return median_on_device_ms(lambda: predictor.call(*given), predictor.device)
 
 
 def require_same_answer(before: NDArray[Any], after: NDArray[Any]) -> None:

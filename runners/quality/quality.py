@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Predictor
+from runners.inputs import read
 from runners.processes.fresh_process import report_progress
 from runners.quality.answers import RESAMPLES, Answers, Kind
 from runners.runner import StageFailed
@@ -83,10 +84,12 @@ def predict(
     """Outputs ``(n, ...)`` and targets ``(n, ...)`` over the whole split, or over the ``chosen`` examples.
 
     Raises:
-        StageFailed: An output is NaN or infinite, or there is not one output for each input.
+        StageFailed: An output is NaN or infinite, there is not one output for each input, or they differ in shape.
     """
     indices = np.arange(len(split)) if chosen is None else chosen
     outputs, targets = zip(*_batches(predictor, split, batch, indices), strict=True)
+    if len(shapes := {each.shape[1:] for each in outputs}) > 1:
+        raise StageFailed(f"the artifact gives outputs of different shapes: {', '.join(map(str, sorted(shapes)))}")
     joined = np.concatenate(outputs)
     if len(joined) != len(indices):
         raise StageFailed(f"the artifact gave {len(joined)} outputs for {len(indices)} inputs")
@@ -172,8 +175,8 @@ def _batches(
     predictor: Predictor, split: Split, batch: int, indices: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     for first in range(0, len(indices), batch):
-        inputs, targets = split.batch(indices[first : first + batch])
-        yield predictor(inputs), targets
+        inputs, targets = read(split, indices[first : first + batch])
+        yield predictor(*inputs), targets
         report_progress()
 
 

@@ -22,11 +22,12 @@ def main() -> None:
     disable_telemetry()
     order = json.loads(sys.stdin.readline())
     _pin(order["replica"], order["threads"])
-    inputs = np.load(order["inputs"])
+    with np.load(order["inputs"]) as arrays:
+        inputs = tuple(arrays[name] for name in arrays.files)
     begin = time.perf_counter()
     artifact = Artifact(Path(order["folder"]), order["runtime"], order["threads"], order["tuned"])
-    predictor = artifact.open(lambda: _build(order["workload"]), len(inputs))
-    predictor(inputs)
+    predictor = artifact.open(lambda: _build(order["workload"], order["keywords"]), len(inputs[0]))
+    predictor(*inputs)
     print(json.dumps({"load_ms": (time.perf_counter() - begin) * 1e3}), file=answers, flush=True)
     sys.stdin.readline()
     print(json.dumps(_run(predictor, inputs, order["seconds"])), file=answers, flush=True)
@@ -41,7 +42,7 @@ def _pin(replica: int, threads: int) -> None:
 def _run(predictor: Any, inputs: Any, seconds: float) -> dict[str, float]:
     calls, begin = 0, time.perf_counter()
     while (passed := time.perf_counter() - begin) < seconds or calls == 0:
-        predictor(inputs)
+        predictor(*inputs)
         calls += 1
     return {"calls": calls, "seconds": max(passed, 1e-9), "peak_memory_mib": _peak_memory_mib()}
 
@@ -52,10 +53,13 @@ def _peak_memory_mib() -> float:
     return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024
 
 
-def _build(workload: Any) -> Any:
+def _build(workload: Any, keywords: list[str]) -> Any:
+    """The workload's network; its data, which say how the network is called, are not loaded for that."""
+    from runners.judged_network import judged
     from runners.workload_loading.reference import resolve
 
-    return resolve(workload).model()
+    resolved = resolve(workload)
+    return judged(resolved.model(), keywords, resolved.output)
 
 
 main()

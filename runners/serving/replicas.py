@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from runners.inputs import Arrays
 from runners.measuring.opening import Artifact
 from runners.processes.fresh_process import HANG_TIMEOUT_S
 from runners.runner import StageFailed
@@ -53,7 +53,14 @@ class Serving:
     served_with: Mapping[str, int] | None = None
 
 
-def serve(artifact: Artifact, workload: Any, replicas: int, inputs: NDArray[Any], seconds: float) -> Serving:
+def serve(
+    artifact: Artifact,
+    workload: Any,
+    replicas: int,
+    inputs: Arrays,
+    seconds: float,
+    keywords: Sequence[str] = (),
+) -> Serving:
     """Start ``replicas`` processes, let them all load, then let them all run for ``seconds`` at once.
 
     Each is a new program that imports this one runtime and nothing of the search, so that its memory and its
@@ -63,19 +70,21 @@ def serve(artifact: Artifact, workload: Any, replicas: int, inputs: NDArray[Any]
         artifact: What is served.
         workload: Its reference, for an artifact that holds weights alone.
         replicas: Their number.
-        inputs: One call's inputs, float32 ``(batch, *input_shape)``.
+        inputs: One call's inputs, ``(batch, *input_shape)`` each.
         seconds: How long to serve.
+        keywords: The argument names by which the workload's network is called, where its inputs have names.
 
     Raises:
         StageFailed: A replica crashed or hung.
     """
     with tempfile.TemporaryDirectory() as folder:
-        np.save(f"{folder}/inputs.npy", inputs)
+        np.savez(f"{folder}/inputs.npz", *inputs)
         order = {
             **vars(artifact),
             "folder": str(artifact.folder),
             "workload": workload,
-            "inputs": f"{folder}/inputs.npy",
+            "keywords": list(keywords),
+            "inputs": f"{folder}/inputs.npz",
             "seconds": seconds,
         }
         orders = [{**order, "replica": replica} for replica in range(replicas)]
@@ -86,9 +95,9 @@ def serve(artifact: Artifact, workload: Any, replicas: int, inputs: NDArray[Any]
             for program in programs:
                 program.tell({"go": True})
             runs = [program.answer(deadline) for program in programs]
-            energy_mj = _energy_mj(counters, sum(run["calls"] * len(inputs) for run in runs))
+            energy_mj = _energy_mj(counters, sum(run["calls"] * len(inputs[0]) for run in runs))
     return Serving(
-        throughput_per_s=sum(run["calls"] * len(inputs) / run["seconds"] for run in runs),
+        throughput_per_s=sum(run["calls"] * len(inputs[0]) / run["seconds"] for run in runs),
         load_ms=max(load["load_ms"] for load in loads),
         peak_memory_mib=max(run["peak_memory_mib"] for run in runs),
         energy_mj=energy_mj,

@@ -17,9 +17,9 @@ from spaces.plans import LoweringPlan
 def run(job: StageJob) -> dict[str, Any]:
     """Write the artifact. Figures: the parent's, ``size_mib``, ``runtime`` and ``precision``."""
     plan = LoweringPlan(**job.task.settings)
-    network = load_network(job.workload.model, job.parent.folder)
+    network = load_network(job.workload.network, job.parent.folder)
     remove_parametrisations(network)
-    example = job.workload.example()
+    example = job.workload.example_inputs
     exported = job.folder / "exported.onnx"
 
     def onnx() -> Path:
@@ -28,7 +28,8 @@ def run(job: StageJob) -> dict[str, Any]:
         export(network, example, exported)
         return exported
 
-    find_backend(plan.runtime).lower(Trained(network, onnx, example, plan.precision, job.workload.model), job.folder)
+    trained = Trained(network, onnx, example, plan.precision, job.workload.network)
+    find_backend(plan.runtime).lower(trained, job.folder)
     exported.unlink(missing_ok=True)
     size_mib = folder_size_mib(job.folder)
     return replace(job.figures, size_mib=size_mib, runtime=plan.runtime, precision=plan.precision).to_json()

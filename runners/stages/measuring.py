@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from runners.inputs import read
 from runners.measuring.measurement import Measurement, figures_of, require_finite
 from runners.measuring.opening import Artifact, Original
 from runners.measuring.pair import PairResult, evaluate_artifact, measure_pair
@@ -105,11 +106,11 @@ def _serve(job: StageJob, artifact: Artifact) -> Serving:
     left out.
     """
     split = job.workload.splits["validation"]
-    inputs = split.batch(np.arange(job.workload.serving_batch) % len(split))[0]
+    inputs = read(split, np.arange(job.workload.serving_batch) % len(split))[0]
 
     def served(plan: Mapping[str, int]) -> Serving:
         opened = replace(artifact, threads=plan["threads"])
-        return serve(opened, job.task.workload, plan["replicas"], inputs, SERVING_S)
+        return serve(opened, job.task.workload, plan["replicas"], inputs, SERVING_S, job.workload.keywords)
 
     if "servings" not in job.task.settings:
         return served(job.task.settings["serving"])

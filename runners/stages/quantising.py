@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from runners.inputs import Arrays, one_by_one, read
 from runners.lowering.agreement import TOLERANCES, require_agreement
 from runners.lowering.onnx_export import export
 from runners.lowering.onnx_session import open_session
@@ -30,13 +31,13 @@ def run(job: StageJob) -> dict[str, Any]:
     Raises:
         StageFailed: The network cannot be exported or quantised, or the export gives other outputs than the network.
     """
-    network = load_network(job.workload.model, job.parent.folder)
+    network = load_network(job.workload.network, job.parent.folder)
     remove_parametrisations(network)
-    images = calibration_images(job, job.task.settings.get("images", CALIBRATION_IMAGES))
+    calibration = calibration_rows(job, job.task.settings.get("images", CALIBRATION_IMAGES))
     plain = job.folder / "plain.onnx"
-    note = export(network, job.workload.example(), plain)
+    note = export(network, job.workload.example_inputs, plain)
     _require_agreement(plain, network, job)
-    quantise_int8(plain, images, job.folder / "model.onnx")
+    quantise_int8(plain, calibration, job.folder / "model.onnx")
     plain.unlink()
     save_network(network, job.folder)
     return replace(job.figures, export_note=note or None).to_json()
@@ -48,16 +49,29 @@ def _require_agreement(plain: Path, network: nn.Module, job: StageJob) -> None:
     In int8, honest differences are as large as those of a network that was recorded wrongly.
     """
     torch.set_num_threads(job.task.cpus)
-    session = open_session(plain, job.task.cpus)
+    session, example = open_session(plain, job.task.cpus), job.workload.example_inputs
 
-    def predict(inputs: NDArray[Any]) -> Any:
-        return session.run(["output"], {"input": inputs})[0]
+    def predict(*inputs: NDArray[Any]) -> Any:
+        return session.run(["output"], dict(zip(example.names, inputs, strict=True)))[0]
 
-    require_agreement(predict, network, job.workload.splits["validation"], TOLERANCES["fp32"])
+    require_agreement(predict, network, job.workload.splits["validation"], TOLERANCES["fp32"], example.dynamic)
 
 
-def calibration_images(job: StageJob, count: int) -> Any:
-    """As many images of the training split, drawn with the study's seed, float32 ``(n, *input_shape)``."""
-    split = job.workload.splits["train"]
-    chosen = np.random.default_rng(job.task.seed).permutation(len(split))[:count]
-    return split.batch(np.sort(chosen))[0]
+def calibration_rows(job: StageJob, count: int) -> list[Arrays]:
+    """As many examples of the training split, drawn with the study's seed, each as a batch of one.
+
+    Where the inputs have a dynamic dimension each is read by itself, so that it is not padded to the size of others.
+    """
+    split, chosen = job.workload.splits["train"], _drawn(job, count)
+    if job.workload.dynamic:
+        return [read(split, chosen[number : number + 1])[0] for number in range(len(chosen))]
+    return one_by_one(*read(split, chosen)[0])
+
+
+def calibration_batch(job: StageJob, count: int) -> Arrays:
+    """The same examples in one batch."""
+    return read(job.workload.splits["train"], _drawn(job, count))[0]
+
+
+def _drawn(job: StageJob, count: int) -> NDArray[np.int64]:
+    return np.sort(np.random.default_rng(job.task.seed).permutation(len(job.workload.splits["train"]))[:count])

@@ -12,21 +12,21 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from runners.lowering.weights import load_network, save_network
 from runners.stages.job import StageJob
-from runners.stages.quantising import calibration_images
+from runners.stages.quantising import calibration_batch
 
 IMAGES = 64
 
 
 def run(job: StageJob) -> dict[str, Any]:
     """Write the network with the statistics. Figures: the parent's."""
-    network = load_network(job.workload.model, job.parent.folder)
-    settle(network, torch.from_numpy(calibration_images(job, IMAGES)))
+    network = load_network(job.workload.network, job.parent.folder)
+    settle(network, tuple(map(torch.from_numpy, calibration_batch(job, IMAGES))))
     save_network(network, job.folder)
     return job.figures.to_json()
 
 
-def settle(network: nn.Module, images: torch.Tensor) -> None:
-    """Set the running statistics of every batch normalisation to those of ``images``, ``(n, *input_shape)``."""
+def settle(network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    """Set the running statistics of every batch normalisation to those of ``inputs``, ``(n, *input_shape)`` each."""
     network.eval()
     for layer in network.modules():
         if isinstance(layer, _BatchNorm) and layer.running_mean is not None:
@@ -34,5 +34,5 @@ def settle(network: nn.Module, images: torch.Tensor) -> None:
             layer.momentum = None  # an average over all, not a moving one
             layer.train()
     with torch.no_grad():
-        network(images)
+        network(*inputs)
     network.eval()

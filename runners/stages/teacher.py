@@ -19,7 +19,7 @@ def run(job: StageJob) -> dict[str, Any]:
     """Write the teacher's weights. Figures: ``macs``, ``parameters``, ``train_seconds`` (0) and ``teacher_seconds``."""
     torch.set_num_threads(job.task.cpus)
     torch.manual_seed(job.task.seed)
-    network = job.workload.model()
+    network = job.workload.network()
     begin = time.perf_counter()
     if not job.workload.pretrained:
         placed = network.to(memory_format=torch.channels_last).to(torch_device())
@@ -29,7 +29,7 @@ def run(job: StageJob) -> dict[str, Any]:
     save_network(network, job.folder)
     remove_parametrisations(network)  # counted as it is lowered and timed
     return CandidateFigures(
-        macs=count_macs(network, job.workload.example()),
+        macs=count_macs(network, job.workload.example_inputs.arrays),
         parameters=count_parameters(network),
         train_seconds=0.0,
         teacher_seconds=time.perf_counter() - begin,

@@ -46,6 +46,6 @@ def _train(job: StageJob, level: Level) -> float:
 
 def _evaluate(job: StageJob) -> Quality:
     """The quality of the network that was written."""
-    network = load_network(job.workload.model, job.folder).to(memory_format=torch.channels_last)
+    network = load_network(job.workload.network, job.folder).to(memory_format=torch.channels_last)
     predictor = torch_predictor(network, job.task.cpus)
     return quality(job.workload, *predict(predictor, job.workload.splits["validation"], EVALUATION_BATCH))

@@ -29,12 +29,13 @@ def run(job: StageJob) -> dict[str, Any]:
     torch.manual_seed(job.task.seed)
     settings = dict(job.task.settings)
     technique = find_technique(settings.pop("technique"))
-    network = load_network(job.workload.model, job.parent.folder)
-    example = torch.from_numpy(job.workload.example())
-    context = ModelContext(example, job.task.seed, partial(initial_network, job.workload, recipe_of(network)))
+    network = load_network(job.workload.network, job.parent.folder)
+    example = job.workload.example_inputs.arrays
+    initial = partial(initial_network, job.workload, recipe_of(network))
+    context = ModelContext(tuple(map(torch.from_numpy, example)), job.task.seed, initial)
     network = change_network(network, technique, settings, context)
     save_network(network, job.folder)
-    macs, parameters = count_macs(network, job.workload.example()), count_parameters(network)
+    macs, parameters = count_macs(network, example), count_parameters(network)
     return replace(job.figures, macs=macs, parameters=parameters).to_json()
 
 
@@ -64,7 +65,7 @@ def initial_network(workload: Workload, recipe: Recipe = ()) -> nn.Module:
     Those of a pretrained model are drawn anew, layer by layer, as torch draws them; what is no layer of torch's keeps
     its pretrained values.
     """
-    network = rebuilt(workload.model(), recipe)
+    network = rebuilt(workload.network(), recipe)
     remove_parametrisations(network)
     if workload.pretrained:
         network.requires_grad_(True)
@@ -75,6 +76,6 @@ def initial_network(workload: Workload, recipe: Recipe = ()) -> nn.Module:
     return network
 
 
-def _output_shape(network: nn.Module, example: torch.Tensor) -> tuple[int, ...]:
+def _output_shape(network: nn.Module, example: tuple[torch.Tensor, ...]) -> tuple[int, ...]:
     with torch.inference_mode():
-        return tuple(network.eval()(example).shape)
+        return tuple(network.eval()(*example).shape)

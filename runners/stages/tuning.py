@@ -22,7 +22,7 @@ def keeps_accuracy(workload: Any, baseline: Baseline, tuned: Baseline) -> bool:
     split = resolved.splits["validation"]
 
     def accuracy(opened: Baseline) -> float:
-        outputs, targets = predict(opened.open(resolved.model), split, EVALUATION_BATCH)
+        outputs, targets = predict(opened.open(resolved.network), split, EVALUATION_BATCH)
         return float(resolved.metric(outputs, targets))
 
     reference, metric = accuracy(baseline), resolved.quality

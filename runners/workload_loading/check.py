@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from runners.inputs import Arrays, augmented, read
 from runners.workload import SPLITS, Workload
+from runners.workload_loading.check_network import check_network, shapes_text
 from runners.workload_loading.check_quality import check_classes, check_loss, check_metric
 from runners.workload_loading.check_training import check_training_step
 from runners.workload_loading.split_overlap import shared_examples, spread
@@ -21,9 +23,6 @@ EXAMPLES = 2
 
 LONGEST_WORD = 40
 """Characters of the unit and of the label of a metric, which stand in the heads of tables."""
-
-SAME_ANSWER = 1e-3
-"""Largest difference between two answers to one input, as a share of the largest output: threads vary the sums."""
 
 
 def check_contract(workload: Any) -> tuple[str, ...]:
@@ -51,7 +50,7 @@ def _check(workload: Workload) -> tuple[str, ...]:
     _check_splits(workload)
     _check_repeatable(workload)
     inputs, targets = _first_examples(workload, "train")
-    outputs = _check_network(workload, inputs)
+    outputs = check_network(workload, inputs)
     if workload.loss is None:
         check_classes(workload, outputs.shape)
     check_loss(workload, outputs, targets)
@@ -84,19 +83,36 @@ def _check_splits(workload: Workload) -> None:
     shapes = {}
     for name in SPLITS:
         inputs, targets = _first_examples(workload, name)
-        if not isinstance(inputs, np.ndarray) or inputs.dtype != np.float32:
-            raise RequestError(f"inputs of the {name} split are {type_of(inputs)}; they must be float32 arrays")
         expected = min(EXAMPLES, len(splits[name]))
-        if len(inputs) != expected or len(targets) != expected:
-            raise RequestError(
-                f"the {name} split gives {len(inputs)} inputs and {len(targets)} targets for {expected} examples",
-            )
-        if not np.isfinite(inputs).all():
-            raise RequestError(f"inputs of the {name} split hold NaN or infinity; clean the data")
-        shapes[name] = inputs.shape[1:]
+        for array in inputs:
+            if len(array) != expected or len(targets) != expected:
+                raise RequestError(
+                    f"the {name} split gives {len(array)} inputs and {len(targets)} targets for {expected} examples",
+                )
+            if not np.isfinite(array).all():
+                raise RequestError(f"inputs of the {name} split hold NaN or infinity; clean the data")
+        shapes[name] = _fixed_shapes(workload, inputs)
     if len(set(shapes.values())) > 1:
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise RequestError(f"its splits have inputs of different shapes ({listed}); make them the same")
+
+
+def _fixed_shapes(workload: Workload, inputs: Arrays) -> tuple[Any, ...]:
+    """The shapes of the inputs without what may differ between calls; one shape where there is one input."""
+    example = workload.example_inputs
+    shapes = replace(example, arrays=inputs).shapes if len(inputs) == len(example.arrays) else ()
+    free = {array.shape[place] for array, place in zip(inputs, example.dynamic, strict=False) if place is not None}
+    if len(free) > 1:
+        raise RequestError(
+            f"the dynamic dimensions of its inputs have sizes {', '.join(map(str, sorted(free)))} in one call; give "
+            "all the same"
+        )
+    return shapes if len(shapes) > 1 else shapes[0]
+
+
+def _same(one: tuple[Arrays, NDArray[Any]], other: tuple[Arrays, NDArray[Any]]) -> bool:
+    pairs = zip((*one[0], one[1]), (*other[0], other[1]), strict=True)
+    return all(np.array_equal(first, second) for first, second in pairs)
 
 
 def _check_repeatable(workload: Workload) -> None:
@@ -105,66 +121,19 @@ def _check_repeatable(workload: Workload) -> None:
         again = replace(workload).splits
     for name, split in workload.splits.items():
         some = spread(len(split), 8)
-        pairs = zip(split.batch(some), again[name].batch(some), strict=True) if len(split) == len(again[name]) else None
-        if pairs is None or not all(np.array_equal(first, second) for first, second in pairs):
+        if len(split) != len(again[name]) or not _same(read(split, some), read(again[name], some)):
             raise RequestError(f"data() gives another {name} split at each call; draw it with a fixed seed")
 
 
-def _check_network(workload: Workload, inputs: NDArray[Any]) -> Tensor:
-    with user_code("making its model"):
-        network = workload.model()
-    if not isinstance(network, nn.Module):
-        raise RequestError(f"model() gives {type_of(network)}; it must give a torch.nn.Module")
-    outputs = _outputs(network.eval(), inputs)
-    if not torch.isfinite(outputs).all():
-        raise RequestError("its model answers with NaN or infinity; check its weights and the scale of the inputs")
-    if (alone := _outputs(network, inputs[:1])).shape[1:] != outputs.shape[1:]:
-        raise RequestError(
-            f"its model answers 1 example with shape {tuple(alone.shape)} and {len(inputs)} with "
-            f"{tuple(outputs.shape)}; give one row for each input, whatever their number"
-        )
-    largest = float(outputs.abs().max())
-    if float((_outputs(network, inputs) - outputs).abs().max()) > SAME_ANSWER * largest:
-        raise RequestError(
-            "its model answers the same inputs otherwise each time, in evaluation mode too; switch off what it draws "
-            "at random where self.training is False"
-        )
-    if workload.pretrained:
-        _check_pretrained(workload, network)
-    return outputs
-
-
-def _outputs(network: nn.Module, inputs: NDArray[Any]) -> Tensor:
-    with user_code(f"its model on inputs of shape {inputs.shape}"), torch.no_grad():
-        outputs = network(torch.from_numpy(inputs))
-    if not isinstance(outputs, Tensor):
-        raise RequestError(f"its model answers with {type_of(outputs)}; it must answer with one tensor")
-    if outputs.dim() < 1 or outputs.shape[0] != len(inputs):
-        raise RequestError(
-            f"its model answers {len(inputs)} examples with shape {tuple(outputs.shape)}; the first must be the batch",
-        )
-    return outputs
-
-
-def _check_pretrained(workload: Workload, network: nn.Module) -> None:
-    from runners.lowering.weights import weights_digest
-
-    with user_code("making its model again"):
-        again = workload.model()
-    if weights_digest(again) != weights_digest(network):
-        raise RequestError(
-            "it is pretrained, but model() gives other weights at each call; load the trained ones in it"
-        )
-
-
-def _check_augmentation(workload: Workload, inputs: NDArray[Any]) -> None:
+def _check_augmentation(workload: Workload, inputs: Arrays) -> None:
     if workload.augment is None:
         return
+    given = tuple(torch.from_numpy(array.copy()) for array in inputs)
     with user_code("its augmentation"):
-        changed = workload.augment(torch.from_numpy(inputs.copy()), torch.Generator().manual_seed(0))
-    if not isinstance(changed, Tensor) or changed.shape != inputs.shape:
-        shape = tuple(changed.shape) if isinstance(changed, Tensor) else type_of(changed)
-        raise RequestError(f"its augmentation makes {shape} of inputs {inputs.shape}; it must keep the shape")
+        changed = augmented(workload.augment, given, torch.Generator().manual_seed(0))
+    if [getattr(each, "shape", None) for each in changed] != [array.shape for array in inputs]:
+        made = " and ".join(str(tuple(each.shape)) if isinstance(each, Tensor) else type_of(each) for each in changed)
+        raise RequestError(f"its augmentation makes {made} of inputs {shapes_text(inputs)}; it must keep the shape")
 
 
 def _check_overlap(workload: Workload, name: str) -> None:
@@ -184,7 +153,7 @@ def _notes_of_splits(workload: Workload) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes))
 
 
-def _first_examples(workload: Workload, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def _first_examples(workload: Workload, name: str) -> tuple[Arrays, NDArray[Any]]:
     split = workload.splits[name]
     with user_code(f"reading its {name} split"):
-        return split.batch(np.arange(min(EXAMPLES, len(split))))
+        return read(split, np.arange(min(EXAMPLES, len(split))))

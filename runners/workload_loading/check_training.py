@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from runners.inputs import augmented, read
+from runners.judged_output import outputs_text
 from runners.workload import Workload
 from runners.workload_loading.check_quality import check_loss
-from runners.workload_loading.user_code import type_of, user_code
+from runners.workload_loading.user_code import user_code
 from spaces.errors import RequestError
 
 STEP_EXAMPLES = 4
@@ -33,7 +35,7 @@ def check_training_step(workload: Workload, shape: torch.Size) -> None:
             weights are not finite after it.
     """
     with user_code("making its model"):
-        network: nn.Module = workload.model()
+        network: nn.Module = workload.network()
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if trainable:
         _step(workload, network, trainable, tuple(shape[1:]))
@@ -47,10 +49,10 @@ def check_training_step(workload: Workload, shape: torch.Size) -> None:
 def _step(workload: Workload, network: nn.Module, trainable: list[nn.Parameter], shape: tuple[int, ...]) -> None:
     inputs, targets = _batch(workload)
     outputs = _outputs(workload, network.train(), inputs)
-    if tuple(outputs.shape) != (len(inputs), *shape):
+    if tuple(outputs.shape) != (len(targets), *shape):
         raise RequestError(
-            f"while it is trained, its model answers {len(inputs)} examples with shape {tuple(outputs.shape)}, and "
-            f"when evaluated with {(len(inputs), *shape)}; make them the same"
+            f"while it is trained, its model answers {len(targets)} examples with shape {tuple(outputs.shape)}, and "
+            f"when evaluated with {(len(targets), *shape)}; make them the same"
         )
     loss = check_loss(workload, outputs.float(), targets)
     optimiser = torch.optim.SGD(trainable, lr=workload.training.learning_rate * FIRST_STEP)
@@ -67,27 +69,28 @@ def _step(workload: Workload, network: nn.Module, trainable: list[nn.Parameter],
         raise RequestError("one training step makes its weights NaN or infinite; lower the learning rate")
 
 
-def _batch(workload: Workload) -> tuple[Tensor, NDArray[Any]]:
+def _batch(workload: Workload) -> tuple[tuple[Tensor, ...], NDArray[Any]]:
     """The first examples of the training split, augmented, as many as a worker of its plan gets, up to a few."""
     plan, split = workload.training, workload.splits["train"]
     share = max(1, min(plan.batch_size, len(split)) // plan.workers)
-    inputs, targets = split.batch(np.arange(min(share, STEP_EXAMPLES)))
-    given = torch.from_numpy(np.ascontiguousarray(inputs))
+    inputs, targets = read(split, np.arange(min(share, STEP_EXAMPLES)))
+    given = tuple(torch.from_numpy(np.array(array)) for array in inputs)
     if workload.augment is not None:
         with user_code("its augmentation"):
-            given = workload.augment(given.clone(), torch.Generator().manual_seed(0))
+            given = augmented(workload.augment, given, torch.Generator().manual_seed(0))
     return given, targets
 
 
-def _outputs(workload: Workload, network: nn.Module, inputs: Tensor) -> Tensor:
-    alone = len(inputs) == 1 and any(isinstance(layer, _BatchNorm) for layer in network.modules())
+def _outputs(workload: Workload, network: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+    alone = len(inputs[0]) == 1 and any(isinstance(layer, _BatchNorm) for layer in network.modules())
     advice = f" (batch normalisation needs two examples or more, and a batch has {_why_one(workload)})" if alone else ""
-    with user_code(f"its model in training mode on inputs of shape {tuple(inputs.shape)}{advice}"):
-        outputs = network(inputs)
+    shapes = " and ".join(str(tuple(each.shape)) for each in inputs)
+    with user_code(f"its model in training mode on inputs of shape {shapes}{advice}"):
+        outputs = network(*inputs)
     if not isinstance(outputs, Tensor):
         raise RequestError(
-            f"while it is trained, its model answers with {type_of(outputs)}; it must answer with one tensor, as when "
-            "it is evaluated"
+            f"while it is trained, its model answers with {outputs_text(outputs)}; it must answer with one tensor, as "
+            "when it is evaluated, or output= of the Workload must pick one in both"
         )
     return outputs
 

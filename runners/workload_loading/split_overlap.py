@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.inputs import read
 from runners.workload import Split
 
 LOOKED_FOR = 500
@@ -30,7 +31,8 @@ def _digests(split: Split, most: int) -> list[str]:
     if hasattr(split, "example_digests"):
         digests: list[str] = split.example_digests()
         return [digests[i] for i in spread(len(digests), most)]
-    size = split.batch(np.array([0]))[0].size
+    size = sum(array.size for array in read(split, np.array([0]))[0])
     indices = spread(len(split), min(most, max(1, COMPARED // max(1, size))))
     parts = [indices[first : first + 256] for first in range(0, len(indices), 256)]
-    return [hashlib.sha256(row.tobytes()).hexdigest() for part in parts for row in split.batch(part)[0]]
+    examples = (example for part in parts for example in zip(*read(split, part)[0], strict=True))
+    return [hashlib.sha256(b"".join(row.tobytes() for row in example)).hexdigest() for example in examples]

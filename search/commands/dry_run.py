@@ -94,13 +94,12 @@ def _what(plan: dict[str, Any]) -> list[tuple[str, str]]:
     workload, study, cluster = plan["workload"], plan["study"], plan["places"]["address"]
     known = f"{study}: goes on after {plan['finished_trials']} finished trials" if plan["exists"] else f"{study}, new"
     examples = ", ".join(f"{count} {split}" for split, count in workload["examples"].items())
-    shape = "x".join(map(str, workload["input_shape"]))
     trained = "comes with its weights" if workload["pretrained"] else "is trained first"
     several = [f"{name}: {_listed(values)}" for name, values in plan["searched"].items()]
     fixed = ", ".join(f"{name} {value}" for name, value in plan["fixed"].items())
     return [
         ("study", known),
-        ("workload", f"{workload['name']}: inputs of {shape}, examples {examples}; the model {trained}"),
+        ("workload", f"{workload['name']}: inputs {_inputs(workload)}, examples {examples}; the model {trained}"),
         *(("", note) for note in workload["notes"]),
         ("machine", plan["device"]),
         *([("cluster", f"{cluster}, which may offer other choices")] if cluster else []),
@@ -110,6 +109,14 @@ def _what(plan: dict[str, Any]) -> list[tuple[str, str]]:
         ("configurations", f"{'more than ' * plan['more_configurations']}{plan['configurations']:,}"),
         *(("off here", f"{off['choice']} {off['value']}: {off['reason']}") for off in plan["off"]),
     ]
+
+
+def _inputs(workload: dict[str, Any]) -> str:
+    """``of 1x32x32``, or the shapes of several inputs by name; ``?`` is a size that may differ between calls."""
+    shapes = workload["inputs"] or {"input": workload["input_shape"]}
+    texts = {name: "x".join("?" if size is None else str(size) for size in shape) for name, shape in shapes.items()}
+    alone = len(texts) == 1
+    return f"of {next(iter(texts.values()))}" if alone else ", ".join(f"{name} {text}" for name, text in texts.items())
 
 
 def _limits(plan: dict[str, Any]) -> list[tuple[str, str]]:

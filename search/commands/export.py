@@ -236,8 +236,8 @@ def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Tri
     return ExportedModel(
         artifact=Artifact(folder, str(configuration["runtime"]), int(configuration["threads"])),
         precision=str(configuration["numeric_precision"]),
-        build=workload.model,
-        example=workload.example(),
+        build=workload.network,
+        example=workload.example_inputs,
         configuration=configuration,
         claims=trial["measurement"],
         baseline=baseline["measurement"],

@@ -108,7 +108,7 @@ def build(reference: Any, folder: Path, config: dict[str, Any], seed: int) -> fl
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     workload, seconds = resolve(reference), 0.0
-    example = torch.from_numpy(workload.example())
+    example = torch.from_numpy(workload.example_inputs.arrays[0])
     network, teacher = workload.model(), workload.model()
     teacher.load_state_dict(torch.load(folder.parent / "teacher.pth"))
     if config["width"] < 1:
@@ -190,7 +190,7 @@ def measure(reference: Any, folder: Path, config: dict[str, Any]) -> tuple[float
     """Accuracy on the validation split, and the median milliseconds of 50 calls after 10 warm-ups."""
     disable_telemetry()
     workload = resolve(reference)
-    split, example = workload.splits["validation"], workload.example()
+    split, example = workload.splits["validation"], workload.example_inputs.arrays[0]
     predict = load(folder, config, -1)
     parts = [split.batch(np.arange(i, min(i + 64, len(split)))) for i in range(0, len(split), 64)]
     outputs = np.concatenate([predict(inputs) for inputs, _ in parts])

@@ -70,7 +70,7 @@ def _judge(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     threads = [member["configuration"].get("threads", 1) for member in request["members"]]
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: max(threads)])
     workload = resolve(request["workload"])
-    example = workload.example()
+    (example,) = workload.example_inputs.arrays
     baseline = torch_predictor(workload.model().eval(), 1)  # new weights take the same time
     found, calls = [_opened(workload, member) for member in request["members"]], {}
     for number, (figures, predictor) in enumerate(found):

@@ -53,8 +53,8 @@ def two_cores() -> list[int]:
 
 def eager_teacher(threads: int) -> Call:
     """A call of a newly built digits teacher, eager fp32, one image."""
-    predictor, example = torch_predictor(WORKLOAD.model().eval(), threads), WORKLOAD.example()
-    return lambda: predictor(example)
+    predictor, example = torch_predictor(WORKLOAD.model().eval(), threads), WORKLOAD.example_inputs
+    return lambda: predictor(*example.arrays)
 
 
 def lowered_teacher(runtime: str, threads: int) -> Call:
@@ -64,19 +64,19 @@ def lowered_teacher(runtime: str, threads: int) -> Call:
 
 def student() -> Call:
     """A call of the narrow student, lowered, one thread, one image. Its weights are new: they take the same time."""
-    context = ModelContext(torch.from_numpy(WORKLOAD.example()), 0, WORKLOAD.model)
+    context = ModelContext((torch.from_numpy(WORKLOAD.example_inputs.arrays[0]),), 0, WORKLOAD.model)
     return _lowered(TECHNIQUE.apply(WORKLOAD.model(), {"student_width": WIDTH}, context).eval(), RUNTIME, 1)
 
 
 def _lowered(network: nn.Module, runtime: str, threads: int) -> Call:
-    example, backend = WORKLOAD.example(), find_backend(runtime)
+    example, backend = WORKLOAD.example_inputs, find_backend(runtime)
     with tempfile.TemporaryDirectory() as name:
         exported, folder = Path(name) / "exported.onnx", Path(name) / "artifact"
         folder.mkdir()
         export(network, example, exported)
         backend.lower(Trained(network, lambda: exported, example, "fp32"), folder)
         predictor = backend.open(folder, threads=threads, batch=1)
-    return lambda: predictor(example)
+    return lambda: predictor(*example.arrays)
 
 
 class BackgroundLoad:

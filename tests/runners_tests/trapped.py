@@ -81,6 +81,6 @@ def make_network(workload: Workload, fault: int) -> nn.Module:
 
 def lower(workload: Workload, fault: int, folder: Path) -> Path:
     """The same as an artifact of the eager backend in ``folder``."""
-    trained = Trained(make_network(workload, fault), lambda: Path(), workload.example(), "fp32")
+    trained = Trained(make_network(workload, fault), lambda: Path(), workload.example_inputs, "fp32")
     find_backend("eager").lower(trained, folder)
     return folder

@@ -18,7 +18,7 @@ STUDENT_WIDTH = next(technique for technique in all_techniques() if technique.na
 def student(
     teacher: nn.Module, width: float, seed: int = 0, initial: Callable[[], nn.Module] = make_network
 ) -> nn.Module:
-    context = ModelContext(torch.zeros(1, 1, 8, 8), seed, initial)
+    context = ModelContext((torch.zeros(1, 1, 8, 8),), seed, initial)
     made: nn.Module = STUDENT_WIDTH.apply(teacher, {"student_width": width}, context)
     return made
 

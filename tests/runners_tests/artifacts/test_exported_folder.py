@@ -17,6 +17,7 @@ from runners.artifacts.exported_folder import ExportedModel, open_exported_folde
 from runners.artifacts.integrity import digest_of, read_document
 from runners.artifacts.model_card import figure_rows, model_card
 from runners.backends import find_backend
+from runners.inputs import ExampleInputs
 from runners.measuring.opening import Artifact
 from spaces.errors import RequestError
 
@@ -43,7 +44,7 @@ def _export(destination: Path, check: Callable[[Path], None] = lambda folder: No
         "artifact": Artifact(lowered, "onnxruntime", threads=1),
         "precision": "fp32",
         "build": lambda: None,
-        "example": EXAMPLE,
+        "example": ExampleInputs.of(EXAMPLE),
         "configuration": {"student_width": 0.5, "runtime": "onnxruntime"},
         "claims": {"accuracy": 0.9712, "speedup": 6.1, "speedup_ci95": [5.9, 6.4], "macs": 1234567},
         "baseline": {"accuracy": 0.98, "speedup": 1.0, "speedup_ci95": [0.99, 1.01], "macs": 7654321},
@@ -191,7 +192,7 @@ def test_a_check_that_fails_leaves_nothing_behind(error: BaseException, tmp_path
 
 def test_an_artifact_that_cannot_be_opened_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"INVALID_ARGUMENT"):
-        _export(tmp_path / "export", example=np.ones((1, 5), np.float32))
+        _export(tmp_path / "export", example=ExampleInputs.of(np.ones((1, 5), np.float32)))
     assert [path.name for path in tmp_path.iterdir()] == ["lowered-export"]
 
 

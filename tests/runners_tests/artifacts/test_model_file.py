@@ -14,6 +14,7 @@ from torch import nn
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.input_shape import common_shape
 from runners.artifacts.model_file import READERS, open_model, require_readable
+from runners.inputs import ExampleInputs
 from runners.lowering.onnx_export import export
 from runners.measuring.opening import Artifact
 from spaces.errors import RequestError
@@ -60,7 +61,7 @@ def folder(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path
     one = torch.from_numpy(EXAMPLE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        export(network, EXAMPLE, made / "model.onnx")
+        export(network, ExampleInputs.of(EXAMPLE), made / "model.onnx")
         JIT.trace(network, one).save(made / "model.pt")
         JIT.script(network).save(made / "scripted.ts")
         JIT.script(Several()).save(made / "several.pt")
@@ -92,7 +93,7 @@ def _export_folder(made: Path) -> None:
         artifact=Artifact(lowered, "onnxruntime", threads=1),
         precision="fp32",
         build=lambda: None,
-        example=EXAMPLE,
+        example=ExampleInputs.of(EXAMPLE),
         configuration={"runtime": "onnxruntime"},
         claims=claims,
         baseline=claims,

@@ -35,7 +35,7 @@ def exported(folder: Path, speedup: float, device: str | None = None, **other: A
     network = WORKLOAD.model().eval()
     lowered = folder / "lowered"
     lowered.mkdir()
-    find_backend("torchscript").lower(Trained(network, lambda: Path(), WORKLOAD.example(), "fp32"), lowered)
+    find_backend("torchscript").lower(Trained(network, lambda: Path(), WORKLOAD.example_inputs, "fp32"), lowered)
     claims: dict[str, Any] = {
         "accuracy": 0.001,
         "accuracy_test": 0.001,
@@ -47,7 +47,7 @@ def exported(folder: Path, speedup: float, device: str | None = None, **other: A
         artifact=Artifact(lowered, "torchscript", threads=1),
         precision="fp32",
         build=WORKLOAD.model,
-        example=WORKLOAD.example(),
+        example=WORKLOAD.example_inputs,
         configuration={"runtime": "torchscript"},
         claims=claims,
         baseline={"accuracy": 0.001, "speedup": 1.0, "speedup_ci95": [1.0, 1.0]},

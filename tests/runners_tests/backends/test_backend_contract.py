@@ -11,6 +11,7 @@ from runners_tests.backends import backend_contract as contract
 
 from runners.backend import Backend, Trained
 from runners.backends.eager import Eager
+from runners.inputs import ExampleInputs
 from runners.workloads.synthetic import make_network
 
 
@@ -68,7 +69,7 @@ def test_the_contract_rejects_a_broken_backend_and_only_that(
     reference: Any,
     tmp_path: Path,
 ) -> None:
-    specimen.lower(Trained(network, lambda: tmp_path, inputs[:1], precision), tmp_path)
+    specimen.lower(Trained(network, lambda: tmp_path, ExampleInputs.of(inputs[:1]), precision), tmp_path)
     found = contract.collect(specimen.open(tmp_path, threads=1, batch=1, build=make_network), inputs)
     if complaint is None:
         contract.check(found, reference, precision)

@@ -15,6 +15,7 @@ from runners_tests.backends import backend_contract as contract
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.backend import Backend, Trained
 from runners.backends import all_backends, backend_names, find_backend
+from runners.inputs import ExampleInputs, one_by_one
 from runners.lowering.onnx_export import export
 from runners.lowering.quantisation import quantise_int8
 from runners.machine.device import describe
@@ -41,8 +42,10 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 @pytest.fixture(scope="module")
 def onnx_files(place: Path, network: torch.nn.Module, inputs: Any) -> dict[str, Path]:
     plain, quantised = place / "plain.onnx", place / "int8.onnx"
-    assert export(network, inputs[:1], plain) == "", "the current exporter must do for a plain network"
-    quantise_int8(plain, make_splits()["train"][0][:64], quantised)
+    assert export(network, ExampleInputs.of(inputs[:1]), plain) == "", (
+        "the current exporter must do for a plain network"
+    )
+    quantise_int8(plain, one_by_one(make_splits()["train"][0][:64]), quantised)
     return {"fp32": plain, "bf16": plain, "int8": quantised}
 
 
@@ -53,7 +56,9 @@ def lowered(
     folders = {(name, precision): place / f"{name}-{precision}" for name, precision in PAIRS}
     for (name, precision), folder in folders.items():
         folder.mkdir()
-        trained = Trained(network, lambda precision=precision: onnx_files[precision], inputs[:1], precision)
+        trained = Trained(
+            network, lambda precision=precision: onnx_files[precision], ExampleInputs.of(inputs[:1]), precision
+        )
         find_backend(name).lower(trained, folder)
     return folders
 
@@ -77,7 +82,7 @@ def _write_artifact(destination: Path, name: str, precision: str, folder: Path, 
         artifact=Artifact(folder, name, threads=1),
         precision=precision,
         build=make_network,
-        example=example,
+        example=ExampleInputs.of(example),
         configuration={"runtime": name, "numeric_precision": precision},
         claims={"accuracy": 0.9},
         baseline={"accuracy": 0.9},
@@ -158,14 +163,14 @@ def test_lowering_writes_the_declared_file(name: str, precision: str, lowered: d
 def test_a_reduced_precision_takes_less_room(inputs: Any, tmp_path: Path) -> None:
     wide = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2048), torch.nn.ReLU(), torch.nn.Linear(2048, 4))
     plain, quantised = tmp_path / "plain.onnx", tmp_path / "int8.onnx"
-    export(wide.eval(), inputs[:1], plain)
-    quantise_int8(plain, inputs[:8], quantised)
+    export(wide.eval(), ExampleInputs.of(inputs[:1]), plain)
+    quantise_int8(plain, one_by_one(inputs[:8]), quantised)
     sizes = {}
     for name, precision in (p for p in PAIRS if p not in [("openvino", "bf16")]):
         folder = tmp_path / f"{name}-{precision}"
         folder.mkdir()
         onnx = quantised if precision == "int8" else plain
-        find_backend(name).lower(Trained(wide, lambda onnx=onnx: onnx, inputs[:1], precision), folder)
+        find_backend(name).lower(Trained(wide, lambda onnx=onnx: onnx, ExampleInputs.of(inputs[:1]), precision), folder)
         sizes[name, precision] = sum(entry.stat().st_size for entry in folder.iterdir())
     for (name, precision), size in sizes.items():
         assert precision == "fp32" or size < 0.6 * sizes[name, "fp32"], (name, precision)
@@ -175,7 +180,9 @@ def test_lowering_leaves_the_trained_network_as_it_was(network: torch.nn.Module,
     before = copy.deepcopy(network.state_dict())
     for name in ("eager", "torchscript"):
         (tmp_path / name).mkdir()
-        find_backend(name).lower(Trained(network, lambda: tmp_path, inputs[:1], "bf16"), tmp_path / name)
+        find_backend(name).lower(
+            Trained(network, lambda: tmp_path, ExampleInputs.of(inputs[:1]), "bf16"), tmp_path / name
+        )
     for key, tensor in network.state_dict().items():
         assert tensor.dtype == before[key].dtype
         assert torch.equal(tensor, before[key])
@@ -202,7 +209,7 @@ def test_a_shipped_program_that_answers_otherwise_is_an_error(
         return DependsOnTracing(*make_network())
 
     with pytest.raises(StageFailed, match="other outputs"):
-        find_backend("eager").ship(lowered["eager", "fp32"], tmp_path, build, inputs[:1])
+        find_backend("eager").ship(lowered["eager", "fp32"], tmp_path, build, ExampleInputs.of(inputs[:1]))
 
 
 def test_an_unknown_backend_is_named_beside_those_that_exist() -> None:

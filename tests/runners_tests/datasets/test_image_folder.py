@@ -207,20 +207,20 @@ def test_the_settings_and_defaults_of_a_image_workload(tmp_path: Path) -> None:
     assert made.name == "squeezenet1_1-my-lamps"
     assert not made.pretrained
     assert (made.training.epochs, made.training.batch_size, made.training.learning_rate) == (20, 128, 0.01)
-    assert made.example().shape == (1, 3, 32, 32)
-    assert made.model()(torch.from_numpy(made.example())).shape == (1, 2)
+    assert made.example_inputs.arrays[0].shape == (1, 3, 32, 32)
+    assert made.model()(torch.from_numpy(made.example_inputs.arrays[0])).shape == (1, 2)
     own = workload(folder, epochs=2, batch_size=8, learning_rate=0.5, image_size=48)
     assert (own.training.epochs, own.training.batch_size, own.training.learning_rate) == (2, 8, 0.5)
-    assert own.example().shape == (1, 3, 48, 48)
+    assert own.example_inputs.arrays[0].shape == (1, 3, 48, 48)
     for name in ("mobilenet_v3_small", "regnet_y_400mf"):  # the second needs numbers to be made
         assert workload(folder, model=f"torchvision:{name}").training.learning_rate == 0.1
 
 
 def test_images_of_many_sizes_become_224_and_small_ones_what_the_model_needs(tmp_path: Path) -> None:
     folder = make_images(tmp_path)
-    assert workload(folder, model="torchvision:alexnet").example().shape == (1, 3, 63, 63)
+    assert workload(folder, model="torchvision:alexnet").example_inputs.arrays[0].shape == (1, 3, 63, 63)
     save(folder / "train" / "dark" / "0.png", np.zeros((40, 50, 3)))
-    assert workload(folder).example().shape == (1, 3, 224, 224)
+    assert workload(folder).example_inputs.arrays[0].shape == (1, 3, 224, 224)
 
 
 @pytest.mark.parametrize("name", ["googlenet", pytest.param("inception_v3", marks=pytest.mark.slow)])
@@ -251,7 +251,7 @@ def test_own_weights_are_loaded_and_not_trained_again(tmp_path: Path) -> None:
     made = resolve(reference)
     check_contract(made)
     assert made.pretrained
-    inputs = torch.from_numpy(made.example())
+    inputs = torch.from_numpy(made.example_inputs.arrays[0])
     with torch.no_grad():
         assert torch.equal(made.model().eval()(inputs), trained.eval()(inputs))
     before = fingerprint(made, reference)

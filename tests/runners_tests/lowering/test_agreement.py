@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from runners.backend import Predictor, Trained
 from runners.backends import find_backend
+from runners.inputs import ExampleInputs, one_by_one
 from runners.lowering.agreement import TOLERANCES, require_agreement
 from runners.lowering.onnx_export import export
 from runners.lowering.quantisation import quantise_int8
@@ -62,7 +63,7 @@ def test_an_exit_that_was_recorded_one_way_is_found(
 ) -> None:
     exported, folder = tmp_path / "exported.onnx", tmp_path / "lowered"
     folder.mkdir()
-    example = split.inputs[:1]
+    example = ExampleInputs.of(split.inputs[:1])
     export(network, example, exported)
     find_backend(runtime).lower(Trained(network, lambda: exported, example, precision, EarlyExit), folder)
     predictor = find_backend(runtime).open(folder, threads=1, batch=1)
@@ -117,9 +118,11 @@ def test_slow_networks_are_called_less_often(
 def test_honest_quantisation_agrees(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network, split = make_network().eval(), WORKLOAD.splits["validation"]
-    example = WORKLOAD.example()
+    example = WORKLOAD.example_inputs
     export(network, example, tmp_path / "plain.onnx")
-    quantise_int8(tmp_path / "plain.onnx", WORKLOAD.splits["train"].batch(np.arange(16))[0], tmp_path / "int8.onnx")
+    quantise_int8(
+        tmp_path / "plain.onnx", one_by_one(WORKLOAD.splits["train"].batch(np.arange(16))[0]), tmp_path / "int8.onnx"
+    )
     for runtime, precision in (("onnxruntime", "int8"), ("openvino", "int8"), ("openvino", "bf16"), ("eager", "bf16")):
         file, folder = (
             tmp_path / ("int8.onnx" if precision == "int8" else "plain.onnx"),

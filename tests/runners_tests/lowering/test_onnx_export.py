@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from runners.inputs import ExampleInputs, one_by_one
 from runners.lowering.onnx_export import export
 from runners.lowering.quantisation import quantise_int8
 from runners.runner import StageFailed
@@ -18,14 +19,14 @@ def test_a_network_without_anything_to_quantise_is_an_error(tmp_path: Path) -> N
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.cos(x).flatten(1)
 
-    export(OnlyMeans().eval(), INPUTS[:1], tmp_path / "plain.onnx")
+    export(OnlyMeans().eval(), ExampleInputs.of(INPUTS[:1]), tmp_path / "plain.onnx")
     with pytest.raises(StageFailed, match="no operation to quantise"):
-        quantise_int8(tmp_path / "plain.onnx", INPUTS, tmp_path / "int8.onnx")
+        quantise_int8(tmp_path / "plain.onnx", one_by_one(INPUTS), tmp_path / "int8.onnx")
 
 
 def test_exporting_and_quantising_print_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert export(make_network().eval(), INPUTS[:1], tmp_path / "plain.onnx") == ""
-    quantise_int8(tmp_path / "plain.onnx", INPUTS, tmp_path / "int8.onnx")
+    assert export(make_network().eval(), ExampleInputs.of(INPUTS[:1]), tmp_path / "plain.onnx") == ""
+    quantise_int8(tmp_path / "plain.onnx", one_by_one(INPUTS), tmp_path / "int8.onnx")
     assert capfd.readouterr().out == ""
 
 
@@ -34,7 +35,7 @@ def test_the_older_exporter_steps_in_with_the_reason(tmp_path: Path) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return (x * 2 if x.sum() > -1e9 else x).flatten(1)
 
-    reason = export(Branches().eval(), INPUTS[:1], tmp_path / "plain.onnx")
+    reason = export(Branches().eval(), ExampleInputs.of(INPUTS[:1]), tmp_path / "plain.onnx")
     assert reason
     assert "\n" not in reason
     assert (tmp_path / "plain.onnx").exists()
@@ -46,4 +47,4 @@ def test_a_network_that_no_exporter_can_write_is_an_error(tmp_path: Path) -> Non
             raise RuntimeError("not today")
 
     with pytest.raises(StageFailed, match="not today"):
-        export(Refuses().eval(), INPUTS[:1], tmp_path / "plain.onnx")
+        export(Refuses().eval(), ExampleInputs.of(INPUTS[:1]), tmp_path / "plain.onnx")

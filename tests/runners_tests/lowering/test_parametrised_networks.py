@@ -13,11 +13,12 @@ from torch.nn.utils import parametrizations
 
 from runners.backend import Trained
 from runners.backends import find_backend
+from runners.inputs import ExampleInputs, one_by_one
 from runners.lowering.onnx_export import export
 from runners.lowering.quantisation import quantise_int8
 from runners.lowering.weights import copy_network, load_network, save_network
 from runners.stages.transforming import change_network, initial_network
-from runners.workload import Workload
+from runners.workload import SPLITS, Workload
 from spaces.parametrisations import remove_parametrisations
 from spaces.space_document import all_techniques
 from spaces.technique import ModelContext
@@ -88,8 +89,10 @@ def test_a_copy_is_one_of_its_own(build: Build, inputs: Tensor) -> None:
 @pytest.mark.parametrize("settings", [{"channel_pruning": 0.5}, {"student_width": 0.5}])
 def test_its_channels_are_removed(build: Build, inputs: Tensor, settings: dict[str, float], tmp_path: Path) -> None:
     (technique,) = (found for found in all_techniques() if found.name in settings)
-    workload = Workload("parametrised", build, dict, pretrained=True)
-    context = ModelContext(inputs[:1], 0, partial(initial_network, workload))
+    workload = Workload(
+        "parametrised", build, lambda: dict.fromkeys(SPLITS, (inputs, range(len(inputs)))), pretrained=True
+    )
+    context = ModelContext((inputs[:1],), 0, partial(initial_network, workload))
     changed = change_network(build(), technique, settings, context)
     assert changed[2].weight.shape == (8, 8, 3)  # type: ignore[index, union-attr]
     save_network(changed, tmp_path)
@@ -113,13 +116,13 @@ def test_it_is_lowered(build: Build, inputs: Tensor, runtime: str, precision: st
     exported, quantised, folder = tmp_path / "exported.onnx", tmp_path / "quantised.onnx", tmp_path / "lowered"
 
     def onnx() -> Path:
-        export(network, inputs[:1].numpy(), exported)
+        export(network, ExampleInputs.of(inputs[:1].numpy()), exported)
         if precision == "int8":
-            quantise_int8(exported, inputs.numpy(), quantised)
+            quantise_int8(exported, one_by_one(inputs.numpy()), quantised)
         return quantised if precision == "int8" else exported
 
     folder.mkdir()
-    find_backend(runtime).lower(Trained(network, onnx, inputs[:1].numpy(), precision, build), folder)
+    find_backend(runtime).lower(Trained(network, onnx, ExampleInputs.of(inputs[:1].numpy()), precision, build), folder)
     found = find_backend(runtime).open(folder, threads=1, batch=8, build=build)(inputs.numpy())
     allowed = {"fp32": 1e-4, "bf16": 3e-2, "int8": 0.3}[precision] * float(expected.abs().max())
     assert np.abs(found - expected.numpy()).max() < allowed
@@ -142,6 +145,8 @@ def test_a_network_that_keeps_what_it_computed_is_copied_all_the_same(inputs: Te
     for runtime in ("eager", "torchscript"):
         (tmp_path / runtime).mkdir()
         backend = find_backend(runtime)
-        backend.lower(Trained(network, Path, inputs[:1].numpy(), "bf16", build_one), tmp_path / runtime)
+        backend.lower(
+            Trained(network, Path, ExampleInputs.of(inputs[:1].numpy()), "bf16", build_one), tmp_path / runtime
+        )
         found = backend.open(tmp_path / runtime, threads=1, batch=8, build=build_one)(inputs.numpy())
         assert np.abs(found - expected.numpy()).max() < 3e-2 * float(expected.abs().max())

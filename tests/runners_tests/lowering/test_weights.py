@@ -71,7 +71,7 @@ def test_a_slimmed_network_comes_back(
 ) -> None:
     torch.manual_seed(0)
     network, example = build(), torch.randn(shape)
-    slim(network, example, keep=keep, criterion="magnitude")
+    slim(network, (example,), keep=keep, criterion="magnitude")
     save_network(network, tmp_path)
     found = load_network(build, tmp_path)
     assert not found.training
@@ -81,7 +81,7 @@ def test_a_slimmed_network_comes_back(
 def test_a_loaded_network_can_be_slimmed_and_saved_again(tmp_path: Path) -> None:
     network, example = SmallResidualNetwork(), torch.randn(1, 1, 32, 32)
     for keep in (0.75, 0.5):
-        slim(network, example, keep=keep, criterion="magnitude")
+        slim(network, (example,), keep=keep, criterion="magnitude")
         save_network(network, tmp_path)
         network = load_network(SmallResidualNetwork, tmp_path)
     save_network(network, tmp_path)

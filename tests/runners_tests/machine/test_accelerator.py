@@ -16,6 +16,7 @@ from runners_tests.small_workload import write_small_workload
 
 from runners.backend import Trained
 from runners.backends import find_backend
+from runners.inputs import ExampleInputs
 from runners.lowering.torch_predictor import OnAccelerator, program_module, torch_predictor
 from runners.lowering.weights import save_network
 from runners.machine.accelerator import process_group_backend, torch_device
@@ -124,9 +125,9 @@ def test_the_stand_in_refuses_what_an_accelerator_refuses() -> None:
 def test_an_eager_network_answers_from_the_accelerator_in_arrays(
     workload: Workload, network: torch.nn.Module, tmp_path: Path, precision: str
 ) -> None:
-    inputs = np.repeat(workload.example(), 3, axis=0)
+    inputs = workload.example_inputs.repeated(3)[0]
     eager = find_backend("eager")
-    eager.lower(Trained(network, lambda: tmp_path, inputs[:1], precision), tmp_path)
+    eager.lower(Trained(network, lambda: tmp_path, ExampleInputs.of(inputs[:1]), precision), tmp_path)
     expected = eager.open(tmp_path, threads=1, batch=3, build=workload.model)(inputs)
     with pretended_accelerator() as accelerator:
         predictor = eager.open(tmp_path, threads=1, batch=3, build=workload.model)
@@ -142,9 +143,9 @@ def test_a_call_is_complete_when_it_returns_even_where_no_copy_to_the_host_waits
     network: torch.nn.Module, workload: Workload
 ) -> None:
     with pretended_accelerator() as accelerator:
-        torch_predictor(network, 1)(workload.example())
+        torch_predictor(network, 1)(workload.example_inputs.arrays[0])
         assert accelerator.synchronised == 0, "the copy of the outputs waits"
-        torch_predictor(lambda inputs: network(inputs).cpu(), 1)(workload.example())
+        torch_predictor(lambda inputs: network(inputs).cpu(), 1)(workload.example_inputs.arrays[0])
         assert accelerator.synchronised == 1
 
 
@@ -165,7 +166,7 @@ def test_torchscript_is_moved_while_it_is_loaded(
 ) -> None:
     """The stand-in cannot hold what C++ loads, so only where it is to go is looked at."""
     backend = find_backend("torchscript")
-    backend.lower(Trained(network, lambda: tmp_path, workload.example(), "fp32"), tmp_path)
+    backend.lower(Trained(network, lambda: tmp_path, workload.example_inputs, "fp32"), tmp_path)
     places, load = [], torch.jit.load
 
     def watched(file: Any, map_location: Any = None) -> Any:
@@ -185,18 +186,20 @@ def test_the_time_on_the_device_is_that_between_its_events_for_the_computing_alo
 ) -> None:
     with pretended_accelerator() as accelerator:
         predictor = torch_predictor(network, 1)
-        given = predictor.place(workload.example())  # type: ignore[attr-defined]
+        given = predictor.place(*workload.example_inputs.arrays)  # type: ignore[attr-defined]
         before = accelerator.handed_over
         with torch.inference_mode():
             predictor.call(given)  # type: ignore[attr-defined]
         operations = accelerator.handed_over - before
-        assert device_p50_ms(predictor, workload.example()) == operations > 5
+        assert device_p50_ms(predictor, workload.example_inputs.arrays) == operations > 5
 
 
 def test_what_runs_on_the_processor_has_no_time_on_the_device(workload: Workload, network: torch.nn.Module) -> None:
-    assert device_p50_ms(torch_predictor(network, 1), workload.example()) is None
+    assert device_p50_ms(torch_predictor(network, 1), workload.example_inputs.arrays) is None
     with pretended_accelerator():
-        assert device_p50_ms(lambda inputs: inputs, workload.example()) is None, "such as a session of ONNX Runtime"
+        assert device_p50_ms(lambda inputs: inputs, workload.example_inputs.arrays) is None, (
+            "such as a session of ONNX Runtime"
+        )
 
 
 @pytest.mark.parametrize(
@@ -228,7 +231,7 @@ def test_a_tuned_baseline_computes_with_tf32_in_channels_last_and_a_plain_one_do
     workload: Workload, network: torch.nn.Module, tmp_path: Path
 ) -> None:
     save_network(network, tmp_path)
-    example = workload.example()
+    (example,) = workload.example_inputs.arrays
     seen: list[tuple[str, bool]] = []
 
     def look(module: torch.nn.Module, given: tuple[torch.Tensor]) -> None:
@@ -249,7 +252,7 @@ def test_a_tuned_baseline_computes_with_tf32_in_channels_last_and_a_plain_one_do
 
 def test_on_the_processor_there_is_nothing_to_tune(workload: Workload, tmp_path: Path) -> None:
     save_network(workload.model().eval(), tmp_path)
-    example = workload.example()
+    (example,) = workload.example_inputs.arrays
     plain, tuned = Baseline(tmp_path, 1).open(workload.model), Baseline(tmp_path, 1, True).open(workload.model)
     assert np.array_equal(plain(example), tuned(example))
     assert torch.get_float32_matmul_precision() == "highest"

@@ -12,6 +12,7 @@ from torch import nn
 
 from runners.backend import Trained
 from runners.backends import all_backends, find_backend
+from runners.inputs import ExampleInputs
 from runners.lowering.onnx_export import export
 from runners.lowering.torch_predictor import torch_predictor
 from runners.measuring.opening import Artifact, Baseline
@@ -79,14 +80,14 @@ def shortest_ms(flushes: bool) -> list[float]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds a folder with `Tiny` for each runtime, as it is lowered, and one in ``shipped``, as it is exported."""
     root, network = tmp_path_factory.mktemp("tiny"), Tiny().eval()
-    export(network, EXAMPLE, root / "tiny.onnx")
+    export(network, ExampleInputs.of(EXAMPLE), root / "tiny.onnx")
     for runtime in RUNTIMES:
         lowered, shipped = root / runtime, root / "shipped" / runtime
         lowered.mkdir()
         shipped.mkdir(parents=True)
         backend = find_backend(runtime)
-        backend.lower(Trained(network, lambda: root / "tiny.onnx", EXAMPLE, "fp32", Tiny), lowered)
-        backend.ship(lowered, shipped, Tiny, EXAMPLE)
+        backend.lower(Trained(network, lambda: root / "tiny.onnx", ExampleInputs.of(EXAMPLE), "fp32", Tiny), lowered)
+        backend.ship(lowered, shipped, Tiny, ExampleInputs.of(EXAMPLE))
     return root
 
 

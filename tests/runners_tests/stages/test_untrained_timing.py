@@ -180,7 +180,7 @@ def test_a_deep_untrained_network_answers_only_once_it_is_settled() -> None:
     images = torch.randn(16, 1, 8, 8)
     with torch.no_grad():
         faded = network(images).abs().max()
-        settle(network, images)
+        settle(network, (images,))
         settled = network(images).abs().max()
     assert faded < torch.finfo(torch.float32).tiny, "numbers that a processor handles slowly"
     assert 0.01 < settled < 10_000

@@ -62,6 +62,20 @@ def drawn_anew() -> dict[str, Any]:
     }
 
 
+def ids(last: int) -> dict[str, Any]:
+    """Token ids below 20, but one in the test split."""
+    found = {
+        name: (np.random.default_rng(first).integers(0, 20, (9, 6)), targets(9)) for first, name in enumerate(data())
+    }
+    found["test"][0][:2, 0] = 0, last
+    return found
+
+
+IDS = replace(
+    SOUND, model=lambda: nn.Sequential(nn.Embedding(20, 4), nn.Flatten(), nn.Linear(24, 3)), data=lambda: ids(3)
+)
+
+
 MORE = (np.concatenate([inputs(9, 2)[:4], inputs(9, 0)[:5]]), targets(9))
 
 BROKEN: dict[str, tuple[Any, str]] = {
@@ -84,7 +98,51 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "split drawn anew": (replace(SOUND, data=drawn_anew), r"data\(\) gives another train split at each call"),
     "no module": (replace(SOUND, model=dict), r"model\(\) gives dict; it must give a torch.nn.Module"),
     "model fails": (answering(fails), r"its model on inputs of shape \(2, 1, 4, 4\) failed at .*: ZeroDivisionError"),
-    "two answers": (answering(lambda x: (x, x)), "its model answers with tuple; it must answer with one tensor"),
+    "two answers": (
+        answering(lambda x: (x, x)),
+        r"its model answers with a tuple of \(2, 1, 4, 4\), \(2, 1, 4, 4\); say which is judged, such as output=0",
+    ),
+    "named answers": (
+        answering(lambda x: {"loss": None, "logits": x.flatten(1)[:, :3]}),
+        r"its model answers with a dict of 'logits' \(2, 3\); say which is judged, such as output='logits' of the",
+    ),
+    "another name": (
+        replace(answering(lambda x: {"logits": x}), output="scores"),
+        r"its model has no output 'scores': it answers with a dict of 'logits' \(2, 1, 4, 4\)",
+    ),
+    "nothing": (
+        answering(lambda x: None),
+        r"its model answers with None \(its forward returns nothing\); give a tensor",
+    ),
+    "id beyond the vocabulary": (
+        replace(IDS, data=lambda: ids(30)),
+        "input of the test split goes from 0 to 30, but the embedding '0' of its model has 20 rows, 0 to 19; make",
+    ),
+    "id below the vocabulary": (replace(IDS, data=lambda: ids(-1)), "input of the test split goes from -1 to"),
+    "whole quantities": (
+        with_data(train=(inputs(9).astype(int), targets(9))),
+        r"its model on inputs of shape \(2, 1, 4, 4\) int64 \(whole numbers reach it as int64; give those that are",
+    ),
+    "dynamic but unknown": (
+        replace(SOUND, dynamic={"x": 1}),
+        "dynamic names 'x', which is no input; its inputs",
+    ),
+    "parts of different shapes": (
+        with_data(train=([np.zeros(3), np.zeros(4)], targets(2))),
+        "the inputs are parts of different shapes .* several inputs as a tuple of arrays",
+    ),
+    "inputs of different lengths": (
+        with_data(train=((inputs(9), inputs(8)), targets(9))),
+        "8 inputs and 9 targets; give one target an input",
+    ),
+    "words": (
+        with_data(train=(np.array(["a"] * 9), targets(9))),
+        "an input is an array of <U1; give floating or whole",
+    ),
+    "too large": (
+        replace(SOUND, model=lambda: nn.Linear(10**7, 10**7)),
+        r"its model (has parameters of .* GiB and more|asks for more memory than there is), and this machine has",
+    ),
     "batch lost": (
         answering(lambda x: x.reshape(1, -1)),
         r"its model answers 2 examples with shape \(1, 32\); the first must be the batch",

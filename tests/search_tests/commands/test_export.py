@@ -58,7 +58,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     store = FolderStore(home / "stages")
     with store.unfinished() as folder:
-        trained = Trained(WORKLOAD.model().eval(), lambda: Path(), WORKLOAD.example(), "fp32")
+        trained = Trained(WORKLOAD.model().eval(), lambda: Path(), WORKLOAD.example_inputs, "fp32")
         find_backend("torchscript").lower(trained, folder)
         store.put(KEY, folder, {}, 1.0, {})
     study = optuna.create_study(

@@ -17,6 +17,7 @@ from search_tests.command import COMMAND, document, frontrunner
 from torch import nn
 
 from runners.artifacts.comparison import Comparison, ComparisonRequest, compare_files, difference
+from runners.inputs import ExampleInputs
 from runners.lowering.onnx_export import export
 from runners.measuring.paired_timing import PairedTiming
 from runners.runner import StageFailed
@@ -56,7 +57,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs = torch.from_numpy(EXAMPLE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        export(small, EXAMPLE, folder / "small.onnx")
+        export(small, ExampleInputs.of(EXAMPLE), folder / "small.onnx")
         JIT.trace(small, inputs).save(folder / "small.pt")
         torch.export.save(torch.export.export(big, (inputs,)), folder / "big.pt2")
         for odd in (Never, NotANumber, Random):

@@ -66,13 +66,13 @@ def exported(tmp_path: Path, workload: Path, monkeypatch: pytest.MonkeyPatch) ->
 def export(folder: Path, reference: str, runtime: str = "torchscript") -> Path:
     lowered = folder / "lowered"
     lowered.mkdir()
-    trained = Trained(WORKLOAD.model().eval(), lambda: Path(), WORKLOAD.example(), "fp32")
+    trained = Trained(WORKLOAD.model().eval(), lambda: Path(), WORKLOAD.example_inputs, "fp32")
     find_backend(runtime).lower(trained, lowered)
     model = ExportedModel(
         artifact=Artifact(lowered, runtime, threads=1),
         precision="fp32",
         build=WORKLOAD.model,
-        example=WORKLOAD.example(),
+        example=WORKLOAD.example_inputs,
         workload="synthetic",
         configuration={},
         claims=FIGURES,

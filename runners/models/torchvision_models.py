@@ -29,6 +29,10 @@ def segmenters() -> list[str]:
 
 def check_name(name: str, known: list[str]) -> None:
     """Raise `RequestError` where ``name`` is not among ``known``; it names the most similar."""
+    if name not in known and name in segmenters():
+        raise RequestError(
+            f"torchvision's {name} is for segmentation, whose data a study file cannot name; write a workload in Python"
+        )
     if name not in known:
         kind = "classification model" if known == classifiers() else "model"
         raise RequestError(f"torchvision has no {kind} {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}")

@@ -5,7 +5,9 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socket import gaierror
 from typing import Any
+from urllib.error import URLError
 
 from spaces.errors import RequestError, in_one_line
 
@@ -32,13 +34,25 @@ def user_code(doing: str, file: Path | None = None) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         # The text of a syntax error repeats the file and the line.
         said = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else in_one_line(error)
-        raise RequestError(f"{doing} failed{_where(error, file)}: {said}") from error
+        raise RequestError(f"{doing} failed{_where(error, file)}: {said}{_advice(error)}") from error
 
 
 def type_of(value: Any) -> str:
     """The type of what a person's code gave, in words."""
     name = type(value).__name__
     return f"an array of {value.dtype}" if name == "ndarray" else name
+
+
+def _advice(error: BaseException) -> str:
+    """What to do where the error, or one behind it, is of the network."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    if not any(isinstance(each, (URLError, ConnectionError, gaierror)) for each in seen):
+        return ""
+    return "; what it fetches from the network must be here before a search, so fetch it once and read the file"
 
 
 def _where(error: BaseException, file: Path | None) -> str:

@@ -85,9 +85,11 @@ def _environment(workload: str | None) -> Environment:
         return describe(all_backends())
     from runners.executors.inspection import inspect_on_this_machine
     from runners.workload_loading.reference import check_workload_reference
+    from runners.workload_loading.user_module import quiet
 
     check_workload_reference(workload)
-    return inspect_on_this_machine(workload)[0]
+    with quiet():
+        return inspect_on_this_machine(workload)[0]
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from runners.metric import QualityMetric
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
+from runners.workload_loading.user_module import quiet
 from search.commands.hints import after_export, resume_command
 from search.commands.known_exports import remember
 from search.commands.options import parse_option
@@ -132,7 +133,7 @@ def write_trial(options: ExportOptions, locations: Locations) -> Exported:
     if options.register and trial["run_id"] is None:
         raise RequestError(f"--register {options.register}: MLflow has no run of this trial yet; `{resume}` sends it")
     undecided: list[str] = []
-    with stop_signals.cleaning_up("nothing was exported"), store.in_use(f"export of {options.study}"):
+    with stop_signals.cleaning_up("nothing was exported"), quiet(), store.in_use(f"export of {options.study}"):
         model = _exported_model(study, document, trial, _artifact(study, document, trial["trial"], store, resume))
 
         def check(written: Path) -> None:

@@ -14,6 +14,7 @@ from runners.artifacts.trust import workload_code
 from runners.artifacts.verification import verify
 from runners.machine.telemetry import disable_telemetry
 from runners.metric import QualityMetric
+from runners.workload_loading.user_module import quiet
 from search.commands.known_exports import code_of, require_trusted
 from search.commands.terminal import plain_table, report_waiting
 from search.request.locations import Home
@@ -46,7 +47,7 @@ def verify_folder(folder: Path, home: Home, *, trust: bool, as_json: bool) -> No
         f"loading, evaluating and timing {folder}{runs}; this takes up to a minute, and as long again where the "
         "first timing does not show that the speedup holds"
     )
-    with stop_signals.cleaning_up():
+    with stop_signals.cleaning_up(), quiet():
         claims = verify(folder, waiting=report_waiting, begun=lambda: print(announcement, file=sys.stderr))
     broken = [claim for claim in claims if claim.holds is False]
     undecided = [claim for claim in claims if claim.is_undecided]

@@ -82,7 +82,10 @@ def test_a_download_that_fails_says_what_to_do(tmp_path: Path, monkeypatch: pyte
     text = "from urllib.request import urlopen\n\nurlopen('http://127.0.0.1:9/weights.pt')\n"
     with pytest.raises(RequestError, match=r"mine\.py:3: URLError: .*refused.*; what it fetches .* fetch it once"):
         load_module(written(tmp_path, text))
-    wrapped = "try:\n    import socket; socket.create_connection(('127.0.0.1', 9))\nexcept OSError as e:\n    raise RuntimeError('no weights') from e\n"
+    wrapped = (
+        "import socket\ntry:\n    socket.create_connection(('127.0.0.1', 9))\n"
+        "except OSError as error:\n    raise RuntimeError('no weights') from error\n"
+    )
     with pytest.raises(RequestError, match=r"mine\.py:5: RuntimeError: no weights; what it fetches"):
         load_module(written(tmp_path, wrapped))
 

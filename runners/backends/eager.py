@@ -57,7 +57,7 @@ class Eager(Backend):
                 shapes = free_sizes(module, example)
                 program = torch.export.export(module, two_rows(example), dynamic_shapes=shapes)
             except Exception as error:
-                raise StageFailed(f"torch.export cannot write this network ({in_one_line(error)})") from error
+                raise StageFailed(_why_not_written(error, example)) from error
             torch.export.save(program, destination / PROGRAM)
         _require_equal(module, _load_program(destination / PROGRAM, torch.device("cpu")), example, _precision(folder))
 
@@ -81,6 +81,15 @@ def load(folder, threads):
 
     return predict
 """
+
+
+def _why_not_written(error: Exception, example: ExampleInputs) -> str:
+    if example.is_dynamic and "Constraints violated" in str(error):
+        return (
+            "torch.export fixes a size of the inputs that is to be dynamic in this network, as it does with recurrent "
+            "layers; pick a trial of another runtime, or search without dynamic in the Workload"
+        )
+    return f"torch.export cannot write this network ({in_one_line(error)})"
 
 
 def _precision(folder: Path) -> str:

@@ -19,6 +19,11 @@ def quality_text(value: float | None, metric: QualityMetric) -> str:
     return f"{value:.4g} {metric.shown_unit}".rstrip()
 
 
+def quality_number(value: float, metric: QualityMetric) -> str:
+    """A value of the workload's metric, or a difference, without its unit: of a fraction in percent."""
+    return f"{100 * value:z.1f}" if metric.is_fraction else f"{value:.4g}"
+
+
 def allowance_text(share: float, metric: QualityMetric) -> str:
     """How much may be lost: ``one accuracy point``, or ``1 % of the baseline's rmse`` where that is no fraction."""
     if not metric.is_fraction:

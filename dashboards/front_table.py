@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.baseline_text import baseline_text, runtime_alone_text, throughput_text
-from dashboards.formatting import interval_text, quality_text, times
+from dashboards.formatting import interval_text, quality_number, quality_text, times
 from dashboards.front_rows import Document, Row, front_rows, objective_columns, resolution
 from dashboards.headline import fastest_within
 from runners.metric import QualityMetric
@@ -41,7 +41,7 @@ def _number(name: str, digits: int) -> Callable[[Row], str]:
 def _accuracy_interval(metric: QualityMetric) -> Callable[[Row], str]:
     def cell(row: Row) -> str:
         low, high = row["accuracy_low"], row["accuracy_high"]
-        return "" if low is None or high is None else f"{_in_unit(low, metric)}-{_in_unit(high, metric)}"
+        return "" if low is None or high is None else f"{quality_number(low, metric)}-{quality_number(high, metric)}"
 
     return cell
 
@@ -53,15 +53,10 @@ def _drop(metric: QualityMetric) -> Callable[[Row], str]:
         low, high = row["accuracy_drop_low"], row["accuracy_drop_high"]
         if low is None or high is None:
             return ""
-        lost, *ends = (_in_unit(value, metric) for value in (row["accuracy_drop"], low, high))
+        lost, *ends = (quality_number(value, metric) for value in (row["accuracy_drop"], low, high))
         return f"{lost} ({' to '.join(ends)})"
 
     return cell
-
-
-def _in_unit(value: float, metric: QualityMetric) -> str:
-    """A value without its unit: of a fraction in percent."""
-    return f"{100 * value:z.1f}" if metric.is_fraction else f"{value:.4g}"
 
 
 def _accuracy(name: str, metric: QualityMetric) -> Callable[[Row], str]:
@@ -214,7 +209,13 @@ def notes(document: Document, rows: list[Row], resume: str = "") -> Iterator[str
     yield from (f"! trial {row['trial']} is unstable: {row['unstable']}" for row in rows if row["unstable"])
     resume = resume or f"frontrunner resume {document['study']}"
     finished, doubt = document.get("status") == "finished", document.get("resolution_doubt")
-    if finished and document["front"] and not any(member.get("searched") for member in document["front"]):
+    everything = document.get("everything")
+    if (
+        finished
+        and document["front"]
+        and not everything
+        and not any(member.get("searched") for member in document["front"])
+    ):
         yield f"measured during the search only; `{resume}` measures the front again"
     share = 100 * resolution(document)
     if share > 0:

@@ -140,7 +140,7 @@ class StudyRuns:
         document = record["document"]
         members = {member["trial"]: member for member in document["front"]}
         for member in [document["baseline"], *document["front"]]:
-            if member and member["measurement"].get("accuracy_test") is not None:
+            if member and member.get("searched") is not None:
                 self._final(record, member["trial"], member["measurement"])
         if superseded:  # the page of this front would be overwritten at once
             return
@@ -159,7 +159,8 @@ class StudyRuns:
         """Add the final measurement to a trial's run."""
         if trial in self.runs:
             again = {name: value for name, value in measurement.items() if name != "accuracy_test"}
-            final = {"accuracy_test": measurement["accuracy_test"], **metrics_of(again, "final_")}
+            tested = metrics_of({"accuracy_test": measurement.get("accuracy_test")})
+            final = {**tested, **metrics_of(again, "final_")}
             self._log(self.runs[trial], record, final)
 
     def _log_front(self, run_id: str, document: Mapping[str, Any], points: FrontPoints) -> None:

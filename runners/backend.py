@@ -52,6 +52,8 @@ class Backend(ABC):
     precisions: ClassVar[tuple[str, ...]]
     packages: ClassVar[tuple[str, ...]]
     """Import names that it needs; the first is the runtime itself."""
+    reads_onnx: ClassVar[bool] = False
+    """Whether `lower` asks for the ONNX file."""
     runs_code: ClassVar[bool] = True
     """Whether opening its artifact can run code that the artifact holds; such an artifact is opened only where it is
     trusted."""

@@ -64,8 +64,11 @@ class ExampleInputs:
         )
 
 
-def read(split: Any, indices: NDArray[np.int64]) -> tuple[Arrays, NDArray[Any]]:
-    """Inputs and targets of a `runners.workload.Split` at ``indices``, the inputs as `as_arrays` gives them."""
+def read(split: Any, indices: NDArray[np.int64]) -> tuple[Arrays, Any]:
+    """Inputs and targets of a `runners.workload.Split` at ``indices``, the inputs as `as_arrays` gives them.
+
+    The targets are None where there are no labels.
+    """
     inputs, targets = split.batch(indices)
     return as_arrays(inputs), targets
 

@@ -87,7 +87,7 @@ class WorkloadFacts:
         pretrained: Whether its model comes with weights.
         input_shape: Shape of one example of the first input; None is a size that may differ between calls.
         inputs: The shapes of all inputs, by name.
-        examples: Number of examples in each split.
+        examples: Number of examples in each split that the data have.
         notes: What a person should know of it, a sentence each.
     """
 

@@ -1,4 +1,4 @@
-"""What a person wants accelerated: a model, its data in three splits, and how its quality is measured."""
+"""What a person wants accelerated: a model, its data in splits, and how its quality is measured."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.held_out import hold_out
 from runners.inputs import Arrays, ExampleInputs, as_arrays, input_names, keywords, network_input, read
 from runners.judged_output import Output
 from runners.metric import FRACTION, QualityMetric
@@ -16,6 +17,8 @@ from spaces.errors import RequestError
 from spaces.plans import TrainingPlan
 
 SPLITS = ("train", "validation", "test")
+CALIBRATION = "calibration"
+"""The split that int8 is calibrated on; without it the training split is taken, or a part of the validation split."""
 LOOKED_AT = 32
 """Examples among which one of median size is looked for, where sizes may differ."""
 
@@ -27,8 +30,8 @@ class Split(Protocol):
     def __len__(self) -> int:
         """Number of examples."""
 
-    def batch(self, indices: NDArray[np.int64]) -> tuple[Any, NDArray[Any]]:
-        """Inputs ``(len(indices), *input_shape)`` and their targets ``(len(indices), ...)``.
+    def batch(self, indices: NDArray[np.int64]) -> tuple[Any, Any]:
+        """Inputs ``(len(indices), *input_shape)`` and their targets ``(len(indices), ...)``; None without labels.
 
         Several inputs are a tuple of arrays in the order of the network's arguments, or a dict by argument name, always
         in the same order. Floating numbers reach the network as float32, whole numbers as int64 (uint8 as float32), and
@@ -44,36 +47,39 @@ class ArraySplit:
 
     Args:
         inputs: An array, or several as a tuple or a dict by argument name.
-        targets: One for each input.
+        targets: One for each input; None without labels.
 
     Raises:
         RequestError: The lengths differ, or an input is not finite or holds no numbers.
     """
 
-    def __init__(self, inputs: Any, targets: Any) -> None:
+    def __init__(self, inputs: Any, targets: Any = None) -> None:
         self.inputs = _in_memory(inputs)
-        self.targets = np.asarray(targets)
+        self.targets = None if targets is None else np.asarray(targets)
+        count = len(_arrays(self.inputs)[0]) if self.targets is None else len(self.targets)
         for array in _arrays(self.inputs):
-            if len(array) != len(self.targets):
-                raise RequestError(f"{len(array)} inputs and {len(self.targets)} targets; give one target an input")
+            if len(array) != count:
+                others = "others" if self.targets is None else "targets"
+                raise RequestError(f"{len(array)} inputs and {count} {others}; give one of each an example")
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise RequestError("the inputs hold NaN or infinity; clean the data")
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(_arrays(self.inputs)[0])
 
-    def batch(self, indices: NDArray[np.int64]) -> tuple[Any, NDArray[Any]]:
+    def batch(self, indices: NDArray[np.int64]) -> tuple[Any, Any]:
         """Inputs and targets at ``indices``, the inputs in the number format in which a network is given them."""
+        targets = None if self.targets is None else self.targets[indices]
         if isinstance(self.inputs, Mapping):
-            return {name: network_input(array[indices]) for name, array in self.inputs.items()}, self.targets[indices]
+            return {name: network_input(array[indices]) for name, array in self.inputs.items()}, targets
         if isinstance(self.inputs, tuple):
-            return tuple(network_input(array[indices]) for array in self.inputs), self.targets[indices]
-        return network_input(self.inputs[indices]), self.targets[indices]
+            return tuple(network_input(array[indices]) for array in self.inputs), targets
+        return network_input(self.inputs[indices]), targets
 
     def fingerprint(self) -> str:
         """SHA-256 over names, shapes, types and bytes of all arrays."""
         digest = hashlib.sha256("".join(keywords(self.inputs)).encode())
-        for array in (*_arrays(self.inputs), self.targets):
+        for array in (*_arrays(self.inputs), *(() if self.targets is None else (self.targets,))):
             digest.update(f"{array.shape}{array.dtype}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
@@ -121,9 +127,11 @@ class Workload:
         name: Short name; MLflow keeps one experiment for each.
         model: Makes the teacher: a ``torch.nn.Module`` from ``(n, *input_shape)`` to ``(n, outputs)``; with several
             inputs it is called with all of them.
-        data: Makes the splits ``train``, ``validation`` and ``test``, each a `Split`, a pair ``(inputs, targets)``, or
-            a map-style `torch.utils.data.Dataset`. Inputs are an array ``(n, *input_shape)``, or several as a tuple in
-            the order of the model's arguments or as a dict by argument name.
+        data: Makes the splits ``validation``, and as it likes ``train``, ``test`` and ``calibration``, each a `Split`,
+            a pair ``(inputs, targets)``, inputs alone, or a map-style `torch.utils.data.Dataset`. Inputs are an array
+            ``(n, *input_shape)``, or several as a tuple in the order of the model's arguments or as a dict by argument
+            name. Without labels the quality is the agreement with the teacher's own outputs; without labelled training
+            data nothing is trained, and the model has to be pretrained.
         metric: Quality from outputs ``(n, ...)`` and targets ``(n, ...)`` as arrays.
         loss: What training minimises, from output and target tensors; None is cross-entropy. A module is moved to
             the accelerator, where there is one; a function makes its tensors where its arguments are.
@@ -158,16 +166,35 @@ class Workload:
 
     @cached_property
     def splits(self) -> dict[str, Split]:
-        """The three splits, loaded once.
+        """The splits that the data have, loaded once.
+
+        Without training and calibration data, a part of the validation split is held out as ``calibration``.
 
         Raises:
-            RequestError: A split is missing, empty, or not what the contract asks for.
+            RequestError: The validation split is missing, or a split is empty or not what the contract asks for.
         """
-        given = self.data()
-        missing = [name for name in SPLITS if name not in given]
-        if missing:
-            raise RequestError(f"data() gives no {missing[0]} split; it must give {', '.join(SPLITS)}")
-        return {name: _as_split(name, given[name]) for name in SPLITS}
+        given = {name: split for name, split in self.data().items() if split is not None}
+        if "validation" not in given:
+            raise RequestError(
+                f"data() gives no validation split, only {', '.join(given) or 'nothing'}; it must give validation, and "
+                f"may give train, test and {CALIBRATION}"
+            )
+        splits = {name: _as_split(name, given[name]) for name in (*SPLITS, CALIBRATION) if name in given}
+        if splits.keys().isdisjoint({"train", CALIBRATION}):
+            splits["validation"], splits[CALIBRATION] = hold_out(splits["validation"])
+        return splits
+
+    @cached_property
+    def labelled(self) -> bool:
+        """Whether the validation split has targets."""
+        return _has_targets(self.splits["validation"])
+
+    @cached_property
+    def cannot_train(self) -> str:
+        """Why nothing can be trained on the data, or an empty string."""
+        if "train" not in self.splits:
+            return "the data have no train split to train on"
+        return "" if _has_targets(self.splits["train"]) else "the train split has no labels to train on"
 
     def network(self) -> Any:
         """A new network as it is trained, lowered and timed: positional tensors in, the tensor that is judged out.
@@ -185,7 +212,7 @@ class Workload:
 
     @cached_property
     def example_inputs(self) -> ExampleInputs:
-        """One example of the training split as the network is called with it; with a dynamic dimension, one of median
+        """One example of the first split as the network is called with it; with a dynamic dimension, one of median
         size among some.
 
         Raises:
@@ -224,19 +251,25 @@ class Workload:
         return QualityMetric(name, self.higher_is_better, self.metric_unit)
 
 
+def _has_targets(split: Split) -> bool:
+    return split.batch(np.array([0]))[1] is not None
+
+
 def _as_split(name: str, given: Any) -> Split:
     if isinstance(given, Split):
         split: Split = given
     elif isinstance(given, tuple) and len(given) == 2:
         split = ArraySplit(*given)
+    elif isinstance(given, (np.ndarray, Mapping)):
+        split = ArraySplit(given)
     else:
         from runners.dataset_split import as_dataset_split  # imports torch
 
         dataset = as_dataset_split(given)
         if dataset is None:
             raise RequestError(
-                f"the {name} split is {type(given).__name__}; give a pair of arrays (inputs, targets), or a dataset of "
-                "PyTorch"
+                f"the {name} split is {type(given).__name__}; give a pair of arrays (inputs, targets), inputs alone, "
+                "or a dataset of PyTorch"
             )
         split = dataset
     if len(split) == 0:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from spaces.configuration import Scalar
 from spaces.environment import Environment
 from spaces.errors import RequestError
-from spaces.technique import Earlier, Parameter, Technique
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ class Axis:
     def reason(self, value: Scalar, earlier: Earlier, environment: Environment) -> str | None:
         """Why ``value`` cannot run, or None; the neutral value needs no optional package and suits every network."""
         if value != self.neutral(environment):
+            needs_training = self.technique.changes_network or self.technique.stage is Stage.TRAIN
+            if environment.cannot_train and needs_training:
+                return environment.cannot_train
             choices = {**earlier.choices, self.name: value}
             limits = (limit for limit in environment.model_limits if self.name in limit.choices)
             if limit := next((limit for limit in limits if limit.covers(choices)), None):

@@ -50,6 +50,7 @@ class Environment:
         missing: Optional packages that are not installed, each with how to install it.
         model_limits: Changes that cannot be made to the workload's network.
         own_loss: Whether the workload brings a loss of its own, so that training does not know what its outputs mean.
+        cannot_train: Why nothing can be trained on the workload's data, or an empty string.
         baseline_threads: Threads of one call of the baseline: the number with which it is fastest here, once it was
             timed.
         baseline_tuned: Whether the baseline runs on an accelerator with TF32 and channels_last.
@@ -65,6 +66,7 @@ class Environment:
     missing: Mapping[str, str] = field(default_factory=dict)
     model_limits: tuple[ModelLimit, ...] = ()
     own_loss: bool = False
+    cannot_train: str = ""
     baseline_threads: int = 1
     baseline_tuned: bool = False
 

@@ -11,6 +11,9 @@ from spaces.errors import RequestError
 from spaces.search_space import Axis, SearchSpace
 from spaces.technique import Parameter, Technique
 
+POST_TRAINING = "post-training"
+"""The preset in which nothing is trained, so that there is time to try all of it."""
+
 
 def all_techniques() -> tuple[Technique, ...]:
     """All techniques of the folder ``spaces/techniques``, in the order of their stages, then of their names."""
@@ -66,6 +69,13 @@ def preset_names() -> tuple[str, ...]:
     """The names of the presets."""
     names = (file.name for file in files("spaces.presets").iterdir())
     return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
+
+
+def tries_everything(choices: Mapping[str, object]) -> bool:
+    """Whether a search of ``choices`` tries every configuration once: where they are those of `POST_TRAINING`."""
+    from yaml import safe_load
+
+    return dict(choices) == safe_load(preset_text(POST_TRAINING))
 
 
 def preset_text(name: str) -> str:

@@ -40,7 +40,9 @@ def test_every_technique_has_a_card(technique: Any) -> None:
 
 
 def test_every_preset_is_named() -> None:
-    assert re.findall(r"^\| `(\w+)` \|", guide("spaces").partition("## Presets")[2], re.MULTILINE) == [*preset_names()]
+    assert re.findall(r"^\| `([\w-]+)` \|", guide("spaces").partition("## Presets")[2], re.MULTILINE) == [
+        *preset_names()
+    ]
 
 
 def test_every_backend_is_named_with_its_precisions() -> None:

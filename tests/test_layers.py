@@ -36,7 +36,7 @@ GROUPS = {
         ("processes",),
         ("runner", "backend", "workload"),
         ("judged_network",),
-        ("inputs", "judged_output", "metric", "dataset_split"),
+        ("inputs", "judged_output", "metric", "dataset_split", "held_out"),
     ),
 }
 """The folders and files of a layer, from the top to the bottom: each imports itself and the rows below its own."""

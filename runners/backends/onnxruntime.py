@@ -16,6 +16,7 @@ class OnnxRuntime(Backend):
     name = "onnxruntime"
     artifact = "model.onnx"
     runs_code = False
+    reads_onnx = True
     precisions = ("fp32", "int8")
     packages = ("onnxruntime", "onnx")
 

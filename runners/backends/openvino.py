@@ -23,6 +23,7 @@ class OpenVino(Backend):
     name = "openvino"
     artifact = "model.xml"
     runs_code = False
+    reads_onnx = True
     precisions = ("fp32", "bf16", "int8")
     packages = ("openvino", "onnx")
 

@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+import torch
+
 from runners.backends import all_backends
 from runners.executors.model_limits import find_model_limits
 from runners.machine.device import describe
 from runners.runner import WorkloadFacts
-from runners.workload import SPLITS
+from runners.workload import Workload
 from runners.workload_loading.check import check_contract
 from runners.workload_loading.fingerprint import fingerprint
 from runners.workload_loading.reference import resolve
 from runners.workload_loading.taken_names import refuse_taken_names
+from runners.workload_loading.teacher_metric import judged_by_teacher
 from runners.workload_loading.user_code import user_code
 from spaces.environment import Environment
 
@@ -35,19 +38,28 @@ def inspect_on_this_machine(
     environment = describe(all_backends())
     with user_code("reading all of its data"):
         found = fingerprint(resolved, workload)
-    example = resolved.example_inputs
+    example, metric = resolved.example_inputs, _judged(resolved).quality
     facts = WorkloadFacts(
         name=resolved.name,
         fingerprint=found,
-        metric=resolved.quality.name,
-        higher_is_better=resolved.higher_is_better,
-        metric_unit=resolved.metric_unit,
+        metric=metric.name,
+        higher_is_better=metric.higher_is_better,
+        metric_unit=metric.unit,
         training=asdict(resolved.training),
         pretrained=resolved.pretrained,
         input_shape=example.shapes[0],
         inputs=dict(zip(example.names, example.shapes, strict=True)),
-        examples={name: len(resolved.splits[name]) for name in SPLITS},
+        examples={name: len(split) for name, split in resolved.splits.items()},
         notes=notes,
     )
-    limits = find_model_limits(resolved, environment, choices)
-    return replace(environment, model_limits=limits, own_loss=resolved.loss is not None), facts
+    environment = replace(environment, own_loss=resolved.loss is not None, cannot_train=resolved.cannot_train)
+    return replace(environment, model_limits=find_model_limits(resolved, environment, choices)), facts
+
+
+def _judged(workload: Workload) -> Workload:
+    """The workload with the metric that judges: without labels it depends on the shape of the outputs."""
+    if workload.labelled:
+        return workload
+    with torch.inference_mode():
+        outputs = workload.network().eval()(*map(torch.from_numpy, workload.example_inputs.arrays))
+    return judged_by_teacher(workload, outputs.shape)

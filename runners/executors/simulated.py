@@ -4,9 +4,9 @@ import heapq
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from runners.machine.resources import TRAINING_STAGES
 from runners.measuring.measurement import without_accuracy
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
-from runners.stages.resources import TRAINING_STAGES
 from spaces.configuration import Configuration
 from spaces.environment import Environment
 

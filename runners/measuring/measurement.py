@@ -31,7 +31,8 @@ class Measurement:
         speedup_ci95: Its bootstrap 95 % interval.
         latency_p50_ms: Median time of one call with one input.
         latency_p90_ms: 90th percentile of the same.
-        throughput_per_s: Inputs a second with all replicas busy at once.
+        throughput_per_s: Inputs a second with all replicas busy at once; None, as ``load_ms`` and ``peak_memory_mib``,
+            where nothing was served.
         load_ms: Cold start in a fresh process: import of the runtime, reading the artifact, the first answer.
         size_mib: Size of the artifact on disk.
         macs: Multiply-accumulate operations for one input.
@@ -63,12 +64,12 @@ class Measurement:
     speedup_ci95: Interval
     latency_p50_ms: float = _quantity("minimize", "ms")
     latency_p90_ms: float = _quantity("minimize", "ms")
-    throughput_per_s: float = _quantity("maximize", "1/s")
-    load_ms: float = _quantity("minimize", "ms")
+    throughput_per_s: float | None = _quantity("maximize", "1/s", default=None)
+    load_ms: float | None = _quantity("minimize", "ms", default=None)
     size_mib: float = _quantity("minimize", "MiB")
     macs: int = _quantity("minimize", "MAC")
     parameters: int = _quantity("minimize", "1")
-    peak_memory_mib: float = _quantity("minimize", "MiB")
+    peak_memory_mib: float | None = _quantity("minimize", "MiB", default=None)
     train_seconds: float = _quantity("minimize", "s")
     accuracy_drop: float = _quantity("minimize", "fraction", default=0.0)
     accuracy_drop_share: float = _quantity("minimize", "fraction", default=0.0)

@@ -78,7 +78,7 @@ def evaluate_artifact(
     predictor = artifact.open(resolved.network, EVALUATION_BATCH)
     if original is not None:
         original.require_agreement(predictor, resolved, artifact.threads)
-    return evaluate(predictor, resolved, splits) if splits else None
+    return evaluate(predictor, resolved, splits, original.folder if original else None) if splits else None
 
 
 def prepare_process(cores: int) -> None:

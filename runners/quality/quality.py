@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from runners.backend import Predictor
 from runners.inputs import read
 from runners.processes.fresh_process import report_progress
 from runners.quality.answers import RESAMPLES, Answers, Kind
+from runners.quality.teacher_agreement import compare_with_teacher, kept_outputs, make_teacher
 from runners.runner import StageFailed
 from runners.workload import Split, Workload, accuracy
 
@@ -57,16 +59,25 @@ class Accuracies:
     answers: Mapping[str, Answers] = field(default_factory=dict)
 
 
-def evaluate(predictor: Predictor, workload: Workload, splits: Collection[str]) -> Accuracies:
+def evaluate(
+    predictor: Predictor, workload: Workload, splits: Collection[str], teacher: Path | None = None
+) -> Accuracies:
     """The metric on ``splits``: ``validation``, and of ``test`` and ``train`` those that are asked for.
 
     Of the training split, as many examples are taken as the validation split has: enough to see how well it is known.
+    Without labels it is the agreement with the teacher's outputs; nothing is known of the training split then.
+
+    Args:
+        predictor: The artifact.
+        workload: Gives examples and metric.
+        splits: Where to evaluate.
+        teacher: The folder in which the teacher's stage may have kept its outputs, for a workload without labels.
 
     Raises:
         StageFailed: An output is not finite, or the metric is no number.
     """
-    found = {name: _on_split(predictor, workload, name) for name in splits if name != "train"}
-    train = _training_value(predictor, workload) if "train" in splits else None
+    found = {name: quality_on_split(predictor, workload, name, teacher) for name in splits if name != "train"}
+    train = _training_value(predictor, workload) if "train" in splits and not workload.cannot_train else None
     test = found.get("test")
     return Accuracies(
         found["validation"].value,
@@ -80,8 +91,10 @@ def evaluate(predictor: Predictor, workload: Workload, splits: Collection[str]) 
 
 def predict(
     predictor: Predictor, split: Split, batch: int, chosen: NDArray[np.int64] | None = None
-) -> tuple[NDArray[Any], NDArray[Any]]:
+) -> tuple[NDArray[Any], Any]:
     """Outputs ``(n, ...)`` and targets ``(n, ...)`` over the whole split, or over the ``chosen`` examples.
+
+    The targets are None where there are no labels.
 
     Raises:
         StageFailed: An output is NaN or infinite, there is not one output for each input, or they differ in shape.
@@ -95,7 +108,7 @@ def predict(
         raise StageFailed(f"the artifact gave {len(joined)} outputs for {len(indices)} inputs")
     if not np.isfinite(joined).all():
         raise StageFailed("the artifact gives NaN or infinite outputs")
-    return joined, np.concatenate(targets)
+    return joined, None if targets[0] is None else np.concatenate(targets)
 
 
 def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> Quality:
@@ -134,8 +147,28 @@ def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _on_split(predictor: Predictor, workload: Workload, name: str) -> Quality:
-    return quality(workload, *predict(predictor, workload.splits[name], EVALUATION_BATCH))
+def quality_on_split(predictor: Predictor, workload: Workload, name: str, teacher: Path | None = None) -> Quality:
+    """The quality on the split called ``name``, without labels against the teacher's outputs.
+
+    Args:
+        predictor: The artifact.
+        workload: Gives examples and metric.
+        name: The split.
+        teacher: As in `evaluate`; what is not kept there is computed anew.
+    """
+    outputs, targets = predict(predictor, workload.splits[name], EVALUATION_BATCH)
+    if targets is not None:
+        return quality(workload, outputs, targets)
+    expected = kept_outputs(teacher, name)
+    if expected is None:
+        expected = teacher_outputs(workload, name, threads=1)
+    compared = compare_with_teacher(workload, outputs, expected)
+    return quality(compared.workload, compared.outputs, compared.targets)
+
+
+def teacher_outputs(workload: Workload, name: str, threads: int) -> NDArray[Any]:
+    """The outputs ``(n, ...)`` of the workload's network with its own weights, on the split called ``name``."""
+    return predict(make_teacher(workload, threads), workload.splits[name], EVALUATION_BATCH)[0]
 
 
 def _training_value(predictor: Predictor, workload: Workload) -> float:
@@ -173,7 +206,7 @@ def _resampled(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any])
 
 def _batches(
     predictor: Predictor, split: Split, batch: int, indices: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+) -> Iterator[tuple[NDArray[Any], Any]]:
     for first in range(0, len(indices), batch):
         inputs, targets = read(split, indices[first : first + batch])
         yield predictor(*inputs), targets

@@ -34,7 +34,7 @@ LAST_BYTES = 4096
 
 @dataclass(frozen=True)
 class Serving:
-    """What serving showed.
+    """What serving showed; all is None where nothing was served.
 
     Attributes:
         throughput_per_s: Inputs a second over all replicas while all were busy.
@@ -46,9 +46,9 @@ class Serving:
             where they are those of the configuration.
     """
 
-    throughput_per_s: float
-    load_ms: float
-    peak_memory_mib: float
+    throughput_per_s: float | None = None
+    load_ms: float | None = None
+    peak_memory_mib: float | None = None
     energy_mj: float | None = None
     served_with: Mapping[str, int] | None = None
 

@@ -7,10 +7,10 @@ from typing import Any
 from runners.measuring.group import combine, measure_together, timing_resolution
 from runners.measuring.opening import Baseline
 from runners.measuring.paired_timing import PairedTiming, joined
+from runners.measuring.tuning import keeps_accuracy
 from runners.processes.fresh_process import call_fresh
 from runners.stages.comparing import timing_request
 from runners.stages.job import StageJob
-from runners.stages.tuning import keeps_accuracy
 
 
 def run(job: StageJob) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
+from runners.machine.resources import cpus_of, gpus_of
 from runners.runner import StageTask, WorkloadFacts
 from runners.stages.keys import code_of, stage_key
-from runners.stages.resources import cpus_of, gpus_of
 from runners.training.settings import Level, TrainingSettings
 from spaces.configuration import Configuration, Scalar
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan

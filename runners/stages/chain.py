@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from runners.runner import StageTask, WorkloadFacts
+from runners.serving.serving_plans import serving_plans
 from runners.stages.candidate_stages import CandidateStages
-from runners.stages.serving_plans import serving_plans
 from runners.workload import SPLITS
 from spaces.configuration import Configuration
 from spaces.plans import ServingPlan
@@ -89,7 +89,7 @@ class Chains:
         served_with: Mapping[str, int] | None = None,
         measured: str | None = None,
     ) -> StageTask:
-        """The measurement of a front member at the end of a search, on all three splits.
+        """The measurement of a front member at the end of a search, on all splits that the data have.
 
         Args:
             configuration: A candidate whose chain is done.
@@ -100,7 +100,8 @@ class Chains:
                 evaluated and others may be evaluated beside it. None times it alone and serves it, too.
         """
         searched = self.chain(configuration)[-1]
-        settings = {"splits": list(SPLITS), "trials": trials, "occasion": occasion}
+        splits = [name for name in SPLITS if name in self.facts.examples] or list(SPLITS)
+        settings = {"splits": splits, "trials": trials, "occasion": occasion}
         if measured is None:
             servings = {"servings": [dict(served_with)]} if served_with else {}
             settings = {**searched.settings, **servings, **settings, "budget_s": FINAL_S}

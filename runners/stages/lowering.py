@@ -9,6 +9,7 @@ from runners.backends import find_backend
 from runners.lowering.onnx_export import export
 from runners.lowering.weights import load_network
 from runners.measuring.footprint import folder_size_mib
+from runners.stages.exporting import EXPORTED
 from runners.stages.job import StageJob
 from spaces.parametrisations import remove_parametrisations
 from spaces.plans import LoweringPlan
@@ -20,7 +21,7 @@ def run(job: StageJob) -> dict[str, Any]:
     network = load_network(job.workload.network, job.parent.folder)
     remove_parametrisations(network)
     example = job.workload.example_inputs
-    exported = job.folder / "exported.onnx"
+    exported = job.folder / EXPORTED
 
     def onnx() -> Path:
         if plan.precision == "int8":

@@ -17,6 +17,7 @@ from runners.quality.quality import Accuracies
 from runners.runner import StageFailed
 from runners.serving.replicas import Serving, serve
 from runners.stages.comparing import timing_request
+from runners.stages.evaluating import accuracies_from_json, accuracies_to_json
 from runners.stages.job import StageJob
 
 SERVING_S = 0.3
@@ -29,7 +30,8 @@ def run(job: StageJob) -> dict[str, Any]:
 
     The artifact's outputs are compared with those of its input ``network``, where there is one, before anything else.
     Where the settings name no splits, the artifact is untrained and is only timed. Where there is an input ``speed``,
-    the result of timing the same candidate, untrained or not, the artifact is only evaluated.
+    the result of timing the same candidate, untrained or not, the artifact is only evaluated. Where there are inputs
+    ``evaluated`` and ``timed``, both were done before for all numbers of threads, and it only serves, if at all.
 
     Raises:
         StageFailed: The artifact crashed, hung, or gave outputs that are wrong or not finite.
@@ -37,7 +39,10 @@ def run(job: StageJob) -> dict[str, Any]:
     lowered, settings = job.parent.result, job.task.settings
     tuned = settings.get("baseline_tuned", False)
     artifact = Artifact(job.parent.folder, lowered["runtime"], settings["serving"]["threads"], tuned)
-    if "speed" in job.inputs:
+    if "timed" in job.inputs:
+        pair = _known_pair(job)
+        serving = _serve(job, artifact) if settings["serves"] else Serving()
+    elif "speed" in job.inputs:
         pair, serving = speed_from_json(job.inputs["speed"].result)
         pair = replace(pair, accuracies=_evaluate(job, artifact))
     else:
@@ -70,9 +75,10 @@ def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, An
     if pair.accuracies is None:
         require_finite(figures)
         return figures
-    trained = {**figures_of(vars(pair.accuracies)), "train_seconds": lowered["train_seconds"]}
-    answers = {split: one.to_json() for split, one in pair.accuracies.answers.items()}
-    return {**figures, **Measurement(**figures_of(figures), **trained).to_json(), "answers": answers}
+    evaluated = accuracies_to_json(pair.accuracies)
+    trained = {**figures_of(evaluated), "train_seconds": lowered["train_seconds"]}
+    measurement = Measurement(**figures_of(figures), **trained)
+    return {**figures, **measurement.to_json(), "answers": evaluated["answers"]}
 
 
 def speed_from_json(result: Mapping[str, Any]) -> tuple[PairResult, Serving]:
@@ -99,6 +105,13 @@ def _measure(job: StageJob, artifact: Artifact) -> PairResult:
     return pair
 
 
+def _known_pair(job: StageJob) -> PairResult:
+    """What was found before: the timing with this number of threads, and the accuracies."""
+    timings, threads = job.inputs["timed"].result["timings"], job.task.settings["serving"]["threads"]
+    timing = PairedTiming.from_json(timings[str(threads)])
+    return PairResult(timing, None, accuracies_from_json(job.inputs["evaluated"].result))
+
+
 def _serve(job: StageJob, artifact: Artifact) -> Serving:
     """The serving by the plan of the settings, or by the best of several ``servings``.
 
@@ -119,5 +132,5 @@ def _serve(job: StageJob, artifact: Artifact) -> Serving:
     for plan in others:
         with suppress(StageFailed):
             found.append(replace(served(plan), served_with=plan))
-    best = max(found, key=lambda serving: serving.throughput_per_s)
+    best = max(found, key=lambda serving: serving.throughput_per_s or 0.0)
     return replace(best, load_ms=found[0].load_ms, peak_memory_mib=found[0].peak_memory_mib)

@@ -8,6 +8,8 @@ import torch
 from runners.lowering.weights import save_network
 from runners.machine.accelerator import torch_device
 from runners.measuring.footprint import count_macs, count_parameters
+from runners.quality.quality import teacher_outputs
+from runners.quality.teacher_agreement import keep_outputs
 from runners.stages.figures import CandidateFigures
 from runners.stages.job import StageJob
 from runners.training.loop import train
@@ -16,7 +18,10 @@ from spaces.parametrisations import remove_parametrisations
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Write the teacher's weights. Figures: ``macs``, ``parameters``, ``train_seconds`` (0) and ``teacher_seconds``."""
+    """Write the teacher's weights, and without labels its outputs, against which artifacts are judged.
+
+    Figures: ``macs``, ``parameters``, ``train_seconds`` (0) and ``teacher_seconds``.
+    """
     torch.set_num_threads(job.task.cpus)
     torch.manual_seed(job.task.seed)
     network = job.workload.network()
@@ -27,6 +32,9 @@ def run(job: StageJob) -> dict[str, Any]:
         train(placed, job.workload, Level.whole(settings, job.task.seed))
     network.to("cpu").eval()
     save_network(network, job.folder)
+    if not job.workload.labelled:
+        judged = [name for name in ("validation", "test") if name in job.workload.splits]
+        keep_outputs(job.folder, {name: teacher_outputs(job.workload, name, job.task.cpus) for name in judged})
     remove_parametrisations(network)  # counted as it is lowered and timed
     return CandidateFigures(
         macs=count_macs(network, job.workload.example_inputs.arrays),

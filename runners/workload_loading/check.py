@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from runners.inputs import Arrays, augmented, read
-from runners.workload import SPLITS, Workload
+from runners.workload import CALIBRATION, Workload, accuracy
 from runners.workload_loading.check_network import check_network, shapes_text
-from runners.workload_loading.check_quality import check_classes, check_loss, check_metric
+from runners.workload_loading.check_quality import check_classes, check_loss, check_metric, check_teacher_metric
 from runners.workload_loading.check_training import check_training_step
 from runners.workload_loading.split_overlap import shared_examples, spread
 from runners.workload_loading.user_code import type_of, user_code
@@ -48,17 +47,22 @@ def check_contract(workload: Any) -> tuple[str, ...]:
 def _check(workload: Workload) -> tuple[str, ...]:
     _check_fields(workload)
     _check_splits(workload)
+    _check_labels(workload)
     _check_repeatable(workload)
-    inputs, targets = _first_examples(workload, "train")
+    inputs, targets = _first_examples(workload, next(iter(workload.splits)))
     outputs = check_network(workload, inputs)
-    if workload.loss is None:
+    if workload.labelled and workload.loss is None and (workload.metric is accuracy or not workload.cannot_train):
         check_classes(workload, outputs.shape)
-    check_loss(workload, outputs, targets)
-    note = check_metric(workload, outputs.shape)
-    _check_augmentation(workload, inputs)
-    check_training_step(workload, outputs.shape)
-    for split in ("test", "validation"):
-        _check_overlap(workload, split)
+    if not workload.cannot_train:
+        check_loss(workload, outputs, targets)
+    note = check_metric(workload, outputs.shape) if workload.labelled else check_teacher_metric(workload, outputs)
+    if not workload.cannot_train:
+        _check_augmentation(workload, inputs)
+        check_training_step(workload, outputs.shape)
+    for evaluated in ("test", "validation"):
+        for learnt_from in ("train", CALIBRATION):
+            if {evaluated, learnt_from} <= workload.splits.keys():
+                _check_overlap(workload, evaluated, learnt_from)
     return (*((note,) if note else ()), *_notes_of_splits(workload))
 
 
@@ -81,13 +85,14 @@ def _check_splits(workload: Workload) -> None:
     with user_code("loading its data"):
         splits = workload.splits
     shapes = {}
-    for name in SPLITS:
+    for name in splits:
         inputs, targets = _first_examples(workload, name)
         expected = min(EXAMPLES, len(splits[name]))
+        given = expected if targets is None else len(targets)
         for array in inputs:
-            if len(array) != expected or len(targets) != expected:
+            if len(array) != expected or given != expected:
                 raise RequestError(
-                    f"the {name} split gives {len(array)} inputs and {len(targets)} targets for {expected} examples",
+                    f"the {name} split gives {len(array)} inputs and {given} targets for {expected} examples",
                 )
             if not np.isfinite(array).all():
                 raise RequestError(f"inputs of the {name} split hold NaN or infinity; clean the data")
@@ -110,7 +115,22 @@ def _fixed_shapes(workload: Workload, inputs: Arrays) -> tuple[Any, ...]:
     return shapes if len(shapes) > 1 else shapes[0]
 
 
-def _same(one: tuple[Arrays, NDArray[Any]], other: tuple[Arrays, NDArray[Any]]) -> bool:
+def _check_labels(workload: Workload) -> None:
+    """Refuse labels in one of the splits that judge alone, and data that cannot train a model that needs it."""
+    judging = [name for name in ("validation", "test") if name in workload.splits]
+    labelled = [name for name in judging if _first_examples(workload, name)[1] is not None]
+    if (labelled and labelled != judging) or (not labelled and not workload.cannot_train):
+        has = [*labelled, *([] if workload.cannot_train else ["train"])]
+        lacks = next(name for name in judging if name not in labelled)
+        raise RequestError(f"its {has[0]} split has labels and its {lacks} split has none; give both, or neither")
+    if workload.cannot_train and not workload.pretrained:
+        raise RequestError(
+            f"{workload.cannot_train}, and the model is not pretrained; say pretrained=True where model() loads "
+            "trained weights, or give a train split with labels"
+        )
+
+
+def _same(one: tuple[Arrays, Any], other: tuple[Arrays, Any]) -> bool:
     pairs = zip((*one[0], one[1]), (*other[0], other[1]), strict=True)
     return all(np.array_equal(first, second) for first, second in pairs)
 
@@ -121,7 +141,8 @@ def _check_repeatable(workload: Workload) -> None:
         again = replace(workload).splits
     for name, split in workload.splits.items():
         some = spread(len(split), 8)
-        if len(split) != len(again[name]) or not _same(read(split, some), read(again[name], some)):
+        same_length = name in again and len(split) == len(again[name])
+        if not same_length or not _same(read(split, some), read(again[name], some)):
             raise RequestError(f"data() gives another {name} split at each call; draw it with a fixed seed")
 
 
@@ -136,15 +157,15 @@ def _check_augmentation(workload: Workload, inputs: Arrays) -> None:
         raise RequestError(f"its augmentation makes {made} of inputs {shapes_text(inputs)}; it must keep the shape")
 
 
-def _check_overlap(workload: Workload, name: str) -> None:
-    """Examples that the model was trained on say little of its quality."""
-    evaluated, train = workload.splits[name], workload.splits["train"]
-    if evaluated is train:
-        raise RequestError(f"its {name} split is its train split; keep them apart")
-    shared, looked_for = shared_examples(evaluated, train)
+def _check_overlap(workload: Workload, name: str, other: str) -> None:
+    """Examples that the model was trained or calibrated on say little of its quality."""
+    evaluated, known = workload.splits[name], workload.splits[other]
+    if evaluated is known:
+        raise RequestError(f"its {name} split is its {other} split; keep them apart")
+    shared, looked_for = shared_examples(evaluated, known)
     if shared > looked_for / 2:
         share = f"{shared} of {looked_for} examples"
-        raise RequestError(f"{share} of its {name} split are in its train split too; keep them apart")
+        raise RequestError(f"{share} of its {name} split are in its {other} split too; keep them apart")
 
 
 def _notes_of_splits(workload: Workload) -> tuple[str, ...]:
@@ -153,7 +174,7 @@ def _notes_of_splits(workload: Workload) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes))
 
 
-def _first_examples(workload: Workload, name: str) -> tuple[Arrays, NDArray[Any]]:
+def _first_examples(workload: Workload, name: str) -> tuple[Arrays, Any]:
     split = workload.splits[name]
     with user_code(f"reading its {name} split"):
         return read(split, np.arange(min(EXAMPLES, len(split))))

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from runners.workload import SPLITS, Split, Workload, accuracy
+from runners.workload import Split, Workload, accuracy
 from runners.workload_loading.split_overlap import spread
+from runners.workload_loading.teacher_metric import judged_by_teacher
 from runners.workload_loading.user_code import type_of, user_code
 from spaces.errors import RequestError
 
@@ -36,8 +37,10 @@ def check_classes(workload: Workload, shape: torch.Size) -> None:
             f"{ONE_OUTPUT}, and the default loss (cross-entropy) of one class is always 0; give a loss, such as "
             "torch.nn.BCEWithLogitsLoss() or torch.nn.MSELoss(), or make a model with an output for each class"
         )
-    for name in SPLITS:
-        targets = all_targets(workload.splits[name])
+    for name, split in workload.splits.items():
+        if split.batch(np.array([0]))[1] is None:
+            continue
+        targets = all_targets(split)
         if targets.dtype.kind == "f" and targets.shape[1:] == tuple(shape[1:]):
             continue
         if targets.dtype != np.int64:
@@ -93,6 +96,25 @@ def check_metric(workload: Workload, shape: torch.Size) -> str | None:
     if values[0] != 0:
         raise RequestError(f"{told}; it must depend on the outputs, so that it can tell one network from another")
     return f"{told}; if it does not depend on the outputs, it cannot tell one network from another"
+
+
+def check_teacher_metric(workload: Workload, outputs: Tensor) -> str:
+    """Try the metric on the model's own ``outputs`` as targets, where there are no labels.
+
+    Returns:
+        What a person should know: what the quality is.
+
+    Raises:
+        RequestError: It fails, or gives no finite number.
+    """
+    judged, own = judged_by_teacher(workload, outputs.shape), outputs.numpy()
+    _value(judged, own, own)
+    said = {
+        "agreement": "agreement, the share of examples whose largest output is where the model's own is",
+        "closeness": "closeness to the model's own outputs, 1 less the relative error",
+    }
+    known = said.get(judged.metric_name) if judged is not workload else None
+    return f"there are no labels: the quality is {known or 'the metric with the own outputs as targets'}"
 
 
 def _check_accuracy(shape: torch.Size, targets: NDArray[Any]) -> None:

@@ -16,6 +16,7 @@ from runners.machine.telemetry import disable_telemetry
 from runners.measuring.paired_timing import CALLS_FOR_P99
 from runners.runner import Runner
 from runners.stages.chain import Chains
+from runners.stages.post_training import PostTrainingChains
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import check_workload_reference
@@ -27,7 +28,7 @@ from search.commands.tracking import check_tracking, run_location, used_variable
 from search.driver.attempts import MachineFailed
 from search.driver.baseline import is_tuned, offered_threads, time_baseline
 from search.driver.driver import Driver
-from search.driver.final_measurement import measure_front
+from search.driver.final_measurement import SERVED, measure_front
 from search.driver.front_artifacts import keep_artifacts
 from search.driver.observer import Observers
 from search.driver.search_context import SearchContext
@@ -116,12 +117,13 @@ def carry_out(request: StudyRequest, runner: Runner | None = None) -> Searched:
             search = SearchContext(study, runner, chains, objectives, request.constraints, observers, resume)
             with _status_recorded(search, tracker, progress):
                 done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
-                progress.started(request.trial_limit, done)
+                progress.started(_expected_trials(request, chains.space), done)
                 chains = _beside_best_baseline(search, choices)
                 observers = Observers(progress, tracker, chains.space.baseline(), chains.facts.quality)
                 search = replace(search, chains=chains, observer=observers)
                 _make_driver(request, search, storage, started).run()
-                measure_front(search)
+                if not request.everything:
+                    measure_front(search)
             document = front_document(study, tracker.run_ids())
             keep_artifacts(search, [member["trial"] for member in document["front"]], store)
     return Searched(study, document, request.constraints, locations)
@@ -172,7 +174,10 @@ def _prepare(
     study = make_study(storage, name, objectives, settings, environment, facts, budgets, to_json(locations))
     stop_signals.leaves(f"`{resume_command(name, locations)}` continues the study")
     least_calls = CALLS_FOR_P99 if "latency_p99_ms" in request.quantities else 0
-    return study, Chains(space, facts, request.workload, request.seed, levels_of, least_calls)
+    given = space, facts, request.workload, request.seed, levels_of, least_calls
+    if not request.everything:
+        return study, Chains(*given)
+    return study, PostTrainingChains(*given, serves=not SERVED.isdisjoint(request.quantities))
 
 
 def _beside_best_baseline(search: SearchContext, choices: Mapping[str, Any]) -> Chains:
@@ -201,11 +206,20 @@ def _make_driver(
     """The driver of the study, with its sampler; both time limits count from ``started``."""
     targets, space = TrialTargets(search.objectives, request.constraints, search.metric), search.chains.space
     earlier = _earlier_study(request, storage, space, search.chains.facts.fingerprint)
-    search.study.sampler = make_sampler(request.sampler, search.study, space, targets, request.seed, earlier.front)
+    first = [*earlier.front, *(space.configurations() if request.everything else ())]
+    search.study.sampler = make_sampler(request.sampler, search.study, space, targets, request.seed, first)
     limit = sys.maxsize if request.trial_limit is None else request.trial_limit
     passed_s = time.monotonic() - started
     timeout_s, time_budget_s = (s - passed_s if s else None for s in (request.timeout, request.time_budget))
-    return Driver(search, targets, limit, timeout_s=timeout_s, time_budget_s=time_budget_s, earlier=earlier)
+    limits: dict[str, Any] = {"timeout_s": timeout_s, "time_budget_s": time_budget_s, "everything": request.everything}
+    return Driver(search, targets, limit, earlier=earlier, **limits)
+
+
+def _expected_trials(request: StudyRequest, space: SearchSpace) -> int | None:
+    """How many trials the study will have, or None where only the time budget ends it."""
+    if request.trial_limit is None and request.everything:
+        return sum(1 for _ in space.configurations())
+    return request.trial_limit
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from search.study.study import StudySettings
 from spaces.configuration import Scalar
 from spaces.credentials import without_credentials
 from spaces.search_space import SearchSpace
+from spaces.unavailable import unavailable
 
 MAX_COUNTED = 100_000
 """Configurations of a space that are counted; of a larger one it is said that there are more."""
@@ -86,6 +87,8 @@ def plan_document(resolved: Resolved, alike: Iterable[optuna.Study] = ()) -> Doc
     study, limit = resolved.study, request.trial_limit
     finished = 0 if study is None else sum(t.state.is_finished() for t in study.get_trials(deepcopy=False))
     searched, configurations = _searched(resolved.space)
+    if limit is None and request.everything:
+        limit = configurations
     if len(resolved.baseline_threads) > 1 and len(searched.get(THREADS, [])) == 1:
         del searched[THREADS]  # as many as the baseline will have
     return {
@@ -100,7 +103,7 @@ def plan_document(resolved: Resolved, alike: Iterable[optuna.Study] = ()) -> Doc
         "fixed": {name: values[0] for name, values in searched.items() if len(values) == 1},
         "configurations": min(configurations, MAX_COUNTED),
         "more_configurations": configurations > MAX_COUNTED,
-        "off": _off(resolved.space),
+        "off": [asdict(entry) for entry in unavailable(resolved.space)],
         "objectives": [objective.to_json() for objective in find_objectives(request.objectives, facts.quality)],
         "constraints": [str(constraint) for constraint in request.constraints],
         "sampler": request.sampler,
@@ -132,22 +135,6 @@ def _searched(space: SearchSpace) -> tuple[dict[str, list[Scalar]], int]:
         for axis in space.axes
         if axis.name in found
     }, count
-
-
-def _off(space: SearchSpace) -> list[Document]:
-    """What was asked for and is never drawn here, with the reason."""
-    found = [{"choice": name, "value": value, "reason": reason} for name, value, reason in space.reasons()]
-    offered = {axis.name: axis.values for axis in space.axes}
-    off = {(entry["choice"], entry["value"]) for entry in found}
-    pairs = [
-        {"choice": "runtime", "value": name, "reason": f"{name} does not support {precision} here"}
-        for name in offered.get("runtime", ())
-        for precision in offered.get("numeric_precision", ())
-        if ("runtime", name) not in off
-        and ("numeric_precision", precision) not in off
-        and precision not in space.environment.backends[str(name)].precisions
-    ]
-    return found + pairs
 
 
 def _places(locations: Locations) -> dict[str, str | None]:

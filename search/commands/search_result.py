@@ -1,15 +1,17 @@
 """What a search prints at its end: the front, or which trial came nearest to the constraints."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 
+from dashboards.spool import read_run_ids
 from search.commands.hints import after_search, front_command, resume_command
-from search.commands.terminal import print_front
+from search.commands.terminal import print_front, print_next, print_trials
 from search.front.front import least_infeasible
+from search.front.front_document import all_trials
 from search.objectives.constraint import Constraint
 from search.request.locations import Locations
 from search.study.study import records
@@ -36,14 +38,24 @@ class Searched:
 def print_result(searched: Searched, *, as_json: bool) -> dict[str, Any]:
     """Print the front document and return it.
 
+    Where every configuration was tried, the table of all trials takes the place of the front; in JSON they stand beside
+    it.
+
     Raises:
         WorkFailed: As `require_front`.
     """
     document, locations = searched.document, searched.locations
+    everything: Mapping[str, Any] = {}
+    if document["everything"]:
+        everything = all_trials(searched.study, read_run_ids(locations.folder.spool(document["study"])))
     if as_json:
-        print(json.dumps(document, allow_nan=False))
+        print(json.dumps({**document, **everything}, allow_nan=False))
+    elif everything:
+        print_trials(document, everything)
     require_front(searched)
-    if not as_json:
+    if not as_json and everything:
+        print_next(document, after_search(document, locations))
+    elif not as_json:
         print_front(document, resume_command(document["study"], locations), after_search(document, locations))
     return document
 

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from dashboards.front_table import render
 from dashboards.headline import headline
+from dashboards.trial_table import trial_table
 
 
 def print_front(document: Mapping[str, Any], resume: str, next_commands: Sequence[str] = ()) -> None:
@@ -22,6 +23,24 @@ def print_front(document: Mapping[str, Any], resume: str, next_commands: Sequenc
     console = Console()
     console.print()
     console.print(render(document, console.width, resume))
+    print_next(document, next_commands)
+
+
+def print_trials(document: Mapping[str, Any], everything: Mapping[str, Any]) -> None:
+    """Print all trials of a study on stdout as a table.
+
+    Args:
+        document: The front document.
+        everything: What `search.front.front_document.all_trials` gave.
+    """
+    console = Console()
+    console.print()
+    console.print(trial_table(document, everything["all"], everything["off"]))
+
+
+def print_next(document: Mapping[str, Any], next_commands: Sequence[str]) -> None:
+    """Print the front in a sentence, then the commands that could come next."""
+    console = Console()
     console.print()
     console.print(headline(document), style="bold", highlight=False, soft_wrap=True)
     if next_commands:

@@ -41,6 +41,7 @@ class Driver:
         timeout_s: After how long no further trial begins, or None.
         time_budget_s: How long the whole search may take; trials under way at its end are left. Or None.
         earlier: What is known of an earlier study, where this one makes use of it.
+        everything: Whether every configuration of the space is tried, however many trials that are.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Driver:
         timeout_s: float | None = None,
         time_budget_s: float | None = None,
         earlier: EarlierStudy | None = None,
+        everything: bool = False,
     ) -> None:
         assert isinstance(search.study.sampler, DistinctSampler)
         self._search = search
@@ -68,7 +70,7 @@ class Driver:
         self._costs.recall(ended)
         self._screening = Screening(search.study, self._costs, always=targets.has_constraint_before_training)
         self._stopping = EarlyStopping(targets, ended, trained_levels(ended, search.chains))
-        self._stages = SharedStages(search)
+        self._stages, self._everything = SharedStages(search, everything=everything), everything
         self._recorder = TrialRecorder(search, targets)
         self._front = front_so_far(search)
 
@@ -93,6 +95,8 @@ class Driver:
             self._learn_speed(configuration, figures)
         while self._occupy_workers() or self._stages.under_way:
             self._act_on_ended_stages()
+        if self._everything and self._sampler.exhausted():
+            self._observer.note(f"every configuration of the space has been tried, in {self._asked} trials")
 
     def _go_on_with_unfinished_trials(self) -> None:
         for frozen in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -121,7 +125,8 @@ class Driver:
         if self._asked >= self._max_trials or self._limits.too_late(self._costs.trial_s, self._final_measurement_s()):
             return False
         if self._sampler.exhausted():
-            self._observer.note(f"every configuration of the space has been tried, after {self._asked} trials")
+            if not self._everything:  # then they are all still under way
+                self._observer.note(f"every configuration of the space has been tried, after {self._asked} trials")
             self._max_trials = self._asked
         return self._asked < self._max_trials
 

@@ -18,28 +18,38 @@ class SharedStages:
 
     Args:
         search: Its runner carries out the stages, and its observer is told of them.
+        everything: Whether every configuration is tried. Then all runs begin at once, so that what can be done side by
+            side is done before anything has the machine to itself; and a stage that failed because of its candidate is
+            not carried out again for another run that needs it.
     """
 
-    def __init__(self, search: SearchContext) -> None:
-        self._attempts, self._workers = search.attempts, search.runner.slots
+    def __init__(self, search: SearchContext, *, everything: bool = False) -> None:
+        self._attempts, self._workers, self._everything = search.attempts, search.runner.slots, everything
         self._observer = search.observer
         self._waiting: dict[str, list[Run]] = {}
+        self._failed: dict[str, StageOutcome] = {}
+        self._answered: list[tuple[Run, StageOutcome]] = []
         self._noted_a_long_wait = False
 
     @property
     def under_way(self) -> bool:
         """Whether any stage is under way."""
-        return bool(self._waiting)
+        return bool(self._waiting or self._answered)
 
     @property
     def has_room(self) -> bool:
         """Whether a worker is free for another run."""
+        if self._everything:
+            return True
         runs = sum(map(len, self._waiting.values()))
         return len(self._waiting) < self._workers and runs < RUNS_PER_WORKER * self._workers
 
     def send(self, run: Run) -> None:
         """Send the current stage of ``run`` to the runner, unless it is under way for another run."""
         task = run.task
+        if task.key in self._failed:
+            self._answered.append((run, self._failed[task.key]))
+            return
         self._observer.stage_started(run.number, task.stage)
         if task.key in self._waiting:
             self._waiting[task.key].append(run)
@@ -55,7 +65,12 @@ class SharedStages:
         Raises:
             MachineFailed: A stage failed because of the machine; the runs are left as they are.
         """
+        if self._answered:
+            yield self._answered.pop()
+            return
         for task, outcome in self._attempts.wait(WAIT_S):
+            if self._everything and outcome.failure and outcome.failure_kind in ("candidate", "weights"):
+                self._failed[task.key] = replace(outcome, from_store=True)
             for run in self._waiting.pop(task.key):
                 self._observe(run, outcome)
                 yield run, outcome
@@ -64,7 +79,8 @@ class SharedStages:
     def cancel(self) -> list[Run]:
         """End everything that is under way, and give back the runs that are left as they are."""
         self._attempts.cancel()
-        left, self._waiting = [run for runs in self._waiting.values() for run in runs], {}
+        answered, self._answered = [run for run, _ in self._answered], []
+        left, self._waiting = [*answered, *(run for runs in self._waiting.values() for run in runs)], {}
         for run in left:
             self._observer.stage_ended(run.number, run.task.stage, 0.0, from_store=True)
         return left

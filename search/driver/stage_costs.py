@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from optuna.trial import FrozenTrial
 
-from runners.stages.resources import TRAINING_STAGES
+from runners.machine.resources import TRAINING_STAGES
 from search.study.attributes import SECONDS
 
 SCREENING_STAGES = ("transforming", "settling", "quantising", "lowering", "measuring")

@@ -1,6 +1,7 @@
 """The front of a study as one document: what the table shows, MLflow keeps, and ``export`` picks from."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import optuna
@@ -31,8 +32,22 @@ from search.study.study import (
     resolution_of,
     state_of,
 )
+from spaces.environment import Environment
+from spaces.space_document import make_space, tries_everything
+from spaces.unavailable import unavailable
 
 Document = dict[str, Any]
+
+
+def all_trials(study: optuna.Study, run_ids: Mapping[int, str] | None = None) -> Document:
+    """``all`` trials as `trial_documents` gives them, and what is ``off`` on the machine of the study.
+
+    Args:
+        study: As in `front_document`.
+        run_ids: As there.
+    """
+    space = make_space(study.user_attrs[SETTINGS]["space"], Environment.from_json(study.user_attrs[ENVIRONMENT]))
+    return {"all": trial_documents(study, run_ids), "off": [asdict(entry) for entry in unavailable(space)]}
 
 
 def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None) -> Document:
@@ -41,6 +56,7 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     A member of the final front is shown with its final measurement; its measurement during the search stands beside
     it under ``searched``. Its ``ties`` are the members than which it is certainly better or worse in no objective (see
     `search.objectives.dominance`); ``ties_test`` are the same by the accuracies on the test split, None without them.
+    ``everything`` is whether each configuration of the space is tried once, and the figures are those of the search.
     ``resolution`` is the smallest relative difference in speed that is significant; None where the study has no
     calibration, and ``resolution_doubt`` says why not, or why it is not to be trusted. ``stopped`` counts the trials
     that were stopped early, and ``infeasible`` the complete ones that violate a constraint. ``baseline_by_threads`` has
@@ -68,6 +84,7 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
         "constraints": [str(constraint) for constraint in constraints],
         "resolution": timing.get("resolution"),
         "resolution_doubt": timing.get("unstable", ""),
+        "everything": tries_everything(settings["space"]),
         "baseline_by_threads": attributes.get(BASELINE, {}).get("by_threads", {}),
         "runtime_alone": _runtime_alone(study, _final_measurements(study), run_ids),
         **_front(study, objectives, constraints, run_ids),

@@ -23,10 +23,11 @@ from search.request.setting_schemas import (
     Space,
     WorkloadReference,
 )
-from search.request.space_file import absolute_space
+from search.request.space_file import absolute_space, space_document
 from search.request.units import parse_duration
 from spaces.given_path import given_path
 from spaces.setting_error import SettingError, did_you_mean
+from spaces.space_document import tries_everything
 
 DEFAULT_BOUND = Constraint("accuracy_drop", "<=", NEAR)
 """The bound of a search with a time budget where none is asked for."""
@@ -48,7 +49,9 @@ class StudyRequest(BaseModel):
         "digits", description="A built-in workload, FILE.py, FILE.py:NAME, package.module:NAME, or model and data."
     )
     space: str | dict[str, Any] = Field("cpu", description="A preset, FILE.yaml, or each choice with its values.")
-    trials: int = Field(18, description="Number of trials, the baseline included.")
+    trials: int = Field(
+        18, description="Number of trials, the baseline included. By default the space post-training is tried whole."
+    )
     timeout: float | None = Field(None, description="Seconds, or 90s, 30m, 1h30m: no new trial starts after it.")
     time_budget: float | None = Field(
         None,
@@ -76,8 +79,14 @@ class StudyRequest(BaseModel):
 
     @property
     def trial_limit(self) -> int | None:
-        """The number of trials after which the search ends, or None where only the time budget ends it."""
-        return self.trials if self.time_budget is None or "trials" in self.model_fields_set else None
+        """The number of trials after which the search ends, or None where the time budget or the space ends it."""
+        ends_otherwise = self.time_budget is not None or self.everything
+        return self.trials if "trials" in self.model_fields_set or not ends_otherwise else None
+
+    @property
+    def everything(self) -> bool:
+        """Whether every configuration of the space is tried once."""
+        return tries_everything(space_document(self.space, self.quantities))
 
     @property
     def quantities(self) -> tuple[str, ...]:

@@ -22,11 +22,11 @@ from runners.lowering.weights import save_network
 from runners.machine.accelerator import process_group_backend, torch_device
 from runners.measuring.opening import Baseline
 from runners.measuring.pair import device_p50_ms
+from runners.measuring.tuning import keeps_accuracy
 from runners.processes.fresh_process import PRELOAD
 from runners.runner import StageTask
 from runners.stages.job import StageJob
 from runners.stages.teacher import run as run_teacher
-from runners.stages.tuning import keeps_accuracy
 from runners.training.level import train_level
 from runners.training.settings import Level, LevelFolders, TrainingSettings
 from runners.workload import Workload
@@ -268,7 +268,7 @@ def test_the_accuracy_is_kept_where_it_is_hardly_lower_on_the_same_examples(
     kept: bool,
 ) -> None:
     judged = replace(workload, metric=lambda outputs, targets: float(outputs[:, 0].mean()))
-    monkeypatch.setattr("runners.stages.tuning.resolve", lambda reference: judged)
+    monkeypatch.setattr("runners.measuring.tuning.resolve", lambda reference: judged)
     for name, less in (("plain", 0.0), ("tuned", lower)):
         (tmp_path / name).mkdir()
         with torch.no_grad():

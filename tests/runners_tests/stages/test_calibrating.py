@@ -9,11 +9,11 @@ import pytest
 
 from runners.measuring.opening import TimingRequest
 from runners.measuring.paired_timing import PairedTiming
+from runners.measuring.tuning import keeps_accuracy
 from runners.runner import StageTask
 from runners.stages import calibrating
 from runners.stages.calibrating import fastest_threads, threads_to_json
 from runners.stages.job import StageJob
-from runners.stages.tuning import keeps_accuracy
 from runners.store.entry import StoredStage
 
 Interval = tuple[float, float, float]

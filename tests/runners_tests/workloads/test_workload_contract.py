@@ -87,7 +87,10 @@ BROKEN: dict[str, tuple[Any, str]] = {
         replace(SOUND, data=fails),
         rf"loading its data failed at {sound_workload.__file__}:\d+: ZeroDivisionError: no luck",
     ),
-    "no test split": (replace(SOUND, data=lambda: {"train": 1, "validation": 1}), "gives no test split"),
+    "no validation split": (
+        replace(SOUND, data=lambda: {"train": 1, "test": 1}),
+        r"data\(\) gives no validation split, only train, test; it must give validation",
+    ),
     "empty split": (with_data(test=(inputs(0), targets(0))), "the test split is empty"),
     "lengths": (with_data(test=(inputs(8, 2), targets(9))), "8 inputs and 9 targets"),
     "shapes": (

@@ -7,7 +7,7 @@ product to ten bits, which most networks do not notice; one that does is timed i
 from typing import Any
 
 from runners.measuring.opening import Baseline
-from runners.quality.quality import EVALUATION_BATCH, predict
+from runners.quality.quality import quality_on_split
 from runners.workload_loading.reference import resolve
 
 TOLERANCE = 0.005
@@ -19,11 +19,9 @@ error is to be allowed for."""
 def keeps_accuracy(workload: Any, baseline: Baseline, tuned: Baseline) -> bool:
     """Whether ``tuned`` is as accurate on the validation split of the referenced ``workload`` as ``baseline``."""
     resolved = resolve(workload)
-    split = resolved.splits["validation"]
 
     def accuracy(opened: Baseline) -> float:
-        outputs, targets = predict(opened.open(resolved.network), split, EVALUATION_BATCH)
-        return float(resolved.metric(outputs, targets))
+        return quality_on_split(opened.open(resolved.network), resolved, "validation").value
 
     reference, metric = accuracy(baseline), resolved.quality
     return metric.drop(accuracy(tuned), reference) <= metric.allowance(TOLERANCE, reference)

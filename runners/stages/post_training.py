@@ -1,0 +1,92 @@
+"""The chains of a study that tries every configuration of a space in which nothing is trained."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from runners.backends import find_backend
+from runners.runner import StageTask
+from runners.stages.chain import Chains
+from spaces.configuration import Configuration
+from spaces.plans import LoweringPlan
+from spaces.technique import Stage
+
+TIMING_S = 0.9
+"""Seconds of timing for each number of threads of an artifact. With the baseline beside two of them, each call is timed
+for as long as in a pair of `runners.stages.chain.SEARCHING_S`."""
+CALIBRATING_PROCESSES = 1
+
+
+@dataclass(frozen=True)
+class PostTrainingChains(Chains):
+    """Makes chains that share all work but the timing of a call, since one minute is to be enough for all.
+
+    The network is exported to ONNX once. An artifact is evaluated once, in a stage beside which others run, and timed
+    once: all its numbers of threads in turn with each other and the baseline, in one process. The baseline is timed
+    against itself in one process. Nothing serves, unless a quantity of serving is asked for.
+
+    Attributes:
+        serves: Whether a quantity of serving is asked for.
+    """
+
+    serves: bool = False
+
+    def chain(self, configuration: Configuration, *, screened: bool = False) -> tuple[StageTask, ...]:
+        """The stages of ``configuration`` from the teacher to the measurement, each after its inputs."""
+        teacher = self.teacher()
+        lowering = self._shared_lowering(configuration, teacher)
+        artifact = {"parent": lowering[-1].key, "network": teacher.key}
+        tuned = {"baseline_tuned": True} if self.space.environment.baseline_tuned else {}
+        machine = {"device": self.space.environment.device, **tuned}
+        evaluating = self._task("evaluating", configuration, {"splits": ["validation"], **machine}, artifact)
+        comparing = self._comparing(configuration, lowering[-1])
+        settings = {**self._measuring_settings(configuration), "serves": self.serves}
+        inputs = {**artifact, "evaluated": evaluating.key, "timed": comparing.key}
+        measuring = self._task("measuring", configuration, settings, inputs, exclusive=self.serves)
+        return (teacher, *lowering, evaluating, comparing, measuring)
+
+    def screening(self, configuration: Configuration) -> tuple[StageTask, ...]:
+        """Nothing: nothing is trained."""
+        return ()
+
+    def calibrating(
+        self, study: str, offered: Sequence[int], occasion: int = 0, tuned: bool | None = None
+    ) -> StageTask:
+        """As `Chains.calibrating`, in one process."""
+        usual = super().calibrating(study, offered, occasion, tuned)
+        return self._baseline_task("calibrating", {**usual.settings, "processes": CALIBRATING_PROCESSES}, {})
+
+    def _shared_lowering(self, configuration: Configuration, teacher: StageTask) -> tuple[StageTask, ...]:
+        """The stages from the weights to the artifact, after one export for all that read ONNX."""
+        plan = self._candidates.plan(configuration, (Stage.QUANTISE, Stage.LOWER), LoweringPlan())
+        tasks: list[StageTask] = []
+        inputs = {"parent": teacher.key}
+        if plan.precision == "int8" or find_backend(plan.runtime).reads_onnx:
+            tasks.append(self._task("exporting", configuration, {}, inputs))
+            inputs = {**inputs, "onnx": tasks[-1].key}
+        if plan.precision == "int8":
+            tasks.append(self._task("quantising", configuration, {"precision": "int8"}, inputs))
+            inputs = {"parent": tasks[-1].key}
+        return (*tasks, self._task("lowering", configuration, asdict(plan), inputs))
+
+    def _comparing(self, configuration: Configuration, lowered: StageTask) -> StageTask:
+        """The timing of an artifact with each number of threads that the space offers."""
+        offered = {self._serving(other).threads for other in (configuration, *self._same_artifact(configuration))}
+        members = {str(threads): threads for threads in sorted(offered)}
+        settings: dict[str, Any] = {
+            **self._timing_settings(TIMING_S),
+            **self._calls(),
+            "members": members,
+            "processes": 1,
+        }
+        return self._baseline_task("comparing", settings, {f"trial {n}": lowered.key for n in members})
+
+    def _same_artifact(self, configuration: Configuration) -> list[Configuration]:
+        """The configurations of the space that differ from ``configuration`` in how it is served alone."""
+        served = {p.name for t in self.space.techniques if t.stage is Stage.SERVE for p in t.parameters}
+        own = {name: value for name, value in configuration.items() if name not in served}
+        return [
+            other
+            for other in self.space.configurations()
+            if own == {name: value for name, value in other.items() if name not in served}
+        ]

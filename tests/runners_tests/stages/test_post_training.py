@@ -1,0 +1,117 @@
+"""The chains of a study that tries everything: what its configurations share, and that they can be carried out."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from spaces_tests.environments import LAPTOP
+
+from runners.executors.local import LocalRunner
+from runners.measuring.measurement import Measurement, figures_of
+from runners.runner import StageTask, WorkloadFacts
+from runners.stages import post_training
+from runners.stages.post_training import PostTrainingChains
+from spaces.configuration import Configuration
+from spaces.space_document import make_space
+
+SPACE = {"numeric_precision": "all", "runtime": "all", "threads": "all"}
+FACTS = WorkloadFacts("digits", "f" * 64, pretrained=True)
+SOURCE = """
+import numpy as np
+import torch
+from torch import nn
+from runners.workload import Workload
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4)).eval()
+
+
+def data():
+    return {"validation": np.random.default_rng(0).normal(size=(60, 1, 8, 8)).astype(np.float32)}
+
+
+WORKLOAD = Workload("unlabelled", network, data, pretrained=True)
+"""
+
+
+def stages_of(chains: PostTrainingChains) -> dict[str, StageTask]:
+    """All stages of all configurations, each once."""
+    return {t.key: t for one in chains.space.configurations() for t in chains.chain(one)}
+
+
+def count(tasks: dict[str, StageTask], stage: str) -> int:
+    return sum(task.stage == stage for task in tasks.values())
+
+
+def test_all_work_but_the_last_stage_is_shared() -> None:
+    chains = PostTrainingChains(make_space(SPACE, LAPTOP), FACTS, "digits", 0)
+    tasks = stages_of(chains)
+    artifacts, threads = 8, 2
+    assert count(tasks, "measuring") == artifacts * threads == len(list(chains.space.configurations()))
+    for stage, times in (("teacher", 1), ("exporting", 1), ("quantising", 1)):
+        assert count(tasks, stage) == times
+    for stage in ("lowering", "evaluating", "comparing"):
+        assert count(tasks, stage) == artifacts
+    alone = {task.stage for task in tasks.values() if task.exclusive}
+    assert alone == {"comparing"}  # beside all else another stage may run
+    timed = next(task for task in tasks.values() if task.stage == "comparing")
+    assert timed.settings["members"] == {"1": 1, "2": 2}
+
+
+def test_every_stage_comes_after_its_inputs_and_the_baseline_may_lie_outside_the_space() -> None:
+    chains = PostTrainingChains(make_space({**SPACE, "threads": [2]}, LAPTOP), FACTS, "digits", 0)
+    for configuration in (chains.space.baseline(), *chains.space.configurations()):
+        done: set[str] = set()
+        for task in chains.chain(configuration):
+            assert set(task.inputs.values()) <= done
+            done.add(task.key)
+        assert str(configuration["threads"]) in chains.chain(configuration)[-2].settings["members"]
+
+
+def test_replicas_serve_where_a_quantity_of_serving_is_asked_for() -> None:
+    chains = PostTrainingChains(make_space(SPACE, LAPTOP), FACTS, "digits", 0, serves=True)
+    assert all(t.exclusive and t.settings["serves"] for t in stages_of(chains).values() if t.stage == "measuring")
+
+
+def test_the_baseline_is_calibrated_in_one_process() -> None:
+    chains = PostTrainingChains(make_space(SPACE, LAPTOP), FACTS, "digits", 0)
+    assert chains.calibrating("study", (1, 2)).settings["processes"] == 1
+
+
+@pytest.fixture
+def workload(tmp_path: Path) -> str:
+    (tmp_path / "unlabelled.py").write_text(SOURCE)
+    return str(tmp_path / "unlabelled.py")
+
+
+def test_a_trained_model_and_inputs_alone_are_enough_for_every_row(
+    workload: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post_training, "TIMING_S", 0.05)
+    runner = LocalRunner(tmp_path / "store")
+    choices: dict[str, Any] = {**SPACE, "runtime": ["eager", "onnxruntime", "openvino"], "threads": [1]}
+    environment, facts = runner.inspect(workload, choices)
+    assert (facts.metric, facts.examples) == ("agreement", {"validation": 48, "calibration": 12})
+    space = make_space({**choices, "numeric_precision": ["fp32", "int8"]}, replace(environment, cpu_cores=1))
+    chains = PostTrainingChains(space, facts, workload, 0)
+    accuracies = {}
+    for configuration in space.configurations():
+        for task in chains.chain(configuration):
+            runner.submit(task)
+            ((_, outcome),) = runner.wait(60)
+            assert outcome.failure is None, outcome.failure
+        figures = Measurement.from_json(figures_of(outcome.result))
+        assert figures.speedup > 0
+        assert figures.size_mib > 0
+        assert figures.throughput_per_s is None
+        accuracies[_named(configuration)] = figures.accuracy
+    assert len(accuracies) == 5
+    assert all(accuracies[name] == 1.0 for name in accuracies if "fp32" in name)
+    assert all(accuracies[name] >= 0.8 for name in accuracies)
+
+
+def _named(configuration: Configuration) -> str:
+    return f"{configuration['runtime']} {configuration['numeric_precision']}"

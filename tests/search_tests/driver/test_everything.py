@@ -1,0 +1,79 @@
+"""A search of the post-training space: every configuration once, and one table of all."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from search_tests.simulation import FACTS, MACHINE, Recording, table
+
+from runners.runner import StageTask
+from search.commands.front import show_front
+from search.commands.search import resume_search, run_search
+from search.request.locations import Locations
+from search.request.read_request import merge
+from spaces.configuration import Configuration
+from spaces.space_document import make_space, tries_everything
+
+SPACE = {"numeric_precision": "all", "runtime": "all", "threads": "all"}
+EVERYTHING = list(make_space(SPACE, MACHINE).configurations())
+
+
+def figures(configuration: Configuration) -> Mapping[str, Any]:
+    return table(Configuration({"student_width": 1.0, "channel_pruning": 0.0, **configuration}))
+
+
+class OpenVinoFails(Recording):
+    """OpenVINO cannot lower in fp32, whatever the number of threads."""
+
+    def _figures(self, task: StageTask) -> Mapping[str, Any]:
+        if task.stage == "lowering" and task.settings == {"precision": "fp32", "runtime": "openvino"}:
+            raise ValueError("no such operator")
+        return super()._figures(task)
+
+
+def search(home: Path, runner: Recording | None = None, **settings: Any) -> dict[str, Any]:
+    wanted = {"study": "all", "workload": "digits", "space": "post-training", "home": str(home), **settings}
+    return run_search(merge({}, wanted), runner=runner or Recording(MACHINE, FACTS, figures, workers=2))
+
+
+def test_every_configuration_is_tried_once_and_nothing_is_measured_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runner = OpenVinoFails(MACHINE, FACTS, figures, workers=2)
+    found = search(tmp_path, runner)
+    assert found["trials"] == len(EVERYTHING) == 14
+    assert found["everything"]
+    assert found["failed"] == 2
+    stages = [task.stage for task in runner.submitted]
+    assert stages.count("measuring") == 12
+    assert sum(t.stage == "lowering" and t.settings["runtime"] == "openvino" for t in runner.submitted) == 3
+    printed = capsys.readouterr()
+    assert "every configuration of the space has been tried, in 14 trials" in printed.err
+    assert "openvino, fp32, 1 thread: lowering: no such operator" in " ".join(printed.out.split())
+    assert "eager does not support int8 here" in printed.out
+    show_front("all", Locations(tmp_path), everything=True, as_csv=False, as_json=False)
+    assert "eager does not support int8 here" in capsys.readouterr().out
+    show_front("all", Locations(tmp_path), everything=True, as_csv=False, as_json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert len(shown["all"]) == 14
+    assert {entry["value"] for entry in shown["off"]} == {"eager", "onnxruntime"}
+    show_front("all", Locations(tmp_path), everything=False, as_csv=False, as_json=False)
+    assert "measured during the search only" not in capsys.readouterr().out
+
+
+def test_fewer_trials_and_then_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert search(tmp_path, trials=5)["trials"] == 5
+    runner = Recording(MACHINE, FACTS, figures)
+    monkeypatch.setattr("runners.executors.ray.RayRunner", lambda *_: runner)
+    found = resume_search("all", Locations(tmp_path), trials=100, timeout=None)
+    assert (found["trials"], found["everything"]) == (14, True)
+
+
+def test_only_the_choices_of_the_preset_are_tried_whole() -> None:
+    assert tries_everything(SPACE)
+    assert not tries_everything({**SPACE, "threads": [1]})
+    assert merge({}, {"space": "post-training"}).trial_limit is None
+    assert merge({}, {"space": "post-training", "trials": 7}).trial_limit == 7
+    assert merge({}, {"space": "cpu"}).trial_limit == 18

@@ -30,7 +30,8 @@ def runtime_alone_text(document: Mapping[str, Any]) -> str:
     low, high = measurement.get("speedup_ci95") or (None, None)
     interval = f" (95 % {interval_text(low, high)})" if low is not None else ""
     call = f"{configuration.get('runtime', 'eager')}, {threads_text(configuration.get('threads', 1))}"
-    searched_only = document.get("status") == "finished" and not alone.get("searched")
+    final = document.get("status") == "finished" and not document.get("everything")
+    searched_only = final and not alone.get("searched")
     doubts = [
         *(["measured during the search only"] if searched_only else []),
         *(["unstable"] if measurement.get("unstable") else []),

@@ -140,7 +140,8 @@ class StudyRuns:
         document = record["document"]
         members = {member["trial"]: member for member in document["front"]}
         for member in [document["baseline"], *document["front"]]:
-            if member and member.get("searched") is not None:
+            measured_again = member and member.get("searched") is not None
+            if member and (measured_again or member["measurement"].get("accuracy_test") is not None):
                 self._final(record, member["trial"], member["measurement"])
         if superseded:  # the page of this front would be overwritten at once
             return

@@ -75,7 +75,8 @@ def tries_everything(choices: Mapping[str, object]) -> bool:
     """Whether a search of ``choices`` tries every configuration once: where they are those of `POST_TRAINING`."""
     from yaml import safe_load
 
-    return dict(choices) == safe_load(preset_text(POST_TRAINING))
+    everything: dict[str, object] = safe_load(preset_text(POST_TRAINING))
+    return dict(choices) == everything
 
 
 def preset_text(name: str) -> str:

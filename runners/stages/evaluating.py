@@ -36,8 +36,9 @@ def accuracies_to_json(accuracies: Accuracies) -> dict[str, Any]:
 
 def accuracies_from_json(result: Mapping[str, Any]) -> Accuracies:
     """The accuracies that `accuracies_to_json` wrote."""
-    figures = {name: tuple(value) if isinstance(value, list) else value for name, value in result.items()}
-    return Accuracies(**{**figures, "answers": answers_of_stage(result)})
+    figures: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in result.items()}
+    figures["answers"] = answers_of_stage(result)
+    return Accuracies(**figures)
 
 
 def _evaluate(workload: Any, artifact: Artifact, splits: tuple[str, ...], original: Original) -> Accuracies:

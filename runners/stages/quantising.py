@@ -45,7 +45,8 @@ def run(job: StageJob) -> dict[str, Any]:
 def calibration_rows(job: StageJob, count: int) -> list[Arrays]:
     """As many examples of the calibration split, drawn with the study's seed, each as a batch of one.
 
-    Without a calibration split they are of the training split. Where the inputs have a dynamic dimension each is read by itself, so that it is not padded to the size of others.
+    Without a calibration split they are of the training split. Where the inputs have a dynamic dimension each is read
+    by itself, so that it is not padded to the size of others.
     """
     split, chosen = _calibration_split(job), _drawn(job, count)
     if job.workload.dynamic:

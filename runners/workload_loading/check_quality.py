@@ -162,4 +162,4 @@ def all_targets(split: Split) -> NDArray[Any]:
     """All targets where they lie in memory, else those of some hundred examples."""
     if hasattr(split, "targets"):
         return np.asarray(split.targets)
-    return split.batch(spread(len(split), TARGETS))[1]
+    return np.asarray(split.batch(spread(len(split), TARGETS))[1])

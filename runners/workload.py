@@ -59,8 +59,9 @@ class ArraySplit:
         count = len(_arrays(self.inputs)[0]) if self.targets is None else len(self.targets)
         for array in _arrays(self.inputs):
             if len(array) != count:
-                others = "others" if self.targets is None else "targets"
-                raise RequestError(f"{len(array)} inputs and {count} {others}; give one of each an example")
+                if self.targets is None:
+                    raise RequestError(f"its inputs have {count} and {len(array)} examples; give as many of each")
+                raise RequestError(f"{len(array)} inputs and {count} targets; give one target an input")
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise RequestError("the inputs hold NaN or infinity; clean the data")
 

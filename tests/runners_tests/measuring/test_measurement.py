@@ -37,12 +37,15 @@ def test_a_document_from_before_a_figure_existed_is_read_and_the_figure_is_none(
     assert all(getattr(read, name) is None for name in OPTIONAL)
 
 
-def test_what_only_some_machines_measure_may_be_an_objective_and_may_be_none() -> None:
+def test_what_only_some_machines_or_searches_measure_may_be_an_objective_and_may_be_none() -> None:
     optional = {name: (q.direction, q.unit) for name, q in QUANTITIES.items() if q.optional}
     assert optional == {
         "latency_p99_ms": ("minimize", "ms"),
         "energy_mj": ("minimize", "mJ"),
         "device_p50_ms": ("minimize", "ms"),
+        "throughput_per_s": ("maximize", "1/s"),
+        "load_ms": ("minimize", "ms"),
+        "peak_memory_mib": ("minimize", "MiB"),
     }
     for name in QUANTITIES:
         if name in optional:

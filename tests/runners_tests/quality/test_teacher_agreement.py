@@ -1,5 +1,6 @@
 """Without labels the teacher's own outputs are what an artifact is compared with."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from torch import nn
 from runners.quality import teacher_agreement
 from runners.quality.quality import evaluate, quality, teacher_outputs
 from runners.quality.teacher_agreement import compare_with_teacher, keep_outputs, kept_outputs
-from runners.workload import Workload, accuracy
-from runners.workload_loading.teacher_metric import agreement, closeness, metric_without_labels
+from runners.workload import Workload
+from runners.workload_loading.teacher_metric import agreement, closeness, judged_by_teacher
 
 SCORES = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
 
@@ -51,10 +52,12 @@ def test_the_closeness_of_other_outputs_is_one_less_the_relative_error() -> None
 
 
 def test_the_metric_follows_from_the_outputs_unless_the_workload_brings_its_own() -> None:
-    assert metric_without_labels(accuracy, (8, 10)) is agreement
+    workload = unlabelled(5)
+    assert judged_by_teacher(workload, (8, 10)).quality.name == "agreement"
     for shape in ((8, 1), (8,), (8, 3, 4, 4)):
-        assert metric_without_labels(accuracy, shape) is closeness
-    assert metric_without_labels(closeness, (8, 10)) is closeness
+        assert judged_by_teacher(workload, shape).metric is closeness
+    own = replace(workload, metric=closeness)
+    assert judged_by_teacher(own, (8, 10)) is own
 
 
 @pytest.mark.parametrize("outputs", [5, 1])

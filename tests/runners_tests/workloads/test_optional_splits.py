@@ -80,10 +80,13 @@ def test_a_trained_model_that_has_everything_can_be_trained_again() -> None:
             of(validation=(inputs(9), targets(9)), calibration=inputs(9)),
             "9 of 9 examples of its validation split are in its calibration split too",
         ),
-        (of(validation=[1, 2]), r"the validation split is list; give a pair of arrays \(inputs, targets\), or inputs"),
+        (
+            of(validation=[1, 2]),
+            r"the validation split is list; give a pair of arrays \(inputs, targets\), inputs alone",
+        ),
         (
             replace(of(validation=inputs(9)), metric=lambda outputs, targets: float("nan")),
-            "its metric <lambda> gives nan for the model's own outputs as targets",
+            "its metric <lambda> gives nan; it must give a finite number",
         ),
     ],
 )

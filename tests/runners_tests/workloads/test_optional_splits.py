@@ -80,10 +80,8 @@ def test_a_trained_model_that_has_everything_can_be_trained_again() -> None:
             of(validation=(inputs(9), targets(9)), calibration=inputs(9)),
             "9 of 9 examples of its validation split are in its calibration split too",
         ),
-        (
-            of(validation=[1, 2]),
-            r"the validation split is list; give a pair of arrays \(inputs, targets\), inputs alone",
-        ),
+        (of(validation=[1, 2]), r"the validation split is list; give a pair of arrays \(inputs, targets\), inputs al"),
+        (of(validation={"a": inputs(9), "b": inputs(8)}), "its inputs have 9 and 8 examples; give as many of each"),
         (
             replace(of(validation=inputs(9)), metric=lambda outputs, targets: float("nan")),
             "its metric <lambda> gives nan; it must give a finite number",

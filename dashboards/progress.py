@@ -15,6 +15,12 @@ from rich.text import Text
 _REFRESHES_PER_S = 2  # a higher rate would disturb the measurements
 
 
+def plain_console(stream: TextIO) -> Console:
+    """A console that writes text to ``stream``; a notebook, which calls itself a terminal, gets lines alone."""
+    in_notebook = Console(file=stream).is_jupyter
+    return Console(file=stream, force_jupyter=False, force_terminal=False if in_notebook else None)
+
+
 class Progress:
     """Shows the events of a search while it runs; a context manager that leaves the terminal as it was.
 
@@ -27,7 +33,7 @@ class Progress:
     """
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = Console(file=sys.stderr if stream is None else stream, force_jupyter=False)
+        self._console = plain_console(sys.stderr if stream is None else stream)
         self._is_live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._clock = clock
         self._trials = _TrialCount(clock)

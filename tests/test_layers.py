@@ -14,7 +14,7 @@ LAYERS = ("search", "dashboards", "runners", "spaces")
 GROUPS = {
     "search": (
         ("__main__",),
-        ("cli",),
+        ("cli", "notebook"),
         ("commands",),
         ("driver",),
         ("samplers", "front", "request"),

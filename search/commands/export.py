@@ -2,19 +2,21 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
-from rich.console import Console
 
 from dashboards.baseline_text import baseline_text
 from dashboards.formatting import quality_text, times
 from dashboards.front_rows import fastest_first, instability
 from dashboards.headline import headline
+from dashboards.progress import plain_console
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.verification import require_claims
 from runners.machine.telemetry import disable_telemetry
@@ -98,13 +100,13 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
         }
         print(json.dumps({"folder": str(to), **shown}, allow_nan=False))
         return
-    console = _console()
+    tell = partial(plain_console(sys.stderr).print, markup=False, soft_wrap=True)
     speed, accuracy = times(measurement["speedup"]), quality_text(measurement["accuracy"], done.metric)
     held = "its claims hold" if not undecided else "what could be decided of its claims holds"
-    console.print(f"wrote {to}: {speed}x at {accuracy}; {held}")
+    tell(f"wrote {to}: {speed}x at {accuracy}; {held}")
     for claim in undecided:
-        console.print(f"! undecided: {claim}", highlight=False)
-    console.print("\n  ".join(["next:", *after_export(to, done.locations)]), highlight=False)
+        tell(f"! undecided: {claim}", highlight=False)
+    tell("\n  ".join(["next:", *after_export(to, done.locations)]), highlight=False)
 
 
 def write_trial(options: ExportOptions, locations: Locations) -> Exported:
@@ -125,10 +127,10 @@ def write_trial(options: ExportOptions, locations: Locations) -> Exported:
     document = document_of(study, found.folder)
     trial = pick_trial(document, trial_documents(study), options.pick, bounds)
     store = open_store(found.stages)
-    console = _console()
-    console.print(f"exporting trial {trial['trial']} of {options.study} and checking its claims in a fresh process")
+    tell = partial(plain_console(sys.stderr).print, markup=False, soft_wrap=True)
+    tell(f"exporting trial {trial['trial']} of {options.study} and checking its claims in a fresh process")
     for warning in warnings_of(trial):
-        console.print(f"! trial {trial['trial']}: {warning}")
+        tell(f"! trial {trial['trial']}: {warning}")
     resume = resume_command(options.study, found)
     if options.register and trial["run_id"] is None:
         raise RequestError(f"--register {options.register}: MLflow has no run of this trial yet; `{resume}` sends it")
@@ -146,10 +148,6 @@ def write_trial(options: ExportOptions, locations: Locations) -> Exported:
 
         register_model(run_location(study, found), options.register, to, trial["run_id"])
     return Exported(trial, QualityMetric.of_front(document), undecided, found)
-
-
-def _console() -> Console:
-    return Console(stderr=True, markup=False, soft_wrap=True, force_jupyter=False)
 
 
 def pick_trial(document: Mapping[str, Any], trials: Sequence[Trial], pick: str, bounds: Sequence[Constraint]) -> Trial:

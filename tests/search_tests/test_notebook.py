@@ -1,0 +1,195 @@
+"""Searches from Python: in a real notebook, in a script that runs a search when it is imported, and twice in one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from guides import ROOT, example
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
+
+import search
+from runners.workload import Workload
+from runners.workloads import synthetic
+from search import RequestError, load_front, search_study
+from search.notebook import Front, _request
+from search.request.study_request import StudyRequest
+
+WORKLOAD_CELL = """%%writefile workload.py
+import numpy as np
+from torch import nn
+
+from runners.workload import TrainingPlan, Workload
+
+random = np.random.default_rng(0)
+inputs = random.normal(size=(300, 4)).astype(np.float32)
+targets = (280 + 9 * inputs[:, :1] - 3 * inputs[:, 1:2]).astype(np.float32)
+cuts = {"train": slice(0, 200), "validation": slice(200, 250), "test": slice(250, 300)}
+
+
+def rmse(outputs, targets):
+    return float(np.sqrt(np.square(outputs - targets).mean()))
+
+
+WORKLOAD = Workload(
+    name="degrees",
+    model=lambda: nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 1)),
+    data=lambda: {name: (inputs[cut], targets[cut]) for name, cut in cuts.items()},
+    metric=rmse,
+    higher_is_better=False,
+    metric_unit="K",
+    loss=nn.MSELoss(),
+    training=TrainingPlan(epochs=3, learning_rate=1e-3),
+)
+"""
+SEARCH = "search_study(workload='workload.py', study='s', trials=2, space=SPACE, home='home')"
+SPACE = "SPACE = {'runtime': ['onnxruntime'], 'threads': [1]}"
+CELLS = (
+    WORKLOAD_CELL,
+    f"from search import load_front, search_study\n{SPACE}\nfront = {SEARCH}",
+    "front",
+    "assert list(front.table.trial) == [0, 1] or list(front.table.trial) == [0]\n"
+    "assert set(front.trials.trial) == {0, 1}\n"
+    "assert front.trials.accuracy.min() > 1\n"
+    "assert front.figure().layout.yaxis.title.text == 'rmse, K (less is better)'",
+    f"again = {SEARCH}\nprint(len(again.trials), load_front('s', 'home').document['status'])",
+    "from runners.workload import Workload\nOWN = Workload('own', lambda: None, lambda: {})\n"
+    "try:\n    search_study(workload=OWN)\nexcept Exception as error:\n    print(type(error).__name__, error)",
+)
+SCRIPT = f"from search import search_study\nprint('begins')\n{SPACE}\nfront = {SEARCH}\nprint(front)\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the notebook, of the workload that it writes, and of the home of its study."""
+    return tmp_path_factory.mktemp("notebook")
+
+
+@pytest.fixture(scope="module")
+def outputs(folder: Path) -> list[str]:
+    """What each cell of the notebook gave, its HTML or its text."""
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in CELLS])
+    client = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    done: Any = client.execute()
+    return [_text(cell) for cell in done.cells]
+
+
+def _text(cell: nbformat.NotebookNode) -> str:
+    shown = [output.get("data", {}).get("text/html") or output.get("text", "") for output in cell.outputs]
+    return "".join(shown)
+
+
+def test_a_notebook_shows_the_front_of_a_search_as_a_table(outputs: list[str]) -> None:
+    assert "trial 1" in outputs[1], "the progress"
+    assert outputs[2].startswith("<div><b>s</b>: ")
+    assert "rmse" in outputs[2]
+    assert " K</td>" in outputs[2]
+
+
+def test_a_notebook_searches_twice_in_one_process(outputs: list[str]) -> None:
+    assert outputs[4].endswith("2 finished\n")
+
+
+def test_a_workload_that_is_made_in_the_notebook_itself_is_refused_in_one_sentence(outputs: list[str]) -> None:
+    assert outputs[5].startswith("RequestError workload: a Workload that is made in the notebook or script itself")
+    assert "%%writefile workload.py" in outputs[5]
+
+
+def test_a_script_without_a_guard_runs_once_and_in_no_other_process(outputs: list[str], folder: Path) -> None:
+    script = folder / "find.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=240, env={**os.environ}
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("begins") == 1
+    assert "begins" not in done.stderr, "what other processes print goes there"
+    assert "<front of s: " in done.stdout
+
+
+@pytest.fixture(scope="module")
+def front(outputs: list[str], folder: Path) -> Front:
+    """The front of the study of the notebook."""
+    return load_front("s", folder / "home")
+
+
+def test_a_front_is_a_table_of_its_members_and_of_all_trials(front: Front) -> None:
+    assert front.table.configuration[0] == "baseline"
+    assert {"accuracy", "accuracy_low", "accuracy_high", "latency_p50_ms", "size_mib"} <= set(front.table.columns)
+    assert front.trials.trial.tolist() == [0, 1]
+    assert set(front.trials.state) == {"complete"}
+    assert front.document["study"] == "s"
+    assert repr(front) == f"<front of s: {front.headline}>"
+
+
+def test_a_front_has_a_figure_and_a_rich_display_without_scripts(front: Front) -> None:
+    assert front.figure().layout.xaxis.title.text.startswith("speedup")
+    shown = front._repr_html_()
+    assert shown.count("<tr>") == 1 + len(front.table)
+    assert "<script" not in shown
+    assert front.headline.partition(":")[0] in shown
+
+
+def test_an_export_is_refused_with_the_sentence_of_the_command(front: Front, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"^--within speed<=1: unknown quantity 'speed'; allowed are accuracy"):
+        front.export(tmp_path / "out", within="speed<=1")
+    with pytest.raises(RequestError, match=r"^--pick 99: no complete trial has that number"):
+        front.export(tmp_path / "out", pick=99)
+
+
+def test_the_example_of_the_guide_runs(front: Front, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[StudyRequest] = []
+    exported: list[Any] = []
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(search, "search_study", lambda **settings: asked.append(_request(None, settings)) or front)
+    monkeypatch.setattr(search, "load_front", lambda study: load_front("s", folder / "home"))
+    monkeypatch.setattr(Front, "export", lambda self, *to, **options: exported.append((*to, options)))
+    exec(example(ROOT / "search" / "README.md", "from_python.py"), {})
+    assert asked[0].trials == 12
+    assert exported == [("fast", {"pick": "fastest", "within": "accuracy_drop<=0.01"})]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"trails": 3}, r"unknown key 'trails'; allowed are .* \(did you mean 'trials'\?\)"),
+        ({"trials": 0}, "--trials 0: give a whole number, 1 or more"),
+        ({"workload": "digit"}, "--workload digit: unknown workload 'digit'"),
+        ({"workload": Workload("own", lambda: None, lambda: {})}, "%%writefile workload.py"),
+    ],
+)
+def test_a_wrong_setting_raises_the_sentence_of_the_command(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(RequestError, match=sentence):
+        search_study(**settings)
+
+
+def test_settings_come_from_a_file_from_keywords_and_from_a_checked_request(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("trials: 7\nseed: 3\n")
+    request = _request(file, {"trials": 9})
+    assert (request.trials, request.seed) == (9, 3)
+    assert _request(request, {}) is request
+    assert _request(request, {"seed": 4}) == StudyRequest(trials=9, seed=4)
+    by_object = _request(None, {"workload": synthetic.WORKLOAD}).workload
+    assert by_object == f"{synthetic.__file__}:WORKLOAD", "an imported object is named by its file"
+
+
+def test_a_file_that_searches_while_it_is_loaded_as_a_workload_is_refused(tmp_path: Path) -> None:
+    from runners.workload_loading.reference import resolve
+
+    file = tmp_path / "both.py"
+    file.write_text("from search import search_study\nsearch_study(workload=__file__)\n")
+    with pytest.raises(RequestError, match=r"^both.py, line 2: .*under `if __name__ == '__main__':`"):
+        resolve(str(file))
+
+
+def test_importing_search_is_light_and_names_what_it_offers() -> None:
+    program = "import sys, search; print(sorted({'torch', 'optuna', 'ray', 'pandas', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
+    assert all(hasattr(search, name) for name in search.__all__)
+    assert not hasattr(search, "something_else")

@@ -192,7 +192,9 @@ class Workload:
 
     @cached_property
     def cannot_train(self) -> str:
-        """Why nothing can be trained on the data, or an empty string."""
+        """Why nothing can be trained on the data, or the model cannot be, or an empty string."""
+        if fixed := getattr(self.model, "cannot_train", ""):  # as of `runners.models.program_file.ProgramFile`
+            return str(fixed)
         if "train" not in self.splits:
             return "the data have no train split to train on"
         return "" if _has_targets(self.splits["train"]) else "the train split has no labels to train on"

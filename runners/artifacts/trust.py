@@ -6,6 +6,7 @@ from typing import Any
 
 from runners.artifacts.document import DOCUMENT, Document
 from runners.backends import find_backend
+from runners.workload_loading.image_settings import read_settings
 from runners.workload_loading.reference import absolute_reference
 from runners.workload_loading.source_files import sources_of
 
@@ -20,12 +21,14 @@ def model_code(document: Document) -> tuple[str, ...]:
 
 
 def workload_code(workload: Any) -> tuple[Path, ...]:
-    """The person's own Python files that run when a workload is made; a built-in one and a mapping have none.
+    """The person's own files that run when a workload is made: Python, and a program that a study file names.
 
     Raises:
         RequestError: The reference cannot be used; nothing is run to find that out.
     """
-    return sources_of(absolute_reference(workload, Path.cwd()))
+    reference = absolute_reference(workload, Path.cwd())
+    program = None if isinstance(reference, str) else read_settings(reference, Path.cwd()).program
+    return (program,) if program else sources_of(reference)
 
 
 def folder_digest(folder: Path) -> str:

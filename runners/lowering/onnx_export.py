@@ -31,6 +31,8 @@ def export(module: torch.nn.Module, example: ExampleInputs, path: Path) -> str:
         StageFailed: Neither exporter can write this network, a size that is to be free cannot be, or the network does
             not use an input.
     """
+    if any(isinstance(layer, torch.jit.ScriptModule) for layer in module.modules()):
+        raise StageFailed("a TorchScript program cannot be written as ONNX; a program of torch.export (.pt2) can")
     free = free_sizes(module, example)
     reason = _attempt(module, example, path, dynamo=True, dynamic_shapes=free, external_data=False, verbose=False)
     if reason:

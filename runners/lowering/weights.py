@@ -135,6 +135,10 @@ def _set_tensors(module: nn.Module, saved: Mapping[str, Tensor], shared: Mapping
             replaced[kept] = _like(old, saved[kept], name)
         layer, _, attribute = name.rpartition(".")
         owner = module.get_submodule(layer)
+        if isinstance(owner, torch.jit.ScriptModule):  # which keeps its own tensors
+            with torch.no_grad():
+                old.copy_(saved[kept])
+            continue
         table = owner._parameters if isinstance(old, nn.Parameter) else owner._buffers
         table[attribute] = replaced[kept]  # type: ignore[assignment]
 

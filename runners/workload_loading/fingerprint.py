@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runners import workloads
+from runners.models.program_file import ProgramFile
 from runners.workload import Workload
 from runners.workload_loading.code_digest import code_digest
 from runners.workload_loading.image_settings import read_settings
@@ -26,6 +27,8 @@ def fingerprint(workload: Workload, reference: Reference) -> str:
         from runners.lowering.weights import weights_digest
 
         parts.append(weights_digest(workload.model()))
+    if isinstance(workload.model, ProgramFile):
+        parts.append(_digest(workload.model.file))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ from spaces.setting_error import SettingError, unknown_key
 
 TORCHVISION, TIMM = "torchvision", "timm"
 _NAMED = rf"({TORCHVISION}:\w+|{TIMM}:[\w.]+)"
+_PROGRAM = r".+\.(pt2|pt|ts)"
 _FUNCTION = r"(.+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*"
 _WEIGHTS = r"[A-Z][A-Z0-9_]*"
 _FILES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
@@ -19,7 +20,8 @@ _MOST_SEED = 2**32 - 1
 _HIGHEST_RATE = 10
 _MEANINGS = {
     "model": "torchvision:resnet18 or another classification model of torchvision, timm:NAME where timm is installed, "
-    "or FILE.py:function or package.module:function that makes the network",
+    "FILE.py:function or package.module:function that makes the network, or FILE.pt2 of torch.export or FILE.pt of "
+    "TorchScript, which is neither trained nor changed",
     "data": "imagefolder: and a folder of images with a folder for every class, divided into train, val and test or "
     "not; split: a seed to divide it by, or a CSV file with the columns file, class and split",
     "weights": "DEFAULT or another name of torchvision's weights to start from, or a file with trained ones: "
@@ -39,7 +41,8 @@ class ImageSettings:
     """What a mapping may say of a workload; what is None is chosen when the workload is made.
 
     Attributes:
-        model: ``torchvision:NAME``, ``timm:NAME``, or ``PLACE:function`` with an absolute file or a module.
+        model: ``torchvision:NAME``, ``timm:NAME``, ``PLACE:function`` with an absolute file or a module, or an absolute
+            file with a program.
         images: Absolute folder of the images.
         split: A CSV file that says which image belongs where, or the seed by which a folder that is not divided is.
         weights: ``DEFAULT`` or another name of downloads, an absolute file, or None to start afresh.
@@ -59,14 +62,19 @@ class ImageSettings:
     learning_rate: float | None = None
 
     @property
+    def program(self) -> Path | None:
+        """The file of a program of torch.export or TorchScript, where that is the model."""
+        return Path(self.model) if re.fullmatch(_PROGRAM, self.model) else None
+
+    @property
     def family(self) -> str:
-        """``torchvision``, ``timm``, or the file or module of the function that makes the network."""
-        return self.model.rpartition(":")[0]
+        """``torchvision``, ``timm``, the place of the function that makes the network, or empty for a program."""
+        return "" if self.program else self.model.rpartition(":")[0]
 
     @property
     def model_name(self) -> str:
-        """The name of the network, or of the function that makes it."""
-        return self.model.rpartition(":")[2]
+        """The name of the network, of the function that makes it, or of the program's file."""
+        return self.program.stem if self.program else self.model.rpartition(":")[2]
 
     @property
     def division(self) -> Path | int:
@@ -94,7 +102,7 @@ class ImageSettings:
 def settings_schema() -> dict[str, Any]:
     """The JSON schema of the mapping that `read_settings` takes; no file and no folder is looked for."""
     kinds: dict[str, dict[str, Any]] = {
-        "model": {"type": "string", "pattern": f"^({_NAMED}|{_FUNCTION})$"},
+        "model": {"type": "string", "pattern": f"^({_NAMED}|{_FUNCTION}|{_PROGRAM})$"},
         "data": {
             "type": "object",
             "properties": {
@@ -152,12 +160,17 @@ def read_settings(given: Mapping[str, Any], base: Path) -> ImageSettings:
 
 
 def _model(given: object, base: Path) -> str:
-    if not isinstance(given, str) or not re.fullmatch(rf"{_NAMED}|{_FUNCTION}", given):
+    if not isinstance(given, str) or not re.fullmatch(rf"{_NAMED}|{_FUNCTION}|{_PROGRAM}", given):
         raise SettingError(
             "give torchvision: and a model's name, such as torchvision:resnet18, timm:NAME, or FILE.py:function or "
-            "package.module:function that makes the network",
+            "package.module:function that makes the network, or FILE.pt2 or FILE.pt with a program",
             ("model",),
         )
+    if re.fullmatch(_PROGRAM, given):
+        file = _path(given, base, ("model",))
+        if not file.is_file():
+            raise SettingError(f"there is no file {file}; give a program of torch.export or TorchScript", ("model",))
+        return str(file)
     place, _, name = given.rpartition(":")
     if not place.endswith(".py"):
         return given
@@ -199,6 +212,8 @@ def _weights(given: object, model: str, base: Path) -> str | None:
     if given is None:
         return None
     at = ("weights",)
+    if re.fullmatch(_PROGRAM, model):
+        raise SettingError("a program comes with its weights; leave this out", at)
     if isinstance(given, str) and given.endswith(_FILES):
         file = _path(given, base, at)
         if not file.is_file():

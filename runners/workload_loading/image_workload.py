@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from runners.datasets.crop_and_flip import crop_and_flip
 from runners.datasets.image_folder import Triple, native_side, open_image_folder
 from runners.models import timm_models, torchvision_models
+from runners.models.program_file import ProgramFile
 from runners.models.torchvision_models import MEAN, STD
 from runners.models.weights_file import misfit, read_weights
 from runners.workload import Workload
@@ -41,14 +42,14 @@ def make_workload(settings: ImageSettings) -> Workload:
         _check_own_weights(settings, classes, size)
     return Workload(
         name=settings.name,
-        model=partial(make_network, settings, classes, size),
+        model=ProgramFile(settings.program) if settings.program else partial(make_network, settings, classes, size),
         data=partial(open_image_folder, Path(settings.images), size, mean, std, settings.division),
         training=TrainingPlan(
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate or _suitable_rate(settings, classes, size),
         ),
-        pretrained=settings.own_weights is not None,
+        pretrained=settings.own_weights is not None or settings.program is not None,
         augment=crop_and_flip,
     )
 
@@ -69,7 +70,9 @@ def make_network(settings: ImageSettings, classes: int, size: int) -> nn.Module:
 
 def check_model(settings: ImageSettings) -> None:
     """Raise `RequestError` where there is no such model; it names the most similar."""
-    if settings.family == TORCHVISION:
+    if settings.program:
+        ProgramFile(settings.program)()
+    elif settings.family == TORCHVISION:
         torchvision_models.check_name(settings.model_name, torchvision_models.classifiers())
     elif settings.family == TIMM:
         timm_models.check_name(settings.model_name)
@@ -111,6 +114,8 @@ def _suitable_size(settings: ImageSettings, side: int | None) -> int:
 
 def _suitable_rate(settings: ImageSettings, classes: int, size: int) -> float:
     """0.1 with batch normalisation; 0.01 without it, where 0.1 diverges, and from trained weights, which 0.1 spoils."""
+    if settings.program:  # never trained
+        return TrainingPlan().learning_rate
     network = _without_numbers(settings, classes, size)
     normalised = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     return 0.1 if normalised and not settings.weights else 0.01

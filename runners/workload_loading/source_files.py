@@ -25,7 +25,7 @@ def sources_of(reference: Reference) -> tuple[Path, ...]:
     """
     if isinstance(reference, Mapping):
         settings = read_settings(reference, Path.cwd())
-        if settings.family in (TORCHVISION, TIMM):
+        if settings.program or settings.family in (TORCHVISION, TIMM):
             return ()
         reference = settings.model
     place, name = split_reference(reference)

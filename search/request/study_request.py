@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, 
 
 from runners.measuring.measurement import QUANTITIES
 from runners.metric import NEAR, QualityMetric
+from runners.workload_loading.image_settings import read_settings
 from runners.workload_loading.reference import absolute_reference
 from search.objectives.constraint import Constraint
 from search.request.locations import Locations, absolute_url
@@ -121,8 +122,7 @@ class StudyRequest(BaseModel):
         if self.study:
             return self.study
         if isinstance(self.workload, dict):
-            parts = (self.workload["model"].partition(":")[2], Path(self.workload["data"]["imagefolder"]).name)
-            return _as_name("-".join(parts))
+            return _as_name(read_settings(self.workload, Path.cwd()).name)
         return _as_name(Path(self.workload.partition(".py")[0]).name)
 
     @field_validator("study", "from_study", mode="before", json_schema_input_type=Name)

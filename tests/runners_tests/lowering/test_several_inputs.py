@@ -20,7 +20,8 @@ from runners.backends import find_backend
 from runners.inputs import ExampleInputs, one_by_one, read, shortened
 from runners.lowering.agreement import TOLERANCES, require_agreement
 from runners.lowering.onnx_export import export
-from runners.lowering.quantisation import quantise_int8
+from runners.lowering.onnx_session import open_session
+from runners.lowering.quantisation import has_attention, quantise_int8
 from runners.measuring.opening import Artifact
 from runners.runner import StageFailed
 from runners.serving.replicas import serve
@@ -173,3 +174,34 @@ def test_a_length_that_torch_export_fixes_is_told_in_one_sentence(tmp_path: Path
     eager.lower(Trained(Counts().eval(), Path, example, "fp32", Counts), tmp_path / "lowered")
     with pytest.raises(StageFailed, match=r"fixes a size .* recurrent layers; pick a trial of another runtime"):
         eager.ship(tmp_path / "lowered", tmp_path, Counts, example)
+
+
+class Attends(nn.Module):
+    """Attention that leaves out what is masked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(16, 4, batch_first=True)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.attention(x, x, x, key_padding_mask=~mask)[0].mean(1))
+        return logits
+
+
+def test_masked_attention_keeps_its_outputs_in_int8(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    random, network = np.random.default_rng(0), Attends().eval()
+    x = random.normal(size=(32, 6, 16)).astype(np.float32)
+    mask = np.arange(6) < random.integers(2, 6, (32, 1))
+    export(network, ExampleInputs.of(x[:1], mask[:1]), tmp_path / "plain.onnx")
+    quantise_int8(tmp_path / "plain.onnx", one_by_one(x, mask), tmp_path / "int8.onnx")
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(x), torch.from_numpy(mask)).numpy()
+    session = open_session(tmp_path / "int8.onnx", 1)
+    given = session.run(["output"], {"input_0": x, "input_1": mask})[0]
+    assert np.abs(given - expected).max() < 0.3 * np.abs(expected).max()
+    classifier = nn.Sequential(nn.Linear(16, 3), nn.Softmax(1)).eval()
+    export(classifier, ExampleInputs.of(x[:, 0][:1]), tmp_path / "softmax.onnx")
+    found = [has_attention(onnx.load(tmp_path / name).graph) for name in ("plain.onnx", "softmax.onnx")]
+    assert found == [True, False]

@@ -85,6 +85,7 @@ class WorkloadFacts:
         metric_unit: Its unit.
         training: The fields of its `TrainingPlan`.
         pretrained: Whether its model comes with weights.
+        trains_in_levels: Whether a training of it can stop at a level and go on from there.
         input_shape: Shape of one example of the first input; None is a size that may differ between calls.
         inputs: The shapes of all inputs, by name.
         examples: Number of examples in each split that the data have.
@@ -98,6 +99,7 @@ class WorkloadFacts:
     metric_unit: str = FRACTION
     training: Mapping[str, Any] = field(default_factory=dict)
     pretrained: bool = False
+    trains_in_levels: bool = True
     input_shape: tuple[int | None, ...] = ()
     inputs: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
     examples: Mapping[str, int] = field(default_factory=dict)

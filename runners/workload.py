@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from inspect import Parameter, signature
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -146,6 +147,11 @@ class Workload:
         metric_label: The name of the metric in tables and figures; empty is that of its function.
         output: Which of the model's outputs is judged, where it gives more than one tensor: a key or attribute such as
             ``"logits"``, an index, or a function of the outputs.
+        fit: Trains in place of the loop here: ``fit(model, data, plan, teacher)``, or without the teacher; ``plan`` is a
+            `runners.training.own_loop.FitPlan`. It changes the model in place, and may return a dict of tensors that its
+            next call gets as ``plan.state``.
+        fit_obeys_epochs: Whether ``fit`` trains just ``plan.epochs`` and goes on from ``plan.state``, so that a training
+            in two calls gives the weights of one in one call. Where it does not, no training is stopped early.
         dynamic: For inputs by name, the dimension beside the batch whose size may differ between calls, such as
             ``{"tokens": 1}`` for the length of a sequence. The only input of a model is named ``input``.
     """
@@ -163,6 +169,8 @@ class Workload:
     metric_unit: str = FRACTION
     metric_label: str = ""
     output: Output = None
+    fit: Callable[..., Any] | None = None
+    fit_obeys_epochs: bool = False
     dynamic: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
@@ -241,6 +249,14 @@ class Workload:
         chosen = np.unique(np.linspace(0, len(split) - 1, min(LOOKED_AT, len(split))).astype(np.int64))
         found = [read(split, chosen[first : first + 1])[0] for first in range(len(chosen))]
         return sorted(found, key=lambda arrays: arrays[number].shape[place])[len(found) // 2]
+
+    @property
+    def fit_takes_teacher(self) -> bool:
+        """Whether ``fit`` has a fourth argument: the teacher, from which a candidate may learn."""
+        if self.fit is None:
+            return False
+        arguments = [*signature(self.fit).parameters.values()]
+        return len(arguments) > 3 or any(argument.kind is Parameter.VAR_POSITIONAL for argument in arguments)
 
     @property
     def metric_name(self) -> str:

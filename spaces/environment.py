@@ -49,6 +49,10 @@ class Environment:
         backends: The inference runtimes by name.
         missing: Optional packages that are not installed, each with how to install it.
         model_limits: Changes that cannot be made to the workload's network.
+        training_epochs: Epochs of the training plan of the workload.
+        learning_rate: That of the same plan.
+        own_fit: Whether the workload trains by a loop of its own.
+        fit_takes_teacher: Whether that loop can learn from the teacher.
         own_loss: Whether the workload brings a loss of its own, so that training does not know what its outputs mean.
         cannot_train: Why nothing can be trained on the workload's data, or an empty string.
         baseline_threads: Threads of one call of the baseline: the number with which it is fastest here, once it was
@@ -65,6 +69,10 @@ class Environment:
     backends: Mapping[str, BackendFacts] = field(default_factory=lambda: {"eager": BackendFacts(("fp32",))})
     missing: Mapping[str, str] = field(default_factory=dict)
     model_limits: tuple[ModelLimit, ...] = ()
+    training_epochs: int = 8
+    learning_rate: float = 0.2
+    own_fit: bool = False
+    fit_takes_teacher: bool = False
     own_loss: bool = False
     cannot_train: str = ""
     baseline_threads: int = 1

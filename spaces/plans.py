@@ -1,39 +1,118 @@
 """The settings of the stages that follow changes of the network: how to train, to lower and to serve."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
 
 from spaces.errors import RequestError
 
 
+OPTIMISERS = {"sgd": (0.2, 5e-4), "adamw": (1e-3, 0.05)}
+"""The optimisers by name, each with the learning rate and the weight decay that it has where the plan says none."""
+SCHEDULES = ("one-cycle", "cosine")
+
+
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How weights are trained: one-cycle SGD with Nesterov momentum (Smith & Topin, arXiv 1708.07120).
+    """How weights are trained: by default one-cycle SGD with Nesterov momentum (Smith & Topin, arXiv 1708.07120).
 
     Attributes:
         epochs: Passes over the training split.
-        batch_size: Images per optimiser step, over all workers together.
-        learning_rate: The peak of the one-cycle schedule.
-        weight_decay: L2 penalty of SGD.
+        batch_size: Examples per optimiser step, over all workers together.
+        learning_rate: The peak of the schedule; by default 0.2 with SGD and 0.001 with AdamW.
+        weight_decay: L2 penalty of SGD, by default 0.0005; decoupled decay of AdamW, by default 0.05, which leaves out
+            norms and biases.
         workers: Data-parallel processes.
         distillation_weight: Share of the loss that comes from the teacher's soft targets, 0 to 1.
         distillation_temperature: Temperature of the soft targets (Hinton et al., arXiv 1503.02531).
+        optimiser: ``sgd`` or ``adamw`` (Loshchilov & Hutter, arXiv 1711.05101).
+        schedule: ``one-cycle``, or ``cosine``: a linear warm-up, then half a cosine down to 0 (arXiv 1608.03983).
+        warmup: Share of all steps in which the cosine schedule rises, from 0 to below 1.
+        label_smoothing: Of cross-entropy, from 0 to below 1 (Szegedy et al., arXiv 1512.00567).
+        mixup: Both parameters of the beta distribution from which the share of each of two mixed examples is drawn;
+            0 mixes none (Zhang et al., arXiv 1710.09412).
+        gradient_clipping: Largest norm of all gradients together; longer ones are scaled down to it. 0 clips none.
+        accumulation: Parts in which each batch is computed, one after the other: less memory, the same step but for
+            batch normalisation, which sees a part at a time.
+        ema: Decay of the exponential moving average of the weights, from 0 to below 1, such as 0.999; the network that
+            is judged and kept has the average. 0 keeps the weights themselves.
 
     Raises:
-        RequestError: A number that must be above 0 is not.
+        RequestError: A value is not allowed.
     """
 
     epochs: int = 8
     batch_size: int = 32
-    learning_rate: float = 0.2
-    weight_decay: float = 5e-4
+    learning_rate: float = None  # type: ignore[assignment]  # that of the optimiser, filled in below
+    weight_decay: float = None  # type: ignore[assignment]  # likewise
     workers: int = 1
     distillation_weight: float = 0.0
     distillation_temperature: float = 1.0
+    optimiser: str = "sgd"
+    schedule: str = "one-cycle"
+    warmup: float = 0.05
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    gradient_clipping: float = 0.0
+    accumulation: int = 1
+    ema: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "workers"):
-            if not getattr(self, name) > 0:
-                raise RequestError(f"training: {name} is {getattr(self, name)}; it must be above 0")
+        usual = OPTIMISERS.get(self.optimiser) if isinstance(self.optimiser, str) else None
+        for name, value in zip(("learning_rate", "weight_decay"), usual or (1.0, 0.0), strict=True):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        for name, (allowed, holds) in _ALLOWED.items():
+            value = getattr(self, name)
+            if not holds(value):
+                raise RequestError(f"training: {name} is {value!r}; give {allowed}")
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+
+
+def _above_zero(value: Any) -> bool:
+    return _number(value) and value > 0
+
+
+def _from_zero(value: Any) -> bool:
+    return _number(value) and value >= 0
+
+
+def _share(value: Any) -> bool:
+    return _number(value) and 0 <= value <= 1
+
+
+def _share_below_one(value: Any) -> bool:
+    return _number(value) and 0 <= value < 1
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_COUNT: tuple[str, Callable[[Any], bool]] = ("a whole number from 1", _whole)
+_ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "epochs": _COUNT,
+    "batch_size": _COUNT,
+    "learning_rate": ("a number above 0", _above_zero),
+    "weight_decay": ("a number from 0", _from_zero),
+    "workers": _COUNT,
+    "distillation_weight": ("a number from 0 to 1", _share),
+    "distillation_temperature": ("a number above 0", _above_zero),
+    "optimiser": (f"one of {', '.join(OPTIMISERS)}", lambda value: isinstance(value, str) and value in OPTIMISERS),
+    "schedule": (f"one of {', '.join(SCHEDULES)}", lambda value: value in SCHEDULES),
+    "warmup": ("a number from 0 to below 1", _share_below_one),
+    "label_smoothing": ("a number from 0 to below 1", _share_below_one),
+    "mixup": ("a number from 0", _from_zero),
+    "gradient_clipping": ("a number from 0", _from_zero),
+    "accumulation": _COUNT,
+    "ema": ("a number from 0 to below 1", _share_below_one),
+}
+"""What each field may be, in words and as a test."""
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,28 @@
 """Removes a share of the channels of a network, in groups of coupled layers; imports torch only when called."""
 
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from spaces.errors import WorkFailed, in_one_line
+from spaces.slimming_boundaries import left_alone, source_pruner, traced
+from spaces.slimming_layers import channels, keeping_layers, removed_share
 
-FEWEST_CHANNELS = 4
+MOST_LEFT_ALONE = 16
+"""Groups of layers that may turn out to break a network before slimming it is given up."""
+
+Criterion = Literal["magnitude", "random"]
 
 
-def slim(model: Any, example: Any, *, keep: float, criterion: Literal["magnitude", "random"]) -> None:
+def slim(model: Any, example: Sequence[Any], *, keep: float, criterion: Criterion) -> None:
     """Remove channels of ``model`` in place, so that each prunable layer keeps a share of about ``keep``.
 
     The output layers keep their size, and each layer keeps at least four channels. Widths are rounded to a multiple
     of 4, or of 8 from 64 channels on, because kernels work on blocks of channels.
+
+    Recurrent layers are left alone, and layers whose change breaks the network. Attention is left alone where it has
+    learnt something, because a removed channel would mix its heads; a new one is narrowed where its heads allow it.
 
     Args:
         model: A ``torch.nn.Module``; left in eval mode.
@@ -22,30 +33,70 @@ def slim(model: Any, example: Any, *, keep: float, criterion: Literal["magnitude
     Raises:
         WorkFailed: The network cannot be pruned, or no channel would be removed.
     """
-    import torch
-
     model.eval()
-    before = _size(model)
-    with torch.no_grad():
-        shape = model(*example).shape
-    trainable = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-    try:
-        # Layers are found by their gradients, and frozen ones have none.
-        model.requires_grad_(True)
-        _prune(model, example, keep, criterion)
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(trainable[name])
-        with torch.no_grad():
-            slimmed = model(*example).shape
-    except Exception as error:
-        raise WorkFailed(f"channels cannot be removed from this network ({in_one_line(error)})") from error
-    if slimmed != shape:
-        raise WorkFailed(f"removing channels changed the outputs from {tuple(shape)} to {tuple(slimmed)}")
+    before, shape = _size(model), _output_shape(model, example)
+    with _all_trainable(model), _quiet():
+        reason = _slim(model, example, keep, criterion, shape)
+    if reason is not None:
+        raise WorkFailed(f"channels cannot be removed from this network ({reason})")
     if _size(model) == before:
-        raise WorkFailed(f"keeping {keep:g} of the channels removes none: its layers are too narrow for it")
+        kinds = left_alone(model, attention=criterion == "magnitude")
+        others = f", and {', '.join(kinds)} layers are left as they are" if kinds else ""
+        raise WorkFailed(f"keeping {keep:g} of the channels removes none: its layers are too narrow for it{others}")
 
 
-def _prune(model: Any, example: Any, keep: float, criterion: str) -> None:
+def _slim(model: Any, inputs: Sequence[Any], keep: float, criterion: Criterion, shape: tuple[int, ...]) -> str | None:
+    """Slim ``model``; why that is impossible, or None. It is as it was before where it is impossible."""
+    restore, reasons = _snapshot(model), list[str]()
+    for attention in (False, True) if criterion == "random" else (True,):
+        try:
+            for _ in _prune(model, inputs, keep, criterion, attention):
+                pass
+            if (slimmed := _output_shape(model, inputs)) == shape:
+                return None
+            reasons.append(f"the outputs would change from {shape} to {slimmed}")
+        except Exception as error:
+            reasons.append(in_one_line(error))
+        restore()
+    ignored: list[Any] = []
+    while len(ignored) < MOST_LEFT_ALONE:
+        try:
+            broken = _first_broken(model, inputs, keep, criterion, shape, ignored)
+        except Exception:
+            restore()
+            break
+        if broken is None:
+            return None
+        restore()
+        ignored.append(broken)
+    return reasons[0]
+
+
+def _first_broken(
+    model: Any, inputs: Sequence[Any], keep: float, criterion: Criterion, shape: tuple[int, ...], ignored: Sequence[Any]
+) -> Any:
+    """The layer at the root of the first group whose change breaks ``model``; None where all are slimmed."""
+    root = None
+    try:
+        for root in _prune(model, inputs, keep, criterion, attention=True, ignored=ignored):
+            if _output_shape(model, inputs) != shape:
+                return root
+    except Exception:
+        if root is None:
+            raise
+        return root
+    return None
+
+
+def _prune(
+    model: Any,
+    inputs: Sequence[Any],
+    keep: float,
+    criterion: Criterion,
+    attention: bool,
+    ignored: Sequence[Any] = (),
+) -> Iterator[Any]:
+    """Remove channels of one group of coupled layers after the other; gives the layer at its root after each."""
     import torch
     import torch_pruning
 
@@ -54,80 +105,68 @@ def _prune(model: Any, example: Any, keep: float, criterion: str) -> None:
         if criterion == "magnitude"
         else torch_pruning.importance.RandomImportance()
     )
-    with torch.enable_grad():
+    with torch.enable_grad(), traced(model, inputs, attention=attention) as module:
+        keeping = keeping_layers(module, inputs, attention=attention)
         pruner = torch_pruning.pruner.BasePruner(
-            model,
-            example,
+            module,
+            inputs,
             importance=importance,
             pruning_ratio=1.0 - keep,
-            pruning_ratio_dict={layer: _ratio(layer, keep) for layer in model.modules() if _channels(layer)},
-            ignored_layers=_output_layers(model, example),
+            pruning_ratio_dict={layer: removed_share(layer, keep) for layer in module.modules() if channels(layer)},
+            ignored_layers=[*keeping, *module.sources, *ignored],
+            customized_pruners=source_pruner(),
+            forward_fn=lambda network, given: network(*given),
             # The defaults of these are dictionaries that all pruners of a process would share and fill.
             in_channel_groups={},
             out_channel_groups={},
             num_heads={},
         )
-        pruner.step()
-
-
-def _channels(layer: Any) -> int:
-    """The number of output channels of a layer; 0 for blocks, which only repeat the number of a layer in them."""
-    if any(True for _ in layer.children()):
-        return 0
-    return int(getattr(layer, "out_channels", 0) or getattr(layer, "out_features", 0))
-
-
-def _ratio(layer: Any, keep: float) -> float:
-    """The share to remove from one layer so that its width is rounded; 0 where the layer is too narrow."""
-    channels, groups = _channels(layer), int(getattr(layer, "groups", 1))
-    if groups not in (1, channels):
-        width, kept = channels // groups, max(1, int(channels // groups * keep + 0.5))
-    else:
-        block = 8 if channels >= 64 else FEWEST_CHANNELS
-        width, kept = channels, max(FEWEST_CHANNELS, block * int(channels * keep / block + 0.5))
-    # The pruner rounds the number kept down; half a channel more keeps float error from taking one away.
-    return 1.0 - (kept + 0.5) / width if kept < width else 0.0
+        for group in pruner.step(interactive=True):
+            group.prune()
+            yield group[0].dep.target.module
 
 
 def _size(model: Any) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _output_layers(model: Any, example: Any) -> list[Any]:
-    """The layers whose channels are the outputs, found in the autograd graph of the result.
-
-    The search ends at layers with a weight matrix and continues through others, such as norms.
-    """
+def _output_shape(model: Any, inputs: Sequence[Any]) -> tuple[int, ...]:
     import torch
 
-    made_by: dict[Any, Any] = {}
+    with torch.no_grad():
+        return tuple(model(*inputs).shape)
 
-    def note(layer: Any, _: Any, output: Any) -> None:
-        made_by.setdefault(_origin(output), layer)
 
-    leaves = [m for m in model.modules() if not list(m.children()) and list(m.parameters(recurse=False))]
-    hooks = [leaf.register_forward_hook(note) for leaf in leaves]
+def _snapshot(model: Any) -> Callable[[], None]:
+    """A function that undoes what was done to the layers of ``model``; pruning puts new tensors into them."""
+    kept = [(layer, dict(vars(layer)), dict(layer._parameters), dict(layer._buffers)) for layer in model.modules()]
+
+    def restore() -> None:
+        for layer, attributes, parameters, buffers in kept:
+            vars(layer).clear()
+            vars(layer).update(attributes)
+            for table, tensors in ((layer._parameters, parameters), (layer._buffers, buffers)):
+                table.clear()
+                table.update(tensors)
+
+    return restore
+
+
+@contextmanager
+def _all_trainable(model: Any) -> Iterator[None]:
+    """Context in which no parameter of ``model`` is frozen: layers are found by their gradients."""
+    trainable = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+    model.requires_grad_(True)
     try:
-        with torch.enable_grad():
-            result = model(*example)
+        yield
     finally:
-        for hook in hooks:
-            hook.remove()
-    found: list[Any] = []
-    ahead, seen = [_origin(result)], set()
-    while ahead:
-        node = ahead.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        layer = made_by.get(node)
-        if layer is not None:
-            found.append(layer)
-        if layer is None or all(parameter.dim() < 2 for parameter in layer.parameters()):
-            ahead.extend(before for before, _ in node.next_functions)
-    return found
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(trainable[name])
 
 
-def _origin(output: Any) -> Any:
-    first = output[0] if isinstance(output, tuple) else output
-    return getattr(first, "grad_fn", None)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Context in which nothing is warned of: torch-pruning warns of every layer that it does not know."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

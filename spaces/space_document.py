@@ -44,7 +44,11 @@ def make_space(document: Mapping[str, object], environment: Environment) -> Sear
     for name in document:
         if name not in known:
             raise RequestError(f"unknown choice {name!r} in the space; allowed are {', '.join(known)}")
-    axes = tuple(Axis(t, p, _values(t, p, document, environment)) for t, p in known.values())
+    axes = tuple(
+        Axis(technique, parameter, _values(technique, parameter, document, environment))
+        for technique, parameter in known.values()
+        if parameter.name in document or not parameter.only_where_named
+    )
     return SearchSpace(axes, environment)
 
 

@@ -62,6 +62,7 @@ class Parameter:
         allowed: What may be written in a study file, in words.
         label: Short text for a value in tables, such as ``width={}``; empty means ``name={}``.
         affects: The measured quantities that it can change; empty means all.
+        only_where_named: Whether it is no part of configurations in a space that does not name it.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Parameter:
     allowed: str
     label: str = ""
     affects: tuple[str, ...] = ()
+    only_where_named: bool = False
 
 
 @dataclass(frozen=True)

@@ -47,12 +47,21 @@ def inspect_on_this_machine(
         metric_unit=metric.unit,
         training=asdict(resolved.training),
         pretrained=resolved.pretrained,
+        trains_in_levels=resolved.fit is None or resolved.fit_obeys_epochs,
         input_shape=example.shapes[0],
         inputs=dict(zip(example.names, example.shapes, strict=True)),
         examples={name: len(split) for name, split in resolved.splits.items()},
         notes=notes,
     )
-    environment = replace(environment, own_loss=resolved.loss is not None, cannot_train=resolved.cannot_train)
+    environment = replace(
+        environment,
+        training_epochs=resolved.training.epochs,
+        learning_rate=resolved.training.learning_rate,
+        own_fit=resolved.fit is not None,
+        fit_takes_teacher=resolved.fit_takes_teacher,
+        own_loss=resolved.loss is not None,
+        cannot_train=resolved.cannot_train,
+    )
     return replace(environment, model_limits=find_model_limits(resolved, environment, choices)), facts
 
 

@@ -139,7 +139,7 @@ class CandidateStages:
     def _add_levels(self, tasks: list[StageTask], configuration: Configuration) -> None:
         """A training for each level; the settings of each hold the whole plan, as the schedule spans all levels."""
         plan = self._training_plan(configuration)
-        ends = self.rungs(plan.epochs)
+        ends = self.rungs(plan.epochs) if self.facts.trains_in_levels else (plan.epochs,)
         begins = (0, *ends[:-1])
         assert ends[-1] == plan.epochs, f"the levels {ends} do not end with epoch {plan.epochs}"
         assert all(begin < end for begin, end in zip(begins, ends, strict=True)), f"the levels {ends} do not rise"

@@ -17,12 +17,12 @@ from runners.training.settings import Level, LevelFolders
 from runners.workload import Workload
 from spaces.errors import in_one_line
 
-MOMENTUM = "momentum.safetensors"
+TRAINING_STATE = "training_state.safetensors"
 """What a level leaves to the next one beside the weights; all else follows from the seed and the epoch."""
 
 
 def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank: int = 0, workers: int = 1) -> float:
-    """Train one level; the first worker writes the network, with its momentum where another level follows.
+    """Train one level; the first worker writes the network, and the state of the training where another follows.
 
     Levels one after the other give the weights that training in one go gives. It trains on the accelerator of this
     worker where there is one; what is written holds nothing of that.
@@ -41,31 +41,31 @@ def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank
         StageFailed: The loss became NaN or infinite, or the files of the level before cannot be read.
     """
     device = torch_device(rank)
-    network = load_network(workload.model, folders.parent).to(memory_format=torch.channels_last).to(device)
+    network = load_network(workload.network, folders.parent).to(memory_format=torch.channels_last).to(device)
     teacher = (
-        load_network(workload.model, folders.teacher).requires_grad_(False).to(device) if folders.teacher else None
+        load_network(workload.network, folders.teacher).requires_grad_(False).to(device) if folders.teacher else None
     )
-    before = _read_momentum(folders.parent) if level.epochs.start else {}
+    before = _read_state(folders.parent) if level.epochs.start else {}
     student = nn.parallel.DistributedDataParallel(network) if workers > 1 else network
     _ = workload.splits  # loaded before the clock starts
     begin = time.perf_counter()
-    momentum = train(student, workload, level, teacher=teacher, momentum=before, rank=rank, workers=workers)
+    state = train(student, workload, level, teacher=teacher, state=before, rank=rank, workers=workers)
     seconds = time.perf_counter() - begin
     if rank == 0:
         save_network(network.eval(), folders.result)
         if level.epochs.stop < level.settings.plan.epochs:
-            _write_momentum(momentum, folders.result)
+            _write_state(state, folders.result)
     return seconds
 
 
-def _write_momentum(momentum: Mapping[str, Tensor], folder: Path) -> None:
+def _write_state(state: Mapping[str, Tensor], folder: Path) -> None:
     # Copies, because safetensors refuses anything but the plain layout.
-    plain = {name: tensor.cpu().clone(memory_format=torch.contiguous_format) for name, tensor in momentum.items()}
-    save_file(plain, folder / MOMENTUM)
+    plain = {name: tensor.cpu().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
+    save_file(plain, folder / TRAINING_STATE)
 
 
-def _read_momentum(folder: Path) -> dict[str, Tensor]:
+def _read_state(folder: Path) -> dict[str, Tensor]:
     try:
-        return load_file(folder / MOMENTUM)
+        return load_file(folder / TRAINING_STATE)
     except (OSError, SafetensorError) as error:
-        raise StageFailed(f"the momentum in {folder} cannot be read ({in_one_line(error)})") from error
+        raise StageFailed(f"the state of the training in {folder} cannot be read ({in_one_line(error)})") from error

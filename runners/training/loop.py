@@ -1,20 +1,22 @@
-"""Train one network: one-cycle SGD, bf16 autocast where the machine has it, soft targets where a teacher is given."""
+"""Train one network as its plan says, with bf16 autocast where the machine has it, or by the person's own loop."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import SGD
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.nn.utils import clip_grad_norm_
 
 from runners.machine.accelerator import wait_for
 from runners.processes.fresh_process import report_progress
 from runners.runner import StageFailed
+from runners.training.averaging import WeightAverage
+from runners.training.batches import Batch, batches, batches_in_epoch
 from runners.training.loss import training_loss
+from runners.training.optimiser import make_optimiser, optimiser_state
+from runners.training.own_loop import train_by_own_loop
+from runners.training.schedule import make_schedule
 from runners.training.settings import Level
 from runners.workload import Workload
 
@@ -25,7 +27,7 @@ def train(
     level: Level,
     *,
     teacher: nn.Module | None = None,
-    momentum: Mapping[str, Tensor] | None = None,
+    state: Mapping[str, Tensor] | None = None,
     rank: int = 0,
     workers: int = 1,
 ) -> dict[str, Tensor]:
@@ -35,89 +37,75 @@ def train(
     that a training which goes on from an earlier one gives the weights of a training in one go.
 
     Args:
-        network: Takes ``(n, *input_shape)``; with ``workers`` it is wrapped so that gradients are averaged.
-        workload: Gives data, loss and augmentation.
+        network: Takes ``(n, *input_shape)`` for each input; with ``workers`` it is wrapped so that gradients are
+            averaged.
+        workload: Gives data, loss and augmentation, or a loop of its own.
         level: How to train, and the epochs to train for.
         teacher: Gives the soft targets where the plan's ``distillation_weight`` is above 0; on the same device.
-        momentum: What this function returned for the epochs before those of ``level``.
+        state: What this function returned for the epochs before those of ``level``.
         rank: This worker's share of every batch.
         workers: Number of workers.
 
     Returns:
-        The momentum of every trained parameter by its name, on the same device.
+        All that the next epochs go on with beside the weights: what the optimiser keeps, and the weights themselves
+        where the network has their average.
 
     Raises:
-        StageFailed: The loss became NaN or infinite.
+        StageFailed: The loss became NaN or infinite, or the person's own loop failed.
     """
+    if workload.fit is not None:
+        return train_by_own_loop(network, workload, level, teacher, state or {})
     own = network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
-    optimiser, schedule = _optimiser(own, level, _steps(workload, level), momentum or {})
+    plan, steps = level.settings.plan, batches_in_epoch(workload, level.settings.plan)
+    done, kept = level.epochs.start * steps, state or {}
+    optimiser = make_optimiser(own, plan, kept)
+    schedule = make_schedule(optimiser, plan, plan.epochs * steps, done)
+    average = WeightAverage(own, plan.ema, kept, done) if plan.ema else None
     device = next(own.parameters()).device
-    distils = teacher is not None and level.settings.plan.distillation_weight > 0
     if isinstance(workload.loss, nn.Module):
         workload.loss.to(device)
     network.train()
-    for inputs, targets in _batches(workload, level, rank):
-        mine = slice(rank, None, workers)
-        images = inputs[mine].contiguous(memory_format=_layout(inputs)).to(device)
-        with _precision(device, level.settings.autocast):
-            outputs = network(images)
-            soft = teacher(images) if teacher is not None and distils else None
-        loss = training_loss(workload, level.settings.plan, outputs.float(), targets[mine].to(device), soft)
+    for batch in batches(workload, level, rank, workers):
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = _add_gradients(network, workload, level, teacher, batch.to(device))
+        if plan.gradient_clipping:
+            clip_grad_norm_(own.parameters(), plan.gradient_clipping)
         optimiser.step()
         schedule.step()
+        if average:
+            average.update()
         report_progress()
     network.eval()
     wait_for(device)
     if not torch.isfinite(loss):
         raise StageFailed("training diverged: the loss is not a finite number; lower the learning rate")
-    return {name: optimiser.state[p]["momentum_buffer"] for name, p in own.named_parameters() if optimiser.state[p]}
+    return {**optimiser_state(own, optimiser), **(average.exchange() if average else {})}
 
 
-def _optimiser(network: nn.Module, level: Level, steps: int, momentum: Mapping[str, Tensor]) -> tuple[SGD, OneCycleLR]:
-    """Both as they are before the first epoch of ``level``, with ``steps`` batches in an epoch."""
+def _add_gradients(
+    network: nn.Module, workload: Workload, level: Level, teacher: nn.Module | None, batch: Batch
+) -> Tensor:
+    """Add the gradients of the mean loss of ``batch`` to those of ``network``, a part after the other.
+
+    Workers average their gradients once, with the last part. Returns the loss of that.
+    """
     plan = level.settings.plan
-    optimiser = SGD(network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=plan.weight_decay)
-    for name, parameter in network.named_parameters():
-        if name in momentum:
-            optimiser.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum[name]).detach()
-    total, done = plan.epochs * steps, level.epochs.start * steps
-    schedule = OneCycleLR(optimiser, plan.learning_rate, total_steps=total)
-    if done:
-        # The first schedule has put the bounds of the cycle into the optimiser, which a later start asks for.
-        schedule = OneCycleLR(optimiser, plan.learning_rate, total_steps=total, last_epoch=done - 1)
-    return optimiser, schedule
+    distils = teacher is not None and plan.distillation_weight > 0
+    parts = batch.parts(plan.accumulation)
+    for part in parts:
+        with _kept_apart(network) if part is not parts[-1] else nullcontext():
+            with _precision(part.targets.device, level.settings.autocast):
+                outputs = network(*part.inputs)
+                soft = teacher(*part.inputs) if teacher is not None and distils else None
+            loss = training_loss(workload, plan, outputs.float(), part, soft)
+            (loss * (len(part) / len(batch))).backward()  # type: ignore[no-untyped-call]
+    return loss
+
+
+def _kept_apart(network: nn.Module) -> AbstractContextManager[Any]:
+    """Where each worker keeps its gradients for itself."""
+    return network.no_sync() if isinstance(network, nn.parallel.DistributedDataParallel) else nullcontext()
 
 
 def _precision(device: torch.device, autocast: str) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, torch.bfloat16) if autocast == "bf16" else nullcontext()
-
-
-def _batches(workload: Workload, level: Level, rank: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The augmented batches of all epochs of ``level``, in their order, on the processor."""
-    split, size = workload.splits["train"], level.settings.plan.batch_size
-    generator = torch.Generator()
-    for epoch in level.epochs:
-        random = np.random.default_rng((level.seed, epoch))
-        shuffled, drawn = random.permutation(len(split)), int(random.integers(2**62))
-        generator.manual_seed(drawn)
-        # What the network draws, such as dropout, comes from torch's own generator and is each worker's own.
-        torch.manual_seed(drawn + rank)
-        # A last batch of one would break batch normalisation, so the remainder of an epoch waits for the next one.
-        for first in range(0, _steps(workload, level) * size, size):
-            inputs, targets = map(_tensor, split.batch(shuffled[first : first + size]))
-            yield workload.augment(inputs, generator) if workload.augment else inputs, targets
-
-
-def _steps(workload: Workload, level: Level) -> int:
-    """Number of batches in an epoch."""
-    return max(1, len(workload.splits["train"]) // level.settings.plan.batch_size)
-
-
-def _tensor(values: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values))
-
-
-def _layout(inputs: Tensor) -> torch.memory_format:
-    return torch.channels_last if inputs.dim() == 4 else torch.contiguous_format

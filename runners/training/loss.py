@@ -3,13 +3,12 @@
 from torch import Tensor
 from torch.nn import functional
 
+from runners.training.batches import Batch
 from runners.workload import Workload
 from spaces.plans import TrainingPlan
 
 
-def training_loss(
-    workload: Workload, plan: TrainingPlan, outputs: Tensor, targets: Tensor, soft: Tensor | None
-) -> Tensor:
+def training_loss(workload: Workload, plan: TrainingPlan, outputs: Tensor, batch: Batch, soft: Tensor | None) -> Tensor:
     """The loss of a batch on its labels, and its weighted mean with the distance to soft targets if there are any.
 
     The distance is the Kullback-Leibler divergence at the plan's temperature (Hinton et al., arXiv 1503.02531). Where
@@ -17,13 +16,13 @@ def training_loss(
 
     Args:
         workload: Its loss, or cross-entropy.
-        plan: The weight and the temperature of the soft targets.
+        plan: The weight and the temperature of the soft targets, and the label smoothing of cross-entropy.
         outputs: Of the network, ``(n, classes, ...)``.
-        targets: Labels ``(n, ...)``, or what the workload's loss takes.
+        batch: Its targets: labels ``(n, ...)``, or what the workload's loss takes.
         soft: Outputs of the teacher, of the shape of ``outputs``; None without distillation.
     """
     weight, temperature = plan.distillation_weight, plan.distillation_temperature
-    hard: Tensor = (workload.loss or functional.cross_entropy)(outputs, targets)
+    hard = _hard_loss(workload, plan, outputs, batch)
     if soft is None:
         return hard
     if workload.loss is not None:
@@ -38,3 +37,18 @@ def training_loss(
     matched = divergence.sum(dim=1).mean()
     # The gradients of soft targets shrink with the square of the temperature (Hinton et al., section 2).
     return (1 - weight) * hard + weight * temperature**2 * matched
+
+
+def _hard_loss(workload: Workload, plan: TrainingPlan, outputs: Tensor, batch: Batch) -> Tensor:
+    """The loss on the labels; of mixed examples the mean of those on either label, weighted as they are mixed."""
+    own = _loss(workload, plan, outputs, batch.targets)
+    if batch.others is None:
+        return own
+    return batch.share * own + (1 - batch.share) * _loss(workload, plan, outputs, batch.others)
+
+
+def _loss(workload: Workload, plan: TrainingPlan, outputs: Tensor, targets: Tensor) -> Tensor:
+    if workload.loss is None:
+        return functional.cross_entropy(outputs, targets, label_smoothing=plan.label_smoothing)
+    loss: Tensor = workload.loss(outputs, targets)
+    return loss

@@ -77,7 +77,7 @@ class LevelFolders:
     """Where a level reads and writes.
 
     Attributes:
-        parent: Holds the network's weights, and its momentum where this is not the first level.
+        parent: Holds the network's weights, and the state of the training where this is not the first level.
         teacher: Holds the teacher's weights; None without distillation.
         result: Where the trained network goes.
     """

@@ -34,6 +34,13 @@ class Distillation(Technique):
         distilled = earlier.model_changed and earlier.choices.get("distillation_weight", 0.0) != 0.0
         return distilled and not environment.own_loss
 
+    def unsupported(
+        self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
+    ) -> str | None:
+        if parameter.name == "distillation_weight" and value and environment.own_fit and not environment.fit_takes_teacher:
+            return "the loop of the workload (fit) has no fourth argument, which would be the teacher"
+        return None
+
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         return replace(subject, **{name: float(value) for name, value in settings.items()})
 

@@ -53,7 +53,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def two_levels(workload: Workload, start: Path, to: Path) -> list[dict[str, bytes]]:
-    """What two levels with distillation wrote, the second of which goes on with the momentum of the first."""
+    """What two levels with distillation wrote, the second of which goes on with the state of the first."""
     folders = [start, to / "first", to / "second"]
     for epoch, (parent, folder) in enumerate(pairwise(folders)):
         folder.mkdir(parents=True)
@@ -72,7 +72,7 @@ def test_levels_on_an_accelerator_write_the_files_of_those_on_the_processor(
     with pretended_accelerator() as accelerator:
         there = two_levels(workload, tmp_path / "start", tmp_path / "there")
     assert there == here
-    assert "momentum.safetensors" in there[0]
+    assert "training_state.safetensors" in there[0]
     assert accelerator.handed_over > 1000, "all of the training is its work"
     assert accelerator.synchronised == 2, "the clock of a level stops when the work is done"
 

@@ -14,13 +14,26 @@ from torch.func import functional_call
 from runners.lowering.weights import load_network, save_network
 from runners.runner import StageFailed
 from runners.training.data_parallel import train_in_parallel
-from runners.training.level import MOMENTUM, train_level
+from runners.training.level import TRAINING_STATE, train_level
 from runners.training.loop import train
 from runners.training.settings import Level, LevelFolders, TrainingSettings
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
 
 EPOCHS = 3
+EVERYTHING: dict[str, Any] = {
+    "optimiser": "adamw",
+    "learning_rate": 0.01,
+    "weight_decay": 0.05,
+    "schedule": "cosine",
+    "warmup": 0.3,
+    "label_smoothing": 0.1,
+    "mixup": 0.2,
+    "gradient_clipping": 1.0,
+    "accumulation": 3,
+    "ema": 0.95,
+    "distillation_weight": 0.5,
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +76,24 @@ def tensors(workload: Workload, folder: Path) -> Mapping[str, torch.Tensor]:
     return load_network(workload.model, folder).state_dict()
 
 
-@pytest.mark.parametrize("autocast", ["fp32", "bf16"])
-@pytest.mark.parametrize("distillation_weight", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {},
+        {"autocast": "bf16"},
+        {"autocast": "bf16", "distillation_weight": 0.5},
+        {"optimiser": "adamw", "learning_rate": 0.01},
+        {"schedule": "cosine"},
+        {"ema": 0.9},
+        {"mixup": 0.2, "accumulation": 2, "gradient_clipping": 0.5},
+        EVERYTHING,
+        {**EVERYTHING, "autocast": "bf16", "schedule": "one-cycle"},
+    ],
+    ids=lambda choices: "+".join(choices) if len(choices) < 4 else f"everything {choices['schedule']}",
+)
 def test_levels_give_the_very_weights_of_training_in_one_go(
-    workload: Workload, start: Path, autocast: str, distillation_weight: float
+    workload: Workload, start: Path, choices: dict[str, Any]
 ) -> None:
-    choices = {"autocast": autocast, "distillation_weight": distillation_weight}
     (whole,) = trained(workload, start, (EPOCHS,), **choices)
     *_, last = trained(workload, start, (1, 2, EPOCHS), **choices)
     expected, found = tensors(workload, whole), tensors(workload, last)
@@ -76,14 +101,15 @@ def test_levels_give_the_very_weights_of_training_in_one_go(
     assert not torch.equal(expected["9.weight"], tensors(workload, start)["9.weight"])
 
 
+@pytest.mark.parametrize("choices", [{}, EVERYTHING], ids=["plain", "everything"])
 def test_workers_that_stop_at_a_level_give_the_weights_of_those_that_do_not(
-    reference: str, workload: Workload, start: Path
+    reference: str, workload: Workload, start: Path, choices: dict[str, Any]
 ) -> None:
     whole, first, second = (start.parent / name for name in ("whole", "first", "second"))
     for folder, origin, begin, end in ((whole, start, 0, 2), (first, start, 0, 1), (second, first, 1, 2)):
         folder.mkdir()
-        part = level(workload, begin, end, epochs=2, workers=2)
-        assert train_in_parallel(reference, part, LevelFolders(origin, None, folder), threads=1) > 0
+        part = level(workload, begin, end, epochs=2, workers=2, **choices)
+        assert train_in_parallel(reference, part, LevelFolders(origin, start, folder), threads=1) > 0
     expected, found = tensors(workload, whole), tensors(workload, second)
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=0, atol=1e-6)
@@ -140,21 +166,21 @@ def test_batch_normalisation_in_two_workers_uses_the_statistics_of_each_share(tm
         torch.testing.assert_close(found[name], expected, rtol=0, atol=1e-4)
 
 
-def test_momentum_lies_between_levels_alone_and_all_is_tensors_or_json(workload: Workload, start: Path) -> None:
+def test_the_state_lies_between_levels_alone_and_all_is_tensors_or_json(workload: Workload, start: Path) -> None:
     first, last = trained(workload, start, (1, EPOCHS))
     assert {file.name for file in last.iterdir()} == {"weights.safetensors", "architecture.json"}
-    assert {file.name for file in first.iterdir()} == {*(file.name for file in last.iterdir()), MOMENTUM}
-    assert (first / MOMENTUM).stat().st_size <= (first / "weights.safetensors").stat().st_size
+    assert {file.name for file in first.iterdir()} == {*(file.name for file in last.iterdir()), TRAINING_STATE}
+    assert (first / TRAINING_STATE).stat().st_size <= (first / "weights.safetensors").stat().st_size
 
 
 @pytest.mark.parametrize("damage", ["lost", "cut off"])
-def test_a_level_without_the_momentum_of_the_one_before_fails_with_its_reason(
+def test_a_level_without_the_state_of_the_one_before_fails_with_its_reason(
     workload: Workload, start: Path, damage: str
 ) -> None:
     first, _ = trained(workload, start, (1, EPOCHS))
     if damage == "lost":
-        (first / MOMENTUM).unlink()
+        (first / TRAINING_STATE).unlink()
     else:
-        (first / MOMENTUM).write_bytes((first / MOMENTUM).read_bytes()[:20])
-    with pytest.raises(StageFailed, match=r"the momentum in .* cannot be read"):
+        (first / TRAINING_STATE).write_bytes((first / TRAINING_STATE).read_bytes()[:20])
+    with pytest.raises(StageFailed, match=r"the state of the training in .* cannot be read"):
         train_level(workload, level(workload, 1, EPOCHS), LevelFolders(first, None, start.parent))

@@ -1,0 +1,97 @@
+"""How many channels a layer keeps, and which layers keep all of them; imports torch only when called."""
+
+from collections.abc import Sequence
+from typing import Any
+
+FEWEST_CHANNELS = 4
+
+PRODUCTS = ("BmmBackward", "ScaledDotProduct", "_ScaledDotProduct")
+"""What autograd calls products of two tensors that the network computes, as in attention."""
+
+
+def channels(layer: Any) -> int:
+    """The number of output channels of a layer; 0 for blocks, which only repeat the number of a layer in them."""
+    if any(True for _ in layer.children()):
+        return 0
+    return int(getattr(layer, "out_channels", 0) or getattr(layer, "out_features", 0))
+
+
+def removed_share(layer: Any, keep: float) -> float:
+    """The share to remove from one layer so that its width is rounded; 0 where the layer is too narrow."""
+    given, groups = channels(layer), int(getattr(layer, "groups", 1))
+    if groups not in (1, given):
+        width, kept = given // groups, max(1, int(given // groups * keep + 0.5))
+    else:
+        block = 8 if given >= 64 else FEWEST_CHANNELS
+        width, kept = given, max(FEWEST_CHANNELS, block * int(given * keep / block + 0.5))
+    # The pruner rounds the number kept down; half a channel more keeps float error from taking one away.
+    return 1.0 - (kept + 0.5) / width if kept < width else 0.0
+
+
+def keeping_layers(module: Any, inputs: Sequence[Any], *, attention: bool) -> list[Any]:
+    """The layers that make what ``module`` gives, found in its autograd graph: they keep their channels.
+
+    The search ends at layers with a weight matrix and continues through others, such as norms.
+
+    Args:
+        module: Gives a list of tensors.
+        inputs: A batch of one for each of its inputs.
+        attention: Whether layers keep their channels too whose outputs are multiplied with each other, as the queries,
+            keys and values of attention are.
+    """
+    import torch
+
+    made_by: dict[Any, Any] = {}
+
+    def note(layer: Any, _: Any, output: Any) -> None:
+        made_by.setdefault(_origin(output), layer)
+
+    leaves = [m for m in module.modules() if not list(m.children()) and list(m.parameters(recurse=False))]
+    hooks = [leaf.register_forward_hook(note) for leaf in leaves]
+    try:
+        with torch.enable_grad():
+            results = module(*inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    starts = [result.grad_fn for result in results]
+    if attention:
+        starts += [factor for node in _nodes(starts) if _is_product(node) for factor, _ in node.next_functions]
+    return _makers(starts, made_by)
+
+
+def _makers(starts: Sequence[Any], made_by: dict[Any, Any]) -> list[Any]:
+    found: list[Any] = []
+    ahead, seen = [*starts], set()
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        layer = made_by.get(node)
+        if layer is not None:
+            found.append(layer)
+        if layer is None or all(parameter.dim() < 2 for parameter in layer.parameters()):
+            ahead.extend(before for before, _ in node.next_functions)
+    return found
+
+
+def _nodes(starts: Sequence[Any]) -> set[Any]:
+    """Everything that ``starts`` are computed from."""
+    ahead, seen = [*starts], set()
+    while ahead:
+        node = ahead.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            ahead.extend(before for before, _ in node.next_functions)
+    return seen
+
+
+def _is_product(node: Any) -> bool:
+    name: str = node.name()
+    return name.startswith(PRODUCTS)
+
+
+def _origin(output: Any) -> Any:
+    first = output[0] if isinstance(output, tuple) else output
+    return getattr(first, "grad_fn", None)

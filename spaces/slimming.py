@@ -47,7 +47,7 @@ def slim(model: Any, example: Sequence[Any], *, keep: float, criterion: Criterio
 
 def _slim(model: Any, inputs: Sequence[Any], keep: float, criterion: Criterion, shape: tuple[int, ...]) -> str | None:
     """Slim ``model``; why that is impossible, or None. It is as it was before where it is impossible."""
-    restore, reasons = _snapshot(model), list[str]()
+    restore, size, reasons = _snapshot(model), _size(model), list[str]()
     for attention in (False, True) if criterion == "random" else (True,):
         try:
             for _ in _prune(model, inputs, keep, criterion, attention):
@@ -66,7 +66,7 @@ def _slim(model: Any, inputs: Sequence[Any], keep: float, criterion: Criterion, 
             restore()
             break
         if broken is None:
-            return None
+            return None if _size(model) < size else reasons[0]
         restore()
         ignored.append(broken)
     return reasons[0]

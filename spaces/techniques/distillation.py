@@ -37,7 +37,12 @@ class Distillation(Technique):
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
     ) -> str | None:
-        if parameter.name == "distillation_weight" and value and environment.own_fit and not environment.fit_takes_teacher:
+        if (
+            parameter.name == "distillation_weight"
+            and value
+            and environment.own_fit
+            and not environment.fit_takes_teacher
+        ):
             return "the loop of the workload (fit) has no fourth argument, which would be the teacher"
         return None
 

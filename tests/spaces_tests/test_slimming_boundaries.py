@@ -19,7 +19,7 @@ class Recurrent(nn.Module):
 
     def __init__(self, layer: type[nn.RNNBase]) -> None:
         super().__init__()
-        self.body = nn.Linear(4, 16)
+        self.body = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 16))
         self.recurrent = layer(16, 24, batch_first=True, bidirectional=True)
         self.head = nn.Sequential(nn.Linear(48, 32), nn.ReLU(), nn.Linear(32, 3))
 
@@ -65,15 +65,15 @@ class OwnAttention(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.qkv, self.out = nn.Linear(16, 48), nn.Linear(16, 16)
+        self.query, self.key, self.value, self.out = (nn.Linear(16, 16) for _ in range(4))
         self.mlp = nn.Sequential(nn.Linear(16, 32), nn.GELU(), nn.Linear(32, 16))
         self.head = nn.Linear(16, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         n, length, _ = x.shape
-        q, k, v = self.qkv(x).view(n, length, 3, 2, 8).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = (p(x).view(n, length, 2, -1).transpose(1, 2) for p in (self.query, self.key, self.value))
         shares = (q @ k.transpose(-2, -1) / 8**0.5).softmax(-1)
-        x = x + self.out((shares @ v).transpose(1, 2).reshape(n, length, 16))
+        x = x + self.out((shares @ v).transpose(1, 2).reshape(n, length, -1))
         return self.head((x + self.mlp(x)).mean(1))
 
 

@@ -147,11 +147,11 @@ class Workload:
         metric_label: The name of the metric in tables and figures; empty is that of its function.
         output: Which of the model's outputs is judged, where it gives more than one tensor: a key or attribute such as
             ``"logits"``, an index, or a function of the outputs.
-        fit: Trains in place of the loop here: ``fit(model, data, plan, teacher)``, or without the teacher; ``plan`` is a
-            `runners.training.own_loop.FitPlan`. It changes the model in place, and may return a dict of tensors that its
-            next call gets as ``plan.state``.
-        fit_obeys_epochs: Whether ``fit`` trains just ``plan.epochs`` and goes on from ``plan.state``, so that a training
-            in two calls gives the weights of one in one call. Where it does not, no training is stopped early.
+        fit: Trains in place of the loop here: ``fit(model, data, plan, teacher)``, or without the teacher; ``plan`` is
+            a `runners.training.own_loop.FitPlan`. It changes the model in place, and may return a dict of tensors,
+            which its next call gets as ``plan.state``.
+        fit_obeys_epochs: Whether ``fit`` trains just ``plan.epochs`` and goes on from ``plan.state``, so that a
+            training in two calls gives the weights of one in one call. Otherwise no training is stopped early.
         dynamic: For inputs by name, the dimension beside the batch whose size may differ between calls, such as
             ``{"tokens": 1}`` for the length of a sequence. The only input of a model is named ``input``.
     """

@@ -8,7 +8,6 @@ from typing import Any
 
 from spaces.errors import RequestError
 
-
 OPTIMISERS = {"sgd": (0.2, 5e-4), "adamw": (1e-3, 0.05)}
 """The optimisers by name, each with the learning rate and the weight decay that it has where the plan says none."""
 SCHEDULES = ("one-cycle", "cosine")
@@ -71,7 +70,7 @@ class TrainingPlan:
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def _above_zero(value: Any) -> bool:

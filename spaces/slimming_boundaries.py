@@ -102,10 +102,10 @@ def _layer(name: str, forward: Callable[..., Any], getattr_: Callable[..., Any] 
 def _sources(number: int) -> Any:
     from torch import nn
 
-    sources = nn.ModuleList(_layer("Source", _begin_anew)() for _ in range(number))
+    sources: list[Any] = [_layer("Source", _begin_anew)() for _ in range(number)]
     for source in sources:
         source.channels = 0
-    return sources
+    return nn.ModuleList(sources)
 
 
 def _begin_anew(source: Any, tensor: Any) -> Any:

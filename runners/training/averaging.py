@@ -40,7 +40,8 @@ class WeightAverage:
     def update(self) -> None:
         """Take in the weights after a step."""
         decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
-        get_ema_multi_avg_fn(decay)([*self._average.values()], [*self._trained.values()], None)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average([*self._average.values()], [*self._trained.values()], None)
         self._steps += 1
 
     def exchange(self) -> dict[str, Tensor]:

@@ -1,18 +1,27 @@
 """The batches of a training, in the order that the seed decides: shuffled, augmented, mixed, and cut into parts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from runners.inputs import augmented, read
+from runners.inputs import as_arrays, augmented
 from runners.training.settings import Level
 from runners.workload import Workload
 from spaces.plans import TrainingPlan
+
+
+@runtime_checkable
+class DrawnAnew(Protocol):
+    """A split that draws at random in every epoch, or reads ahead, such as `runners.dataset_split.DatasetSplit`."""
+
+    def epoch(self, batches: Sequence[NDArray[np.int64]], seed: int) -> Iterator[tuple[Any, Any]]:
+        """Inputs and targets of all ``batches`` of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +55,17 @@ class Batch:
         return Batch(inputs, self.targets.to(device), others, self.share)
 
     def parts(self, number: int) -> list["Batch"]:
-        """It in up to ``number`` parts of about the same size, one after the other."""
-        size = -(-len(self) // number)
-        return [self.some(slice(first, first + size)) for first in range(0, len(self), size)]
+        """It in ``number`` parts whose sizes differ by one at most; in fewer where it has fewer examples."""
+        number = min(number, len(self))
+        ends = [len(self) * part // number for part in range(number + 1)]
+        return [self.some(slice(first, end)) for first, end in pairwise(ends)]
 
 
 def batches(workload: Workload, level: Level, rank: int = 0, workers: int = 1) -> Iterator[Batch]:
     """The share of worker ``rank`` in every batch of the epochs of ``level``, in their order.
 
-    Order, augmentation and mixing of an epoch follow from the seed and its number, the same in every worker; torch's own
-    generator, from which the network draws what it drops, is each worker's own.
+    Order, augmentation and mixing of an epoch follow from the seed and its number, the same in every worker. What the
+    network draws, such as dropout, comes from torch's own generator and is each worker's own.
     """
     plan, split = level.settings.plan, workload.splits["train"]
     generator = torch.Generator()
@@ -65,8 +75,10 @@ def batches(workload: Workload, level: Level, rank: int = 0, workers: int = 1) -
         generator.manual_seed(drawn)
         torch.manual_seed(drawn + rank)
         # A last batch of one would break batch normalisation, so the remainder of an epoch waits for the next one.
-        for first in range(0, batches_in_epoch(workload, plan) * plan.batch_size, plan.batch_size):
-            batch = _read(workload, shuffled[first : first + plan.batch_size], generator)
+        firsts = range(0, batches_in_epoch(workload, plan) * plan.batch_size, plan.batch_size)
+        chosen = [shuffled[first : first + plan.batch_size] for first in firsts]
+        for given in split.epoch(chosen, drawn) if isinstance(split, DrawnAnew) else map(split.batch, chosen):
+            batch = _augmented(workload, *given, generator)
             mixed = _mixed(batch, float(random.beta(plan.mixup, plan.mixup))) if plan.mixup else batch
             yield mixed.some(slice(rank, None, workers))
 
@@ -76,9 +88,8 @@ def batches_in_epoch(workload: Workload, plan: TrainingPlan) -> int:
     return max(1, len(workload.splits["train"]) // plan.batch_size)
 
 
-def _read(workload: Workload, indices: NDArray[np.int64], generator: torch.Generator) -> Batch:
-    arrays, targets = read(workload.splits["train"], indices)
-    inputs: tuple[Tensor, ...] = tuple(map(_tensor, arrays))
+def _augmented(workload: Workload, given: Any, targets: NDArray[Any], generator: torch.Generator) -> Batch:
+    inputs: tuple[Tensor, ...] = tuple(map(_tensor, as_arrays(given)))
     if workload.augment is not None:
         inputs = augmented(workload.augment, inputs, generator)
     return Batch(inputs, _tensor(targets))

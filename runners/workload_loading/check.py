@@ -10,6 +10,7 @@ from torch import Tensor
 from runners.inputs import Arrays, augmented, read
 from runners.workload import CALIBRATION, Workload, accuracy
 from runners.workload_loading.check_network import check_network, shapes_text
+from runners.workload_loading.check_plan import check_plan
 from runners.workload_loading.check_quality import check_classes, check_loss, check_metric, check_teacher_metric
 from runners.workload_loading.check_training import check_training_step
 from runners.workload_loading.split_overlap import shared_examples, spread
@@ -51,19 +52,21 @@ def _check(workload: Workload) -> tuple[str, ...]:
     _check_repeatable(workload)
     inputs, targets = _first_examples(workload, next(iter(workload.splits)))
     outputs = check_network(workload, inputs)
-    if workload.labelled and workload.loss is None and (workload.metric is accuracy or not workload.cannot_train):
+    notes = () if workload.cannot_train else check_plan(workload, inputs)
+    trained_here = not workload.cannot_train and workload.fit is None
+    if workload.labelled and workload.loss is None and (workload.metric is accuracy or trained_here):
         check_classes(workload, outputs.shape)
-    if not workload.cannot_train:
+    if trained_here:
         check_loss(workload, outputs, targets)
     note = check_metric(workload, outputs.shape) if workload.labelled else check_teacher_metric(workload, outputs)
-    if not workload.cannot_train:
+    if trained_here:
         _check_augmentation(workload, inputs)
         check_training_step(workload, outputs.shape)
     for evaluated in ("test", "validation"):
         for learnt_from in ("train", CALIBRATION):
             if {evaluated, learnt_from} <= workload.splits.keys():
                 _check_overlap(workload, evaluated, learnt_from)
-    return (*((note,) if note else ()), *_notes_of_splits(workload))
+    return (*notes, *((note,) if note else ()), *_notes_of_splits(workload))
 
 
 def _check_fields(workload: Workload) -> None:

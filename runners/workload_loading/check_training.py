@@ -70,9 +70,9 @@ def _step(workload: Workload, network: nn.Module, trainable: list[nn.Parameter],
 
 
 def _batch(workload: Workload) -> tuple[tuple[Tensor, ...], NDArray[Any]]:
-    """The first examples of the training split, augmented, as many as a worker of its plan gets, up to a few."""
+    """The first examples of the training split, augmented, as many as are computed at once, up to a few."""
     plan, split = workload.training, workload.splits["train"]
-    share = max(1, min(plan.batch_size, len(split)) // plan.workers)
+    share = max(1, min(plan.batch_size, len(split)) // plan.workers // plan.accumulation)
     inputs, targets = read(split, np.arange(min(share, STEP_EXAMPLES)))
     given = tuple(torch.from_numpy(np.array(array)) for array in inputs)
     if workload.augment is not None:
@@ -101,4 +101,5 @@ def _why_one(workload: Workload) -> str:
     if len(train) == 1:
         return "the one example of the train split"
     workers = f" for {plan.workers} workers" if plan.workers > 1 else ""
-    return f"one of its own: the training plan's batch_size is {plan.batch_size}{workers}"
+    parts = f" in {plan.accumulation} parts (accumulation)" if plan.accumulation > 1 else ""
+    return f"one of its own: the training plan's batch_size is {plan.batch_size}{workers}{parts}"

@@ -53,7 +53,7 @@ def reasons_against(configuration: Mapping[str, Scalar], environment: Environmen
     """Why a configuration cannot run, from the techniques alone and not from the space."""
     chosen: dict[str, Scalar] = {}
     changed = False
-    for technique, parameter in ((t, p) for t in all_techniques() for p in t.parameters):
+    for technique, parameter in ((t, p) for t in all_techniques() for p in t.parameters if not p.only_where_named):
         earlier = Earlier(dict(chosen), changed)
         if technique.relevant(parameter, earlier, environment) != (parameter.name in configuration):
             yield f"{parameter.name} is there and should not be, or the other way round"

@@ -222,6 +222,6 @@ def test_where_only_recurrent_layers_are_left_the_reason_names_them() -> None:
             return self.head(self.gru(x)[0][:, -1])
 
     network = Bare()
-    with pytest.raises(WorkFailed, match="removes none.*, and GRU layers are left as they are"):
+    with pytest.raises(WorkFailed, match=r"removes none.*, and GRU layers are left as they are"):
         slim(network, (torch.randn(1, 6, 4),), keep=0.5, criterion="magnitude")
     assert isinstance(network.gru, nn.GRU)

@@ -38,7 +38,18 @@ def test_every_preset_begins_with_a_comment_that_explains_it(name: str) -> None:
 
 def test_the_cpu_preset_is_there_and_names_every_technique() -> None:
     document = yaml.safe_load(preset_text("cpu"))
-    assert set(document) == {parameter.name for technique in all_techniques() for parameter in technique.parameters}
+    parameters = [parameter for technique in all_techniques() for parameter in technique.parameters]
+    assert set(document) == {parameter.name for parameter in parameters if not parameter.only_where_named}
+
+
+def test_what_is_searched_only_where_it_is_named_is_no_part_of_other_configurations() -> None:
+    changed = {"student_width": [0.5]}
+    (plain,) = make_space(changed, LAPTOP).configurations()
+    named = make_space({**changed, "training_epochs": "all", "learning_rate": [0.1]}, LAPTOP)
+    assert not {"training_epochs", "learning_rate"} & set(plain)
+    assert [found["training_epochs"] for found in named.configurations()] == [4, 8, 16]
+    assert {found["learning_rate"] for found in named.configurations()} == {0.1}
+    assert "training_epochs" not in named.baseline()
 
 
 def test_a_preset_that_does_not_exist_is_named_with_those_that_do() -> None:

@@ -1,0 +1,62 @@
+"""The training plan and the person's own loop, checked against the rest of the workload."""
+
+from collections.abc import Sequence
+from inspect import signature
+from typing import Any
+
+from numpy.typing import NDArray
+
+from runners.workload import Workload
+from spaces.errors import RequestError
+
+ARGUMENTS = "fit(model, data, plan, teacher)"
+
+
+def check_plan(workload: Workload, inputs: Sequence[NDArray[Any]]) -> tuple[str, ...]:
+    """Refuse what the plan asks for and the workload has no use for.
+
+    Args:
+        workload: Its plan, loss and loop.
+        inputs: Some training examples, an array for each input.
+
+    Returns:
+        What a person should know, a sentence each.
+
+    Raises:
+        RequestError: Label smoothing of a loss of its own, mixup of whole numbers, or a loop with other arguments or in
+            several processes.
+    """
+    if workload.fit is not None:
+        return _check_fit(workload)
+    plan = workload.training
+    if plan.label_smoothing and workload.loss is not None:
+        raise RequestError(
+            f"training: label_smoothing is {plan.label_smoothing}, which is that of the default loss (cross-entropy); "
+            "smooth the labels in its own loss and leave label_smoothing out"
+        )
+    whole = [array.dtype for array in inputs if array.dtype.kind != "f"]
+    if plan.mixup and whole:
+        raise RequestError(
+            f"training: mixup is {plan.mixup}, and an input is {whole[0]}, which cannot be mixed; leave mixup out"
+        )
+    return ()
+
+
+def _check_fit(workload: Workload) -> tuple[str, ...]:
+    if not callable(workload.fit):
+        raise RequestError(f"fit must be a function {ARGUMENTS}, not {type(workload.fit).__name__}")
+    try:
+        signature(workload.fit).bind(*range(4 if workload.fit_takes_teacher else 3))
+    except TypeError as error:
+        raise RequestError(f"fit must be a function {ARGUMENTS}, or without the teacher ({error})") from error
+    if workload.training.workers > 1:
+        raise RequestError(
+            f"training: workers is {workload.training.workers}, but its own loop (fit) runs in one process; "
+            "leave workers out"
+        )
+    if workload.fit_obeys_epochs:
+        return ()
+    return (
+        "its own loop (fit) trains in one go, so that no candidate is stopped early; where it trains just plan.epochs, "
+        "say fit_obeys_epochs=True",
+    )

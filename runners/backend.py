@@ -57,6 +57,8 @@ class Backend(ABC):
     runs_code: ClassVar[bool] = True
     """Whether opening its artifact can run code that the artifact holds; such an artifact is opened only where it is
     trusted."""
+    by_default: ClassVar[bool] = True
+    """Whether a space that offers ``all`` runtimes offers it; one whose lowering takes long is asked for by name."""
     extra: ClassVar[str] = ""
     """The extra of `frontrunner` that installs them; empty where the default installation does."""
 

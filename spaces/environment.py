@@ -12,10 +12,12 @@ class BackendFacts:
     Attributes:
         precisions: Number formats that it supports, of ``fp32``, ``bf16``, ``int8``.
         unsupported: Why it cannot be used here, or None.
+        by_default: Whether it is offered where a space does not name runtimes.
     """
 
     precisions: tuple[str, ...]
     unsupported: str | None = None
+    by_default: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Environment:
     def from_json(cls, document: Mapping[str, Any]) -> "Environment":
         """The environment that `to_json` wrote."""
         backends = {
-            name: BackendFacts(tuple(facts["precisions"]), facts["unsupported"])
+            name: BackendFacts(tuple(facts["precisions"]), facts["unsupported"], facts["by_default"])
             for name, facts in document["backends"].items()
         }
         limits = tuple(ModelLimit(limit["choices"], limit["reason"]) for limit in document["model_limits"])

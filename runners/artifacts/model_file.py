@@ -115,7 +115,9 @@ def _read_program(path: Path, threads: int) -> ModelFile:
     from runners.lowering.torch_predictor import program_module
     from runners.machine.accelerator import torch_device
 
-    _entries(path)
+    if any("/aotinductor/" in name for name in _entries(path)):
+        compiled = torch._inductor.aoti_load_package(str(path))
+        return ModelFile(None, lambda shape: _torch_predictor(compiled, threads))
     logging.getLogger("torch.export").setLevel(logging.CRITICAL)
     program = torch.export.load(path)
     named = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}

@@ -45,7 +45,7 @@ def describe(backends: Mapping[str, Backend]) -> Environment:
         accelerators=len(names),
         accelerator=kind,
         accelerator_bf16=bf16,
-        backends={name: BackendFacts(b.precisions, b.unsupported()) for name, b in backends.items()},
+        backends={name: BackendFacts(b.precisions, b.unsupported(), b.by_default) for name, b in backends.items()},
         missing={name: f"needs `pip install '{pip}'`" for name, pip in OPTIONAL.items() if find_spec(name) is None},
     )
 

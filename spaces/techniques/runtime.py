@@ -17,7 +17,7 @@ class Runtime(Technique):
     parameters = (Parameter("runtime", ("eager",), "eager", "the name of a backend (see frontrunner doctor)", "{}"),)
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
-        return tuple(environment.backends)
+        return tuple(name for name, facts in environment.backends.items() if facts.by_default)
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return isinstance(value, str)

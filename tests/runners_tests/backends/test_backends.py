@@ -27,9 +27,10 @@ from spaces.space_document import all_techniques
 from spaces.technique import Earlier
 
 CONTRACT = Path(contract.__file__)
-PAIRS = [(name, precision) for name, backend in all_backends().items() for precision in backend.precisions]
+HERE = {name: backend for name, backend in all_backends().items() if backend.unsupported() is None}
+PAIRS = [(name, precision) for name, backend in HERE.items() for precision in backend.precisions]
 # A program that loads torch takes seconds to start, and its loader is the same at every precision.
-RUN = [pair for pair in PAIRS if pair not in [("eager", "fp32"), ("torchscript", "fp32")]]
+RUN = [pair for pair in PAIRS if pair not in [("eager", "fp32"), ("torchscript", "fp32"), ("aotinductor", "bf16")]]
 ISOLATED = """
 import runpy, sys
 for name in ("search", "spaces", "runners", "dashboards"):
@@ -67,7 +68,7 @@ def lowered(
 def answers(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> dict[tuple[str, str], Any]:
     """Answers of each artifact, from one fresh process for each backend, all at work at once."""
     processes = []
-    for name, backend in all_backends().items():
+    for name, backend in HERE.items():
         jobs = [(str(lowered[name, p]), str(place / f"{name}-{p}.npz")) for p in backend.precisions]
         command = [sys.executable, str(CONTRACT), name, str(place / "inputs.npy"), json.dumps(jobs)]
         processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
@@ -152,7 +153,7 @@ def test_a_backend_declares_what_it_is(name: str, backend: Backend) -> None:
     assert type(backend).__module__ == f"runners.backends.{name}"
     assert set(backend.precisions) <= {"fp32", "bf16", "int8"}
     assert backend.packages
-    assert backend.unsupported() is None
+    assert name in HERE or not backend.by_default
 
 
 @pytest.mark.parametrize(("name", "precision"), PAIRS)
@@ -166,7 +167,7 @@ def test_a_reduced_precision_takes_less_room(inputs: Any, tmp_path: Path) -> Non
     export(wide.eval(), ExampleInputs.of(inputs[:1]), plain)
     quantise_int8(plain, one_by_one(inputs[:8]), quantised)
     sizes = {}
-    for name, precision in (p for p in PAIRS if p not in [("openvino", "bf16")]):
+    for name, precision in (p for p in PAIRS if p[0] != "aotinductor" and p != ("openvino", "bf16")):
         folder = tmp_path / f"{name}-{precision}"
         folder.mkdir()
         onnx = quantised if precision == "int8" else plain
@@ -213,9 +214,29 @@ def test_a_shipped_program_that_answers_otherwise_is_an_error(
 
 
 def test_an_unknown_backend_is_named_beside_those_that_exist() -> None:
-    with pytest.raises(RequestError, match=r"unknown backend 'tflite'; allowed are eager"):
+    with pytest.raises(RequestError, match=r"unknown backend 'tflite'; allowed are aotinductor, eager"):
         find_backend("tflite")
 
 
 def test_the_names_of_the_files_are_those_of_the_backends() -> None:
     assert backend_names() == tuple(all_backends())
+
+
+def test_without_a_compiler_aotinductor_is_off_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    backend = find_backend("aotinductor")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert backend.unsupported() == "needs a C++ compiler, such as that of `sudo apt install g++`"
+    (tmp_path / "mine").touch(mode=0o755)
+    monkeypatch.setenv("CXX", "mine")
+    assert backend.unsupported() is None
+
+
+@pytest.mark.skipif("aotinductor" not in HERE, reason="needs a C++ compiler")
+def test_a_library_for_instructions_that_a_processor_lacks_is_not_opened(
+    lowered: dict[tuple[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "DEFAULT")
+    with pytest.raises(StageFailed, match=r"was compiled for .*, and this processor has DEFAULT; lower it again here"):
+        find_backend("aotinductor").open(lowered["aotinductor", "fp32"], threads=1, batch=1)

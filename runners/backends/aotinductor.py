@@ -1,0 +1,113 @@
+"""AOTInductor: the network compiled to machine code ahead of time by PyTorch's own compiler, for processors."""
+
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from inspect import getsource
+from pathlib import Path
+from typing import Any, ClassVar
+
+from runners.backend import Backend, Predictor, Trained
+from runners.runner import StageFailed
+from spaces.errors import in_one_line
+
+SETTINGS = "aotinductor.json"
+COMPILERS = ("g++", "clang++")
+
+
+class AotInductor(Backend):
+    """Fuses operators into C++ that a compiler turns into one library; opening it compiles nothing.
+
+    PyTorch's documentation: "AOTInductor: Ahead-Of-Time Compilation for Torch.Export-ed Models".
+    """
+
+    name = "aotinductor"
+    artifact = "model.pt2"
+    precisions = ("fp32", "bf16")
+    packages = ("torch",)
+    by_default: ClassVar[bool] = False
+
+    def unsupported(self) -> str | None:
+        compiler = os.environ.get("CXX")
+        if any(map(shutil.which, (compiler,) if compiler else COMPILERS)):
+            return super().unsupported()
+        return "needs a C++ compiler, such as that of `sudo apt install g++`"
+
+    def lower(self, trained: Trained, folder: Path) -> None:
+        import torch
+        from torch._inductor import aoti_compile_and_package, config
+
+        from runners.lowering.free_sizes import free_sizes, two_rows, written_out
+        from runners.lowering.torch_predictor import at_precision
+        from runners.lowering.weights import copy_network
+
+        bf16 = trained.precision == "bf16"
+        given = copy_network(trained.module, trained.build) if bf16 else trained.module
+        module = at_precision(given, trained.precision).eval()
+        # The number of threads is that of each call; the instructions are those that PyTorch itself names, so that the
+        # file says what it needs.
+        settings: dict[str, Any] = {"freezing": True, "cpp.dynamic_threads": True, "cpp.march": ""}
+        try:
+            with warnings.catch_warnings(), written_out(), torch.no_grad(), config.patch(settings):
+                warnings.simplefilter("ignore")
+                shapes = free_sizes(module, trained.example)
+                program = torch.export.export(module, two_rows(trained.example), dynamic_shapes=shapes)
+                aoti_compile_and_package(program, package_path=str(folder / self.artifact))
+        except Exception as error:
+            raise StageFailed(f"AOTInductor cannot compile this network ({in_one_line(error)})") from error
+        needs = {"instructions": torch.backends.cpu.get_cpu_capability()}
+        (folder / SETTINGS).write_text(json.dumps(needs), encoding="utf-8")
+
+    def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
+        from runners.lowering.torch_predictor import torch_predictor
+        from runners.machine.denormals import flush_denormals
+
+        flush_denormals()
+        try:
+            module = load_compiled(folder)
+        except OSError as error:
+            raise StageFailed(str(error)) from error
+        return torch_predictor(module, threads)
+
+    def loader_source(self) -> str:
+        return f"""
+import json
+from typing import Any
+
+import torch
+
+
+{getsource(load_compiled)}
+
+def load(folder, threads):
+    torch.set_flush_denormal(True)  # numbers below 1e-38 count as zero, as where this model was timed
+    torch.set_num_threads(threads)
+    module = load_compiled(folder)
+
+    def predict(*inputs):
+        with torch.inference_mode():
+            return module(*map(torch.from_numpy, inputs)).numpy()
+
+    return predict
+"""
+
+
+def load_compiled(folder: Any) -> Any:
+    """The compiled network in ``folder``, a function of tensors; ``predict.py`` holds the source of this function.
+
+    Raises:
+        OSError: It was compiled for instructions that this processor does not have.
+    """
+    import torch
+
+    needed = json.loads((folder / "aotinductor.json").read_text())["instructions"]
+    here, order = torch.backends.cpu.get_cpu_capability(), ("DEFAULT", "AVX2", "AVX512")
+    known = needed in order and here in order
+    if needed != here and not (known and order.index(needed) < order.index(here)):
+        raise OSError(f"the model was compiled for {needed}, and this processor has {here}; lower it again here")
+    return torch._inductor.aoti_load_package(str(folder / "model.pt2"))
+
+
+BACKEND = AotInductor()

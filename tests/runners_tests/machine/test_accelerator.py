@@ -189,7 +189,7 @@ def test_the_time_on_the_device_is_that_between_its_events_for_the_computing_alo
         given = predictor.place(*workload.example_inputs.arrays)  # type: ignore[attr-defined]
         before = accelerator.handed_over
         with torch.inference_mode():
-            predictor.call(given)  # type: ignore[attr-defined]
+            predictor.call(*given)  # type: ignore[attr-defined]
         operations = accelerator.handed_over - before
         assert device_p50_ms(predictor, workload.example_inputs.arrays) == operations > 5
 

@@ -85,6 +85,11 @@ class Progress:
         """Print a line that a person should read."""
         self._print(text, style="dim")
 
+    def end_display(self) -> None:
+        """Take the live display away, so that something else can be printed; later events are plain lines."""
+        self._live.stop()
+        self._is_live = False
+
     def _print(self, line: str, style: str = "") -> None:
         self._console.print(Text(line, style=style), soft_wrap=True)
 

@@ -42,10 +42,12 @@ class SpoolWriter:
     Args:
         spool: The records.
         connect: Gives a receiver, or raises where it cannot be reached; called in the thread.
+        held: Whether nothing is sent before `flush` or `close`: what is measured meanwhile is disturbed by nothing.
     """
 
-    def __init__(self, spool: Spool, connect: Callable[[], Receiver]) -> None:
+    def __init__(self, spool: Spool, connect: Callable[[], Receiver], *, held: bool = False) -> None:
         self._spool = spool
+        self._held = held
         self._connect = connect
         self._receiver: Receiver | None = None
         self._changed = threading.Condition()
@@ -63,7 +65,7 @@ class SpoolWriter:
     def flush(self, timeout_s: float) -> bool:
         """Wait up to ``timeout_s`` until all records are sent; whether they are."""
         with self._changed:
-            self._urgent = True
+            self._urgent, self._held = True, False
             self._changed.notify_all()
             done = self._changed.wait_for(lambda: not self._spool.pending() or self._closed, timeout_s)
             self._urgent = False
@@ -93,7 +95,7 @@ class SpoolWriter:
 
     def _wait_for_work(self) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._spool.pending() or self._closed)
+            self._changed.wait_for(lambda: (self._spool.pending() and not self._held) or self._closed)
             return not self._closed
 
     def _send(self) -> None:

@@ -55,12 +55,14 @@ class Tracker:
     Args:
         location: The study's place in MLflow.
         spool_folder: The study's own folder for records.
+        held: Whether nothing is sent before `flush` or `close`. To import MLflow and to make its database keeps a core
+            busy for seconds, beside whatever is timed.
     """
 
-    def __init__(self, location: RunLocation, spool_folder: Path) -> None:
+    def __init__(self, location: RunLocation, spool_folder: Path, *, held: bool = False) -> None:
         self._location = location
         self._spool = Spool(spool_folder, without_credentials(location.tracking_uri))
-        self._writer = SpoolWriter(self._spool, self._connect)
+        self._writer = SpoolWriter(self._spool, self._connect, held=held)
 
     @property
     def spool_folder(self) -> Path:

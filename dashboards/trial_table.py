@@ -1,6 +1,6 @@
 """All trials of a study as one table for a terminal: the fastest first, then what failed or cannot run, and why."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -14,10 +14,14 @@ from runners.metric import QualityMetric
 from spaces.setting_error import in_short
 
 Document = Mapping[str, Any]
+WIDE = 100
+"""Characters of a terminal from which on every column is shown."""
 _LONGEST_NAME = 16
+_NAMED = 3
+"""Unstable trials whose reason is told."""
 
 
-def trial_table(document: Document, trials: Iterable[Document], off: Iterable[Document]) -> Table:
+def trial_table(document: Document, trials: Iterable[Document], off: Iterable[Document], width: int) -> Table:
     """The table of all ``trials``.
 
     Measured trials come first, the fastest at the top and each with its intervals; then those that were stopped or
@@ -27,6 +31,8 @@ def trial_table(document: Document, trials: Iterable[Document], off: Iterable[Do
         document: The front document.
         trials: Trials in the form of the front's members, with ``state`` and ``failure``.
         off: What is never tried on this machine: ``choice``, ``value`` and ``reason``.
+        width: The number of characters; with fewer than `WIDE` size and quality are left out, and the loss of quality
+            stays.
     """
     shown = list(trials)
     table = Table(
@@ -41,39 +47,52 @@ def trial_table(document: Document, trials: Iterable[Document], off: Iterable[Do
         title_style="bold",
         caption_style="",
     )
-    metric = QualityMetric.of_front(document)
-    lost = "points lost (95 %)" if metric.is_fraction else "lost (95 %)"
-    headings = ("trial", "speedup", "95 %", "p50 ms", "MiB", in_short(metric.name, _LONGEST_NAME), lost)
-    for heading in headings:
+    columns = _columns(document, width)
+    for heading in columns:
         table.add_column(escape(heading), justify="right", no_wrap=True)
     table.add_column("configuration, or why it has no figures", overflow="fold")
-    front = {member["trial"] for member in document["front"]}
     for trial in sorted((one for one in shown if one["measurement"]), key=lambda t: -t["measurement"]["speedup"]):
-        table.add_row(*map(escape, _measured(trial, document, front)), style=_style(trial, document))
+        cells = (escape(cell(trial)) for cell in columns.values())
+        table.add_row(*cells, escape(_text(trial, document)), style=_style(trial, document))
+    empty = [""] * (len(columns) - 2)
     for trial in (one for one in shown if not one["measurement"]):
         text = f"{_text(trial, document)}: {trial['failure'] or 'no result yet'}"
-        table.add_row(f"{trial['trial']}  ", trial["state"], *[""] * (len(headings) - 2), escape(text))
+        table.add_row(f"{trial['trial']}  ", trial["state"], *empty, escape(text))
     for entry in off:
         text = f"{entry['choice']} {entry['value']}: {entry['reason']}"
-        table.add_row("", "off", *[""] * (len(headings) - 2), escape(text), style="dim")
+        table.add_row("", "off", *empty, escape(text), style="dim")
     return table
 
 
-def _measured(trial: Document, document: Document, front: set[int]) -> list[str]:
-    figures, metric = trial["measurement"], QualityMetric.of_front(document)
-    drop = interval_of(trial, "accuracy_drop")
-    lost = quality_number(figures["accuracy_drop"], metric) if "accuracy_drop" in figures else ""
-    unstable, member = "! " if instability(trial) else "", " *" if trial["trial"] in front else "  "
-    return [
-        f"{unstable}{trial['trial']}{member}",
-        f"{times(figures['speedup'])}x",
-        interval_text(*(interval_of(trial, "speedup") or (None, None))),
-        f"{figures['latency_p50_ms']:,.2f}" if "latency_p50_ms" in figures else "",
-        f"{figures['size_mib']:,.2f}" if "size_mib" in figures else "",
-        quality_text(figures.get("accuracy"), metric),
-        lost + (f" ({' to '.join(quality_number(end, metric) for end in drop)})" if drop else ""),
-        _text(trial, document),
-    ]
+def _columns(document: Document, width: int) -> dict[str, Callable[[Document], str]]:
+    """The headings of the figures, each with the text that it shows of a measured trial."""
+    metric = QualityMetric.of_front(document)
+    front = {member["trial"] for member in document["front"]}
+
+    def number(trial: Document) -> str:
+        unstable, member = "! " if instability(trial) else "", " *" if trial["trial"] in front else "  "
+        return f"{unstable}{trial['trial']}{member}"
+
+    def lost(trial: Document) -> str:
+        drop, ends = trial["measurement"].get("accuracy_drop"), interval_of(trial, "accuracy_drop")
+        shown = "" if drop is None else quality_number(drop, metric)
+        return shown + (f" ({' to '.join(quality_number(end, metric) for end in ends)})" if ends else "")
+
+    columns: dict[str, Callable[[Document], str]] = {
+        "trial": number,
+        "speedup": lambda trial: f"{times(trial['measurement']['speedup'])}x",
+        "95 %": lambda trial: interval_text(*(interval_of(trial, "speedup") or (None, None))),
+        "p50 ms": lambda trial: _two_decimals(trial["measurement"].get("latency_p50_ms")),
+        "MiB": lambda trial: _two_decimals(trial["measurement"].get("size_mib")),
+        in_short(metric.name, _LONGEST_NAME): lambda trial: quality_text(trial["measurement"].get("accuracy"), metric),
+        "points lost (95 %)" if metric.is_fraction else "lost (95 %)": lost,
+    }
+    narrow = () if width >= WIDE else ("MiB", in_short(metric.name, _LONGEST_NAME))
+    return {heading: cell for heading, cell in columns.items() if heading not in narrow}
+
+
+def _two_decimals(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}"
 
 
 def _text(trial: Document, document: Document) -> str:
@@ -98,13 +117,14 @@ def _title(document: Document) -> str:
     return f"{document['study']}: {document.get('workload', '')}, {document['trials']} trials{failed}"
 
 
-def _notes(document: Document, trials: Iterable[Document]) -> list[str]:
-    share = 100 * resolution(document)
-    alike = "final" if any(trial.get("searched") for trial in trials) else ""
+def _notes(document: Document, trials: Sequence[Document]) -> list[str]:
+    share, unstable = 100 * resolution(document), [trial for trial in trials if instability(trial)]
+    final = any(trial.get("searched") for trial in trials)
+    more = len(unstable) - _NAMED
     return [
-        "* on the front"
-        + (", with the values of the final measurement; all others are of the search" if alike else ""),
+        "* on the front" + (", with the values of the final measurement; all others are of the search" * final),
         *(["each artifact was timed once, in turn with the baseline"] if document.get("everything") else []),
-        *(f"! trial {trial['trial']} is unstable: {instability(trial)}" for trial in trials if instability(trial)),
+        *(f"! trial {trial['trial']} is unstable: {instability(trial)}" for trial in unstable[:_NAMED]),
+        *([f"! and {more} more, see --json"] if more > 0 else []),
         *([f"differences in speed below {share:.2g} % are not significant"] if share > 0 else []),
     ]

@@ -16,7 +16,10 @@ from spaces.plans import LoweringPlan
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Write the artifact. Figures: the parent's, ``size_mib``, ``runtime`` and ``precision``."""
+    """Write the artifact. Figures: the parent's, ``size_mib``, ``runtime`` and ``precision``.
+
+    Where the stage has an input ``onnx``, the network was exported before; else it is exported here where it is needed.
+    """
     plan = LoweringPlan(**job.task.settings)
     network = load_network(job.workload.network, job.parent.folder)
     remove_parametrisations(network)
@@ -26,6 +29,8 @@ def run(job: StageJob) -> dict[str, Any]:
     def onnx() -> Path:
         if plan.precision == "int8":
             return job.parent.folder / "model.onnx"
+        if "onnx" in job.inputs:
+            return job.inputs["onnx"].folder / EXPORTED
         export(network, example, exported)
         return exported
 

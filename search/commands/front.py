@@ -2,6 +2,8 @@
 
 import json
 
+from rich.console import Console
+
 from dashboards.front_rows import front_csv
 from dashboards.spool import read_run_ids
 from search.commands.hints import resume_command
@@ -36,6 +38,6 @@ def show_front(name: str, locations: Locations, *, everything: bool, as_csv: boo
     elif as_csv:
         print(front_csv(document), end="")
     elif everything:
-        print_trials(document, all_trials(study, run_ids))
+        print_trials(Console(), document, all_trials(study, run_ids))
     else:
         print_front(document, resume_command(name, found))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import optuna
@@ -22,10 +23,9 @@ from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import check_workload_reference
 from search.commands.hints import resume_command
 from search.commands.search_plan import settings_of
-from search.commands.search_result import Searched, print_result
+from search.commands.search_result import Searched, print_everything, print_result, require_front
 from search.commands.studies import open_study
-from search.commands.tracking import check_tracking, run_location, used_variables
-from search.driver.attempts import MachineFailed
+from search.commands.tracking import check_tracking, run_location, status_recorded, used_variables
 from search.driver.baseline import is_tuned, offered_threads, time_baseline
 from search.driver.driver import Driver
 from search.driver.final_measurement import SERVED, measure_front
@@ -34,7 +34,7 @@ from search.driver.observer import Observers
 from search.driver.search_context import SearchContext
 from search.driver.successive_halving import levels_of
 from search.driver.warm_start import EarlierStudy, load_earlier_study
-from search.front.front_document import front_document, trial_documents
+from search.front.front_document import front_document
 from search.objectives.objective import find_objectives
 from search.objectives.trial_targets import TrialTargets
 from search.request.image_division import keep_division
@@ -46,17 +46,11 @@ from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
 from search.stop_signals import stop_signals
 from search.study.attributes import BUDGETS, PLACES, SETTINGS, STATUS
-from search.study.storage import database_message, open_storage
+from search.study.storage import open_storage
 from search.study.study import make_study
 from search.study.study_lock import lock_study
-from search.study.waiting_connection import DatabaseLocked
 from spaces.search_space import SearchSpace
 from spaces.space_document import make_space
-
-TRACKING_WAIT_S = 60.0
-"""How long the end of a search waits until MLflow has all records."""
-TRACKING_WAIT_UNFINISHED_S = 3.0
-"""The same after a search that was interrupted or failed; `resume` sends the others."""
 
 
 def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner | None = None) -> dict[str, Any]:
@@ -70,15 +64,23 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
         WorkFailed: As `carry_out`, or no trial satisfies the constraints; all trials are kept.
         KeyboardInterrupt: The search was interrupted; `resume_search` continues it.
     """
-    return print_result(carry_out(request, runner), as_json=as_json)
+    if as_json or not request.everything:
+        return print_result(carry_out(request, runner), as_json=as_json)
+    searched = carry_out(request, runner, partial(print_everything, stream=sys.stdout))
+    require_front(searched)
+    return searched.document
 
 
-def carry_out(request: StudyRequest, runner: Runner | None = None) -> Searched:
+def carry_out(
+    request: StudyRequest, runner: Runner | None = None, show: Callable[[Searched], None] | None = None
+) -> Searched:
     """Run the search that ``request`` asks for; an existing study of that name is continued.
 
     Args:
         request: What to search.
         runner: Carries out the stages; None starts Ray.
+        show: Called where every configuration was tried, when all is measured and before MLflow has the records; or
+            None.
 
     Raises:
         RequestError: Something in the request is not available; nothing has run.
@@ -110,12 +112,13 @@ def carry_out(request: StudyRequest, runner: Runner | None = None) -> Searched:
             for name, value, reason in chains.space.reasons():
                 if isinstance(choices.get(name), list):  # it was asked for by its value
                     progress.note(f"{name} {value} is not searched: {reason}")
-            tracker = Tracker(run_location(study, locations), locations.folder.spool(study.study_name))
+            spool = locations.folder.spool(study.study_name)
+            tracker = Tracker(run_location(study, locations), spool, held=request.everything)
             observers = Observers(progress, tracker, chains.space.baseline(), chains.facts.quality)
             request = request.for_metric(chains.facts.quality)
             objectives = find_objectives(request.objectives, chains.facts.quality)
             search = SearchContext(study, runner, chains, objectives, request.constraints, observers, resume)
-            with _status_recorded(search, tracker, progress):
+            with status_recorded(search, tracker, progress):
                 done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
                 progress.started(_expected_trials(request, chains.space), done)
                 chains = _beside_best_baseline(search, choices)
@@ -124,6 +127,10 @@ def carry_out(request: StudyRequest, runner: Runner | None = None) -> Searched:
                 _make_driver(request, search, storage, started).run()
                 if not request.everything:
                     measure_front(search)
+                elif show is not None:
+                    study.set_user_attr(STATUS, "finished")
+                    progress.end_display()
+                    show(Searched(study, front_document(study), request.constraints, locations))
             document = front_document(study, tracker.run_ids())
             keep_artifacts(search, [member["trial"] for member in document["front"]], store)
     return Searched(study, document, request.constraints, locations)
@@ -220,58 +227,6 @@ def _expected_trials(request: StudyRequest, space: SearchSpace) -> int | None:
     if request.trial_limit is None and request.everything:
         return sum(1 for _ in space.configurations())
     return request.trial_limit
-
-
-@contextmanager
-def _status_recorded(search: SearchContext, tracker: Tracker, progress: Progress) -> Iterator[None]:
-    """Record in the study and in MLflow that the search runs, and at the end of the block how it ended.
-
-    Args:
-        search: Its study is the one.
-        tracker: Sends the status to MLflow.
-        progress: Shows what is waited for.
-
-    Raises:
-        MachineFailed: The database of the study is locked for too long, or cannot be reached any more.
-    """
-    study, resumable = search.study, f"`{search.resume}` continues the study"
-    try:
-        study.set_user_attr(STATUS, "running")
-        metric = {"metric": search.metric.in_words}
-        tracker.study_started({**study.user_attrs[SETTINGS], **metric, "budgets": study.user_attrs[BUDGETS]})
-        yield
-    except MachineFailed:
-        _record_end(study, "interrupted", tracker, progress)
-        raise
-    except (DatabaseLocked, optuna.exceptions.StorageInternalError) as error:
-        _close(tracker, "interrupted", progress)
-        reason = str(error) if isinstance(error, DatabaseLocked) else database_message(error.__cause__ or error)
-        raise MachineFailed(f"the database of the study cannot be used ({reason}); {resumable}") from error
-    except KeyboardInterrupt:
-        search.runner.cancel()  # the cores are for writing down what is known
-        if not stop_signals.arrived:  # else it is said at the end
-            progress.note(f"interrupted; {resumable}")
-        _record_end(study, "interrupted", tracker, progress)
-        raise
-    except BaseException:
-        _record_end(study, "failed", tracker, progress)
-        raise
-    _record_end(study, "finished", tracker, progress)
-
-
-def _record_end(study: optuna.Study, status: str, tracker: Tracker, progress: Progress) -> None:
-    study.set_user_attr(STATUS, status)
-    document = front_document(study, tracker.run_ids())
-    if document["baseline"]:
-        tracker.front_changed(document, trial_documents(study))
-    _close(tracker, status, progress)
-
-
-def _close(tracker: Tracker, status: str, progress: Progress) -> None:
-    tracker.study_ended(status)
-    progress.note("writing the last records to MLflow")
-    if not tracker.close(TRACKING_WAIT_S if status == "finished" else TRACKING_WAIT_UNFINISHED_S):
-        progress.note(f"MLflow does not have all records yet; the others wait in {tracker.spool_folder}")
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """What a search prints at its end: the front, or which trial came nearest to the constraints."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import optuna
+from rich.console import Console
 
 from dashboards.spool import read_run_ids
 from search.commands.hints import after_search, front_command, resume_command
@@ -36,28 +37,28 @@ class Searched:
 
 
 def print_result(searched: Searched, *, as_json: bool) -> dict[str, Any]:
-    """Print the front document and return it.
-
-    Where every configuration was tried, the table of all trials takes the place of the front; in JSON they stand beside
-    it.
+    """Print the front document and return it; in JSON all trials stand beside it where every configuration was tried.
 
     Raises:
         WorkFailed: As `require_front`.
     """
     document, locations = searched.document, searched.locations
-    everything: Mapping[str, Any] = {}
-    if document["everything"]:
-        everything = all_trials(searched.study, read_run_ids(locations.folder.spool(document["study"])))
     if as_json:
+        run_ids = read_run_ids(locations.folder.spool(document["study"]))
+        everything = all_trials(searched.study, run_ids) if document["everything"] else {}
         print(json.dumps({**document, **everything}, allow_nan=False))
-    elif everything:
-        print_trials(document, everything)
     require_front(searched)
-    if not as_json and everything:
-        print_next(document, after_search(document, locations))
-    elif not as_json:
+    if not as_json:
         print_front(document, resume_command(document["study"], locations), after_search(document, locations))
     return document
+
+
+def print_everything(searched: Searched, stream: TextIO) -> None:
+    """Print the table of all trials of a search that has tried every configuration, on ``stream``."""
+    console = Console(file=stream)
+    print_trials(console, searched.document, all_trials(searched.study))
+    if searched.document["front"]:
+        print_next(console, searched.document, after_search(searched.document, searched.locations))
 
 
 def require_front(searched: Searched) -> None:

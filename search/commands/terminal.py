@@ -23,24 +23,23 @@ def print_front(document: Mapping[str, Any], resume: str, next_commands: Sequenc
     console = Console()
     console.print()
     console.print(render(document, console.width, resume))
-    print_next(document, next_commands)
+    print_next(console, document, next_commands)
 
 
-def print_trials(document: Mapping[str, Any], everything: Mapping[str, Any]) -> None:
-    """Print all trials of a study on stdout as a table.
+def print_trials(console: Console, document: Mapping[str, Any], everything: Mapping[str, Any]) -> None:
+    """Print all trials of a study as a table.
 
     Args:
+        console: Where to.
         document: The front document.
         everything: What `search.front.front_document.all_trials` gave.
     """
-    console = Console()
     console.print()
-    console.print(trial_table(document, everything["all"], everything["off"]))
+    console.print(trial_table(document, everything["all"], everything["off"], console.width))
 
 
-def print_next(document: Mapping[str, Any], next_commands: Sequence[str]) -> None:
+def print_next(console: Console, document: Mapping[str, Any], next_commands: Sequence[str]) -> None:
     """Print the front in a sentence, then the commands that could come next."""
-    console = Console()
     console.print()
     console.print(headline(document), style="bold", highlight=False, soft_wrap=True)
     if next_commands:

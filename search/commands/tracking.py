@@ -1,16 +1,30 @@
-"""Where MLflow keeps the runs of a study, and which environment variables say so."""
+"""Where MLflow keeps the runs of a study, which environment variables say so, and what it is told of the study."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import optuna
 
 from dashboards.mlflow_runs import RunLocation
+from dashboards.progress import Progress
+from dashboards.tracking import Tracker
 from dashboards.tracking_address import check_tracking_uri
+from search.driver.attempts import MachineFailed
+from search.driver.search_context import SearchContext
+from search.front.front_document import front_document, trial_documents
 from search.request.locations import VARIABLES, Locations, from_environment
-from search.study.attributes import FACTS
+from search.stop_signals import stop_signals
+from search.study.attributes import BUDGETS, FACTS, SETTINGS, STATUS
+from search.study.storage import database_message
+from search.study.waiting_connection import DatabaseLocked
 from spaces.credentials import without_credentials
 from spaces.errors import RequestError
 
+TRACKING_WAIT_S = 60.0
+"""How long the end of a search waits until MLflow has all records."""
+TRACKING_WAIT_UNFINISHED_S = 3.0
+"""The same after a search that was interrupted or failed; `resume` sends the others."""
 _USES = {"storage": "studies are in", "tracking_uri": "MLflow's runs go to", "address": "Ray is the cluster at"}
 
 
@@ -48,3 +62,55 @@ def used_variables(locations: Locations) -> list[str]:
     if experiment := os.environ.get("MLFLOW_EXPERIMENT_NAME"):
         lines.append(f"MLflow's experiment is {experiment}, as MLFLOW_EXPERIMENT_NAME says")
     return lines
+
+
+@contextmanager
+def status_recorded(search: SearchContext, tracker: Tracker, progress: Progress) -> Iterator[None]:
+    """Record in the study and in MLflow that the search runs, and at the end of the block how it ended.
+
+    Args:
+        search: Its study is the one.
+        tracker: Sends the status to MLflow.
+        progress: Shows what is waited for.
+
+    Raises:
+        MachineFailed: The database of the study is locked for too long, or cannot be reached any more.
+    """
+    study, resumable = search.study, f"`{search.resume}` continues the study"
+    try:
+        study.set_user_attr(STATUS, "running")
+        metric = {"metric": search.metric.in_words}
+        tracker.study_started({**study.user_attrs[SETTINGS], **metric, "budgets": study.user_attrs[BUDGETS]})
+        yield
+    except MachineFailed:
+        _record_end(study, "interrupted", tracker, progress)
+        raise
+    except (DatabaseLocked, optuna.exceptions.StorageInternalError) as error:
+        _close(tracker, "interrupted", progress)
+        reason = str(error) if isinstance(error, DatabaseLocked) else database_message(error.__cause__ or error)
+        raise MachineFailed(f"the database of the study cannot be used ({reason}); {resumable}") from error
+    except KeyboardInterrupt:
+        search.runner.cancel()  # the cores are for writing down what is known
+        if not stop_signals.arrived:  # else it is said at the end
+            progress.note(f"interrupted; {resumable}")
+        _record_end(study, "interrupted", tracker, progress)
+        raise
+    except BaseException:
+        _record_end(study, "failed", tracker, progress)
+        raise
+    _record_end(study, "finished", tracker, progress)
+
+
+def _record_end(study: optuna.Study, status: str, tracker: Tracker, progress: Progress) -> None:
+    study.set_user_attr(STATUS, status)
+    document = front_document(study, tracker.run_ids())
+    if document["baseline"]:
+        tracker.front_changed(document, trial_documents(study))
+    _close(tracker, status, progress)
+
+
+def _close(tracker: Tracker, status: str, progress: Progress) -> None:
+    tracker.study_ended(status)
+    progress.note("writing the last records to MLflow")
+    if not tracker.close(TRACKING_WAIT_S if status == "finished" else TRACKING_WAIT_UNFINISHED_S):
+        progress.note(f"MLflow does not have all records yet; the others wait in {tracker.spool_folder}")

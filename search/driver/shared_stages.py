@@ -1,9 +1,10 @@
 """Stages of runs on a runner; runs that need the same stage wait for one computation."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from runners.runner import StageOutcome
+from runners.runner import StageOutcome, StageTask
 from search.driver.runs import Run
 from search.driver.search_context import WAIT_S, SearchContext
 
@@ -18,15 +19,16 @@ class SharedStages:
 
     Args:
         search: Its runner carries out the stages, and its observer is told of them.
-        everything: Whether every configuration is tried. Then all runs begin at once, so that what can be done side by
-            side is done before anything has the machine to itself; and a stage that failed because of its candidate is
-            not carried out again for another run that needs it.
+        everything: Whether every configuration is tried. Then all runs begin at once; stages that have the machine to
+            themselves are sent one by one, when nothing else is left to do side by side; and a stage that failed
+            because of its candidate is not carried out again for another run that needs it.
     """
 
     def __init__(self, search: SearchContext, *, everything: bool = False) -> None:
         self._attempts, self._workers, self._everything = search.attempts, search.runner.slots, everything
         self._observer = search.observer
         self._waiting: dict[str, list[Run]] = {}
+        self._alone: deque[StageTask] = deque()
         self._failed: dict[str, StageOutcome] = {}
         self._answered: list[tuple[Run, StageOutcome]] = []
         self._noted_a_long_wait = False
@@ -55,7 +57,10 @@ class SharedStages:
             self._waiting[task.key].append(run)
         else:
             self._waiting[task.key] = [run]
-            self._attempts.submit(task)
+            if self._everything and task.exclusive:
+                self._alone.append(task)
+            else:
+                self._attempts.submit(task)
 
     def wait(self) -> Iterator[tuple[Run, StageOutcome]]:
         """The runs whose current stage has ended, with its outcome; nothing where none ends within `WAIT_S`.
@@ -68,6 +73,8 @@ class SharedStages:
         if self._answered:
             yield self._answered.pop()
             return
+        if len(self._alone) == len(self._waiting) and self._alone:
+            self._attempts.submit(self._alone.popleft())
         for task, outcome in self._attempts.wait(WAIT_S):
             if self._everything and outcome.failure and outcome.failure_kind in ("candidate", "weights"):
                 self._failed[task.key] = replace(outcome, from_store=True)
@@ -79,6 +86,7 @@ class SharedStages:
     def cancel(self) -> list[Run]:
         """End everything that is under way, and give back the runs that are left as they are."""
         self._attempts.cancel()
+        self._alone.clear()
         answered, self._answered = [run for run, _ in self._answered], []
         left, self._waiting = [*answered, *(run for runs in self._waiting.values() for run in runs)], {}
         for run in left:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 from dashboards.spool import Spool
 from dashboards.spool_writer import Refused, SpoolWriter
@@ -46,6 +47,19 @@ def test_records_arrive_in_order_and_the_runs_are_kept(tmp_path):
     assert ledger.taken == [(1, True), (2, True), (3, False)]
     assert spool.sent.runs == {1: "run-1", 2: "run-2", 3: "run-3"}
     assert not Spool(tmp_path, "here").pending()
+
+
+def test_a_writer_that_is_held_sends_nothing_before_it_is_closed(tmp_path):
+    ledger = Ledger()
+    spool = Spool(tmp_path, "here")
+    writer = SpoolWriter(spool, ledger.connect, held=True)
+    for number in (1, 2):
+        spool.append({"kind": "k", "n": number})
+        writer.wake()
+    time.sleep(0.2)
+    assert ledger.connected == 0
+    assert writer.close(10)
+    assert [number for number, _ in ledger.taken] == [1, 2]
 
 
 def test_an_outage_is_one_warning_and_nothing_is_lost(tmp_path, caplog):

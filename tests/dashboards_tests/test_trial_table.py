@@ -11,7 +11,7 @@ OFF = [{"choice": "runtime", "value": "tensorrt", "reason": "needs an NVIDIA acc
 
 def told(document, trials, width=150):
     out = io.StringIO()
-    Console(file=out, width=width).print(trial_table(document, trials, OFF))
+    Console(file=out, width=width).print(trial_table(document, trials, OFF, width))
     return out.getvalue()
 
 

@@ -169,7 +169,7 @@ def test_a_password_is_written_nowhere(
 ) -> None:
     monkeypatch.setenv("FRONTRUNNER_STAGE_COPIES", str(tmp_path / "copies"))
     monkeypatch.setattr("search.commands.tracking.check_tracking_uri", lambda uri: None)
-    monkeypatch.setattr(searching, "TRACKING_WAIT_S", 1.0)
+    monkeypatch.setattr("search.commands.tracking.TRACKING_WAIT_S", 1.0)
     Home(tmp_path / "home").make()
     storage = f"sqlite:///{tmp_path}/home/studies.db?token={SECRET}"
     opened = open_storage(Home(tmp_path / "home").storage)

@@ -36,7 +36,7 @@ class OpenVinoFails(Recording):
 
 @pytest.fixture(autouse=True)
 def nobody_waits_for_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.commands.search.TRACKING_WAIT_S", 0.1)
+    monkeypatch.setattr("search.commands.tracking.TRACKING_WAIT_S", 0.1)
 
 
 def told(text: str) -> str:
@@ -59,6 +59,8 @@ def test_every_configuration_is_tried_once_and_nothing_is_measured_again(
     assert found["failed"] == 2
     stages = [task.stage for task in runner.submitted]
     assert stages.count("measuring") == 12
+    later = stages[stages.index("measuring") + 1 :]  # after the baseline
+    assert max(i for i, stage in enumerate(later) if stage == "evaluating") < later.index("comparing")
     assert sum(task.stage == "lowering" and task.settings == FAILING for task in runner.submitted) == 1
     printed = capsys.readouterr()
     assert "every configuration of the space has been tried, in 14 trials" in printed.err

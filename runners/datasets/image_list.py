@@ -52,10 +52,11 @@ def find_images(folder: Path, division: Division = 0) -> dict[str, ImageList]:
     The folder holds ``train``, ``val`` (or ``validation``) and ``test``, each with a folder for every class. Where only
     ``test`` is missing, half of ``val`` is taken for it; where ``val`` is, 15 % of ``train``, and 15 % for ``test`` if
     that is missing too. Where it holds the class folders alone, 70 % of each class train, 15 % validate, 15 % test.
+    Without ``train`` nothing is drawn, and nothing can be trained.
 
     Args:
         folder: An absolute path.
-        division: How to divide what is not divided: a seed, or a file as `write_division` writes it.
+        division: How to divide what is not divided: a seed, or a file as `runners.datasets.division_file` describes it.
 
     Raises:
         RequestError: There are fewer than two classes, a split has other classes, or a class has no images.
@@ -68,13 +69,15 @@ def find_images(folder: Path, division: Division = 0) -> dict[str, ImageList]:
         told = ", ".join(f"{share:.0%} {split}" for split, share in SHARES.items())
         note = f"{folder} is not divided: of each class {told}, and the rest trains, drawn with seed {division}"
         return _divided(whole, "train", SHARES, division, note)
-    if "train" not in parts:
+    if parts.keys() == {"test"}:
         raise RequestError(
-            f"{folder} has no folder train; give train, val and test, or the folders of the classes alone, which are "
+            f"{folder} has no folder val; give train, val and test, or the folders of the classes alone, which are "
             "then divided"
         )
     classes = _same_classes(folder, parts)
     found = {split: list_images(part, classes) for split, part in parts.items()}
+    if "train" not in parts:
+        return found
     if "validation" in parts and "test" not in parts:
         note = f"{folder} has no test: half of {parts['validation'].name} is taken, drawn with seed {division}"
         found |= _divided(found["validation"], "validation", {"test": 0.5}, division, note)
@@ -118,8 +121,9 @@ def list_images(folder: Path, classes: Sequence[str]) -> ImageList:
 
 
 def is_divided(folder: Path) -> bool:
-    """Whether ``folder`` holds all three splits."""
-    return all(_split_folder(folder, names) for names in FOLDERS.values())
+    """Whether nothing in ``folder`` has to be drawn: it holds all three splits, or none to train on."""
+    held = [split for split, names in FOLDERS.items() if _split_folder(folder, names)]
+    return len(held) == len(FOLDERS) or (bool(held) and "train" not in held)
 
 
 def division_rows(folder: Path, lists: Mapping[str, ImageList]) -> list[Row]:
@@ -140,6 +144,8 @@ def _as_written(folder: Path, division: Path) -> dict[str, ImageList]:
     found = {}
     for split in FOLDERS:
         chosen = [row for row in rows if row.split == split]
+        if not chosen and split != "validation":
+            continue
         absent = sorted(set(classes) - {row.category for row in chosen})
         if absent:
             raise RequestError(f"{division} has no {split} images of the class {absent[0]}; give some, or leave it out")
@@ -152,7 +158,7 @@ def _as_written(folder: Path, division: Path) -> dict[str, ImageList]:
     left = sum(path not in listed and _is_image(path, folder) and path.is_file() for path in folder.rglob("*"))
     if left:
         note = f"passed over in {folder}: {_number(left, 'image')} that {division.name} does not name"
-        found["train"] = replace(found["train"], notes=(note,))
+        found["validation"] = replace(found["validation"], notes=(note,))
     return found
 
 
@@ -181,16 +187,17 @@ def _classes(folder: Path) -> tuple[str, ...]:
 
 
 def _same_classes(folder: Path, parts: Mapping[str, Path]) -> tuple[str, ...]:
-    wanted = _class_folders(parts["train"])
+    first = next(iter(parts))
+    wanted = _class_folders(parts[first])
     if len(wanted) < 2:
         raise RequestError(
-            f"{parts['train']} holds {_number(len(wanted), 'folder')}; give one for each class, at least two"
+            f"{parts[first]} holds {_number(len(wanted), 'folder')}; give one for each class, at least two"
         )
     for split, part in parts.items():
         given = _class_folders(part)
         if given != wanted:
             odd = sorted(set(given) ^ set(wanted))[0]
-            has, lacks = (split, "train") if odd in given else ("train", split)
+            has, lacks = (split, first) if odd in given else (first, split)
             raise RequestError(f"{folder}: the class {odd} is in {has} and not in {lacks}; every split needs the same")
     return wanted
 

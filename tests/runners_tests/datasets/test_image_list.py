@@ -50,6 +50,8 @@ def test_class_folders_alone_are_divided_class_by_class_and_nothing_is_in_two_sp
         (("train", "test"), {"train": [17, 8], "validation": [3, 2], "test": [20, 10]}, "train, 15% validation are"),
         (("train",), {"train": [14, 6], "validation": [3, 2], "test": [3, 2]}, "15% validation and 15% test are taken"),
         (("train", "valid", "test"), {"train": [20, 10], "validation": [20, 10], "test": [20, 10]}, ""),
+        (("val", "test"), {"validation": [20, 10], "test": [20, 10]}, ""),
+        (("val",), {"validation": [20, 10]}, ""),
     ],
 )
 def test_what_is_missing_is_taken_from_another_split_and_told(
@@ -58,7 +60,7 @@ def test_what_is_missing_is_taken_from_another_split_and_told(
     folder = make(tmp_path, splits=splits)
     assert sizes(folder) == expected
     assert note in " ".join(note for images in find_images(folder).values() for note in images.notes)
-    assert is_divided(folder) == (len(splits) == 3)
+    assert is_divided(folder) == (not note)
 
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
@@ -75,7 +77,7 @@ def test_the_division_is_written_down_and_read_back(tmp_path: Path) -> None:
     written, drawn = find_images(folder, tmp_path / "split.csv"), find_images(folder, 7)
     assert {split: images.names() for split, images in written.items()} == {s: i.names() for s, i in drawn.items()}
     Image.new("L", (2, 2)).save(folder / "ant" / "new.png")
-    notes = find_images(folder, tmp_path / "split.csv")["train"].notes
+    notes = find_images(folder, tmp_path / "split.csv")["validation"].notes
     assert notes == (f"passed over in {folder}: 1 image that split.csv does not name",)
 
 
@@ -98,7 +100,8 @@ def test_a_search_keeps_the_division_beside_the_data_of_the_home(tmp_path: Path)
         ("file,class,split\na,ant,train\na,ant,test\n", r"split\.csv names a twice"),
         ("file,class,split\na,ant,train\n", r"split\.csv names 1 class; give at least two"),
         ("file,class,split\na,ant,train\nb,bee,test\n", r"has no train images of the class bee"),
-        ("file,class,split\nx,ant,train\ny,bee,train\n", r"split\.csv names .*/x, which does not exist"),
+        ("file,class,split\nant/0.png,ant,train\nbee/0.png,bee,train\n", r"has no validation images of the class ant"),
+        ("file,class,split\nx,ant,val\ny,bee,val\n", r"split\.csv names .*/x, which does not exist"),
         (b"\xff\xfe\x00", r"split\.csv cannot be read as CSV"),
     ],
 )

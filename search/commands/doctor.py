@@ -58,7 +58,7 @@ def diagnosis(environment: Environment) -> dict[str, Any]:
             axis.name: {
                 "technique": axis.technique.name,
                 "values": list(axis.values),
-                "searched": list(searched[axis.name]),
+                "searched": list(searched.get(axis.name, (axis.neutral(environment),))),
             }
             for axis in space.axes
         },

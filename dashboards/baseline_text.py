@@ -7,11 +7,21 @@ from dashboards.formatting import interval_text, times
 
 
 def baseline_text(baseline: Mapping[str, Any]) -> str:
-    """``PyTorch eager, fp32, 2 threads, 1.41 ms``: the baseline, a member of the front document."""
+    """``PyTorch eager, fp32, 2 threads, 1.41 ms``: the baseline, a member of the front document.
+
+    Where a call has several inputs, their number stands before the time.
+    """
     measurement = baseline["measurement"]
     arithmetic = measurement.get("arithmetic") or "fp32"
     call = f"PyTorch eager, {arithmetic}, {threads_text(baseline['configuration'].get('threads', 1))}"
+    call += batch_text(measurement)
     return f"{call}, {measurement['latency_p50_ms']:.3g} ms" if "latency_p50_ms" in measurement else call
+
+
+def batch_text(measurement: Mapping[str, Any]) -> str:
+    """``, batch 8`` where a call has several inputs, else nothing."""
+    batch = measurement.get("batch", 1)
+    return f", batch {batch}" if batch != 1 else ""
 
 
 def runtime_alone_text(document: Mapping[str, Any]) -> str:
@@ -48,7 +58,8 @@ def throughput_text(baseline: Mapping[str, Any]) -> str:
     replicas = f"{served['replicas']} replica{'s' if served['replicas'] != 1 else ''}"
     each = " each" if served["replicas"] != 1 else ""
     rate = f"{baseline['measurement']['throughput_per_s']:,.0f} per s"
-    return f"throughput of the baseline: {rate}, with {replicas} on {threads_text(served['threads'])}{each}"
+    batch = batch_text(baseline["measurement"])
+    return f"throughput of the baseline: {rate}, with {replicas} on {threads_text(served['threads'])}{each}{batch}"
 
 
 def threads_text(threads: Any) -> str:

@@ -68,6 +68,7 @@ def search(
     from_study: search_options.From = None,
     objective: search_options.Objective = None,
     constraint: search_options.Constraint = None,
+    serve: search_options.Serve = None,
     seed: search_options.Seed = None,
     home: HomeOption = None,
     storage: StorageOption = None,
@@ -92,6 +93,7 @@ def search(
         "from_study": from_study,
         "objectives": objective,
         "constraints": constraint,
+        "serve": serve,
         "seed": seed,
         **Locations(home, storage, tracking_uri, stage_store, address).given(),
     }

@@ -60,6 +60,8 @@ class Environment:
         baseline_threads: Threads of one call of the baseline: the number with which it is fastest here, once it was
             timed.
         baseline_tuned: Whether the baseline runs on an accelerator with TF32 and channels_last.
+        call_batch: Inputs of one call, where the use is given for which all is timed; else None.
+        call_threads: Threads of one call, where they are given; else None.
     """
 
     device: str = "this machine"
@@ -79,6 +81,8 @@ class Environment:
     cannot_train: str = ""
     baseline_threads: int = 1
     baseline_tuned: bool = False
+    call_batch: int | None = None
+    call_threads: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain JSON types; `from_json` gives the same environment back."""

@@ -79,6 +79,7 @@ class Measured(Part):
     device: str
     baseline_threads: Threads
     baseline_tuned: bool = False
+    batch: Annotated[int, Field(ge=1, le=2**16)] = 1
     metric: str = "accuracy"
     metric_direction: Direction = "maximize"
     metric_unit: str = FRACTION

@@ -15,8 +15,8 @@ CARD = """\
 ## Against the baseline
 
 The baseline is the network as it was given, in fp32, called by PyTorch in eager mode on {baseline}.
-Both were measured in pairs on {device}. The numbers hold for that machine. Latency is that of one call with one
-input; throughput is that of {replicas} process(es) with {threads} thread(s) each, all busy at once{baseline_serving}.
+Both were measured in pairs on {device}. The numbers hold for that machine. Latency is that of one call with
+{batch}; throughput is that of {replicas} process(es) with {threads} thread(s) each, all busy at once{baseline_serving}.
 
 | quantity | unit | this model | baseline |
 |---|---|---|---|
@@ -77,6 +77,7 @@ def model_card(document: Mapping[str, Any]) -> str:
         doubts="".join(f"\n**{doubt}**\n" for doubt in document["measured"].get("doubts", ())),
         rows="\n".join(figure_rows(document["claims"], document["baseline"], metric)),
         metric=_metric_text(metric),
+        batch=_batch_text(document["claims"].get("batch", 1)),
         choices="\n".join(f"| {name} | {value} |" for name, value in document["configuration"].items()),
         inputs="\n".join(_input(each) for each in inputs),
         commands=ONE if len(inputs) == 1 else SEVERAL,
@@ -84,6 +85,10 @@ def model_card(document: Mapping[str, Any]) -> str:
         output_shape=_shape(document["output"]),
         preprocessing=document["preprocessing"],
     )
+
+
+def _batch_text(batch: int) -> str:
+    return "one input" if batch == 1 else f"{batch} inputs"
 
 
 def _metric_text(metric: QualityMetric) -> str:

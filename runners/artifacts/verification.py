@@ -104,6 +104,7 @@ def _request(folder: Path, document: ClaimedDocument, budget_s: float) -> Timing
         candidates=(Artifact(folder, document.runtime.name, document.runtime.threads, measured.baseline_tuned),),
         baseline=Baseline(None, measured.baseline_threads, measured.baseline_tuned),
         settings=TimingSettings(budget_s, measured.seed),
+        batch=measured.batch,
     )
 
 

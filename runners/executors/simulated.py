@@ -20,7 +20,7 @@ WITHOUT_NOISE: Mapping[str, Mapping[str, Any]] = {
     "calibrating": {"threads": 1, "by_threads": {}, "tuned": False, "resolution": 0.0, "unstable": ""},
     "comparing": {"timings": {}},
 }
-"""Results of the stages that only measure noise, of which a table has none; its baseline has one thread."""
+"""Results of the stages that only measure noise, of which a table has none; its baseline has the fewest threads."""
 
 
 class SimulatedRunner(Runner):
@@ -103,6 +103,8 @@ class SimulatedRunner(Runner):
             return figures if task.settings.get("splits", True) else without_accuracy(figures)
         if task.stage in TRAINING_STAGES:
             return self._level(configuration, int(task.settings["to_epoch"]))
+        if task.stage == "calibrating":
+            return {**WITHOUT_NOISE["calibrating"], "threads": min(task.settings["offered"])}
         return WITHOUT_NOISE.get(task.stage, {})
 
     def _level(self, configuration: Configuration, epochs: int) -> Mapping[str, Any]:

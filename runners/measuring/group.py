@@ -1,6 +1,7 @@
 """Several networks and the baseline timed in one process, in the same blocks: final fronts and the calibration."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,13 +18,15 @@ def measure_together(request: TimingRequest) -> list[PairedTiming]:
     """Time every candidate against the baseline and beside the others, in this process; in their order."""
     prepare_process(request.cores)
     workload = resolve(request.workload)
-    example = workload.example_inputs.arrays
+    example = workload.example_inputs.repeated(request.batch)
 
     def call_of(predictor: Predictor) -> Call:
         return lambda: predictor(*example)
 
-    baseline, *candidates = (call_of(each.open(workload.network)) for each in (request.baseline, *request.candidates))
-    return time_interleaved(baseline, candidates, request.settings)
+    opened = (each.open(workload.network, request.batch) for each in (request.baseline, *request.candidates))
+    baseline, *candidates = map(call_of, opened)
+    timings = time_interleaved(baseline, candidates, request.settings)
+    return [replace(timing, batch=request.batch) for timing in timings]
 
 
 def combine(runs: Sequence[PairedTiming]) -> PairedTiming:
@@ -48,6 +51,7 @@ def combine(runs: Sequence[PairedTiming]) -> PairedTiming:
         warm_up_s=max(run.warm_up_s for run in runs),
         unstable=joined(run.unstable for run in runs),
         machine=runs[-1].machine,
+        batch=runs[-1].batch,
     )
 
 

@@ -29,7 +29,8 @@ class Measurement:
         accuracy_test: The same metric on the test split, for members of the final front.
         speedup: Latency of the baseline over latency of the candidate, from pairs in one process.
         speedup_ci95: Its bootstrap 95 % interval.
-        latency_p50_ms: Median time of one call with one input.
+        batch: Inputs of one call when it was timed.
+        latency_p50_ms: Median time of one call.
         latency_p90_ms: 90th percentile of the same.
         throughput_per_s: Inputs a second with all replicas busy at once; None, as ``load_ms`` and ``peak_memory_mib``,
             where nothing was served.
@@ -86,6 +87,7 @@ class Measurement:
     baseline_outliers: int | None = None
     warm_up_s: float | None = None
     arithmetic: str = ""
+    batch: int = 1
     served_with: Mapping[str, int] | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
     unstable: str = ""

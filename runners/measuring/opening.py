@@ -68,8 +68,8 @@ class Baseline:
     threads: int
     tuned: bool = False
 
-    def open(self, build: Callable[[], Any]) -> Predictor:
-        """A predictor; ``build`` makes the network with new weights."""
+    def open(self, build: Callable[[], Any], batch: int = 1) -> Predictor:
+        """A predictor, for calls of any size; ``build`` makes the network with new weights."""
         from runners.lowering.torch_predictor import torch_predictor
         from runners.lowering.weights import load_network
         from spaces.parametrisations import remove_parametrisations
@@ -95,12 +95,14 @@ class TimingRequest:
         candidates: What is timed; the baseline among them is opened a second time.
         baseline: What all are compared with.
         settings: How long and how precisely.
+        batch: Inputs of one call.
     """
 
     workload: Any
     candidates: tuple[Artifact | Baseline, ...]
     baseline: Baseline
     settings: TimingSettings
+    batch: int = 1
 
     @property
     def cores(self) -> int:

@@ -1,7 +1,7 @@
 """What runs in the process that measures: the artifact is evaluated, opened beside the baseline, and timed with it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,13 +54,15 @@ def measure_pair(request: TimingRequest, splits: tuple[str, ...], original: Orig
     prepare_process(request.cores)
     workload = resolve(request.workload)
     accuracies = evaluate_artifact(request.workload, artifact, splits, original) if splits or original else None
-    candidate, baseline = artifact.open(workload.network), request.baseline.open(workload.network)
-    example = workload.example_inputs.arrays
+    candidate = artifact.open(workload.network, request.batch)
+    baseline = request.baseline.open(workload.network, request.batch)
+    example = workload.example_inputs.repeated(request.batch)
     before, baseline_answer = candidate(*example), baseline(*example)
     if before.shape != baseline_answer.shape:
         raise StageFailed(f"the artifact gives {before.shape}, the baseline {baseline_answer.shape}")
     require_same_answer(before, candidate(*example))
     timing = time_pair(lambda: candidate(*example), lambda: baseline(*example), request.settings)
+    timing = replace(timing, batch=request.batch)
     on_device_ms = device_p50_ms(candidate, example)
     require_same_answer(before, candidate(*example))
     return PairResult(timing, on_device_ms, accuracies)

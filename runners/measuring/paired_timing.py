@@ -46,6 +46,7 @@ class PairedTiming:
         unstable: Why not to trust it, or an empty string.
         machine: Clocks, throttling and load right after the last block, as far as they can be known, and the share of
             blocks that others ``disturbed``.
+        batch: Inputs of one call.
     """
 
     speedup: float
@@ -60,6 +61,7 @@ class PairedTiming:
     warm_up_s: float
     unstable: str
     machine: Mapping[str, Any]
+    batch: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """The figures in plain JSON types."""

@@ -144,6 +144,7 @@ class Chains:
         settings = {
             "offered": list(offered),
             **({"tuned": tuned} if self.space.environment.accelerators else {}),
+            **self._batch(),
             "budget_s": SEARCHING_S,
             "device": self.space.environment.device,
             "processes": CALIBRATING_PROCESSES,
@@ -176,7 +177,11 @@ class Chains:
     def _timing_settings(self, budget_s: float) -> dict[str, Any]:
         machine, threads = self.space.environment, self._serving(self.space.baseline()).threads
         tuned = {"baseline_tuned": True} if machine.baseline_tuned else {}
-        return {"baseline_threads": threads, **tuned, "budget_s": budget_s, "device": machine.device}
+        return {"baseline_threads": threads, **tuned, **self._batch(), "budget_s": budget_s, "device": machine.device}
+
+    def _batch(self) -> dict[str, int]:
+        batch = self.space.environment.call_batch
+        return {} if batch is None else {"batch": batch}
 
     def _calls(self) -> dict[str, int]:
         return {"least_calls": self.least_calls} if self.least_calls else {}

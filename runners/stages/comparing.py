@@ -47,6 +47,7 @@ def timing_request(
         candidates=candidates,
         baseline=baseline or baseline_of(job),
         settings=TimingSettings(settings["budget_s"], seed, least_calls=settings.get("least_calls", 0)),
+        batch=settings.get("batch", 1),
     )
 
 

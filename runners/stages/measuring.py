@@ -119,7 +119,8 @@ def _serve(job: StageJob, artifact: Artifact) -> Serving:
     left out.
     """
     split = job.workload.splits["validation"]
-    inputs = read(split, np.arange(job.workload.serving_batch) % len(split))[0]
+    batch = job.task.settings.get("batch", job.workload.serving_batch)
+    inputs = read(split, np.arange(batch) % len(split))[0]
 
     def served(plan: Mapping[str, int]) -> Serving:
         opened = replace(artifact, threads=plan["threads"])

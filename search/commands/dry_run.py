@@ -20,6 +20,7 @@ from search.commands.terminal import plain_table
 from search.driver.baseline import known_threads, offered_threads
 from search.driver.expected_cost import expected_cost
 from search.driver.warm_start import EarlierStudy, load_earlier_study
+from search.request.serving_use import use_text
 from search.request.space_file import space_document
 from search.request.study_request import StudyRequest
 from search.request.units import size_text
@@ -55,6 +56,7 @@ def _resolve(request: StudyRequest) -> dict[str, Any]:
     choices = space_document(request.space, request.quantities)
     environment, facts = inspect_on_this_machine(request.workload, choices)
     request = request.for_metric(facts.quality)
+    environment = request.serve.applied_to(environment) if request.serve else environment
     settings = settings_of(request, choices, environment.device, facts.fingerprint)
     space = make_space(choices, environment)
     storage = open_existing_storage(locations.studies)
@@ -134,6 +136,7 @@ def _limits(plan: dict[str, Any]) -> list[tuple[str, str]]:
         ("objectives", objectives),
         ("accuracy is", QualityMetric(*(plan["workload"][name] for name in METRIC)).in_words),
         ("constraints", ", ".join(plan["constraints"]) or "none"),
+        ("timed for", use_text(plan["serve"])),
         ("limits", ", ".join(limits)),
         ("sampler", f"{plan['sampler']}, seed {plan['seed']}{warm}"),
         ("home", places["home"]),

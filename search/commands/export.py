@@ -245,6 +245,7 @@ def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Tri
             "against": f"{baseline_text(baseline)}, in pairs in one process",
             "baseline_threads": baseline["configuration"]["threads"],
             "baseline_tuned": bool(baseline["measurement"].get("arithmetic")),
+            "batch": baseline["measurement"].get("batch", 1),
             "seed": settings["seed"],
             **QualityMetric.of_front(document).to_json(),
             "doubts": warnings_of(trial),

@@ -120,7 +120,7 @@ def carry_out(
             search = SearchContext(study, runner, chains, objectives, request.constraints, observers, resume)
             with status_recorded(search, tracker, progress):
                 done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
-                progress.started(_expected_trials(request, chains.space), done)
+                progress.started(request.expected_trials(chains.space), done)
                 chains = _beside_best_baseline(search, choices)
                 observers = Observers(progress, tracker, chains.space.baseline(), chains.facts.quality)
                 search = replace(search, chains=chains, observer=observers)
@@ -150,6 +150,7 @@ def resume_search(
     require_credentials(name, study.user_attrs.get(PLACES, {}), locations, ("stage_store", "tracking_uri"))
     settings, budgets = (study.user_attrs[key] for key in (SETTINGS, BUDGETS))
     made = {key: settings[key] for key in ("workload", "space", "objectives", "constraints", "seed")}
+    made |= {"serve": settings["serve"]} if settings.get("serve") else {}
     changed = {
         **budgets,
         **{key: value for key, value in (("trials", trials), ("timeout", timeout)) if value is not None},
@@ -173,6 +174,7 @@ def _prepare(
     """
     environment, facts = runner.inspect(request.workload, choices)
     request = request.for_metric(facts.quality)
+    environment = request.serve.applied_to(environment) if request.serve else environment
     settings = settings_of(request, choices, environment.device, facts.fingerprint)
     space = make_space(choices, environment)
     _earlier_study(request, storage, space, facts.fingerprint)  # refused before anything runs
@@ -220,13 +222,6 @@ def _make_driver(
     timeout_s, time_budget_s = (s - passed_s if s else None for s in (request.timeout, request.time_budget))
     limits: dict[str, Any] = {"timeout_s": timeout_s, "time_budget_s": time_budget_s, "everything": request.everything}
     return Driver(search, targets, limit, earlier=earlier, **limits)
-
-
-def _expected_trials(request: StudyRequest, space: SearchSpace) -> int | None:
-    """How many trials the study will have, or None where only the time budget ends it."""
-    if request.trial_limit is None and request.everything:
-        return sum(1 for _ in space.configurations())
-    return request.trial_limit
 
 
 @contextmanager

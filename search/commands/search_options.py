@@ -44,5 +44,9 @@ Objective = Annotated[
 Constraint = Annotated[
     Texts, Option(metavar="BOUND", help='Bound on a measured quantity, such as "latency_p90_ms<=5".')
 ]
+Serve = Annotated[
+    Text,
+    Option(metavar="USE", help="For which use all is timed, such as batch=8,threads=2. [default: batch=1]"),
+]
 Seed = Annotated[Number, Option(metavar="N", help="Seed of all random numbers. [default: 0]")]
 DryRun = Annotated[bool, Option("--dry-run", help="Print what would be searched, and start nothing.")]

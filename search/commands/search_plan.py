@@ -73,6 +73,7 @@ def settings_of(request: StudyRequest, choices: Mapping[str, Any], device: str, 
         seed=request.seed,
         device=device,
         fingerprint=fingerprint,
+        serve=request.serve.to_json() if request.serve else None,
     )
 
 
@@ -106,6 +107,7 @@ def plan_document(resolved: Resolved, alike: Iterable[optuna.Study] = ()) -> Doc
         "off": [asdict(entry) for entry in unavailable(resolved.space)],
         "objectives": [objective.to_json() for objective in find_objectives(request.objectives, facts.quality)],
         "constraints": [str(constraint) for constraint in request.constraints],
+        "serve": request.serve.to_json() if request.serve else None,
         "sampler": request.sampler,
         "seed": request.seed,
         "from_study": request.from_study,

@@ -55,6 +55,7 @@ def verify_folder(folder: Path, home: Home, *, trust: bool, as_json: bool) -> No
         shown = {
             "folder": str(folder),
             "holds": False if broken else None if undecided else True,
+            "batch": document.measured.batch,
             "threads": {"model": document.runtime.threads, "baseline": document.measured.baseline_threads},
             "claims": [claim.to_json() for claim in claims],
         }
@@ -75,9 +76,10 @@ def verify_folder(folder: Path, home: Home, *, trust: bool, as_json: bool) -> No
 def _sides(document: ClaimedDocument) -> str:
     """What was timed against what, and on how many threads each."""
     threads, baseline_threads = document.runtime.threads, document.measured.baseline_threads
+    batch = f"; {document.measured.batch} inputs a call" if document.measured.batch != 1 else ""
     return (
         f"the model: {document.runtime.name}, {_threads(threads)}; "
-        f"the baseline: PyTorch eager, fp32, {_threads(baseline_threads)}"
+        f"the baseline: PyTorch eager, fp32, {_threads(baseline_threads)}{batch}"
     )
 
 

@@ -27,13 +27,15 @@ def offered_threads(space: SearchSpace, choices: Mapping[str, Any]) -> tuple[int
     """The numbers of threads with which the baseline is timed, the fewest first.
 
     They are 1 and those that ``choices`` offer and this machine has cores for; where ``choices`` say nothing of
-    threads, all that the machine offers.
+    threads, all that the machine offers. Where the threads of every call are given, there is no choice.
 
     Args:
         space: The space that was made of ``choices``.
         choices: ``{parameter: [values]}``, as they were asked for.
     """
     environment = space.environment
+    if environment.call_threads is not None:
+        return (environment.call_threads,)
     for axis in space.axes:
         if axis.name == THREADS:
             values = axis.values if THREADS in choices else axis.technique.choices(axis.parameter, environment)

@@ -48,7 +48,9 @@ def load_earlier_study(
             "leave --from out"
         )
     machine = space.environment
-    called_alike = (known_threads(study), is_tuned(study)) == (machine.baseline_threads, machine.baseline_tuned)
+    batch = (settings.get("serve") or {}).get("batch")
+    machine_calls = machine.baseline_threads, machine.baseline_tuned, machine.call_batch
+    called_alike = (known_threads(study), is_tuned(study), batch) == machine_calls
     same_baseline = settings["device"] == device and called_alike
     figures = {
         trial.configuration: dict(trial.measurement) if same_baseline else _same_on_any_machine(trial.measurement)

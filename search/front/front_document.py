@@ -82,6 +82,7 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
         **_counts(study, constraints),
         "objectives": [objective.to_json() for objective in objectives],
         "constraints": [str(constraint) for constraint in constraints],
+        "serve": settings.get("serve"),
         "resolution": timing.get("resolution"),
         "resolution_doubt": timing.get("unstable", ""),
         "everything": tries_everything(settings["space"]),

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from runners.measuring.measurement import QUANTITIES
 from runners.workload_loading.image_settings import settings_schema
 from search.objectives.constraint import CONSTRAINT_SCHEMA
+from search.request.serving_use import SERVE_SCHEMA
 from search.request.space_file import space_schema
 from search.request.units import DURATION_SCHEMA
 
@@ -43,4 +44,5 @@ Space = Annotated[Any, _Schema(space_schema)]
 Duration = Annotated[Any, _Schema(lambda: DURATION_SCHEMA)]
 Objectives = Annotated[Any, _Schema(lambda: _one_or_more({"enum": list(QUANTITIES)}, MAX_OBJECTIVES))]
 Constraints = Annotated[Any, _Schema(lambda: _one_or_more(CONSTRAINT_SCHEMA))]
+Serve = Annotated[Any, _Schema(lambda: SERVE_SCHEMA)]
 Location = Annotated[str, _Schema(lambda: {"type": "string", "pattern": r"\S"})]

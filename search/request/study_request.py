@@ -12,6 +12,7 @@ from runners.workload_loading.image_settings import read_settings
 from runners.workload_loading.reference import absolute_reference
 from search.objectives.constraint import Constraint
 from search.request.locations import Locations, absolute_url
+from search.request.serving_use import ServingUse, parse_use
 from search.request.setting_schemas import (
     MAX_OBJECTIVES,
     MOST,
@@ -21,12 +22,14 @@ from search.request.setting_schemas import (
     Location,
     Name,
     Objectives,
+    Serve,
     Space,
     WorkloadReference,
 )
 from search.request.space_file import absolute_space, space_document
 from search.request.units import parse_duration
 from spaces.given_path import given_path
+from spaces.search_space import SearchSpace
 from spaces.setting_error import SettingError, did_you_mean
 from spaces.space_document import tries_everything
 
@@ -70,6 +73,11 @@ class StudyRequest(BaseModel):
     constraints: tuple[Constraint, ...] = Field(
         (), description="Bounds that a trial must satisfy, such as latency_p90_ms<=5."
     )
+    serve: ServingUse | None = Field(
+        None,
+        description="For which use all is timed, such as batch=8,threads=2: the inputs of one call and its threads. By "
+        "default a call has one input, and its threads are searched.",
+    )
     seed: int = Field(0, description="Seed of all random numbers.")
     home: str | None = Field(None, description="Folder that everything is kept in.")
     storage: str | None = Field(None, description="URL of the database that keeps the study.")
@@ -88,6 +96,12 @@ class StudyRequest(BaseModel):
     def everything(self) -> bool:
         """Whether every configuration of the space is tried once."""
         return tries_everything(space_document(self.space, self.quantities))
+
+    def expected_trials(self, space: SearchSpace) -> int | None:
+        """How many trials the study will have in ``space``, or None where only the time budget ends it."""
+        if self.trial_limit is None and self.everything:
+            return sum(1 for _ in space.configurations())
+        return self.trial_limit
 
     @property
     def quantities(self) -> tuple[str, ...]:
@@ -179,6 +193,11 @@ class StudyRequest(BaseModel):
             raise SettingError(f"give 1 to {MAX_OBJECTIVES} quantities, not {len(names)}")
         return names
 
+    @field_validator("serve", mode="before", json_schema_input_type=Serve)
+    @classmethod
+    def _check_serve(cls, given: object) -> object:
+        return None if given is None else parse_use(given)
+
     @field_validator("constraints", mode="before", json_schema_input_type=Constraints)
     @classmethod
     def _check_constraints(cls, given: object) -> object:
@@ -192,6 +211,10 @@ class StudyRequest(BaseModel):
         if not isinstance(given, str) or not given.strip():
             raise SettingError("give a folder" if info.field_name == "home" else "give an address as text")
         return given if info.field_name == "address" else _absolute_location(given, info)
+
+    @field_serializer("serve")
+    def _write_serve(self, use: ServingUse | None) -> dict[str, int] | None:
+        return use.to_json() if use else None
 
     @field_serializer("constraints")
     def _write_constraints(self, constraints: tuple[Constraint, ...]) -> list[str]:

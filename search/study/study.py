@@ -74,6 +74,7 @@ class StudySettings:
         seed: The seed of everything random.
         device: The name of the machine that measures.
         fingerprint: A hash of the workload's data and code.
+        serve: For which use all is timed: ``batch``, ``threads``; None is any number of threads and one input.
     """
 
     workload: Any
@@ -83,6 +84,7 @@ class StudySettings:
     seed: int
     device: str
     fingerprint: str
+    serve: Mapping[str, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The settings in JSON's own types."""

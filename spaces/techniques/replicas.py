@@ -27,6 +27,8 @@ class Replicas(Technique):
     )
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
+        if parameter.name == "threads" and environment.call_threads is not None:
+            return (environment.call_threads,)
         return _powers_of_two(environment.cpu_cores)
 
     def neutral(self, parameter: Parameter, environment: Environment) -> Scalar:
@@ -38,6 +40,9 @@ class Replicas(Technique):
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
     ) -> str | None:
+        wanted = environment.call_threads
+        if parameter.name == "threads" and wanted is not None and value != wanted:
+            return f"all is timed with {wanted} threads, as --serve asks for"
         busy = int(value) * (int(earlier.choices.get("replicas", 1)) if parameter.name == "threads" else 1)
         if busy > environment.cpu_cores:
             return f"needs {busy} cores, and there are {environment.cpu_cores}"

@@ -83,6 +83,12 @@ def test_a_99th_percentile_is_found_where_it_is_asked_for(trapped: str, tmp_path
     assert timed_together(request)[0].latency_p99_ms
 
 
+def test_a_call_has_as_many_inputs_as_are_asked_for(trapped: str, tmp_path: Path) -> None:
+    request = replace(request_for(trapped, tmp_path, 0), batch=5)
+    assert measured(request).timing.batch == 5
+    assert [one.batch for one in timed_together(request, request.baseline)] == [5, 5]
+
+
 def test_members_are_timed_beside_each_other_and_the_baseline_against_itself(trapped: str, tmp_path: Path) -> None:
     request = request_for(trapped, tmp_path, 0)
     lower(resolve(trapped), SLOW, tmp_path / "artifact")

@@ -41,7 +41,19 @@ WORDS = [
         "gain",
     ),
     *("fp32", "int8", "eager", "torchvision:resnet18", "DEFAULT", "w.safetensors", "macs<=5", "accuracy>=0.9", "30m"),
-    *("speedup<=inf", "-5s", "sqlite:///s.db", "sqlite:////x?y=%", "sqlite://", "nope://x", "a.b:c", ":", "a\0b"),
+    *(
+        "speedup<=inf",
+        "batch=8,threads=2",
+        "batch=0",
+        "-5s",
+        "sqlite:///s.db",
+        "sqlite:////x?y=%",
+        "sqlite://",
+        "nope://x",
+        "a.b:c",
+        ":",
+        "a\0b",
+    ),
     *("x" * 5000, "\n", "é", "NaN"),
 ]
 

@@ -227,7 +227,7 @@ class Workload:
         size among some.
 
         Raises:
-            RequestError: ``dynamic`` names no input.
+            RequestError: ``dynamic`` names no input, or no dimension beside the batch.
         """
         given = self._first_batch()
         names = input_names(given, lambda: self.model().forward)
@@ -235,8 +235,15 @@ class Workload:
             raise RequestError(
                 f"dynamic names {sorted(unknown)[0]!r}, which is no input; its inputs are {', '.join(names)}"
             )
-        dynamic = tuple(self.dynamic.get(name) for name in names)
-        arrays = self._median_example(dynamic) if self.dynamic else as_arrays(given)
+        arrays, dynamic = as_arrays(given), tuple(self.dynamic.get(name) for name in names)
+        for name, array, place in zip(names, arrays, dynamic, strict=True):
+            if place is not None and place not in range(1, array.ndim):
+                raise RequestError(
+                    f"dynamic says {place!r} for {name}, whose shape is {array.shape} with the batch first; give the "
+                    f"number of another dimension, from 1 to {array.ndim - 1}"
+                )
+        if self.dynamic:
+            arrays = self._median_example(dynamic)
         return ExampleInputs(arrays, names, dynamic)
 
     def _first_batch(self) -> Any:

@@ -45,7 +45,7 @@ def check_network(workload: Workload, inputs: Arrays) -> Tensor:
             "at random where self.training is False"
         )
     if workload.dynamic:
-        _outputs(network, shortened(inputs, workload.example_inputs.dynamic))
+        _outputs(network, shortened(inputs, workload.example_inputs.dynamic), ", cut to three quarters of its length,")
     if workload.pretrained:
         _check_pretrained(workload, own_network(network))
     return outputs
@@ -97,10 +97,10 @@ def _too_large(what: str) -> str:
     )
 
 
-def _outputs(network: nn.Module, inputs: Arrays) -> Tensor:
+def _outputs(network: nn.Module, inputs: Arrays, cut: str = "") -> Tensor:
     whole = any(array.dtype == np.int64 for array in inputs)
     advice = " (whole numbers reach it as int64; give those that are quantities as float32)" if whole else ""
-    with user_code(f"its model on inputs of shape {shapes_text(inputs)}{advice}"), torch.no_grad():
+    with user_code(f"its model on inputs of shape {shapes_text(inputs)}{cut}{advice}"), torch.no_grad():
         outputs = network(*map(torch.from_numpy, inputs))
     if not isinstance(outputs, Tensor):
         raise RequestError(f"its model answers with {outputs_text(outputs)}; {how_to_choose(outputs)}")

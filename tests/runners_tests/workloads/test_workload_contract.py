@@ -130,6 +130,14 @@ BROKEN: dict[str, tuple[Any, str]] = {
         replace(SOUND, dynamic={"x": 1}),
         "dynamic names 'x', which is no input; its inputs",
     ),
+    "dynamic batch": (
+        replace(SOUND, dynamic={"input": 0}),
+        r"dynamic says 0 for input, whose shape is \(1, 1, 4, 4\) with the batch first; give the number of another dim",
+    ),
+    "not dynamic": (
+        replace(SOUND, dynamic={"input": 3}),
+        r"its model on inputs of shape \(2, 1, 4, 3\), cut to three quarters of its length, failed: RuntimeError",
+    ),
     "parts of different shapes": (
         with_data(train=([np.zeros(3), np.zeros(4)], targets(2))),
         "the inputs are parts of different shapes .* several inputs as a tuple of arrays",

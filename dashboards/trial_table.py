@@ -123,7 +123,7 @@ def _notes(document: Document, trials: Sequence[Document]) -> list[str]:
     more = len(unstable) - _NAMED
     return [
         "* on the front" + (", with the values of the final measurement; all others are of the search" * final),
-        *(["each artifact was timed once, in turn with the baseline"] if document.get("everything") else []),
+        *(["each was timed once, in turn with the baseline"] if document.get("everything") else []),
         *(f"! trial {trial['trial']} is unstable: {instability(trial)}" for trial in unstable[:_NAMED]),
         *([f"! and {more} more, see --json"] if more > 0 else []),
         *([f"differences in speed below {share:.2g} % are not significant"] if share > 0 else []),

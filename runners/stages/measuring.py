@@ -30,8 +30,8 @@ def run(job: StageJob) -> dict[str, Any]:
 
     The artifact's outputs are compared with those of its input ``network``, where there is one, before anything else.
     Where the settings name no splits, the artifact is untrained and is only timed. Where there is an input ``speed``,
-    the result of timing the same candidate, untrained or not, the artifact is only evaluated. Where there are inputs
-    ``evaluated`` and ``timed``, both were done before for all numbers of threads, and it only serves, if at all.
+    the result of timing the same candidate, untrained or not, the artifact is only evaluated. Where there is an input
+    ``evaluated``, that was done before for all numbers of threads: it is timed, and serves where the settings say so.
 
     Raises:
         StageFailed: The artifact crashed, hung, or gave outputs that are wrong or not finite.
@@ -39,8 +39,9 @@ def run(job: StageJob) -> dict[str, Any]:
     lowered, settings = job.parent.result, job.task.settings
     tuned = settings.get("baseline_tuned", False)
     artifact = Artifact(job.parent.folder, lowered["runtime"], settings["serving"]["threads"], tuned)
-    if "timed" in job.inputs:
-        pair = _known_pair(job)
+    if "evaluated" in job.inputs:
+        pair = call_fresh(measure_pair, timing_request(job, artifact), (), what="the measuring process")
+        pair = replace(pair, accuracies=accuracies_from_json(job.inputs["evaluated"].result))
         serving = _serve(job, artifact) if settings["serves"] else Serving()
     elif "speed" in job.inputs:
         pair, serving = speed_from_json(job.inputs["speed"].result)
@@ -103,13 +104,6 @@ def _measure(job: StageJob, artifact: Artifact) -> PairResult:
     given = timing_request(job, artifact), tuple(job.task.settings["splits"]), _original(job)
     pair: PairResult = call_fresh(measure_pair, *given, what="the measuring process")
     return pair
-
-
-def _known_pair(job: StageJob) -> PairResult:
-    """What was found before: the timing with this number of threads, and the accuracies."""
-    timings, threads = job.inputs["timed"].result["timings"], job.task.settings["serving"]["threads"]
-    timing = PairedTiming.from_json(timings[str(threads)])
-    return PairResult(timing, None, accuracies_from_json(job.inputs["evaluated"].result))
 
 
 def _serve(job: StageJob, artifact: Artifact) -> Serving:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from runners.backends import find_backend
 from runners.runner import StageTask
@@ -12,8 +11,7 @@ from spaces.plans import LoweringPlan
 from spaces.technique import Stage
 
 TIMING_S = 0.9
-"""Seconds of timing for each number of threads of an artifact. With the baseline beside two of them, each call is timed
-for as long as in a pair of `runners.stages.chain.SEARCHING_S`."""
+"""Seconds for which each configuration is timed against the baseline: three quarters of those of another search."""
 CALIBRATING_PROCESSES = 1
 
 
@@ -21,9 +19,9 @@ CALIBRATING_PROCESSES = 1
 class PostTrainingChains(Chains):
     """Makes chains that share all work but the timing of a call, since one minute is to be enough for all.
 
-    The network is exported to ONNX once. An artifact is evaluated once, in a stage beside which others run, and timed
-    once: all its numbers of threads in turn with each other and the baseline, in one process. The baseline is timed
-    against itself in one process. Nothing serves, unless a quantity of serving is asked for.
+    The network is exported to ONNX once, and an artifact is evaluated once for all its numbers of threads, in a stage
+    beside which others run. The baseline is timed against itself in one process. Nothing serves, unless a quantity of
+    serving is asked for.
 
     Attributes:
         serves: Whether a quantity of serving is asked for.
@@ -39,11 +37,10 @@ class PostTrainingChains(Chains):
         tuned = {"baseline_tuned": True} if self.space.environment.baseline_tuned else {}
         machine = {"device": self.space.environment.device, **tuned}
         evaluating = self._task("evaluating", configuration, {"splits": ["validation"], **machine}, artifact)
-        comparing = self._comparing(configuration, lowering[-1])
-        settings = {**self._measuring_settings(configuration), "serves": self.serves}
-        inputs = {**artifact, "evaluated": evaluating.key, "timed": comparing.key}
-        measuring = self._task("measuring", configuration, settings, inputs, exclusive=self.serves)
-        return (teacher, *lowering, evaluating, comparing, measuring)
+        settings = {**self._measuring_settings(configuration), "budget_s": TIMING_S, "serves": self.serves}
+        inputs = {"parent": lowering[-1].key, "evaluated": evaluating.key, "teacher": teacher.key}
+        measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
+        return (teacher, *lowering, evaluating, measuring)
 
     def screening(self, configuration: Configuration) -> tuple[StageTask, ...]:
         """Nothing: nothing is trained."""
@@ -68,25 +65,3 @@ class PostTrainingChains(Chains):
             tasks.append(self._task("quantising", configuration, {"precision": "int8"}, inputs))
             inputs = {"parent": tasks[-1].key}
         return (*tasks, self._task("lowering", configuration, asdict(plan), inputs))
-
-    def _comparing(self, configuration: Configuration, lowered: StageTask) -> StageTask:
-        """The timing of an artifact with each number of threads that the space offers."""
-        offered = {self._serving(other).threads for other in (configuration, *self._same_artifact(configuration))}
-        members = {str(threads): threads for threads in sorted(offered)}
-        settings: dict[str, Any] = {
-            **self._timing_settings(TIMING_S),
-            **self._calls(),
-            "members": members,
-            "processes": 1,
-        }
-        return self._baseline_task("comparing", settings, {f"trial {n}": lowered.key for n in members})
-
-    def _same_artifact(self, configuration: Configuration) -> list[Configuration]:
-        """The configurations of the space that differ from ``configuration`` in how it is served alone."""
-        served = {p.name for t in self.space.techniques if t.stage is Stage.SERVE for p in t.parameters}
-        own = {name: value for name, value in configuration.items() if name not in served}
-        return [
-            other
-            for other in self.space.configurations()
-            if own == {name: value for name, value in other.items() if name not in served}
-        ]

@@ -73,6 +73,7 @@ class Driver:
         self._stages, self._everything = SharedStages(search, everything=everything), everything
         self._recorder = TrialRecorder(search, targets)
         self._front = front_so_far(search)
+        self._baseline_failed = False
 
     def run(self) -> None:
         """Run trials until the number, the time or the space is spent.
@@ -85,9 +86,12 @@ class Driver:
             self._start_trial()
         else:
             self._go_on_with_unfinished_trials()
-        while self._stages.under_way:
+        if self._everything:
+            self._occupy_workers()  # all that others need is made beside the baseline, which is measured first
+        while self._stages.under_way and not (self._everything and (self._targets.baseline or self._baseline_failed)):
             self._act_on_ended_stages()
         if not self._targets.baseline:
+            self._stages.cancel()
             raise baseline_failed(self._failure_of_baseline(), self._search.resume)
         for configuration, figures in self._earlier.figures.items():
             self._sampler.observe(configuration, self._targets.of_measurement(figures), is_cheap=False)
@@ -207,6 +211,7 @@ class Driver:
 
     def _trial_failed(self, run: TrialRun, reason: str) -> None:
         if run.number == 0:
+            self._baseline_failed = True
             self._recorder.note_failed_baseline(run, reason)
         else:
             self._trial_ended(run, self._recorder.fail(run, reason))

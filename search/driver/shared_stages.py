@@ -1,6 +1,5 @@
 """Stages of runs on a runner; runs that need the same stage wait for one computation."""
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -20,15 +19,15 @@ class SharedStages:
     Args:
         search: Its runner carries out the stages, and its observer is told of them.
         everything: Whether every configuration is tried. Then all runs begin at once; stages that have the machine to
-            themselves are sent one by one, when nothing else is left to do side by side; and a stage that failed
-            because of its candidate is not carried out again for another run that needs it.
+            themselves are sent one by one in the order of the trials, when nothing else is left to do side by side; and
+            a stage that failed because of its candidate is not carried out again for another run that needs it.
     """
 
     def __init__(self, search: SearchContext, *, everything: bool = False) -> None:
         self._attempts, self._workers, self._everything = search.attempts, search.runner.slots, everything
         self._observer = search.observer
         self._waiting: dict[str, list[Run]] = {}
-        self._alone: deque[StageTask] = deque()
+        self._alone: list[StageTask] = []
         self._failed: dict[str, StageOutcome] = {}
         self._answered: list[tuple[Run, StageOutcome]] = []
         self._noted_a_long_wait = False
@@ -73,8 +72,10 @@ class SharedStages:
         if self._answered:
             yield self._answered.pop()
             return
-        if len(self._alone) == len(self._waiting) and self._alone:
-            self._attempts.submit(self._alone.popleft())
+        if self._alone and len(self._alone) == len(self._waiting):
+            first = min(self._alone, key=lambda task: self._waiting[task.key][0].number or 0)
+            self._alone.remove(first)
+            self._attempts.submit(first)
         for task, outcome in self._attempts.wait(WAIT_S):
             if self._everything and outcome.failure and outcome.failure_kind in ("candidate", "weights"):
                 self._failed[task.key] = replace(outcome, from_store=True)

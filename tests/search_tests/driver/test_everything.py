@@ -14,6 +14,7 @@ from search.commands.search import resume_search, run_search
 from search.request.locations import Locations
 from search.request.read_request import merge
 from spaces.configuration import Configuration
+from spaces.errors import WorkFailed
 from spaces.space_document import make_space, tries_everything
 
 SPACE = {"numeric_precision": "all", "runtime": "all", "threads": "all"}
@@ -59,8 +60,9 @@ def test_every_configuration_is_tried_once_and_nothing_is_measured_again(
     assert found["failed"] == 2
     stages = [task.stage for task in runner.submitted]
     assert stages.count("measuring") == 12
-    later = stages[stages.index("measuring") + 1 :]  # after the baseline
-    assert max(i for i, stage in enumerate(later) if stage == "evaluating") < later.index("comparing")
+    assert max(i for i, stage in enumerate(stages) if stage == "evaluating") < stages.index("measuring")
+    measured = [Configuration.from_json(task.configuration) for task in runner.submitted if task.stage == "measuring"]
+    assert measured[0] == make_space(SPACE, MACHINE).baseline()
     assert sum(task.stage == "lowering" and task.settings == FAILING for task in runner.submitted) == 1
     printed = capsys.readouterr()
     assert "every configuration of the space has been tried, in 14 trials" in printed.err
@@ -74,6 +76,19 @@ def test_every_configuration_is_tried_once_and_nothing_is_measured_again(
     assert {entry["value"] for entry in shown["off"]} == {"eager", "onnxruntime"}
     show_front("all", Locations(tmp_path), everything=False, as_csv=False, as_json=False)
     assert "measured during the search only" not in told(capsys.readouterr().out)
+
+
+def test_where_the_baseline_fails_nothing_else_is_measured(tmp_path: Path) -> None:
+    class BaselineFails(Recording):
+        def _figures(self, task: StageTask) -> Mapping[str, Any]:
+            if task.stage == "evaluating" and Configuration.from_json(task.configuration)["runtime"] == "eager":
+                raise ValueError("no outputs")
+            return super()._figures(task)
+
+    runner = BaselineFails(MACHINE, FACTS, figures, workers=2)
+    with pytest.raises(WorkFailed, match=r"the baseline failed \(evaluating: no outputs\), so there is nothing"):
+        search(tmp_path, runner)
+    assert "measuring" not in {task.stage for task in runner.submitted}
 
 
 def test_fewer_trials_and_then_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from dashboards.time_left import TrialCount, duration
+
 _REFRESHES_PER_S = 2  # a higher rate would disturb the measurements
 
 
@@ -36,9 +38,10 @@ class Progress:
         self._console = plain_console(sys.stderr if stream is None else stream)
         self._is_live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._clock = clock
-        self._trials = _TrialCount(clock)
+        self._trials = TrialCount(clock)
         self._stages: dict[tuple[int | None, str], float] = {}
         self._front = ""
+        self._final = True
         self._live = Live(
             console=self._console,
             get_renderable=self._view,
@@ -47,12 +50,21 @@ class Progress:
             redirect_stdout=sys.stdout.isatty(),  # a stdout that is a file or a pipe gets what is printed there
         )
 
-    def started(self, total: int | None, done: int) -> None:
-        """The search started, with ``done`` finished trials of ``total``; None is as many as the time allows."""
+    def started(self, total: int | None, done: int, final: bool = True) -> None:
+        """The search started.
+
+        Args:
+            total: How many trials there will be; None is as many as the time allows.
+            done: How many of them are finished already.
+            final: Whether the front is measured once more at the end.
+        """
         self._trials.start(total, done)
+        self._final = final
         if not self._is_live:
             number = "as many trials as the time allows" if total is None else f"{total} trials"
-            self._print(number + (f", {done} of them done before" if done else ""))
+            then = "at the end the front is measured once more" if final else "each is measured once"
+            first = "first the model itself is made and timed, then the candidates; " if not done else ""
+            self._print(number + (f", {done} of them done before" if done else "") + f": {first}{then}")
 
     def stage_started(self, trial: int | None, stage: str) -> None:
         """A stage of a trial started; None is a candidate that is timed untrained, before it is a trial."""
@@ -71,8 +83,8 @@ class Progress:
         if self._is_live:
             self._print(f"trial {trial:>3}  {line}")
         else:
-            left_s = self._trials.left_s()
-            rest = f", about {duration(left_s)} left" if left_s else ""
+            left = self._trials.left_text()
+            rest = f", {left}" if left else ""
             self._print(f"trial {trial}: {line}  [{self._trials.text()}{rest}]")
 
     def front_is(self, hypervolume: float, size: int, best: str) -> None:
@@ -98,9 +110,27 @@ class Progress:
         stages = sorted(self._stages.copy().items(), key=lambda item: item[1])
         lines = [Text(f"  {_owner(trial, 3)}  {stage}  {duration(now - since)}") for (trial, stage), since in stages]
         front = [Text(f"  {self._front}", style="green")] if self._front else []
-        for line in (*lines, *front):
+        after = [Text(f"  {self.next_text()}", style="dim")] if stages else []
+        for line in (*lines, *after, *front):
             line.truncate(width - 1, overflow="ellipsis")
-        return Group(*([self._bar(self._trials.total)] if self._trials.total else []), *lines, *front)
+        return Group(*([self._bar(self._trials.total)] if self._trials.total else []), *lines, *after, *front)
+
+    def next_text(self) -> str:
+        """What comes after the stages that run, and between what times the trials will likely be done."""
+        trials, running = {trial for trial, _ in self._stages if trial is not None}, {name for _, name in self._stages}
+        finally_measured = "the front is measured once more" if self._final else "the result"
+        if "final" in running:
+            return "next: the result"
+        if not self._trials.done:
+            if "teacher" in running:
+                return "next: the model is timed with each number of threads"
+            return f"next: {'the baseline, trial 0' if 'calibrating' in running else 'the first candidates'}"
+        if self._trials.total is None:
+            return f"next: more trials while there is time, then {finally_measured}"
+        more = max(0, self._trials.total - self._trials.done - len(trials))
+        likely = self._trials.likely_text()
+        begun = f"next: {more} more {'trial' if more == 1 else 'trials'}, then " if more else "next: "
+        return f"{begun}{finally_measured}{f'; {likely}' if likely else ''}"
 
     def _bar(self, total: int) -> Table:
         left_s = self._trials.left_s()
@@ -121,42 +151,6 @@ class Progress:
         self._live.stop()
 
 
-class _TrialCount:
-    """The number of finished trials, and an estimate of the time that the others will take.
-
-    The estimate is the mean time of the trials of this session. It leaves out the first trial of a study, which
-    trains the teacher too.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self.total: int | None = None
-        self.start(None, 0)
-
-    def start(self, total: int | None, done: int) -> None:
-        self._started = self._first_started = self._clock()
-        self.total, self.done, self._before = total, done, done
-
-    def add(self) -> None:
-        self.done += 1
-        if self.done == 1:
-            self._before, self._first_started = 1, self._clock()
-
-    def elapsed_s(self) -> float:
-        return self._clock() - self._started
-
-    def left_s(self) -> float | None:
-        """Estimated seconds until all trials are done, or None where nothing can be estimated."""
-        counted = self.done - self._before
-        if not counted or self.total is None:
-            return None
-        return (self._clock() - self._first_started) / counted * max(0, self.total - self.done)
-
-    def text(self) -> str:
-        """``3 of 18``, or ``3`` where there is no total."""
-        return str(self.done) if self.total is None else f"{self.done} of {self.total}"
-
-
 def _owner(trial: int | None, width: int = 0) -> str:
     """``trial 7``, its number padded to ``width``, or ``screening`` for a candidate that is timed untrained."""
     return "screening" if trial is None else f"trial {trial:>{width or 1}}"
@@ -166,15 +160,3 @@ def front_text(hypervolume: float, size: int, best: str) -> str:
     """The front in one line."""
     points = "1 point" if size == 1 else f"{size} points"
     return f"front: {points}, hypervolume {hypervolume:.4g}" + (f", best {best}" if best else "")
-
-
-def duration(seconds: float) -> str:
-    """``0.4 s``, ``12 s``, ``3 min 05 s`` or ``2 h 10 min``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

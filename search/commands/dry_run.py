@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column
 from rich.text import Text
 
-from dashboards.progress import duration
+from dashboards.time_left import duration
 from runners.executors.inspection import inspect_on_this_machine
 from runners.machine.telemetry import disable_telemetry
 from runners.metric import QualityMetric

@@ -44,6 +44,7 @@ from search.request.remembered_locations import require_credentials, to_json
 from search.request.space_file import space_document
 from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
+from search.samplers.starting_points import untrained_points
 from search.stop_signals import stop_signals
 from search.study.attributes import BUDGETS, PLACES, SETTINGS, STATUS
 from search.study.storage import open_storage
@@ -120,7 +121,7 @@ def carry_out(
             search = SearchContext(study, runner, chains, objectives, request.constraints, observers, resume)
             with status_recorded(search, tracker, progress):
                 done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
-                progress.started(request.expected_trials(chains.space), done)
+                progress.started(request.expected_trials(chains.space), done, final=not request.everything)
                 chains = _beside_best_baseline(search, choices)
                 observers = Observers(progress, tracker, chains.space.baseline(), chains.facts.quality)
                 search = replace(search, chains=chains, observer=observers)
@@ -215,7 +216,8 @@ def _make_driver(
     """The driver of the study, with its sampler; both time limits count from ``started``."""
     targets, space = TrialTargets(search.objectives, request.constraints, search.metric), search.chains.space
     earlier = _earlier_study(request, storage, space, search.chains.facts.fingerprint)
-    first = [*earlier.front, *(space.configurations() if request.everything else ())]
+    at_once = untrained_points(space) if search.chains.facts.pretrained else ()
+    first = [*earlier.front, *(space.configurations() if request.everything else at_once)]
     search.study.sampler = make_sampler(request.sampler, search.study, space, targets, request.seed, first)
     limit = sys.maxsize if request.trial_limit is None else request.trial_limit
     passed_s = time.monotonic() - started

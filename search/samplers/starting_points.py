@@ -25,6 +25,13 @@ def starting_points(space: SearchSpace) -> list[Configuration]:
     return list(dict.fromkeys(point for point in points if point is not None))
 
 
+def untrained_points(space: SearchSpace) -> list[Configuration]:
+    """The starting points after the baseline in which nothing is trained, which a trained model begins with."""
+    changing = [technique for technique in space.techniques if technique.changes_network]
+    _, *others = starting_points(space)
+    return [point for point in others if not any(space.settings_of(technique, point) for technique in changing)]
+
+
 def _closest(space: SearchSpace, wanted: dict[str, Scalar], fixed: str) -> Configuration | None:
     """The configuration that takes the wanted value wherever it can run; None where ``fixed`` itself cannot."""
     chosen: dict[str, Scalar] = {}

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from dashboards.progress import Progress, duration, front_text
+from dashboards.progress import Progress, front_text
+from dashboards.time_left import TrialCount, duration
 
 pty = pytest.importorskip("pty")
 
@@ -77,10 +78,10 @@ def test_without_a_terminal_each_event_is_a_line():
     out, clock = io.StringIO(), Clock()
     _tell(Progress(out, clock), clock)
     assert out.getvalue().splitlines() == [
-        "4 trials, 1 of them done before",
+        "4 trials, 1 of them done before: at the end the front is measured once more",
         "study mine: begins",
         "trial 2: training took 1 min 05 s",
-        "trial 2: 14.2x, 98.1 %  [2 of 4, about 1 min 00 s left]",
+        "trial 2: 14.2x, 98.1 %  [2 of 4, about 1 min 00 s left (judged by 1 trial)]",
         "front: 2 points, hypervolume 0.8123, best 14.2x, 98.1 %",
     ]
 
@@ -95,7 +96,7 @@ def test_the_estimate_leaves_out_the_first_trial_which_trains_the_teacher_too():
     progress.trial_ended(4, "5.88x, 98.6 %")
     assert out.getvalue().splitlines()[1:] == [
         "trial 0: 1.00x, 98.3 %  [1 of 18]",
-        "trial 4: 5.88x, 98.6 %  [2 of 18, about 1 min 36 s left]",
+        "trial 4: 5.88x, 98.6 %  [2 of 18, about 1 min 36 s left (judged by 1 trial)]",
     ]
 
 
@@ -106,7 +107,8 @@ def test_a_search_without_a_number_of_trials_counts_them_and_estimates_nothing()
     progress.trial_ended(0, "1.00x")
     progress.trial_ended(1, "2.00x")
     assert out.getvalue().splitlines() == [
-        "as many trials as the time allows",
+        "as many trials as the time allows: first the model itself is made and timed, then the candidates; at the end "
+        "the front is measured once more",
         "trial 0: 1.00x  [1]",
         "trial 1: 2.00x  [2]",
     ]
@@ -149,3 +151,54 @@ def test_durations_and_fronts_read_well():
     told = [duration(seconds) for seconds in (0.04, 12.3, 59.7, 185, 7800)]
     assert told == ["0.0 s", "12 s", "1 min 00 s", "3 min 05 s", "2 h 10 min"]
     assert front_text(0.5, 1, "") == "front: 1 point, hypervolume 0.5"
+
+
+def test_an_estimate_says_between_what_times_it_lies_once_three_trials_show_how_they_vary():
+    clock = Clock()
+    count = TrialCount(clock)
+    count.start(12, 0)
+    for clock.now in (50.0, 60.0, 72.0):
+        count.add()
+    assert count.likely_s() is None, "two gaps show little"
+    clock.now = 80.0
+    count.add()
+    low, high = count.likely_s()
+    assert count.left_s() == pytest.approx(80.0)
+    assert (low, high) == pytest.approx((80 - 21.7, 80 + 21.7), abs=0.3)
+    assert count.left_text() == "about 1 min 20 s left (58 s to 1 min 42 s)"
+    assert count.likely_text() == "likely 58 s to 1 min 42 s for the trials"
+
+
+def test_the_estimate_of_trials_that_all_take_the_same_is_sure():
+    clock = Clock()
+    count = TrialCount(clock)
+    count.start(10, 0)
+    for clock.now in range(10, 60, 10):
+        count.add()
+    assert count.likely_s() == (50.0, 50.0)
+
+
+@pytest.mark.parametrize(
+    ("running", "done", "text"),
+    [
+        ([(0, "teacher")], 0, "next: the model is timed with each number of threads"),
+        ([(0, "calibrating")], 0, "next: the baseline, trial 0"),
+        ([(0, "measuring")], 0, "next: the first candidates"),
+        ([(3, "training"), (4, "training"), (None, "measuring")], 3, "next: 5 more trials, then the front is measured"),
+        ([(9, "measuring")], 9, "next: the front is measured once more"),
+        ([(0, "final")], 10, "next: the result"),
+    ],
+)
+def test_what_comes_next_is_told(running, done, text):
+    progress = Progress(io.StringIO())
+    progress.started(10, done)
+    for trial, stage in running:
+        progress.stage_started(trial, stage)
+    assert progress.next_text().startswith(text)
+
+
+def test_a_search_without_a_final_measurement_ends_with_its_result():
+    progress = Progress(io.StringIO())
+    progress.started(None, 1, final=False)
+    progress.stage_started(1, "measuring")
+    assert progress.next_text() == "next: more trials while there is time, then the result"

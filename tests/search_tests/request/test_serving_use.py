@@ -1,6 +1,7 @@
 """``--serve``: for which use all is timed, and what that means for the stages of a study."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,15 +105,16 @@ def test_every_timing_of_a_study_has_the_batch_and_no_stage_without_a_use(kind: 
 
 def test_a_study_keeps_its_use_and_is_resumed_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked: dict[str, Any] = {"study": "s", "space": {**CHOICES, "threads": [1, 2]}, "trials": 2, "home": str(tmp_path)}
-    runner = Recording(MACHINE, FACTS, table)
+    runner = Recording(MACHINE, replace(FACTS, pretrained=True), table)
     document = run_search(merge({}, {**asked, "serve": "batch=8,threads=2"}), runner=runner)
     assert document["serve"] == {"batch": 8, "threads": 2}
     assert {member["configuration"]["threads"] for member in document["front"]} == {2}
+    assert not runner.trained(), "of a model that comes with its weights, what needs no training is tried first"
     timed = [task.settings for task in runner.submitted if task.stage in ("measuring", "calibrating", "comparing")]
     assert {settings["batch"] for settings in timed if "speed" not in settings and "budget_s" in settings} == {8}
     assert "threads 1 is not searched: all is timed with 2 threads" in capsys.readouterr().err
     with pytest.raises(RequestError, match="exists with other settings: serve"):
-        run_search(merge({}, asked), runner=Recording(MACHINE, FACTS, table))
+        run_search(merge({}, asked), runner=Recording(MACHINE, replace(FACTS, pretrained=True), table))
     with pytest.MonkeyPatch.context() as patched:
         requests: list[Any] = []
         patched.setattr("search.commands.search.run_search", lambda request, **_: requests.append(request) or {})

@@ -17,32 +17,16 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
-def classifiers() -> list[str]:
-    """The names of the networks for classification."""
-    return list(models.list_models(module=models))
-
-
 def segmenters() -> list[str]:
     """The names of the networks for segmentation; they answer with a dict, whose ``out`` is ``(n, classes, h, w)``."""
     return list(models.list_models(module=models.segmentation))
-
-
-def check_name(name: str, known: list[str]) -> None:
-    """Raise `RequestError` where ``name`` is not among ``known``; it names the most similar."""
-    if name not in known and name in segmenters():
-        raise RequestError(
-            f"torchvision's {name} is for segmentation, whose data a study file cannot name; write a workload in Python"
-        )
-    if name not in known:
-        kind = "classification model" if known == classifiers() else "model"
-        raise RequestError(f"torchvision has no {kind} {name!r}{did_you_mean(name, known)}; it has {', '.join(known)}")
 
 
 def build(name: str, classes: int, size: int, from_imagenet: bool = False) -> nn.Module:
     """A network with new weights for ``(n, 3, size, size)`` and this number of classes; nothing is downloaded.
 
     Args:
-        name: One of `classifiers` or `segmenters`.
+        name: A network for classification, or one of `segmenters`.
         classes: Number of outputs.
         size: Side of the images in pixels, which some networks need to know.
         from_imagenet: Whether torchvision's weights will be loaded: two networks then normalise their inputs anew.

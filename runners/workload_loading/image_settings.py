@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from runners.models.torchvision_names import classifier_problem
 from spaces.given_path import given_path
 from spaces.setting_error import SettingError, unknown_key
 
@@ -172,6 +173,8 @@ def _model(given: object, base: Path) -> str:
             raise SettingError(f"there is no file {file}; give a program of torch.export or TorchScript", ("model",))
         return str(file)
     place, _, name = given.rpartition(":")
+    if place == TORCHVISION and (problem := classifier_problem(name)):
+        raise SettingError(problem, ("model",))
     if not place.endswith(".py"):
         return given
     file = _path(place, base, ("model",))

@@ -11,6 +11,7 @@ from runners.datasets.image_folder import Triple, native_side, open_image_folder
 from runners.models import timm_models, torchvision_models
 from runners.models.program_file import ProgramFile
 from runners.models.torchvision_models import MEAN, STD
+from runners.models.torchvision_names import classifier_problem
 from runners.models.weights_file import misfit, read_weights
 from runners.workload import Workload
 from runners.workload_loading.image_settings import TIMM, TORCHVISION, ImageSettings
@@ -73,7 +74,8 @@ def check_model(settings: ImageSettings) -> None:
     if settings.program:
         ProgramFile(settings.program)()
     elif settings.family == TORCHVISION:
-        torchvision_models.check_name(settings.model_name, torchvision_models.classifiers())
+        if problem := classifier_problem(settings.model_name):
+            raise RequestError(problem)
     elif settings.family == TIMM:
         timm_models.check_name(settings.model_name)
     else:

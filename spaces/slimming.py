@@ -8,6 +8,7 @@ from typing import Any, Literal
 from spaces.errors import WorkFailed, in_one_line
 from spaces.slimming_boundaries import left_alone, source_pruner, traced
 from spaces.slimming_layers import channels, keeping_layers, removed_share
+from spaces.slimming_recurrent import narrow
 
 MOST_LEFT_ALONE = 16
 """Groups of layers that may turn out to break a network before slimming it is given up."""
@@ -121,6 +122,11 @@ def _prune(
             out_channel_groups={},
             num_heads={},
         )
+        for boundary in module.boundaries:
+            layer = boundary.__dict__["layer"]
+            if isinstance(layer, torch.nn.RNNBase) and layer not in ignored:
+                if narrow(pruner, layer, boundary.starts, keep, criterion):
+                    yield layer
         for group in pruner.step(interactive=True):
             group.prune()
             yield group[0].dep.target.module
@@ -139,17 +145,30 @@ def _output_shape(model: Any, inputs: Sequence[Any]) -> tuple[int, ...]:
 
 def _snapshot(model: Any) -> Callable[[], None]:
     """A function that undoes what was done to the layers of ``model``; pruning puts new tensors into them."""
-    kept = [(layer, dict(vars(layer)), dict(layer._parameters), dict(layer._buffers)) for layer in model.modules()]
+    kept = [
+        (
+            layer,
+            {name: _own(value) for name, value in vars(layer).items()},
+            dict(layer._parameters),
+            dict(layer._buffers),
+        )
+        for layer in model.modules()
+    ]
 
     def restore() -> None:
         for layer, attributes, parameters, buffers in kept:
             vars(layer).clear()
-            vars(layer).update(attributes)
+            vars(layer).update({name: _own(value) for name, value in attributes.items()})
             for table, tensors in ((layer._parameters, parameters), (layer._buffers, buffers)):
                 table.clear()
                 table.update(tensors)
 
     return restore
+
+
+def _own(value: Any) -> Any:
+    """``value``, or a copy of a list: recurrent layers keep one of their weights, and change it."""
+    return [*value] if isinstance(value, list) else value
 
 
 @contextmanager

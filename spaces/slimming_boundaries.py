@@ -17,7 +17,8 @@ def traced(network: Any, inputs: Sequence[Any], *, attention: bool) -> Iterator[
     """Context in which ``network`` has boundaries; its value is a ``torch.nn.Module`` to trace in its place.
 
     That gives all tensors that must keep their channels and depend on a weight: the network's outputs, those that are
-    not judged too, and what is given to a boundary. Its ``sources`` are the layers that stand for what begins anew.
+    not judged too, and what is given to a boundary. Its ``sources`` are the layers that stand for what begins anew, and
+    its ``boundaries`` have the hidden ``layer`` and those that stand for its outputs, ``starts``.
 
     Args:
         network: A ``torch.nn.Module`` in eval mode.

@@ -30,6 +30,18 @@ class Recurrent(nn.Module):
         return self.head(torch.cat([last[0], last[1]], 1))
 
 
+class Stacked(nn.Module):
+    """Two levels, of which the last step of the last one is used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent = nn.GRU(4, 16, num_layers=2, batch_first=True)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.recurrent(x)[0][:, -1])
+
+
 class Packed(nn.Module):
     """Sequences of different lengths, packed; and the outputs of all steps."""
 
@@ -105,6 +117,7 @@ TOKENS = torch.tensor([[3, 4, 5, 6, 7, 0]])
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[Tensor, ...]]] = {
     "gru": (lambda: Recurrent(nn.GRU), (torch.randn(1, 6, 4),)),
     "lstm": (lambda: Recurrent(nn.LSTM), (torch.randn(1, 6, 4),)),
+    "stacked gru": (Stacked, (torch.randn(1, 6, 4),)),
     "packed lstm": (Packed, (torch.randn(1, 6, 4),)),
     "transformer": (Reader, (TOKENS, TOKENS > 0)),
     "transformer that norms first": (lambda: Reader(norm_first=True), (TOKENS, TOKENS > 0)),
@@ -129,13 +142,18 @@ def test_channels_of_no_weight_leave_without_a_change_and_without_a_word(
         for layer in hidden_layers(network):
             layer.weight[1::2] = 0
             layer.bias[1::2] = 0
+        for layer in network.modules():
+            for parameter in layer.parameters() if isinstance(layer, nn.RNNBase) else ():
+                parameter[1::2] = 0  # every other unit of each gate
         expected = network(*inputs)
     widths = [layer.weight.shape[0] for layer in hidden_layers(network)]
-    slimmed = hidden_layers(network)
+    slimmed, recurrent = hidden_layers(network), [m for m in network.modules() if isinstance(m, nn.RNNBase)]
+    units = [layer.hidden_size for layer in recurrent]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         slim(network, inputs, keep=0.5, criterion="magnitude")
     assert [layer.weight.shape[0] for layer in slimmed] == [width // 2 for width in widths]
+    assert [layer.hidden_size for layer in recurrent] == [number // 2 for number in units]
     with torch.no_grad():
         torch.testing.assert_close(network(*inputs), expected)
         twice = network(*(torch.cat([tensor, tensor]) for tensor in inputs))
@@ -212,16 +230,37 @@ def test_a_layer_whose_change_breaks_the_network_is_left_alone_and_the_rest_is_s
     assert network(torch.randn(2, 8)).shape == (2, 3)
 
 
-def test_where_only_recurrent_layers_are_left_the_reason_names_them() -> None:
+class FirstState(nn.Module):
+    """The size of its first state is written into it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru, self.head = nn.GRU(4, 16, batch_first=True), nn.Sequential(nn.Linear(16, 32), nn.Linear(32, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.gru(x, torch.zeros(1, len(x), 16))[0][:, -1])
+
+
+def test_a_recurrent_layer_that_cannot_be_narrowed_is_as_it_was_and_the_rest_is_slimmed() -> None:
+    network, x = FirstState().eval(), torch.randn(1, 6, 4)
+    with torch.no_grad():
+        network.head[0].weight[1::2], network.head[0].bias[1::2] = 0, 0
+        expected = network(x)
+        slim(network, (x,), keep=0.5, criterion="magnitude")
+        torch.testing.assert_close(network(x), expected)
+    assert (network.gru.hidden_size, network.head[0].out_features) == (16, 16)
+
+
+def test_where_everything_is_left_alone_the_reason_names_it() -> None:
     class Bare(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.gru, self.head = nn.GRU(4, 16, batch_first=True), nn.Linear(16, 3)
+            self.attention, self.head = nn.MultiheadAttention(16, 2, batch_first=True), nn.Linear(16, 3)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.head(self.gru(x)[0][:, -1])
+            return self.head(self.attention(x, x, x)[0].mean(1))
 
     network = Bare()
-    with pytest.raises(WorkFailed, match=r"removes none.*, and GRU layers are left as they are"):
-        slim(network, (torch.randn(1, 6, 4),), keep=0.5, criterion="magnitude")
-    assert isinstance(network.gru, nn.GRU)
+    with pytest.raises(WorkFailed, match=r"removes none.*, and MultiheadAttention layers are left as they are"):
+        slim(network, (torch.randn(1, 6, 16),), keep=0.5, criterion="magnitude")
+    assert isinstance(network.attention, nn.MultiheadAttention)

@@ -31,7 +31,7 @@ class ChannelPruning(Technique):
         return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
-        from spaces.slimming import slim
+        from spaces.slimming.slim import slim
 
         assert context is not None
         slim(subject, context.example, keep=1.0 - float(settings["channel_pruning"]), criterion="magnitude")

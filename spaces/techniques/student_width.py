@@ -28,7 +28,7 @@ class StudentWidth(Technique):
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         import torch
 
-        from spaces.slimming import slim
+        from spaces.slimming.slim import slim
 
         assert context is not None
         torch.manual_seed(context.seed)

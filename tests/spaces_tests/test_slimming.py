@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces.errors import WorkFailed
-from spaces.slimming import slim
+from spaces.slimming.slim import slim
 
 
 class ConvolutionalHead(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from spaces.errors import WorkFailed
-from spaces.slimming import slim
+from spaces.slimming.slim import slim
 
 
 class Recurrent(nn.Module):
@@ -31,12 +31,12 @@ class Recurrent(nn.Module):
 
 
 class Stacked(nn.Module):
-    """Two levels, of which the last step of the last one is used."""
+    """Two levels in both directions, of which the last step of the last one is used."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.recurrent = nn.GRU(4, 16, num_layers=2, batch_first=True)
-        self.head = nn.Linear(16, 3)
+        self.recurrent = nn.GRU(4, 16, num_layers=2, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(32, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.recurrent(x)[0][:, -1])
@@ -153,7 +153,9 @@ def test_channels_of_no_weight_leave_without_a_change_and_without_a_word(
         warnings.simplefilter("error")
         slim(network, inputs, keep=0.5, criterion="magnitude")
     assert [layer.weight.shape[0] for layer in slimmed] == [width // 2 for width in widths]
-    assert [layer.hidden_size for layer in recurrent] == [number // 2 for number in units]
+    # Unpacking cuts at the lengths, and torch-pruning takes that for a cut of the channels.
+    left = 1 if isinstance(network, Packed) else 2
+    assert [layer.hidden_size for layer in recurrent] == [number // left for number in units]
     with torch.no_grad():
         torch.testing.assert_close(network(*inputs), expected)
         twice = network(*(torch.cat([tensor, tensor]) for tensor in inputs))
@@ -208,6 +210,33 @@ def test_what_is_not_judged_keeps_its_size_too() -> None:
     slim(Wrapped(network), (torch.randn(1, 8),), keep=0.5, criterion="magnitude")
     assert (network.body.out_features, network.trunk.out_features) == (16, 8)
     assert network(torch.randn(2, 8)).features.shape == (2, 12)
+
+
+class Flattened(nn.Module):
+    """A sequence in one row: of a GRU the channels lie inside the steps, of a convolution around them."""
+
+    def __init__(self, first: nn.Module) -> None:
+        super().__init__()
+        self.first, self.head = first, nn.Linear(16 * 6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = self.first(x)
+        return self.head(torch.relu(found[0] if isinstance(found, tuple) else found).flatten(1))
+
+
+def test_channels_that_are_flattened_leave_only_where_the_right_inputs_would() -> None:
+    outside, inside = Flattened(nn.Conv1d(6, 16, 3)).eval(), Flattened(nn.GRU(8, 16, batch_first=True)).eval()
+    x = torch.randn(1, 6, 8)
+    with torch.no_grad():
+        outside.first.weight[1::2], outside.first.bias[1::2] = 0, 0  # type: ignore[index, operator]
+        expected = outside(x)
+        slim(outside, (x,), keep=0.5, criterion="magnitude")
+        torch.testing.assert_close(outside(x), expected)
+    assert outside.first.out_channels == 8
+    with pytest.raises(WorkFailed, match="removes none"):
+        slim(inside, (x,), keep=0.5, criterion="magnitude")
+    slim(inside, (x,), keep=0.5, criterion="random")
+    assert inside.first.hidden_size == 8
 
 
 class HalfFixed(nn.Module):

@@ -15,7 +15,7 @@ from runners.lowering.weights import ARCHITECTURE, WEIGHTS, copy_network, load_n
 from runners.runner import StageFailed
 from runners.workloads.digits import SmallResidualNetwork
 from runners.workloads.synthetic import make_network
-from spaces.slimming import slim
+from spaces.slimming.slim import slim
 from spaces.technique import ModelContext, Technique
 
 
@@ -108,7 +108,7 @@ def test_a_network_with_other_layers_comes_back_slimmed_and_copied(
     monkeypatch.setattr("runners.lowering.recipe.find_technique", {"two_layers": TwoLayers()}.__getitem__)
     recipe = [{"technique": "two_layers", "record": {"rank": 8}}]
     network, example = rebuilt(SmallResidualNetwork(), recipe), torch.randn(1, 1, 32, 32)
-    slim(network, example, keep=0.5, criterion="magnitude")
+    slim(network, (example,), keep=0.5, criterion="magnitude")
     save_network(network, tmp_path)
     found = load_network(SmallResidualNetwork, tmp_path)
     assert recipe_of(found) == tuple(recipe)

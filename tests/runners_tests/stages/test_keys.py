@@ -95,7 +95,7 @@ def _name(task: StageTask) -> str:
             {"transforming channel_pruning"},
         ),
         (
-            "spaces/slimming.py",
+            "spaces/slimming/slim.py",
             "def slim(",
             "LIMIT = 1\n\n\ndef slim(",
             {"transforming channel_pruning", "transforming student_width"},

@@ -1,12 +1,14 @@
 """Removes hidden units of a recurrent layer, and of what reads them; imports torch only when called."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
-from spaces.slimming_layers import kept_channels
+from spaces.slimming.layers import kept_channels
 
 
-def narrow(pruner: Any, layer: Any, sources: Collection[Any], keep: float, criterion: str) -> bool:
+def narrow(
+    pruner: Any, layer: Any, sources: Collection[Any], keep: float, criterion: str, sound: Callable[[Any], bool]
+) -> bool:
     """Remove hidden units of ``layer``, the same in all its levels and directions; whether any were removed.
 
     None are where a projection follows them, or where something that keeps its channels depends on their number.
@@ -14,9 +16,10 @@ def narrow(pruner: Any, layer: Any, sources: Collection[Any], keep: float, crite
     Args:
         pruner: Torch-pruning's, which knows what reads the outputs of the layer and what keeps its channels.
         layer: A ``torch.nn.RNNBase``, such as a GRU.
-        sources: What stands for its outputs in the graph of the pruner, see `spaces.slimming_boundaries`.
+        sources: What stands for its outputs in the graph of the pruner, see `spaces.slimming.boundaries`.
         keep: Share of the units kept.
         criterion: ``magnitude`` removes those with the smallest L1 norm, ``random`` any.
+        sound: Whether a group of what depends on an output may be changed.
     """
     import torch
 
@@ -34,7 +37,7 @@ def narrow(pruner: Any, layer: Any, sources: Collection[Any], keep: float, crite
             group = pruner.DG.get_pruning_group(
                 source, pruner.DG.get_pruner_of_module(source).prune_out_channels, places
             )
-            if not _is_free(pruner, group, source):
+            if not _is_free(pruner, group, source) or not sound(group):
                 return False
             groups.append(group)
     for group in groups:

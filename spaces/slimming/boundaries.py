@@ -1,8 +1,9 @@
-"""Layers whose channels cannot be removed, as boundaries of the graph in which channels are removed.
+"""Layers that torch-pruning cannot change, as boundaries of the graph in which channels are removed.
 
 Recurrent layers, attention and parametrised layers are hidden from the tracing: what is given to one keeps its
 channels as an output of the network does, and what one gives is a new start, whose channels stay too. So the rest of a
-network is slimmed, and they are left as they are. It imports torch only when called.
+network is slimmed, and they are left as they are, but for recurrent layers (see `spaces.slimming.recurrent`). It
+imports torch only when called.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from spaces.errors import WorkFailed, in_one_line
-from spaces.slimming_boundaries import left_alone, source_pruner, traced
-from spaces.slimming_layers import channels, keeping_layers, removed_share
-from spaces.slimming_recurrent import narrow
+from spaces.slimming.boundaries import left_alone, source_pruner, traced
+from spaces.slimming.flattening import lands_as_mapped
+from spaces.slimming.layers import channels, keeping_layers, removed_share
+from spaces.slimming.recurrent import narrow
 
 MOST_LEFT_ALONE = 16
 """Groups of layers that may turn out to break a network before slimming it is given up."""
@@ -22,7 +23,7 @@ def slim(model: Any, example: Sequence[Any], *, keep: float, criterion: Criterio
     The output layers keep their size, and each layer keeps at least four channels. Widths are rounded to a multiple
     of 4, or of 8 from 64 channels on, because kernels work on blocks of channels.
 
-    Recurrent layers are left alone, and layers whose change breaks the network. Attention is left alone where it has
+    Layers whose change breaks the network are left alone, and parametrised ones. Attention is left alone where it has
     learnt something, because a removed channel would mix its heads; a new one is narrowed where its heads allow it.
 
     Args:
@@ -122,14 +123,20 @@ def _prune(
             out_channel_groups={},
             num_heads={},
         )
+
+        def sound(group: Any) -> bool:
+            # Of a new network any channels may go, if only their number is right.
+            return criterion == "random" or lands_as_mapped(module, inputs, group)
+
         for boundary in module.boundaries:
             layer = boundary.__dict__["layer"]
-            if isinstance(layer, torch.nn.RNNBase) and layer not in ignored:
-                if narrow(pruner, layer, boundary.starts, keep, criterion):
-                    yield layer
+            recurrent = isinstance(layer, torch.nn.RNNBase) and layer not in ignored
+            if recurrent and narrow(pruner, layer, boundary.starts, keep, criterion, sound):
+                yield layer
         for group in pruner.step(interactive=True):
-            group.prune()
-            yield group[0].dep.target.module
+            if sound(group):
+                group.prune()
+                yield group[0].dep.target.module
 
 
 def _size(model: Any) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from spaces.errors import RequestError
+from spaces.errors import RequestError, in_one_line
 
 TARGET_KEYS = ("labels", "label", "targets", "target")
 """Keys under which an item that is a mapping has its target."""
@@ -88,7 +88,12 @@ class DatasetSplit:
             collate_fn=self._joined,
             num_workers=self.workers,
         )
-        yield from map(_arrays, loader)
+        try:
+            yield from map(_arrays, loader)
+        except RequestError as error:  # what a worker raised, behind its traceback
+            raise RequestError(
+                str(error).strip().splitlines()[-1].partition("RequestError: ")[2] or str(error)
+            ) from None
 
     def fingerprint(self) -> str:
         """SHA-256 over all items, or over ``version``."""
@@ -149,7 +154,15 @@ class _Seeded(Dataset[Any]):
         torch.default_generator.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)
-        return self._dataset[index]
+        try:
+            return self._dataset[index]
+        except RequestError:
+            raise
+        except Exception as error:
+            kind = type(self._dataset).__name__
+            raise RequestError(
+                f"item {index} of the {kind} cannot be read ({in_one_line(error)}); mend it, or leave it out"
+            ) from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from runners.workload_loading.reference import Reference
 from runners.workload_loading.source_files import imported_names, sources_of
 from spaces.errors import RequestError
 
-SLOW = ("torchvision", "sklearn", "pandas")
+SLOW = ("torchvision", "sklearn", "pandas", "timm")
 """Libraries that take about a second or more to import, and ask for no accelerator while they do."""
 
 

@@ -1,5 +1,6 @@
 """Map-style datasets as splits: joined, seeded, hashed, and read by workers."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from runners_tests.workloads.sound_workload import SOUND, inputs
+from runners_tests.workloads.workload_contract import RULES, Rule
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from torchvision import datasets, transforms
 
 from runners.dataset_split import DatasetSplit, as_dataset_split
+from runners.executors.inspection import inspect_on_this_machine
+from runners.workload import Workload
 from spaces.errors import RequestError
 
 
@@ -156,3 +161,42 @@ def test_what_has_no_order_is_refused() -> None:
 
     with pytest.raises(RequestError, match="Endless cannot be read by index; give a map-style dataset"):
         as_dataset_split(Endless())
+
+
+class Jittered(Dataset[Any]):
+    """Images of one channel, each moved by its transform at random; one of them cannot be read."""
+
+    def __init__(self, seed: int, broken: int = -1) -> None:
+        self.images = inputs(40, seed)
+        self.broken = broken
+        self.transform = transforms.RandomAffine(0, (0.3, 0.3))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Any:
+        if index == self.broken:
+            raise OSError("image file is truncated")
+        return self.transform(torch.from_numpy(self.images[index])), index % 3
+
+
+def of_datasets(**changed: Any) -> Workload:
+    splits = {name: Jittered(seed) for seed, name in enumerate(("train", "validation", "test"))}
+    return replace(SOUND, data=lambda: {**splits, **changed})
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_datasets_with_random_transforms_keep_the_contract(rule: Rule) -> None:
+    rule(of_datasets(train=DatasetSplit(Jittered(0), workers=1)))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_item_that_cannot_be_read_is_named_before_a_search_begins(
+    monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    sentence = r"^item 7 of the Jittered cannot be read \(OSError: image file is truncated\); mend it, or leave it out$"
+    with pytest.raises(RequestError, match=sentence):
+        DatasetSplit(Jittered(0, broken=7), workers=workers).fingerprint()
+    monkeypatch.setattr("runners.executors.inspection.resolve", lambda reference: of_datasets(test=Jittered(0, 7)))
+    with pytest.raises(RequestError, match=r"^workload sound: item 7 of the Jittered cannot be read"):
+        inspect_on_this_machine("digits")

@@ -1,0 +1,97 @@
+"""ExecuTorch with XNNPACK on the CPU: PyTorch's own runtime for phones and boards."""
+
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from inspect import getsource
+from io import StringIO
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.backend import Backend, Predictor, Trained
+from runners.inputs import one_by_one
+from runners.runner import StageFailed
+from spaces.errors import in_one_line
+
+
+class ExecuTorch(Backend):
+    """Answers one example at a time, as its memory is planned for one size of inputs; a batch is called row by row.
+
+    Here it is timed on this machine, which says little of the phone or the board that it is for.
+    """
+
+    name = "executorch"
+    artifact = "model.pte"
+    precisions = ("fp32",)
+    packages = ("executorch", "torch")
+    extra = "executorch"
+    by_default: ClassVar[bool] = False
+
+    def lower(self, trained: Trained, folder: Path) -> None:
+        if trained.example.is_dynamic:
+            raise StageFailed("ExecuTorch plans its memory for one size, and these inputs have a dynamic dimension")
+        import torch
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
+        from runners.lowering.free_sizes import written_out
+
+        inputs = tuple(map(torch.from_numpy, trained.example.arrays))
+        try:
+            with written_out(), torch.no_grad(), redirect_stderr(StringIO()):
+                program = torch.export.export(trained.module, inputs)
+                lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
+        except Exception as error:
+            raise StageFailed(f"ExecuTorch cannot lower this network ({in_one_line(error)})") from error
+        (folder / self.artifact).write_bytes(lowered.buffer)
+
+    def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
+        call = open_program(folder, threads)
+
+        def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
+            return np.concatenate([call(*row) for row in one_by_one(*inputs)])
+
+        return predict
+
+    def loader_source(self) -> str:
+        return f"""
+from typing import Any
+
+import numpy as np
+
+
+{getsource(open_program)}
+
+def load(folder, threads):
+    call = open_program(folder, threads)
+
+    def predict(*inputs):
+        return np.concatenate([call(*(array[row : row + 1] for array in inputs)) for row in range(len(inputs[0]))])
+
+    return predict
+"""
+
+
+def open_program(folder: Any, threads: int) -> Any:
+    """The program in ``folder`` as a function of a batch of one for each input.
+
+    The number of threads belongs to the process. ``predict.py`` of an exported folder holds the source of this
+    function.
+    """
+    import torch
+    from executorch.extension.pybindings import portable_lib
+    from executorch.runtime import Runtime
+
+    method = Runtime.get().load_program(folder / "model.pte").load_method("forward")
+
+    def call(*inputs: Any) -> Any:
+        if portable_lib._threadpool_get_thread_count() != threads:
+            portable_lib._unsafe_reset_threadpool(threads)
+        return method.execute(list(map(torch.from_numpy, inputs)))[0].numpy().copy()
+
+    return call
+
+
+BACKEND = ExecuTorch()

@@ -1,0 +1,141 @@
+"""ncnn on the CPU: a small runtime for phones and boards; pnnx converts to its format."""
+
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from inspect import getsource
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.backend import Backend, Predictor, Trained
+from runners.inputs import ExampleInputs, one_by_one
+from runners.runner import StageFailed
+from spaces.errors import in_one_line
+
+CONVERSION_S = 300.0
+"""A conversion that takes longer is ended."""
+FORMATS = {"float32": "f32", "int64": "i64", "bool": "u8"}
+"""Number formats by NumPy's name and by that of pnnx."""
+
+
+class Ncnn(Backend):
+    """Answers one example at a time, since ncnn's networks have no batch dimension; a batch is called row by row.
+
+    Here it is timed on this machine, which says little of the phone or the board that it is for.
+    """
+
+    name = "ncnn"
+    artifact = "model.ncnn.param"
+    precisions = ("fp32",)
+    packages = ("ncnn", "pnnx")
+    extra = "ncnn"
+    runs_code = False
+    by_default: ClassVar[bool] = False
+
+    def lower(self, trained: Trained, folder: Path) -> None:
+        if trained.example.is_dynamic:
+            raise StageFailed("ncnn is converted for inputs of one size, and these have a dynamic dimension")
+        with tempfile.TemporaryDirectory() as place:
+            traced = Path(place) / "model.pt"
+            _trace(trained, traced)
+            _convert(traced, trained.example)
+            _require_operators(traced.with_suffix(".ncnn.param"))
+            for file in (self.artifact, "model.ncnn.bin"):
+                (folder / file).write_bytes((Path(place) / file).read_bytes())
+
+    def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
+        call = open_network(folder, threads)
+
+        def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
+            return np.stack([call(*row) for row in one_by_one(*inputs)])
+
+        return predict
+
+    def loader_source(self) -> str:
+        return f"""
+from typing import Any
+
+import numpy as np
+
+
+{getsource(open_network)}
+
+def load(folder, threads):
+    call = open_network(folder, threads)
+
+    def predict(*inputs):
+        return np.stack([call(*(array[row : row + 1] for array in inputs)) for row in range(len(inputs[0]))])
+
+    return predict
+"""
+
+
+def open_network(folder: Any, threads: int) -> Any:
+    """The network in ``folder`` as a function of a batch of one for each input, which gives the outputs of that one.
+
+    ``predict.py`` of an exported folder holds the source of this function. Numbers below 1e-38 count as zero.
+    """
+    import ncnn
+
+    network = ncnn.Net()
+    network.opt.num_threads = threads
+    network.opt.use_vulkan_compute = False
+    for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+        setattr(network.opt, option, False)
+    if network.load_param(str(folder / "model.ncnn.param")) or network.load_model(str(folder / "model.ncnn.bin")):
+        raise OSError(f"ncnn cannot open the network in {folder}")
+
+    def call(*inputs: Any) -> Any:
+        extractor = network.create_extractor()
+        for number, array in enumerate(inputs):
+            row = np.ascontiguousarray(array[0], dtype=None if array.dtype == np.float32 else np.int32)
+            extractor.input(f"in{number}", ncnn.Mat(row))
+        return np.array(extractor.extract("out0")[1], dtype=np.float32)
+
+    return call
+
+
+def _trace(trained: Trained, path: Path) -> None:
+    import torch
+
+    from runners.lowering.free_sizes import written_out
+
+    jit: Any = torch.jit  # its functions carry no types
+    inputs = tuple(map(torch.from_numpy, trained.example.arrays))
+    try:
+        with warnings.catch_warnings(), written_out(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            jit.save(jit.trace(trained.module, inputs, check_trace=False), path)
+    except Exception as error:
+        raise StageFailed(f"TorchScript cannot record this network ({in_one_line(error)})") from error
+
+
+def _convert(traced: Path, example: ExampleInputs) -> None:
+    """Write ``model.ncnn.param`` and ``model.ncnn.bin`` beside ``traced``."""
+    shapes = ",".join(f"{list(array.shape)}{FORMATS[array.dtype.name]}".replace(" ", "") for array in example.arrays)
+    start = "import sys, pnnx; sys.exit(pnnx.pnnx())"
+    program = [sys.executable, "-c", start, traced.name, f"inputshape={shapes}", "fp16=0", "optlevel=2"]
+    try:
+        done = subprocess.run(
+            program, cwd=traced.parent, capture_output=True, text=True, timeout=CONVERSION_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StageFailed(f"pnnx did not convert this network in {CONVERSION_S:.0f} s") from error
+    if not traced.with_suffix(".ncnn.param").exists():
+        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
+        raise StageFailed(f"pnnx cannot convert this network ({said})")
+
+
+def _require_operators(param: Path) -> None:
+    """Raise `StageFailed` with the operators that pnnx found nothing for: it writes them with their PyTorch names."""
+    kinds = {line.split()[0] for line in param.read_text(encoding="utf-8").splitlines()[2:] if line.strip()}
+    if unknown := sorted(kind for kind in kinds if "." in kind or "::" in kind):
+        raise StageFailed(f"ncnn has no operator for {', '.join(unknown)}")
+
+
+BACKEND = Ncnn()

@@ -1,0 +1,64 @@
+"""What the runtimes for phones and boards refuse, and that they take several inputs and whole numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from runners.backend import Trained
+from runners.backends import find_backend
+from runners.inputs import ExampleInputs
+from runners.runner import StageFailed
+
+EDGE = [
+    pytest.param(name, marks=pytest.mark.skipif(find_backend(name).unsupported() is not None, reason="not installed"))
+    for name in ("ncnn", "executorch")
+]
+
+
+class TwoInputs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.numbers, self.last = nn.Embedding(11, 6), nn.Linear(3, 6), nn.Linear(6, 2)
+
+    def forward(self, tokens: Tensor, numbers: Tensor) -> Tensor:
+        return self.last(torch.relu(self.words(tokens).mean(dim=1) + self.numbers(numbers)))
+
+
+class Unusual(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.erfinv(x.tanh())
+
+
+def lowered(name: str, module: nn.Module, example: ExampleInputs, folder: Path) -> None:
+    find_backend(name).lower(Trained(module.eval(), lambda: folder, example, "fp32"), folder)
+
+
+@pytest.mark.parametrize("name", EDGE)
+def test_whole_numbers_beside_others_are_taken_row_by_row(name: str, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    tokens, numbers = random.integers(0, 11, (5, 7)), random.normal(size=(5, 3)).astype(np.float32)
+    network = TwoInputs()
+    lowered(name, network, ExampleInputs.of(tokens[:1], numbers[:1]), tmp_path)
+    answer = find_backend(name).open(tmp_path, threads=1, batch=1)(tokens, numbers)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(tokens), torch.from_numpy(numbers)).numpy()
+    assert answer.dtype == np.float32
+    np.testing.assert_allclose(answer, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", EDGE)
+def test_a_dynamic_dimension_is_refused(name: str, tmp_path: Path) -> None:
+    example = ExampleInputs((np.zeros((1, 4), np.float32),), ("input",), (1,))
+    with pytest.raises(StageFailed, match="dynamic dimension"):
+        lowered(name, nn.Identity(), example, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(find_backend("ncnn").unsupported() is not None, reason="not installed")
+def test_an_operator_that_ncnn_does_not_have_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StageFailed, match=r"ncnn has no operator for .*erfinv"):
+        lowered("ncnn", Unusual(), ExampleInputs.of(np.zeros((1, 4), np.float32)), tmp_path)
+    assert list(tmp_path.iterdir()) == []

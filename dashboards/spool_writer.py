@@ -42,7 +42,7 @@ class SpoolWriter:
     Args:
         spool: The records.
         connect: Gives a receiver, or raises where it cannot be reached; called in the thread.
-        held: Whether nothing is sent before `flush` or `close`: what is measured meanwhile is disturbed by nothing.
+        held: Whether nothing is sent before `flush`: what is measured meanwhile is disturbed by nothing.
     """
 
     def __init__(self, spool: Spool, connect: Callable[[], Receiver], *, held: bool = False) -> None:
@@ -72,9 +72,12 @@ class SpoolWriter:
         return done and not self._spool.pending()
 
     def close(self, timeout_s: float) -> bool:
-        """Send records for up to ``timeout_s``, then stop; whether all are sent. The others stay in the spool."""
+        """Send records for up to ``timeout_s``, then stop; whether all are sent. The others stay in the spool.
+
+        A writer that is still held sends none.
+        """
         end = time.monotonic() + timeout_s
-        done = self.flush(timeout_s)
+        done = not self._spool.pending() if self._held else self.flush(timeout_s)
         with self._changed:
             self._closed = True
             self._changed.notify_all()

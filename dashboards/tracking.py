@@ -5,6 +5,7 @@ MLflow is imported in the thread that sends, because the import takes more than 
 
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from dashboards.front_points import front_points
 from dashboards.mlflow_runs import RunLocation, StudyRuns
 from dashboards.spool import Spool
 from dashboards.spool_writer import SpoolWriter
+from dashboards.sqlite_url import sqlite_url
 from spaces.credentials import without_credentials
 from spaces.errors import RequestError
 
@@ -55,8 +57,8 @@ class Tracker:
     Args:
         location: The study's place in MLflow.
         spool_folder: The study's own folder for records.
-        held: Whether nothing is sent before `flush` or `close`. To import MLflow and to make its database keeps a core
-            busy for seconds, beside whatever is timed.
+        held: Whether nothing is sent before `flush`. To import MLflow and to make its database keeps a core busy for
+            seconds, beside whatever is timed.
     """
 
     def __init__(self, location: RunLocation, spool_folder: Path, *, held: bool = False) -> None:
@@ -95,7 +97,10 @@ class Tracker:
         return self._writer.flush(timeout_s)
 
     def close(self, timeout_s: float) -> bool:
-        """Send records for up to ``timeout_s`` and stop; whether MLflow has all of them. May be called twice."""
+        """Send records for up to ``timeout_s`` and stop; whether MLflow has all of them. May be called twice.
+
+        A tracker that is still held sends none: the next one on the same spool does.
+        """
         done = self._writer.close(timeout_s)
         self._spool.close()
         return done
@@ -110,7 +115,9 @@ class Tracker:
 
     def _connect(self) -> StudyRuns:
         _adopt_artifacts(self._location)
-        runs = StudyRuns(_import_mlflow(), self._location)
+        mlflow = _import_mlflow()
+        _create_database(mlflow, self._location.tracking_uri)
+        runs = StudyRuns(mlflow, self._location)
         if runs.parent is None and self._spool.sent.offset:
             self._spool.send_again()
         return runs
@@ -149,6 +156,28 @@ def _adopt_artifacts(location: RunLocation) -> None:
         database = make_url(location.tracking_uri).database
         if database:
             adopt_artifacts(Path(database), Path(location.artifact_root))
+
+
+def _create_database(mlflow: Any, uri: str) -> None:
+    """Make the file of an SQLite database whole or not at all.
+
+    MLflow cannot go on with one that was half made when its process was ended.
+    """
+    from sqlalchemy import make_url
+
+    database = make_url(uri).database if uri.startswith("sqlite") else None
+    if not database or Path(database).exists():
+        return
+    path = Path(database)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+        whole = Path(folder) / path.name
+        mlflow.MlflowClient(tracking_uri=sqlite_url(whole)).search_experiments()
+        try:
+            os.link(whole, path)
+        except FileExistsError:  # somebody else was faster
+            return
+        except OSError:  # a file system without links
+            whole.replace(path)
 
 
 def _import_mlflow() -> Any:

@@ -112,5 +112,7 @@ def _record_end(study: optuna.Study, status: str, tracker: Tracker, progress: Pr
 def _close(tracker: Tracker, status: str, progress: Progress) -> None:
     tracker.study_ended(status)
     progress.note("writing the last records to MLflow")
-    if not tracker.close(TRACKING_WAIT_S if status == "finished" else TRACKING_WAIT_UNFINISHED_S):
+    if status == "finished":
+        tracker.flush(TRACKING_WAIT_S)  # also where it was held so far
+    if not tracker.close(TRACKING_WAIT_UNFINISHED_S):
         progress.note(f"MLflow does not have all records yet; the others wait in {tracker.spool_folder}")

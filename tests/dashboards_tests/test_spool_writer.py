@@ -49,7 +49,7 @@ def test_records_arrive_in_order_and_the_runs_are_kept(tmp_path):
     assert not Spool(tmp_path, "here").pending()
 
 
-def test_a_writer_that_is_held_sends_nothing_before_it_is_closed(tmp_path):
+def test_a_writer_that_is_held_sends_nothing_before_it_is_flushed(tmp_path):
     ledger = Ledger()
     spool = Spool(tmp_path, "here")
     writer = SpoolWriter(spool, ledger.connect, held=True)
@@ -58,8 +58,19 @@ def test_a_writer_that_is_held_sends_nothing_before_it_is_closed(tmp_path):
         writer.wake()
     time.sleep(0.2)
     assert ledger.connected == 0
+    assert writer.flush(10)
     assert writer.close(10)
     assert [number for number, _ in ledger.taken] == [1, 2]
+
+
+def test_a_writer_that_is_closed_while_it_is_held_leaves_the_records_to_the_next(tmp_path):
+    ledger = Ledger()
+    spool = Spool(tmp_path, "here")
+    spool.append({"kind": "k", "n": 1})
+    assert not SpoolWriter(spool, ledger.connect, held=True).close(10)
+    assert ledger.connected == 0
+    assert SpoolWriter(Spool(tmp_path, "here"), ledger.connect).close(10)
+    assert [number for number, _ in ledger.taken] == [1]
 
 
 def test_an_outage_is_one_warning_and_nothing_is_lost(tmp_path, caplog):

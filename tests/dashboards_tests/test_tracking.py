@@ -5,11 +5,16 @@ import os
 import subprocess
 import sys
 from copy import deepcopy
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import make_url
 
+from dashboards import tracking
 from dashboards.mlflow_runs import RunLocation
 from dashboards.spool import read_run_ids
+from dashboards.sqlite_url import sqlite_url
 from dashboards.tracking import Tracker, TrialResult
 
 SETTINGS = {"trials": 6, "seed": 0, "constraints": ["latency_p90_ms<=5"]}
@@ -226,6 +231,31 @@ print(tracker.close(0.1), tracker.run_ids())
 def test_importing_the_tracking_imports_no_mlflow():
     program = "import sys, dashboards.tracking; sys.exit('mlflow' in sys.modules or 'plotly' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_database_is_made_whole_or_not_at_all(tmp_path):
+    file = tmp_path / "mlflow.db"
+
+    class Ended(BaseException):
+        """As where the process is ended while MLflow makes its tables."""
+
+    class Client:
+        ends = True
+
+        def __init__(self, tracking_uri):
+            Path(make_url(tracking_uri).database).write_text("tables")
+
+        def search_experiments(self):
+            if Client.ends:
+                raise Ended
+
+    mlflow = SimpleNamespace(MlflowClient=Client)
+    with pytest.raises(Ended):
+        tracking._create_database(mlflow, sqlite_url(file))
+    assert list(tmp_path.iterdir()) == []
+    Client.ends = False
+    tracking._create_database(mlflow, sqlite_url(file))
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
 
 
 def test_creating_a_database_prints_nothing_and_sends_no_telemetry(tmp_path):

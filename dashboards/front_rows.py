@@ -25,9 +25,9 @@ def front_rows(document: Document) -> list[Row]:
 
     The columns are ``trial``, ``ties`` (the trials that it cannot be told apart from, with blanks between),
     ``speedup``, ``speedup_low``, ``speedup_high``, the same three of ``accuracy`` and ``accuracy_drop``,
-    ``speedup_searched`` (before the final measurement), those of `COLUMNS`, the other objectives, ``unstable`` (the
-    reason, or empty) and ``configuration`` (what differs from the baseline). ``low`` and ``high`` are the ends of the
-    95 % interval. What was not measured is None.
+    ``speedup_searched`` (before the final measurement), those of `COLUMNS`, the other objectives, ``batch`` where a
+    call has several inputs, ``unstable`` (the reason, or empty) and ``configuration`` (what differs from the baseline).
+    ``low`` and ``high`` are the ends of the 95 % interval. What was not measured is None.
     """
     baseline = document.get("baseline")
     shown = [*([baseline] if baseline else []), *members(document)]
@@ -110,6 +110,8 @@ def _row(member: Member, baseline: Member | None, objectives: Sequence[str]) -> 
         row |= {name: measurement.get(name), f"{name}_low": low, f"{name}_high": high}
     row["speedup_searched"] = (member.get("searched") or {}).get("speedup")
     row |= {name: measurement.get(name) for name in (*COLUMNS, *objectives)}
+    if measurement.get("batch", 1) != 1:
+        row["batch"] = measurement["batch"]
     row["unstable"] = instability(member)
     plain = baseline["configuration"] if baseline else {}
     row["configuration"] = "baseline" if member is baseline else configuration_text(member["configuration"], plain)

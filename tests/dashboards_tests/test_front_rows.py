@@ -42,6 +42,14 @@ def test_an_objective_that_has_no_column_gets_one(document):
     assert front_rows(document)[1]["peak_memory_mib"] == 200.0
 
 
+def test_the_inputs_of_a_call_have_a_column_where_there_are_several(document):
+    assert "batch" not in front_rows(document)[0]
+    for one in (document["baseline"], *document["front"]):
+        one["measurement"]["batch"] = 8
+    rows = list(csv.DictReader(io.StringIO(front_csv(document))))
+    assert [row["batch"] for row in rows] == ["8"] * 4
+
+
 def test_the_csv_reads_back_as_the_table(document):
     rows = list(csv.DictReader(io.StringIO(front_csv(document))))
     assert [int(row["trial"]) for row in rows] == [0, 9, 17, 4]

@@ -174,7 +174,7 @@ def test_a_constraint_that_an_unstable_timing_misses_is_judged_after_the_trainin
 
 def test_a_trial_that_others_dominate_is_stopped_at_the_second_rung() -> None:
     stopping, study = stopping_with(), optuna.create_study(directions=["maximize", "maximize"])
-    reason = "others did better after 2 of 3 epochs of training (35.0% there)"
+    reason = "others did better after 2 of 3 epochs of training (35.0 % there)"
     for width, speedup, accuracies, last in (
         (0.5, 10.0, (0.7, 0.8), NextStage()),
         (0.5, 9.0, (0.7, 0.8), NextStage()),

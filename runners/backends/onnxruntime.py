@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Backend, Predictor, Trained
@@ -34,7 +35,13 @@ class OnnxRuntime(Backend):
             outputs: NDArray[Any] = session.run(["output"], given)[0]
             return outputs
 
-        return predict
+        def predict_one(inputs: NDArray[Any]) -> NDArray[Any]:
+            given = np.ascontiguousarray(inputs, dtype=np.float32)
+            outputs: NDArray[Any] = session.run(["output"], {names[0]: given})[0]
+            return outputs
+
+        # The loop over the inputs takes as long as a twelfth of a call of the smallest networks.
+        return predict_one if [each.type for each in session.get_inputs()] == ["tensor(float)"] else predict
 
     def loader_source(self) -> str:
         return """

@@ -9,17 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from runners.inputs import Arrays, rows, shortened
+from runners.inputs import Arrays, read, rows, shortened
 from runners.judged_network import judged, own_network
 from runners.judged_output import how_to_choose, outputs_text
 from runners.machine.device import memory_gib
 from runners.workload import Workload
 from runners.workload_loading.check_ids import ids_in_range
+from runners.workload_loading.split_overlap import spread
 from runners.workload_loading.user_code import type_of, user_code
 from spaces.errors import RequestError
 
 SAME_ANSWER = 1e-3
 """Largest difference between two answers to one input, as a share of the largest output: threads vary the sums."""
+LOOKED_AT = 16
+"""Examples of each split whose size is looked at where it may differ."""
 
 
 def check_network(workload: Workload, inputs: Arrays) -> Tensor:
@@ -45,10 +48,30 @@ def check_network(workload: Workload, inputs: Arrays) -> Tensor:
             "at random where self.training is False"
         )
     if workload.dynamic:
-        _outputs(network, shortened(inputs, workload.example_inputs.dynamic), ", cut to three quarters of its length,")
+        _check_dynamic(workload, network, inputs, outputs)
     if workload.pretrained:
         _check_pretrained(workload, own_network(network))
     return outputs
+
+
+def _check_dynamic(workload: Workload, network: nn.Module, inputs: Arrays, outputs: Tensor) -> None:
+    """Call it with another size; outputs whose size follows it can be joined only where all examples are alike."""
+    dynamic = workload.example_inputs.dynamic
+    shorter = _outputs(network, shortened(inputs, dynamic), ", cut to three quarters of its length,")
+    if shorter.shape == outputs.shape:
+        return
+    number, place = next((number, place) for number, place in enumerate(dynamic) if place is not None)
+    sizes = {
+        read(split, np.array([index]))[0][number].shape[place]
+        for split in workload.splits.values()
+        for index in spread(len(split), LOOKED_AT)
+    }
+    if len(sizes) > 1:
+        raise RequestError(
+            f"the size of its outputs follows that of its inputs, which is from {min(sizes)} to {max(sizes)}, so that "
+            "the outputs of several batches cannot be joined; give all examples and targets the same size by padding, "
+            "and leave the padding out in loss and metric"
+        )
 
 
 def shapes_text(inputs: Arrays) -> str:

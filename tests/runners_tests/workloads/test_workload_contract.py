@@ -76,6 +76,26 @@ IDS = replace(
 )
 
 
+class Lengths:
+    """Examples whose length is their number, at least 3, padded to the longest of a batch."""
+
+    def __len__(self) -> int:
+        return 9
+
+    def batch(self, indices: Any) -> Any:
+        return np.ones((len(indices), max(3, *indices), 3), np.float32), targets(9)[indices]
+
+    def fingerprint(self) -> str:
+        return ""
+
+
+class Passes(nn.Module):
+    """Gives what it is given."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
 MORE = (np.concatenate([inputs(9, 2)[:4], inputs(9, 0)[:5]]), targets(9))
 
 BROKEN: dict[str, tuple[Any, str]] = {
@@ -137,6 +157,10 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "not dynamic": (
         replace(SOUND, dynamic={"input": 3}),
         r"its model on inputs of shape \(2, 1, 4, 3\), cut to three quarters of its length, failed: RuntimeError",
+    ),
+    "outputs of different lengths": (
+        replace(SOUND, data=lambda: dict.fromkeys(data(), Lengths()), model=Passes, dynamic={"input": 1}),
+        "size of its outputs follows that of its inputs, which is from 3 to 8, so that the outputs of several batches",
     ),
     "parts of different shapes": (
         with_data(train=([np.zeros(3), np.zeros(4)], targets(2))),

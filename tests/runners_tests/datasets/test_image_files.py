@@ -1,5 +1,7 @@
 """Whatever mode and bit depth a picture has, it arrives upright and with its contrast."""
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,28 @@ def brightness(file: Path) -> Any:
 def test_sixteen_bits_of_any_sensor_keep_their_contrast(tmp_path: Path, array: Any, name: str) -> None:
     file = saved(tmp_path, Image.fromarray(np.round(array).astype(np.uint16)), name)
     np.testing.assert_allclose(brightness(file), RAMP, atol=0.005)
+
+
+def png_of_sixteen_bits(channels: Any, kind: int) -> bytes:
+    """A PNG file as its standard describes it: Pillow writes no colours of 16 bits."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in channels)
+    head = struct.pack(">IIBBBBB", channels.shape[1], channels.shape[0], 16, kind, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        chunk(*part) for part in ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    )
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_colours_of_sixteen_bits_keep_their_contrast(tmp_path: Path, kind: int, channels: int) -> None:
+    values = np.repeat(np.round(RAMP * 65535)[..., None], channels, axis=2)
+    if channels in (2, 4):
+        values[..., -1] = 65535
+    (tmp_path / "a.png").write_bytes(png_of_sixteen_bits(values, kind))
+    np.testing.assert_allclose(brightness(tmp_path / "a.png"), RAMP, atol=0.005)
 
 
 @pytest.mark.parametrize("values", [RAMP, RAMP * 255, RAMP * 2**20, RAMP * 2 - 1])

@@ -25,6 +25,11 @@ PATHS = [
     "~",
     "~nobody/x",
     "C:\\models\\net.py",
+    "net.py:build",
+    "net.pt2",
+    "split.csv",
+    "timm:vit",
+    "split",
     "gone.py",
 ]
 WORDS = [
@@ -40,7 +45,19 @@ WORDS = [
         "all",
         "gain",
     ),
-    *("fp32", "int8", "eager", "torchvision:resnet18", "DEFAULT", "w.safetensors", "macs<=5", "accuracy>=0.9", "30m"),
+    *(
+        "fp32",
+        "int8",
+        "eager",
+        "torchvision:resnet18",
+        "timm:vit",
+        "split",
+        "DEFAULT",
+        "w.safetensors",
+        "macs<=5",
+        "accuracy>=0.9",
+        "30m",
+    ),
     *(
         "speedup<=inf",
         "batch=8,threads=2",
@@ -85,8 +102,12 @@ spaces = settings(PARAMETERS, dict.fromkeys(PARAMETERS, values_of_choices))
 workloads = settings(
     list(KEYS),
     {
-        "model": st.sampled_from(["torchvision:resnet18", "resnet18"]),
-        "data": st.one_of(st.just({"imagefolder": "images"}), st.dictionaries(text, scalars, max_size=2)),
+        "model": st.sampled_from(["torchvision:resnet18", "resnet18", "timm:vit", "net.py:build", "gone.pt2"]),
+        "data": st.one_of(
+            st.just({"imagefolder": "images"}),
+            st.fixed_dictionaries({"imagefolder": st.just("images"), "split": scalars}),
+            st.dictionaries(text, scalars, max_size=2),
+        ),
         "weights": st.sampled_from(["DEFAULT", "w.safetensors", "best"]),
         "learning_rate": st.floats(-1, 11),
         **{key: st.integers(-1, 200) for key in ("image_size", "epochs", "batch_size")},

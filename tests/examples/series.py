@@ -28,4 +28,5 @@ def load():
     return {name: (values[cut], kinds[cut]) for name, cut in cuts.items()}
 
 
-WORKLOAD = Workload("series", Listener, load, training=TrainingPlan(epochs=5, batch_size=16, learning_rate=0.2))
+PLAN = TrainingPlan(epochs=5, batch_size=16, optimiser="adamw", learning_rate=0.01)
+WORKLOAD = Workload("series", Listener, load, training=PLAN)

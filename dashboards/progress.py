@@ -15,6 +15,8 @@ from rich.text import Text
 from dashboards.time_left import TrialCount, duration
 
 _REFRESHES_PER_S = 2  # a higher rate would disturb the measurements
+_MOST_STAGES = 8
+"""Stages under way that are shown: some searches have all of theirs under way at once."""
 
 
 def plain_console(stream: TextIO) -> Console:
@@ -108,7 +110,9 @@ class Progress:
     def _view(self) -> RenderableType:
         now, width = self._clock(), self._console.width
         stages = sorted(self._stages.copy().items(), key=lambda item: item[1])
-        lines = [Text(f"  {_owner(trial, 3)}  {stage}  {duration(now - since)}") for (trial, stage), since in stages]
+        shown = stages[:_MOST_STAGES]
+        lines = [Text(f"  {_owner(trial, 3)}  {stage}  {duration(now - since)}") for (trial, stage), since in shown]
+        lines += [Text(f"  and {len(stages) - len(shown)} more", style="dim")] if len(stages) > len(shown) else []
         front = [Text(f"  {self._front}", style="green")] if self._front else []
         after = [Text(f"  {self.next_text()}", style="dim")] if stages else []
         for line in (*lines, *after, *front):

@@ -5,12 +5,11 @@ from typing import Any
 
 from runners.measuring.measurement import figures_of
 from runners.measuring.opening import Artifact, Original
-from runners.measuring.pair import evaluate_artifact, require_same_answer
+from runners.measuring.pair import evaluate_artifact
 from runners.processes.fresh_process import call_fresh
 from runners.quality.answers import answers_of_stage
 from runners.quality.quality import Accuracies
 from runners.stages.job import StageJob
-from runners.workload_loading.reference import resolve
 
 
 def run(job: StageJob) -> dict[str, Any]:
@@ -19,13 +18,13 @@ def run(job: StageJob) -> dict[str, Any]:
     The artifact's outputs are compared with those of its input ``network`` first.
 
     Raises:
-        StageFailed: The artifact crashed, hung, or gave outputs that are wrong, not finite, or other ones each time.
+        StageFailed: The artifact crashed, hung, or gave outputs that are wrong or not finite.
     """
     lowered, settings = job.parent.result, job.task.settings
     artifact = Artifact(job.parent.folder, lowered["runtime"], job.task.cpus, settings.get("baseline_tuned", False))
     original = Original(job.inputs["network"].folder, lowered["precision"])
     given = job.task.workload, artifact, tuple(settings["splits"]), original
-    return accuracies_to_json(call_fresh(_evaluate, *given, what="the evaluating process"))
+    return accuracies_to_json(call_fresh(evaluate_artifact, *given, what="the evaluating process"))
 
 
 def accuracies_to_json(accuracies: Accuracies) -> dict[str, Any]:
@@ -39,12 +38,3 @@ def accuracies_from_json(result: Mapping[str, Any]) -> Accuracies:
     figures: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in result.items()}
     figures["answers"] = answers_of_stage(result)
     return Accuracies(**figures)
-
-
-def _evaluate(workload: Any, artifact: Artifact, splits: tuple[str, ...], original: Original) -> Accuracies:
-    accuracies = evaluate_artifact(workload, artifact, splits, original)
-    assert accuracies is not None, "splits were given"
-    resolved = resolve(workload)
-    predictor, example = artifact.open(resolved.network), resolved.example_inputs.arrays
-    require_same_answer(predictor(*example), predictor(*example))
-    return accuracies

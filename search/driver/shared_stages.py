@@ -51,12 +51,14 @@ class SharedStages:
         if task.key in self._failed:
             self._answered.append((run, self._failed[task.key]))
             return
-        self._observer.stage_started(run.number, task.stage)
+        queued = self._everything and task.exclusive
+        if not queued:
+            self._observer.stage_started(run.number, task.stage)
         if task.key in self._waiting:
             self._waiting[task.key].append(run)
         else:
             self._waiting[task.key] = [run]
-            if self._everything and task.exclusive:
+            if queued:
                 self._alone.append(task)
             else:
                 self._attempts.submit(task)
@@ -75,6 +77,8 @@ class SharedStages:
         if self._alone and len(self._alone) == len(self._waiting):
             first = min(self._alone, key=lambda task: self._waiting[task.key][0].number or 0)
             self._alone.remove(first)
+            for run in self._waiting[first.key]:
+                self._observer.stage_started(run.number, first.stage)
             self._attempts.submit(first)
         for task, outcome in self._attempts.wait(WAIT_S):
             if self._everything and outcome.failure and outcome.failure_kind in ("candidate", "weights"):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 from dashboards.progress import Progress, front_text
 from dashboards.time_left import TrialCount, duration
@@ -202,3 +203,14 @@ def test_a_search_without_a_final_measurement_ends_with_its_result():
     progress.started(None, 1, final=False)
     progress.stage_started(1, "measuring")
     assert progress.next_text() == "next: more trials while there is time, then the result"
+
+
+def test_of_many_stages_under_way_the_first_are_shown():
+    out = io.StringIO()
+    progress = Progress(out)
+    for trial in range(12):
+        progress.stage_started(trial, "lowering")
+    Console(file=out, width=80).print(progress._view())
+    shown = out.getvalue()
+    assert shown.count("lowering") == 8
+    assert "and 4 more" in shown

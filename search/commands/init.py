@@ -48,6 +48,7 @@ space: cpu                    # a preset, FILE.yaml, or the choices themselves:
 objectives: [accuracy, speedup]
 constraints:
   - accuracy_drop<=0.05       # "accuracy" is the metric of the workload{metric}
+# serve: batch=8,threads=2    # time all with 8 inputs a call and 2 threads; else 1 input, and threads are searched
 trials: 18
 timeout: 30m                  # no new candidate begins after this
 seed: 0
@@ -104,7 +105,7 @@ WORKLOAD = Workload(
     name="parts",
     model=Network,  # called for every new network; with pretrained=True it must come with its trained weights
     data=load,
-    metric=balanced_accuracy,
+    metric=balanced_accuracy,  # of an error in a unit: metric=rmse, higher_is_better=False, metric_unit="K"
     training=TrainingPlan(epochs=8, batch_size=32, learning_rate=0.1),
 )
 '''

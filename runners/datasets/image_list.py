@@ -1,5 +1,6 @@
 """Which images of a folder belong to which split, and to which class."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,8 +101,9 @@ def list_images(folder: Path, classes: Sequence[str]) -> ImageList:
     others: list[Path] = []
     for target, name in enumerate(classes):
         inside = sorted(path for path in (folder / name).rglob("*") if path.is_file())
-        images = [path for path in inside if _is_image(path, folder)]
-        passed_over = [path for path in inside if not _is_image(path, folder)]
+        kinds = [_is_image(path, folder) for path in inside]
+        images = [path for path, is_image in zip(inside, kinds, strict=True) if is_image]
+        passed_over = [path for path, is_image in zip(inside, kinds, strict=True) if not is_image]
         if not images:
             only = f", only {_counted(passed_over, folder)}" if passed_over else ""
             raise RequestError(
@@ -207,7 +209,7 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return f"{os.sep}." in str(path)[len(str(folder)) :]
 
 
 def _is_image(path: Path, folder: Path) -> bool:

@@ -50,7 +50,8 @@ def _advice(error: BaseException) -> str:
     while cause is not None and cause not in seen:
         seen.append(cause)
         cause = cause.__cause__ or cause.__context__
-    if not any(isinstance(each, (URLError, ConnectionError, gaierror)) for each in seen):
+    of_network = (URLError, ConnectionError, gaierror)
+    if not any(isinstance(each, of_network) or "urlopen error" in str(each) for each in seen):
         return ""
     return "; what it fetches from the network must be here before a search, so fetch it once and read the file"
 

@@ -37,8 +37,9 @@ def written(folder: Path, text: str) -> str:
 
 
 def test_a_million_lines_are_thrown_away_and_json_stays_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("runners.executors.inspection.find_model_limits", lambda *_: ())
     examine(written(tmp_path, LOUD), as_json=True)
     said = capsys.readouterr()
     assert said.out.startswith("{")
@@ -82,6 +83,9 @@ def test_a_download_that_fails_says_what_to_do(tmp_path: Path, monkeypatch: pyte
     text = "from urllib.request import urlopen\n\nurlopen('http://127.0.0.1:9/weights.pt')\n"
     with pytest.raises(RequestError, match=r"mine\.py:3: URLError: .*refused.*; what it fetches .* fetch it once"):
         load_module(written(tmp_path, text))
+    told = "raise RuntimeError('Tried https://example.org, got <urlopen error timed out>')\n"
+    with pytest.raises(RequestError, match=r"mine\.py:1: RuntimeError: Tried .*; what it fetches"):
+        load_module(written(tmp_path, told))
     wrapped = (
         "import socket\ntry:\n    socket.create_connection(('127.0.0.1', 9))\n"
         "except OSError as error:\n    raise RuntimeError('no weights') from error\n"

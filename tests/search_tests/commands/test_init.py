@@ -164,7 +164,7 @@ def test_a_folder_that_is_not_divided_gets_a_file_that_says_which_image_is_in_wh
     for name, shade in product(("cracked", "whole"), range(6)):
         (tmp_path / "images" / name).mkdir(parents=True, exist_ok=True)
         Image.new("L", (12, 12), shade).save(tmp_path / "images" / name / f"{shade}.png")
-    write_first_study(tmp_path / "new", "torchvision:resnet18", tmp_path / "images")
+    write_first_study(tmp_path / "new", "torchvision:squeezenet1_1", tmp_path / "images")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["split.csv", "study.yaml"]
     lines = (tmp_path / "new" / "split.csv").read_text().splitlines()
     assert lines[0] == "file,class,split"

@@ -318,3 +318,16 @@ def test_one_draw_does_not_enumerate_the_space() -> None:
     space = SearchSpace(tuple(Axis(counting, p, p.choices) for p in counting.parameters), BARE)
     assert len(space.draw(Dice(0))) == 4
     assert asked[0] < 5000
+
+
+def test_where_nothing_can_be_trained_nothing_that_needs_training_is_drawn() -> None:
+    environment = replace(LAPTOP, cannot_train="there is nothing to train on")
+    space = preset("cpu", environment)
+    for configuration in space.configurations():
+        assert (configuration["student_width"], configuration["channel_pruning"]) == (1.0, 0.0)
+        assert "distillation_weight" not in configuration
+    off = {name for name, _, reason in space.reasons() if reason == environment.cannot_train}
+    assert {"student_width", "channel_pruning", "distillation_weight"} <= off
+    assert off.isdisjoint({"numeric_precision", "runtime", "threads"})
+    with pytest.raises(RequestError, match=r"student_width 0\.5: there is nothing to train on"):
+        make_space({"student_width": [0.5]}, environment)

@@ -1,5 +1,6 @@
 """The chains of a study that tries everything: what its configurations share, and that they can be carried out."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,24 +18,7 @@ from spaces.space_document import make_space
 
 SPACE = {"numeric_precision": "all", "runtime": "all", "threads": "all"}
 FACTS = WorkloadFacts("digits", "f" * 64, pretrained=True)
-SOURCE = """
-import numpy as np
-import torch
-from torch import nn
-from runners.workload import Workload
-
-
-def network():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4)).eval()
-
-
-def data():
-    return {"validation": np.random.default_rng(0).normal(size=(60, 1, 8, 8)).astype(np.float32)}
-
-
-WORKLOAD = Workload("unlabelled", network, data, pretrained=True)
-"""
+EXAMPLE = Path(__file__).parents[2] / "examples" / "trained.py"
 
 
 def stages_of(chains: PostTrainingChains) -> dict[str, StageTask]:
@@ -78,15 +62,10 @@ def test_the_baseline_is_calibrated_in_one_process() -> None:
     assert chains.calibrating("study", (1, 2)).settings["processes"] == 1
 
 
-@pytest.fixture
-def workload(tmp_path: Path) -> str:
-    (tmp_path / "unlabelled.py").write_text(SOURCE)
-    return str(tmp_path / "unlabelled.py")
-
-
 def test_a_trained_model_and_inputs_alone_are_enough_for_every_row(
-    workload: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    workload = str(shutil.copy(EXAMPLE, tmp_path))
     monkeypatch.setattr(post_training, "TIMING_S", 0.05)
     runner = LocalRunner(tmp_path / "store")
     choices: dict[str, Any] = {**SPACE, "runtime": ["eager", "onnxruntime"], "threads": [1]}

@@ -91,3 +91,25 @@ def test_a_trained_model_that_has_everything_can_be_trained_again() -> None:
 def test_data_that_cannot_do_are_refused_in_a_sentence(workload: Workload, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         check_contract(workload)
+
+
+class Distance(nn.Module):
+    """Two inputs by name, one number an example."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(16, 4)
+
+    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        return (self.layer(left.flatten(1)) - self.layer(right.flatten(1))).norm(dim=1, keepdim=True)
+
+
+def test_several_inputs_without_labels_are_held_out_together_and_judged_by_closeness() -> None:
+    given = {"left": inputs(20), "right": inputs(20, 1)}
+    workload = Workload("pairs", Distance, lambda: {"validation": given}, pretrained=True)
+    notes = " ".join(check_contract(workload))
+    assert "the quality is closeness to the model's own outputs, 1 less the relative error" in notes
+    held = workload.splits["calibration"].batch(np.arange(4))[0]
+    place = [next(i for i in range(20) if same(given["left"][i], row)) for row in held["left"]]
+    assert same(held["right"], given["right"][place])

@@ -20,6 +20,7 @@ class Part:
     def __init__(self, split: Any, indices: NDArray[np.int64]) -> None:
         self._split, self._indices = split, indices
         self.notes: tuple[str, ...] = tuple(getattr(split, "notes", ()))
+        self.preparation: str = getattr(split, "preparation", "")
         if getattr(split, "targets", None) is not None:
             self.targets = np.asarray(split.targets)[indices]
 

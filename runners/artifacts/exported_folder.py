@@ -45,6 +45,7 @@ class ExportedModel:
         measured: How and on what that was measured; ``device`` is one line that names the machine, and ``doubts`` are
             sentences on why the figures may not be true.
         origin: Where it comes from, such as ``study`` and ``trial``.
+        preparation: How an input is made of what a person has, and what the outputs stand for, as far as the data say.
     """
 
     artifact: Artifact
@@ -57,6 +58,7 @@ class ExportedModel:
     baseline: Mapping[str, Any]
     measured: Mapping[str, Any]
     origin: Mapping[str, Any] = field(default_factory=dict)
+    preparation: str = ""
 
 
 def write_exported_folder(
@@ -162,7 +164,7 @@ def _document(model: ExportedModel, signature: Mapping[str, Any]) -> dict[str, A
         "measured": dict(model.measured),
         "versions": _versions(backend),
         **signature,
-        "preprocessing": PREPROCESSING.format("float32, " if is_float else ""),
+        "preprocessing": f"{PREPROCESSING.format('float32, ' if is_float else '')} {model.preparation}".strip(),
     }
 
 

@@ -1,6 +1,7 @@
 """The splits of a CSV file: numbers and texts become one row of float32 numbers an example."""
 
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,38 @@ class TableSplit(ArraySplit):
         columns: What each number of an input is: a column, or ``column=text`` for 1 where the row has that text.
         classes: The names of the classes in the order of the targets; empty where targets are numbers.
         notes: A sentence each on what a person should know.
+        preparation: How a row becomes an input, and what the outputs are, for whoever serves the model.
     """
 
     def __init__(
-        self, inputs: Any, targets: Any, columns: Sequence[str], classes: Sequence[str], notes: Sequence[str] = ()
+        self,
+        inputs: Any,
+        targets: Any,
+        columns: Sequence[str],
+        classes: Sequence[str],
+        notes: Sequence[str] = (),
+        preparation: str = "",
     ) -> None:
         super().__init__(inputs, targets)
         self.columns, self.classes, self.notes = tuple(columns), tuple(classes), tuple(notes)
+        self.preparation = preparation
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A column as numbers.
+
+    Attributes:
+        numbers: One or more a row, ``(n, k)``.
+        labels: What each of them is.
+        formula: How they are made of a cell.
+        note: What there is to say, or an empty string.
+    """
+
+    numbers: NDArray[np.float32]
+    labels: list[str]
+    formula: str
+    note: str
 
 
 def csv_data(
@@ -77,11 +103,15 @@ def csv_data(
     parts = divide([str(row) for row in range(len(table))], groups, "train", SHARES, seed)
     train = table.iloc[parts["train"]]
     encoded = [_encoded(Path(path), table[name], train[name]) for name in names]
-    inputs = np.column_stack([numbers for numbers, _, _ in encoded])
-    labels = [label for _, given, _ in encoded for label in given]
-    notes = [note for _, _, given in encoded for note in given]
+    inputs = np.column_stack([column.numbers for column in encoded])
+    labels = [label for column in encoded for label in column.labels]
+    notes = [column.note for column in encoded if column.note]
+    judged = (
+        f"Outputs are the classes {', '.join(class_names)}, in this order." if class_names else f"It gives {target}."
+    )
+    preparation = f"An input holds, in this order: {'; '.join(column.formula for column in encoded)}. {judged}"
     return {
-        split: TableSplit(inputs[rows], targets[rows], labels, class_names, notes if split == "train" else ())
+        split: TableSplit(inputs[rows], targets[rows], labels, class_names, notes, preparation)
         for split, rows in parts.items()
     }
 
@@ -130,16 +160,14 @@ def _targets(
     return targets, groups, tuple(str(value) for value in found)
 
 
-def _encoded(
-    path: Path, column: "Series[Any]", train: "Series[Any]"
-) -> tuple[NDArray[np.float32], list[str], list[str]]:
-    """One or more numbers a row, what each of them is, and what there is to say."""
+def _encoded(path: Path, column: "Series[Any]", train: "Series[Any]") -> _Encoded:
     if column.dtype.kind in "iufb":
         values, known = column.to_numpy(np.float64), train.to_numpy(np.float64)
         deviation = known.std()
-        note = [f"{path}: {column.name!r} is the same in every row that trains"] if deviation == 0 else []
+        note = f"{path}: {column.name!r} is the same in every row that trains" if deviation == 0 else ""
         scaled = (values - known.mean()) / (deviation or 1.0)
-        return scaled[:, None].astype(np.float32), [str(column.name)], note
+        formula = f"({column.name} - {known.mean():.9g}) / {deviation or 1.0:.9g}"
+        return _Encoded(scaled[:, None].astype(np.float32), [str(column.name)], formula, note)
     texts = sorted(set(map(str, train.tolist())))
     if len(texts) > MOST_TEXTS:
         raise RequestError(
@@ -148,8 +176,10 @@ def _encoded(
         )
     rows = np.array(list(map(str, column.tolist())))
     unknown = sorted(set(rows.tolist()) - set(texts))
-    note = [f"{path}: no row that trains has {column.name} {_first(unknown)}"] if unknown else []
-    return (rows[:, None] == np.array(texts)).astype(np.float32), [f"{column.name}={text}" for text in texts], note
+    note = f"{path}: no row that trains has {column.name} {_first(unknown)}" if unknown else ""
+    labels = [f"{column.name}={text}" for text in texts]
+    encoded = (rows[:, None] == np.array(texts)).astype(np.float32)
+    return _Encoded(encoded, labels, f"1 or 0 for each of {', '.join(labels)}", note)
 
 
 def _first(texts: Iterable[str]) -> str:

@@ -56,6 +56,18 @@ class ImageFolderSplit:
     def __len__(self) -> int:
         return len(self.files)
 
+    @property
+    def preparation(self) -> str:
+        """How a picture becomes an input, and what the outputs are, for whoever serves the model."""
+        mean, std = (", ".join(f"{value:g}" for value in values) for values in (self._mean, self._std))
+        deep = "" if self.levels is None else f" One channel of more than 8 bits goes from {self.levels} to 0 and 255."
+        return (
+            "A picture is turned as its camera says and taken as RGB; its short side is scaled (bilinear) to "
+            f"{self.size} pixels, and its centre of {self.size}x{self.size} is cut out. Values are divided by 255, "
+            f"less ({mean}), divided by ({std}), channels first.{deep} Outputs are the classes "
+            f"{', '.join(self.classes)}, in this order."
+        )
+
     def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Inputs ``(len(indices), 3, size, size)`` and targets ``(len(indices),)``.
 

@@ -252,4 +252,5 @@ def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Tri
         },
         workload=document["workload"],
         origin={"study": study.study_name, "trial": trial["trial"], "workload": settings["workload"]},
+        preparation=getattr(next(iter(workload.splits.values())), "preparation", ""),
     )

@@ -67,6 +67,13 @@ def exported(tmp_path: Path) -> Path:
     return _export(tmp_path / "export")
 
 
+def test_what_the_data_say_of_their_preparation_stands_in_the_document_and_on_the_card(tmp_path: Path) -> None:
+    folder = _export(tmp_path / "export", preparation="Values are divided by 255.")
+    told = json.loads((folder / DOCUMENT).read_text())["preprocessing"]
+    assert told.endswith("nothing is prepared inside the model. Values are divided by 255.")
+    assert told in (folder / "README.md").read_text()
+
+
 def test_the_folder_holds_what_it_says(exported: Path) -> None:
     read_document(exported)
     document = json.loads((exported / DOCUMENT).read_text())

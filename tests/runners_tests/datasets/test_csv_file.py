@@ -1,5 +1,6 @@
 """Tables as splits: numbers standardised by what trains, texts encoded, classes divided evenly."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,13 @@ def test_a_table_becomes_three_splits(tmp_path: Path) -> None:
     assert inputs[:, 0].std() == pytest.approx(1, abs=1e-6)
     assert set(inputs[:, 1:].ravel()) == {0, 1}
     assert (inputs[:, 1] + inputs[:, 2] == 1).all()
+    formula, kinds = splits["train"].preparation.split("; ")[:2]
+    mean, deviation = (float(number) for number in re.findall(r"[\d.]+", formula))
+    assert formula.startswith("An input holds, in this order: (size - ")
+    sizes = splits["test"].inputs[:, 0] * deviation + mean
+    assert sizes == pytest.approx(np.round(sizes), abs=1e-4), "the formula leads back to whole sizes"
+    assert splits["train"].preparation.endswith(". It gives weight.")
+    assert kinds == "1 or 0 for each of kind=a, kind=b"
     everything = np.concatenate([split.inputs[:, 0] for split in splits.values()])
     assert len(np.unique(everything)) == 40, "no row is in two splits"
     again = csv_data(table(tmp_path), "weight")
@@ -51,6 +59,7 @@ def test_numbers_are_classes_where_that_is_said(tmp_path: Path) -> None:
     splits = csv_data(path, "y", classes=True)
     assert splits["train"].classes == ("0", "10")
     assert set(splits["train"].targets) == {0, 1}
+    assert splits["train"].preparation.endswith(" Outputs are the classes 0, 10, in this order.")
 
 
 def test_what_training_rows_do_not_have_is_told(tmp_path: Path) -> None:

@@ -59,6 +59,9 @@ def test_a_batch_is_normalised_channels_first_and_in_the_order_asked_for(tmp_pat
     inputs, targets = split.batch(np.array([1, 0, 1]))
     assert inputs.shape == (3, 3, 4, 4)
     assert inputs.dtype == np.float32
+    assert "scaled (bilinear) to 4 pixels" in split.preparation
+    assert "less (0.5, 0.5, 0.5), divided by (0.5, 0.25, 0.1), channels first." in split.preparation
+    assert split.preparation.endswith("Outputs are the classes a, b, in this order.")
     assert targets.tolist() == [1, 0, 1]
     assert targets.dtype == np.int64
     np.testing.assert_allclose(inputs[0, :, 2, 3], [1.0, -2.0, -3.0], rtol=1e-6)

@@ -99,7 +99,8 @@ class Driver:
             self._learn_speed(configuration, figures)
         while self._occupy_workers() or self._stages.under_way:
             self._act_on_ended_stages()
-        if self._everything and self._sampler.exhausted():
+        known = self._study.get_trials(deepcopy=False)
+        if self._everything and self._sampler.exhausted() and all(trial.state.is_finished() for trial in known):
             self._observer.note(f"every configuration of the space has been tried, in {self._asked} trials")
 
     def _go_on_with_unfinished_trials(self) -> None:
@@ -233,4 +234,4 @@ class Driver:
         self._max_trials = self._asked
 
     def _final_measurement_s(self) -> float:
-        return final_measurement_s(len(self._front.members), self._costs.measuring_s)
+        return 0.0 if self._everything else final_measurement_s(len(self._front.members), self._costs.measuring_s)

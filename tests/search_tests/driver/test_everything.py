@@ -91,6 +91,17 @@ def test_where_the_baseline_fails_nothing_else_is_measured(tmp_path: Path) -> No
     assert "measuring" not in {task.stage for task in runner.submitted}
 
 
+def test_where_the_time_is_up_the_rest_is_left_and_nobody_says_that_all_was_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("search.driver.driver.TimeLimits.is_over", lambda self, final_s: final_s == 0)
+    found = search(tmp_path, time_budget="1h", trials=14, objectives=["speedup"])
+    assert found["trials"] == 1
+    said = capsys.readouterr().err
+    assert "the time is up, with 13 trials under way" in said
+    assert "has been tried" not in said
+
+
 def test_fewer_trials_and_then_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert search(tmp_path, trials=5)["trials"] == 5
     runner = Recording(MACHINE, FACTS, figures)

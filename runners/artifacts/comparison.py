@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.artifacts.input_shape import common_shape, shape_text
+from runners.artifacts.input_shape import common_shapes, made_up, shapes_text
 from runners.artifacts.model_file import open_model, require_readable
 from runners.backend import Predictor
+from runners.inputs import Arrays
 from runners.machine.lease import device_lease
 from runners.measuring.group import combine
 from runners.measuring.pair import SAME_ANSWER, prepare_process
@@ -33,7 +34,7 @@ class Comparison:
 
     Attributes:
         timing: Model B as the candidate and model A as the baseline, over all openings.
-        input_shape: Shape of the input that both were given, the batch first.
+        input_shapes: Shape of each input that both were given, the batch first.
         a_output_shape: Shape of the first output of A.
         b_output_shape: Shape of the first output of B.
         difference: Largest difference between the outputs as a share of the largest output, or None where their
@@ -42,7 +43,7 @@ class Comparison:
     """
 
     timing: PairedTiming
-    input_shape: tuple[int, ...]
+    input_shapes: tuple[tuple[int, ...], ...]
     a_output_shape: tuple[int, ...]
     b_output_shape: tuple[int, ...]
     difference: float | None
@@ -56,11 +57,11 @@ class ComparisonRequest:
     Attributes:
         a: Model file or exported folder, as `runners.artifacts.model_file.open_model` reads it.
         b: Another one, or the same.
-        shape: Whole shape of the input, the batch first; needed where neither file holds it.
+        shape: Whole shape of the one input, the batch first; needed where neither file holds it.
         batch: Inputs of one call; by default what the models or ``shape`` fix it at, or 1.
         threads: Threads of one call, and the number of cores that both run on.
         budget_s: Seconds of timing.
-        seed: Of the input, which is standard normal, and of the order in which the two run.
+        seed: Of the inputs, which are standard normal where they are floating, and of the order in which the two run.
     """
 
     a: Path
@@ -116,7 +117,7 @@ def _compare(request: ComparisonRequest, progress: Path) -> Comparison | Request
     a, b = rounds[0].outputs["a"], rounds[0].outputs["b"]
     return Comparison(
         timing=replace(timing, unstable=unstable),
-        input_shape=rounds[0].shape,
+        input_shapes=rounds[0].shapes,
         a_output_shape=a.shape,
         b_output_shape=b.shape,
         difference=difference(a, b),
@@ -128,7 +129,7 @@ def _compare(request: ComparisonRequest, progress: Path) -> Comparison | Request
 class _Round:
     """What one opening of both models gave; ``outputs`` by side, ``a`` or ``b``."""
 
-    shape: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
     outputs: Mapping[str, NDArray[np.float64]]
     unsteady: frozenset[str]
     timing: PairedTiming
@@ -143,19 +144,19 @@ def _one_round(request: ComparisonRequest, order: str, progress: Path) -> _Round
     for side, path in paths.items():
         report(f"opening {path}")
         models[side] = open_model(path, request.threads)
-    shapes = {str(paths[side]): models[side].shape for side in ("a", "b")}
-    shape = common_shape(shapes, request.shape, request.batch)
-    example = np.random.default_rng(request.seed).standard_normal(shape, dtype=np.float32)
+    inputs = {str(paths[side]): models[side].inputs for side in ("a", "b")}
+    shapes = common_shapes(inputs, request.shape, request.batch)
+    example = made_up([each.kind for each in models["a"].inputs], shapes, request.seed)
     calls, before = {}, {}
     for side, path in paths.items():
         report(f"running {path}")
-        calls[side], before[side] = _first_call(path, partial(models[side].make_predictor, shape), example)
-    unsteady = {side for side in calls if not _same(before[side], calls[side](example))}
+        calls[side], before[side] = _first_call(path, partial(models[side].make_predictor, shapes), example)
+    unsteady = {side for side in calls if not _same(before[side], calls[side](*example))}
     report(f"timing {' and '.join(map(str, paths.values()))}")
     settings = TimingSettings(request.budget_s / len(ORDERS), request.seed)
-    timing = time_pair(lambda: calls["b"](example), lambda: calls["a"](example), settings)
-    unsteady |= {side for side in calls if not _same(before[side], calls[side](example))}
-    return _Round(shape, before, frozenset(unsteady), timing)
+    timing = time_pair(lambda: calls["b"](*example), lambda: calls["a"](*example), settings)
+    unsteady |= {side for side in calls if not _same(before[side], calls[side](*example))}
+    return _Round(shapes, before, frozenset(unsteady), timing)
 
 
 def difference(a: NDArray[Any], b: NDArray[Any]) -> float | None:
@@ -173,16 +174,14 @@ def _same(before: NDArray[Any], after: NDArray[Any]) -> bool:
     return apart is not None and apart <= SAME_ANSWER
 
 
-def _first_call(
-    path: Path, ready: Callable[[], Predictor], example: NDArray[Any]
-) -> tuple[Predictor, NDArray[np.float64]]:
+def _first_call(path: Path, ready: Callable[[], Predictor], example: Arrays) -> tuple[Predictor, NDArray[np.float64]]:
     try:
         predictor = ready()
-        outputs = np.asarray(predictor(example), dtype=np.float64)
+        outputs = np.asarray(predictor(*example), dtype=np.float64)
     except RequestError:
         raise
     except Exception as error:
-        said = f"{path} fails on an input of {shape_text(example.shape)} ({in_one_line(error)})"
+        said = f"{path} fails on an input of {shapes_text([array.shape for array in example])} ({in_one_line(error)})"
         raise StageFailed(said) from error
     if not np.isfinite(outputs).all():
         raise StageFailed(f"{path} gives NaN or infinite outputs")

@@ -1,9 +1,68 @@
-"""One input shape that suits two models, from the shapes in their files and the one that a person asked for."""
+"""Inputs that suit two models, from what their files tell and what a person asked for."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from runners.artifacts.model_file import Shape
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.artifacts.model_file import FileInput, Shape
 from spaces.errors import RequestError
+
+
+def common_shapes(
+    inputs: Mapping[str, Sequence[FileInput]], given: Sequence[int] | None = None, batch: int | None = None
+) -> tuple[tuple[int, ...], ...]:
+    """The whole shape of each input, the batch first.
+
+    Args:
+        inputs: Those in each model's file, by its name.
+        given: A whole shape that a person asked for, of the one input.
+        batch: The batch that a person asked for; without it the one that is fixed somewhere, or 1.
+
+    Raises:
+        RequestError: The models take different inputs, or a size is not known.
+    """
+    (first, *_), counts = inputs.items(), {len(each) for each in inputs.values()}
+    for name, others in inputs.items():
+        if [each.kind for each in others] != [each.kind for each in first[1]]:
+            raise RequestError(
+                f"{first[0]} takes {_kinds_text(first[1])} and {name} {_kinds_text(others)}; give two models that take "
+                "the same inputs"
+            )
+    if counts == {1}:
+        return (common_shape({name: each[0].shape for name, each in inputs.items()}, given, batch),)
+    if given is not None:
+        raise RequestError(
+            f"--shape {shape_text(given)}: {first[0]} takes {len(first[1])} inputs, and --shape is that of one; leave "
+            "it out"
+        )
+    everything = [[each[number].shape or () for each in inputs.values()] for number in range(len(first[1]))]
+    if any(map(_leave_sizes_free, everything)):
+        raise RequestError(
+            f"{' and '.join(inputs)} {'leaves' if len(inputs) == 1 else 'leave'} sizes of several inputs free, and "
+            "--shape gives that of one input alone; write the model with fixed sizes"
+        )
+    fixed = {shape[0] for shapes in everything for shape in shapes if shape and shape[0] is not None}
+    batch = batch or (fixed.pop() if len(fixed) == 1 else None)
+    return tuple(
+        common_shape({name: each[number].shape for name, each in inputs.items()}, None, batch)
+        for number in range(len(first[1]))
+    )
+
+
+def made_up(kinds: Sequence[str], shapes: Sequence[tuple[int, ...]], seed: int) -> tuple[NDArray[Any], ...]:
+    """An array for each input: standard normal numbers, or ones and zeros in turn where they are no floating ones.
+
+    These are token ids of any vocabulary, and a mask that neither keeps nor leaves out everything.
+    """
+    random = np.random.default_rng(seed)
+    return tuple(
+        random.standard_normal(shape, dtype=np.float32)
+        if kind == "float32"
+        else ((np.arange(np.prod(shape)).reshape(shape) + 1) % 2).astype(kind)
+        for kind, shape in zip(kinds, shapes, strict=True)
+    )
 
 
 def common_shape(
@@ -43,6 +102,21 @@ def common_shape(
 def shape_text(shape: Sequence[int | None]) -> str:
     """A shape as a person types it, with ``?`` for a size that is free."""
     return ",".join("?" if size is None else str(size) for size in shape)
+
+
+def shapes_text(shapes: Sequence[Sequence[int | None]]) -> str:
+    """The shapes of all inputs."""
+    return " and ".join(map(shape_text, shapes))
+
+
+def _leave_sizes_free(shapes: Sequence[Shape]) -> bool:
+    """Whether a size of one input beside its batch is in none of ``shapes``."""
+    known = [shape[1:] for shape in shapes if shape]
+    return not known or any(set(sizes) == {None} for sizes in zip(*known, strict=False))
+
+
+def _kinds_text(inputs: Sequence[FileInput]) -> str:
+    return ", ".join(each.kind for each in inputs)
 
 
 def _agree(one: Shape, other: Shape) -> bool:

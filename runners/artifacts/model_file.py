@@ -3,7 +3,7 @@
 import logging
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,23 +22,33 @@ from spaces.errors import RequestError, in_one_line
 
 Shape = tuple[int | None, ...]
 """Sizes of an input, the batch first; None where the model takes any."""
+KINDS = ("float32", "int32", "int64", "bool")
+"""The types of inputs that can be made up."""
 
 CONSTANTS = "constants.pkl"
 """A TorchScript archive has this file, and one that holds weights alone has not."""
 
 
 @dataclass(frozen=True)
+class FileInput:
+    """An input as a model's file describes it: its type, and its shape or None where the file has none."""
+
+    kind: str
+    shape: Shape | None
+
+
+@dataclass(frozen=True)
 class ModelFile:
-    """A model that was read, before it is made ready for one input shape.
+    """A model that was read, before it is made ready for inputs of one shape each.
 
     Attributes:
-        shape: The input shape in its file, or None where it holds none.
-        make_predictor: Makes the predictor for inputs of one whole shape; of several outputs it computes all and gives
-            the first.
+        inputs: Its inputs in their order.
+        make_predictor: Makes the predictor for one whole shape of each input; of several outputs it computes all and
+            gives the first.
     """
 
-    shape: Shape | None
-    make_predictor: Callable[[tuple[int, ...]], Predictor]
+    inputs: tuple[FileInput, ...]
+    make_predictor: Callable[[tuple[tuple[int, ...], ...]], Predictor]
 
 
 def require_readable(path: Path) -> None:
@@ -57,8 +67,8 @@ def open_model(path: Path, threads: int) -> ModelFile:
     TorchScript and ``.pt2`` files can run code when they are loaded: open only files that you trust.
 
     Raises:
-        RequestError: `require_readable` refuses it, it is damaged or not what its suffix says, or it does not take
-            one float32 tensor.
+        RequestError: `require_readable` refuses it, it is damaged or not what its suffix says, or it takes inputs of
+            other types than `KINDS`.
     """
     require_readable(path)
     reader = _read_folder if path.is_dir() else READERS[path.suffix.lower()]
@@ -73,25 +83,28 @@ def open_model(path: Path, threads: int) -> ModelFile:
 
 
 def _read_folder(path: Path, threads: int) -> ModelFile:
-    inputs = read_document(path).signatures
-    _require_one_float32(path, [each.dtype == "float32" for each in inputs])
-    _, *sizes = inputs[0].shape
-    shape = (None, *(size if isinstance(size, int) else None for size in sizes))
-    return ModelFile(shape, lambda shape: open_exported_folder(path, threads=threads, batch=shape[0]))
+    inputs = [
+        FileInput(each.dtype, (None, *(size if isinstance(size, int) else None for size in each.shape[1:])))
+        for each in read_document(path).signatures
+    ]
+    known = _known(path, inputs)
+    return ModelFile(known, lambda shapes: open_exported_folder(path, threads=threads, batch=shapes[0][0]))
 
 
 def _read_onnx(path: Path, threads: int) -> ModelFile:
     session = open_session(path, threads)
-    inputs = session.get_inputs()
-    _require_one_float32(path, [each.type == "tensor(float)" for each in inputs])
-    name = inputs[0].name
+    names = [each.name for each in session.get_inputs()]
+    inputs = []
+    for each in session.get_inputs():
+        kind = each.type.removeprefix("tensor(").removesuffix(")")
+        sizes = tuple(size if isinstance(size, int) and size > 0 else None for size in each.shape)
+        inputs.append(FileInput({"float": "float32"}.get(kind, kind), sizes or None))
 
-    def predict(given: NDArray[Any]) -> NDArray[Any]:
-        outputs: NDArray[Any] = session.run(None, {name: given})[0]
+    def predict(*given: NDArray[Any]) -> NDArray[Any]:
+        outputs: NDArray[Any] = session.run(None, dict(zip(names, given, strict=True)))[0]
         return outputs
 
-    sizes = tuple(size if isinstance(size, int) and size > 0 else None for size in inputs[0].shape)
-    return ModelFile(sizes or None, lambda shape: predict)
+    return ModelFile(_known(path, inputs), lambda shapes: predict)
 
 
 def _read_torchscript(path: Path, threads: int) -> ModelFile:
@@ -104,9 +117,13 @@ def _read_torchscript(path: Path, threads: int) -> ModelFile:
     jit: Any = torch.jit  # its functions carry no types
     module = jit.load(path, map_location=torch_device()).eval()
     needed = [argument for argument in module.forward.schema.arguments[1:] if not argument.has_default_value()]
-    _require_one_float32(path, [str(argument.type) == "Tensor" for argument in needed])
+    if len(needed) != 1 or str(needed[0].type) != "Tensor":
+        raise RequestError(
+            f"{path} takes {', '.join(str(argument.type) for argument in needed)}, and TorchScript tells neither types "
+            "nor shapes of tensors; give a model of one float32 tensor, or the same as ONNX, .pt2 or .xml"
+        )
     module = jit.optimize_for_inference(module)
-    return ModelFile(None, lambda shape: _torch_predictor(module, threads))
+    return ModelFile((FileInput("float32", None),), lambda shapes: _torch_predictor(module, threads))
 
 
 def _read_program(path: Path, threads: int) -> ModelFile:
@@ -117,15 +134,17 @@ def _read_program(path: Path, threads: int) -> ModelFile:
 
     if any("/aotinductor/" in name for name in _entries(path)):
         compiled = torch._inductor.aoti_load_package(str(path))
-        return ModelFile(None, lambda shape: _torch_predictor(compiled, threads))
+        return ModelFile((FileInput("float32", None),), lambda shapes: _torch_predictor(compiled, threads))
     logging.getLogger("torch.export").setLevel(logging.CRITICAL)
     program = torch.export.load(path)
     named = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
-    inputs = [named.get(str(name)) for name in program.graph_signature.user_inputs]
-    _require_one_float32(path, [getattr(value, "dtype", None) == torch.float32 for value in inputs])
-    sizes = tuple(size if isinstance(size, int) else None for size in getattr(inputs[0], "shape", ()))
-    module = program_module(program, torch_device())
-    return ModelFile(sizes, lambda shape: _torch_predictor(module, threads))
+    inputs = []
+    for value in (named.get(str(name)) for name in program.graph_signature.user_inputs):
+        kind = str(getattr(value, "dtype", type(value).__name__)).removeprefix("torch.")
+        sizes = tuple(size if isinstance(size, int) else None for size in getattr(value, "shape", ()))
+        inputs.append(FileInput(kind, sizes))
+    known, module = _known(path, inputs), program_module(program, torch_device())
+    return ModelFile(known, lambda shapes: _torch_predictor(module, threads))
 
 
 def _read_openvino(path: Path, threads: int) -> ModelFile:
@@ -136,19 +155,31 @@ def _read_openvino(path: Path, threads: int) -> ModelFile:
         raise RequestError(f"{path} is no OpenVINO model; write the file again with openvino.save_model")
     core = openvino.Core()
     model = core.read_model(path)
-    _require_one_float32(path, [each.get_element_type() == openvino.Type.f32 for each in model.inputs])
-    partial = model.input(0).get_partial_shape()
+    inputs = []
+    for each in model.inputs:
+        kind, partial = each.get_element_type(), each.get_partial_shape()
+        known = not partial.rank.is_dynamic
+        sizes = tuple(size.get_length() if size.is_static else None for size in partial) if known else None
+        inputs.append(FileInput(str(kind.to_dtype()) if kind in _openvino_kinds() else kind.get_type_name(), sizes))
     settings = compile_settings(threads, "fp32")  # as its file says, and not bf16 wherever the CPU has it
 
-    def make_predictor(shape: tuple[int, ...]) -> Predictor:
-        model.reshape(list(shape))
+    def make_predictor(shapes: tuple[tuple[int, ...], ...]) -> Predictor:
+        model.reshape({number: list(shape) for number, shape in enumerate(shapes)})
         request = core.compile_model(model, "CPU", settings).create_infer_request()
-        # A copy, because the next call writes into the same memory.
-        return lambda given: np.array(request.infer({0: given}, share_inputs=True, share_outputs=True)[0])
 
-    known = not partial.rank.is_dynamic
-    sizes = tuple(size.get_length() if size.is_static else None for size in partial) if known else None
-    return ModelFile(sizes, make_predictor)
+        def predict(*given: NDArray[Any]) -> NDArray[Any]:
+            # A copy, because the next call writes into the same memory.
+            return np.array(request.infer(dict(enumerate(given)), share_inputs=True, share_outputs=True)[0])
+
+        return predict
+
+    return ModelFile(_known(path, inputs), make_predictor)
+
+
+def _openvino_kinds() -> tuple[Any, ...]:
+    import openvino
+
+    return openvino.Type.f32, openvino.Type.i32, openvino.Type.i64, openvino.Type.boolean
 
 
 READERS: dict[str, Callable[[Path, int], ModelFile]] = {
@@ -161,11 +192,13 @@ READERS: dict[str, Callable[[Path, int], ModelFile]] = {
 }
 
 
-def _require_one_float32(path: Path, inputs: list[bool]) -> None:
-    if len(inputs) != 1:
-        raise RequestError(f"{path} takes {len(inputs)} inputs; give a model that takes one float32 tensor")
-    if not inputs[0]:
-        raise RequestError(f"{path} takes another input than float32; give a model that takes one float32 tensor")
+def _known(path: Path, inputs: Sequence[FileInput]) -> tuple[FileInput, ...]:
+    """``inputs``, of which there is one at least, all of types that can be made up."""
+    if not inputs:
+        raise RequestError(f"{path} takes no input; give a model that takes one")
+    if other := [each.kind for each in inputs if each.kind not in KINDS]:
+        raise RequestError(f"{path} takes an input of {other[0]}; give a model whose inputs are {', '.join(KINDS)}")
+    return tuple(inputs)
 
 
 def _entries(path: Path) -> list[str]:
@@ -179,7 +212,7 @@ def _entries(path: Path) -> list[str]:
 def _torch_predictor(module: Callable[[Any], Any], threads: int) -> Predictor:
     from runners.lowering.torch_predictor import torch_predictor
 
-    return torch_predictor(lambda given: _first(module(given)), threads)
+    return torch_predictor(lambda *given: _first(module(*given)), threads)
 
 
 def _first(outputs: Any) -> Any:

@@ -109,7 +109,7 @@ class TimeResult:
         ratio = (
             f"{self.b} is {times(timing.speedup)}x as fast as {self.a} (95 % {interval_text(low, high)}): "
             f"{timing.latency_p50_ms:.3g} ms against {timing.baseline_p50_ms:.3g} ms a call, "
-            f"{threads}, batch {self.compared.input_shape[0]}, {self.device}"
+            f"{threads}, batch {self.compared.input_shapes[0][0]}, {self.device}"
         )
         return f"no difference can be shown: {ratio}" if low <= 1 <= high else ratio
 
@@ -139,10 +139,11 @@ class TimeResult:
             "unstable": timing.unstable,
             "difference": found.difference,
             "output_shape": {"a": list(found.a_output_shape), "b": list(found.b_output_shape)},
-            "input_shape": list(found.input_shape),
+            "input_shape": list(found.input_shapes[0]),
+            "input_shapes": [list(shape) for shape in found.input_shapes],
             "warnings": self.warnings(),
             "threads": self.threads,
-            "batch": found.input_shape[0],
+            "batch": found.input_shapes[0][0],
             "device": self.device,
         }
 

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
-from runners.artifacts.input_shape import common_shape
-from runners.artifacts.model_file import READERS, open_model, require_readable
+from runners.artifacts.input_shape import common_shape, common_shapes, made_up
+from runners.artifacts.model_file import READERS, FileInput, open_model, require_readable
 from runners.inputs import ExampleInputs
 from runners.lowering.onnx_export import export
 from runners.measuring.opening import Artifact
@@ -71,15 +71,16 @@ def folder(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path
             torch.export.export(network, (torch.cat([one, one]),), dynamic_shapes=free), made / "model.pt2"
         )
         torch.export.save(torch.export.export(network, (one,)), made / "fixed.pt2")
-        torch.export.save(torch.export.export(Several(), (one, one)), made / "several.pt2")
+        torch.export.save(torch.export.export(Several(), (one, one + 1)), made / "several.pt2")
     openvino.save_model(openvino.Core().read_model(made / "model.onnx"), made / "model.xml", compress_to_fp16=False)
-    _integers(made / "integers.onnx")
+    _same(made / "doubles.onnx", TensorProto.DOUBLE)
+    _same(made / "integers.onnx", TensorProto.INT64)
     _export_folder(made)
     return made
 
 
-def _integers(path: Path) -> None:
-    values = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", 4]) for name in ("x", "y")]
+def _same(path: Path, kind: Any) -> None:
+    values = [helper.make_tensor_value_info(name, kind, ["batch", 4]) for name in ("x", "y")]
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "same", values[:1], values[1:])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
 
@@ -107,10 +108,10 @@ def _export_folder(made: Path) -> None:
 @pytest.mark.parametrize("name", TOLD)
 def test_each_kind_tells_its_shape_and_answers_as_the_network_does(name: str, folder: Path, network: nn.Module) -> None:
     model = open_model(folder / name, threads=1)
-    assert model.shape == TOLD[name]
+    assert model.inputs == (FileInput("float32", TOLD[name]),)
     with torch.no_grad():
         expected = network(torch.from_numpy(EXAMPLE)).numpy()
-    predict = model.make_predictor(EXAMPLE.shape)
+    predict = model.make_predictor((EXAMPLE.shape,))
     outputs = predict(EXAMPLE)
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
     predict(EXAMPLE * 2)
@@ -122,17 +123,47 @@ def test_every_suffix_is_tried_here() -> None:
 
 
 def test_the_first_of_several_outputs_is_given_and_a_default_is_no_input(folder: Path) -> None:
-    outputs = open_model(folder / "doubled.pt", threads=1).make_predictor(EXAMPLE.shape)(EXAMPLE)
+    outputs = open_model(folder / "doubled.pt", threads=1).make_predictor((EXAMPLE.shape,))(EXAMPLE)
     np.testing.assert_array_equal(outputs, EXAMPLE * 2)
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("several.pt", "2 inputs"), ("several.pt2", "2 inputs"), ("integers.onnx", "another input than float32")],
+    [
+        ("several.pt", "takes Tensor, Tensor, and TorchScript tells neither types nor shapes"),
+        ("doubles.onnx", "takes an input of double; give a model whose inputs are float32, int32, int64, bool"),
+    ],
 )
-def test_a_model_that_takes_other_than_one_float32_tensor_is_refused(name: str, words: str, folder: Path) -> None:
+def test_a_model_whose_inputs_cannot_be_made_up_is_refused(name: str, words: str, folder: Path) -> None:
     with pytest.raises(RequestError, match=words):
         open_model(folder / name, threads=1)
+
+
+def test_several_inputs_and_whole_numbers_are_told_and_made_up(folder: Path) -> None:
+    several = open_model(folder / "several.pt2", threads=1)
+    assert several.inputs == (FileInput("float32", FIXED), FileInput("float32", FIXED))
+    shapes = common_shapes({"a": several.inputs, "b": several.inputs})
+    one, other = made_up(["float32", "float32"], shapes, seed=0)
+    np.testing.assert_allclose(several.make_predictor(shapes)(one, other), one + other, atol=1e-6)
+    whole = open_model(folder / "integers.onnx", threads=1)
+    (shape,) = common_shapes({"a": whole.inputs}, batch=2)
+    (ids,) = made_up(["int64"], (shape,), seed=0)
+    np.testing.assert_array_equal(whole.make_predictor((shape,))(ids), [[1, 0, 1, 0], [1, 0, 1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("others", "wishes", "words"),
+    [
+        (["float32", "int64"], {}, "a takes float32, bool and b float32, int64; give two models that take the same"),
+        (["float32"], {}, "a takes float32, bool and b float32; give"),
+        (["float32", "bool"], {"given": (1, 5)}, "--shape 1,5: a takes 2 inputs, and --shape is that of one; leave it"),
+        (["float32", "bool"], {}, "a and b leave sizes of several inputs free, and --shape gives that of one input"),
+    ],
+)
+def test_several_inputs_that_do_not_fit_are_refused(others: Any, wishes: Any, words: str) -> None:
+    given = [FileInput(kind, (None, None)) for kind in ("float32", "bool")]
+    with pytest.raises(RequestError, match=words):
+        common_shapes({"a": given, "b": [FileInput(kind, (None, None)) for kind in others]}, **wishes)
 
 
 @pytest.mark.parametrize("suffix", READERS)

@@ -242,7 +242,7 @@ def _found(speedup: float, low: float, high: float, unstable: str = "") -> Compa
         unstable=unstable,
         machine={},
     )
-    return Comparison(timing, (1, 16), (1, 4), (1, 4), 0.0, ())
+    return Comparison(timing, ((1, 16),), (1, 4), (1, 4), 0.0, ())
 
 
 def _sentence(speedup: float, low: float, high: float) -> str:

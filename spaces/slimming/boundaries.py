@@ -14,7 +14,7 @@ from typing import Any
 
 
 @contextmanager
-def traced(network: Any, inputs: Sequence[Any], *, attention: bool) -> Iterator[Any]:
+def traced(network: Any, inputs: Sequence[Any], *, attention: bool, hidden: Sequence[Any] = ()) -> Iterator[Any]:
     """Context in which ``network`` has boundaries; its value is a ``torch.nn.Module`` to trace in its place.
 
     That gives all tensors that must keep their channels and depend on a weight: the network's outputs, those that are
@@ -25,8 +25,9 @@ def traced(network: Any, inputs: Sequence[Any], *, attention: bool) -> Iterator[
         network: A ``torch.nn.Module`` in eval mode.
         inputs: A batch of one for each of its inputs.
         attention: Whether attention is a boundary.
+        hidden: Other blocks that are boundaries.
     """
-    boundaries = _hide(network, attention)
+    boundaries = _hide(network, lambda layer: _is_boundary(layer, attention) or any(layer is one for one in hidden))
     try:
         module = _layer("Traced", _run)()
         module.network, module.boundaries = network, tuple(boundary for *_, boundary in boundaries)
@@ -53,6 +54,23 @@ def left_alone(network: Any, *, attention: bool) -> tuple[str, ...]:
     return tuple(sorted(set(kinds)))
 
 
+def blocks_that_call_no_layer(network: Any, inputs: Sequence[Any]) -> list[Any]:
+    """The blocks that use the weights of a layer in them without calling it, so that the graph does not show it."""
+    import torch
+
+    called: set[Any] = set()
+    hooks = [layer.register_forward_pre_hook(lambda layer, _: called.add(layer)) for layer in network.modules()]
+    try:
+        with torch.enable_grad():
+            network(*inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    weighted = {layer for layer in network.modules() if [*layer.parameters(recurse=False)]}
+    blocks = (block for block in network.modules() if block in called and block is not network)
+    return [block for block in blocks if {*block.children()} & weighted - called]
+
+
 def source_pruner() -> dict[Any, Any]:
     """What torch-pruning must know of a source: how many channels it has, and that none is removed."""
     import torch_pruning
@@ -72,14 +90,14 @@ def _is_boundary(layer: Any, attention: bool) -> bool:
     return isinstance(layer, kinds) or parametrize.is_parametrized(layer)
 
 
-def _hide(network: Any, attention: bool) -> list[tuple[Any, str, Any]]:
+def _hide(network: Any, is_boundary: Callable[[Any], bool]) -> list[tuple[Any, str, Any]]:
     """Put a boundary in place of each such layer; the parents, the names and the boundaries."""
     made: dict[int, Any] = {}
     places = [
         (parent, name, layer)
         for parent in network.modules()
         for name, layer in parent._modules.items()
-        if layer is not None and _is_boundary(layer, attention)
+        if layer is not None and is_boundary(layer)
     ]
     hidden = []
     for parent, name, layer in places:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from spaces.errors import WorkFailed, in_one_line
-from spaces.slimming.boundaries import left_alone, source_pruner, traced
+from spaces.slimming.boundaries import blocks_that_call_no_layer, left_alone, source_pruner, traced
 from spaces.slimming.flattening import lands_as_mapped
 from spaces.slimming.layers import channels, keeping_layers, removed_share
 from spaces.slimming.recurrent import narrow
@@ -37,7 +37,7 @@ def slim(model: Any, example: Sequence[Any], *, keep: float, criterion: Criterio
     """
     model.eval()
     before, shape = _size(model), _output_shape(model, example)
-    with _all_trainable(model), _quiet():
+    with _all_trainable(model), _quiet(), _growth_bounded(model):
         reason = _slim(model, example, keep, criterion, shape)
     if reason is not None:
         raise WorkFailed(f"channels cannot be removed from this network ({reason})")
@@ -52,42 +52,32 @@ def _slim(model: Any, inputs: Sequence[Any], keep: float, criterion: Criterion, 
     restore, size, reasons = _snapshot(model), _size(model), list[str]()
     for attention in (False, True) if criterion == "random" else (True,):
         try:
-            for _ in _prune(model, inputs, keep, criterion, attention):
-                pass
-            if (slimmed := _output_shape(model, inputs)) == shape:
-                return None
-            reasons.append(f"the outputs would change from {shape} to {slimmed}")
+            _prune(model, inputs, keep, criterion, attention=attention)
+            _require_shape(model, inputs, shape)
+            return None
         except Exception as error:
-            reasons.append(in_one_line(error))
+            reasons.append(in_one_line(error.__cause__ or error))
         restore()
-    ignored: list[Any] = []
+    hidden, ignored = blocks_that_call_no_layer(model, inputs), list[Any]()
     while len(ignored) < MOST_LEFT_ALONE:
         try:
-            broken = _first_broken(model, inputs, keep, criterion, shape, ignored)
-        except Exception:
-            restore()
-            break
-        if broken is None:
+            _prune(model, inputs, keep, criterion, hidden=hidden, ignored=ignored, shape=shape)
             return None if _size(model) < size else reasons[0]
-        restore()
-        ignored.append(broken)
+        except _BreaksNetwork as error:
+            restore()
+            ignored.append(error.layer)
+        except Exception:
+            break
+    restore()
     return reasons[0]
 
 
-def _first_broken(
-    model: Any, inputs: Sequence[Any], keep: float, criterion: Criterion, shape: tuple[int, ...], ignored: Sequence[Any]
-) -> Any:
-    """The layer at the root of the first group whose change breaks ``model``; None where all are slimmed."""
-    root = None
-    try:
-        for root in _prune(model, inputs, keep, criterion, attention=True, ignored=ignored):
-            if _output_shape(model, inputs) != shape:
-                return root
-    except Exception:
-        if root is None:
-            raise
-        return root
-    return None
+class _BreaksNetwork(Exception):
+    """Changing the group of ``layer`` breaks the network."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer = layer
 
 
 def _prune(
@@ -95,10 +85,18 @@ def _prune(
     inputs: Sequence[Any],
     keep: float,
     criterion: Criterion,
-    attention: bool,
+    *,
+    attention: bool = True,
+    hidden: Sequence[Any] = (),
     ignored: Sequence[Any] = (),
-) -> Iterator[Any]:
-    """Remove channels of one group of coupled layers after the other; gives the layer at its root after each."""
+    shape: tuple[int, ...] | None = None,
+) -> None:
+    """Remove channels of one group of coupled layers after the other, and try the network after each where its outputs
+    have to have a ``shape``.
+
+    Raises:
+        _BreaksNetwork: A group cannot be changed, or the network does not run after that.
+    """
     import torch
     import torch_pruning
 
@@ -107,7 +105,7 @@ def _prune(
         if criterion == "magnitude"
         else torch_pruning.importance.RandomImportance()
     )
-    with torch.enable_grad(), traced(model, inputs, attention=attention) as module:
+    with torch.enable_grad(), traced(model, inputs, attention=attention, hidden=hidden) as module:
         keeping = keeping_layers(module, inputs, attention=attention)
         pruner = torch_pruning.pruner.BasePruner(
             module,
@@ -130,13 +128,29 @@ def _prune(
 
         for boundary in module.boundaries:
             layer = boundary.__dict__["layer"]
-            recurrent = isinstance(layer, torch.nn.RNNBase) and layer not in ignored
-            if recurrent and narrow(pruner, layer, boundary.starts, keep, criterion, sound):
-                yield layer
+            if isinstance(layer, torch.nn.RNNBase) and layer not in ignored:
+                with _blamed(layer):
+                    narrow(pruner, layer, boundary.starts, keep, criterion, sound)
+                    _require_shape(model, inputs, shape)
         for group in pruner.step(interactive=True):
-            if sound(group):
-                group.prune()
-                yield group[0].dep.target.module
+            with _blamed(group[0].dep.target.module):
+                if sound(group):
+                    group.prune()
+                    _require_shape(model, inputs, shape)
+
+
+@contextmanager
+def _blamed(layer: Any) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise _BreaksNetwork(layer) from error
+
+
+def _require_shape(model: Any, inputs: Sequence[Any], shape: tuple[int, ...] | None) -> None:
+    """Raise `WorkFailed` where ``model`` answers with another shape than ``shape``."""
+    if shape is not None and (found := _output_shape(model, inputs)) != shape:
+        raise WorkFailed(f"the outputs would change from {shape} to {found}")
 
 
 def _size(model: Any) -> int:
@@ -188,6 +202,30 @@ def _all_trainable(model: Any) -> Iterator[None]:
     finally:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(trainable[name])
+
+
+@contextmanager
+def _growth_bounded(model: Any) -> Iterator[None]:
+    """Context in which torch-pruning gives up where it would follow channels for ever, as through shifted windows.
+
+    There it takes every reshape for one that flattens, and comes back to it with more and more channels.
+    """
+    from torch_pruning.dependency import index_mapping
+
+    mapping, most = index_mapping._FlattenIndexMapping, max(size for p in model.parameters() for size in p.shape)
+    plain = mapping.__call__
+
+    def bounded(self: Any, channels: Any) -> Any:
+        found = plain(self, channels)
+        if len(found) > 2 * most:
+            raise WorkFailed("torch-pruning does not understand how it reshapes its features")
+        return found
+
+    mapping.__call__ = bounded
+    try:
+        yield
+    finally:
+        mapping.__call__ = plain
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
+from torchvision.models import SwinTransformer
 
 from spaces.errors import WorkFailed
 from spaces.slimming.slim import slim
@@ -237,6 +238,24 @@ def test_channels_that_are_flattened_leave_only_where_the_right_inputs_would() -
         slim(inside, (x,), keep=0.5, criterion="magnitude")
     slim(inside, (x,), keep=0.5, criterion="random")
     assert inside.first.hidden_size == 8
+
+
+@pytest.mark.parametrize("criterion", ["magnitude", "random"])
+def test_around_shifted_windows_which_use_weights_without_calling_a_layer_the_rest_is_slimmed(
+    criterion: Literal["magnitude", "random"],
+) -> None:
+    """Torch-pruning alone follows their reshapes for ever."""
+    torch.manual_seed(0)
+    network, x = SwinTransformer([4, 4], 16, [1, 1], [2, 2], [4, 4], num_classes=3).eval(), torch.randn(1, 3, 32, 32)
+    hidden = [block.mlp[0] for stage in (network.features[1], network.features[3]) for block in stage]
+    with torch.no_grad():
+        for layer in hidden:
+            layer.weight[1::2], layer.bias[1::2] = 0, 0
+        expected = network(x)
+        slim(network, (x,), keep=0.5, criterion=criterion)
+        assert [layer.out_features for layer in hidden] == [32, 64]
+        if criterion == "magnitude":
+            torch.testing.assert_close(network(x), expected)
 
 
 class HalfFixed(nn.Module):

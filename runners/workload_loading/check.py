@@ -1,5 +1,6 @@
 """The contract of a workload, checked before a search spends hours on one that breaks it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from runners.inputs import Arrays, augmented, read
+from runners.inputs import Arrays, augmented, input_names, read
 from runners.workload import CALIBRATION, Workload, accuracy
 from runners.workload_loading.check_network import check_network, shapes_text
 from runners.workload_loading.check_plan import check_plan
@@ -70,6 +71,11 @@ def _check(workload: Workload) -> tuple[str, ...]:
 
 
 def _check_fields(workload: Workload) -> None:
+    if not isinstance(workload.dynamic, Mapping):
+        given = f"{{{workload.dynamic!r}: 1}}" if isinstance(workload.dynamic, str) else "{'input': 1}"
+        raise RequestError(f"dynamic must give a dimension by the name of its input, such as {given}")
+    if workload.output is not None and not (isinstance(workload.output, (str, int)) or callable(workload.output)):
+        raise RequestError(f"output must be a name, an index or a function, not {type(workload.output).__name__}")
     if not isinstance(workload.higher_is_better, bool):
         raise RequestError(f"higher_is_better must be True or False, not {workload.higher_is_better!r}")
     for name in ("metric_unit", "metric_label"):
@@ -89,6 +95,7 @@ def _check_splits(workload: Workload) -> None:
         splits = workload.splits
     shapes = {}
     for name in splits:
+        _check_same_inputs(workload, name)
         inputs, targets = _first_examples(workload, name)
         expected = min(EXAMPLES, len(splits[name]))
         given = expected if targets is None else len(targets)
@@ -105,10 +112,21 @@ def _check_splits(workload: Workload) -> None:
         raise RequestError(f"its splits have inputs of different shapes ({listed}); make them the same")
 
 
+def _check_same_inputs(workload: Workload, name: str) -> None:
+    with user_code(f"reading its {name} split"):
+        given = workload.splits[name].batch(np.array([0]))[0]
+    names = input_names(given, lambda: workload.model().forward)
+    if names != (wanted := workload.example_inputs.names):
+        raise RequestError(
+            f"the {name} split has the inputs {', '.join(names)}, and the {next(iter(workload.splits))} split "
+            f"{', '.join(wanted)}; give the same, in the same order"
+        )
+
+
 def _fixed_shapes(workload: Workload, inputs: Arrays) -> tuple[Any, ...]:
     """The shapes of the inputs without what may differ between calls; one shape where there is one input."""
     example = workload.example_inputs
-    shapes = replace(example, arrays=inputs).shapes if len(inputs) == len(example.arrays) else ()
+    shapes = replace(example, arrays=inputs).shapes
     free = {array.shape[place] for array, place in zip(inputs, example.dynamic, strict=False) if place is not None}
     if len(free) > 1:
         raise RequestError(

@@ -20,7 +20,7 @@ class Reader(nn.Module):
         self.head = nn.Linear(32, 2)
 
     def forward(self, tokens, mask):
-        read = self.words(tokens) + self.places(torch.arange(tokens.shape[1]))
+        read = self.words(tokens) + self.places(torch.arange(tokens.shape[1], device=tokens.device))
         read = self.encoder(read, src_key_padding_mask=~mask)
         mean = (read * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         return {"logits": self.head(mean), "mean": mean}

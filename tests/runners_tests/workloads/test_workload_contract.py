@@ -76,6 +76,10 @@ IDS = replace(
 )
 
 
+def named(names: str) -> dict[str, Any]:
+    return {name: inputs(9, number) for number, name in enumerate(names)}
+
+
 class Lengths:
     """Examples whose length is their number, at least 3, padded to the longest of a batch."""
 
@@ -150,6 +154,19 @@ BROKEN: dict[str, tuple[Any, str]] = {
         replace(SOUND, dynamic={"x": 1}),
         "dynamic names 'x', which is no input; its inputs",
     ),
+    "one input in one split": (
+        with_data(train=((inputs(9), inputs(9)), targets(9))),
+        r"the validation split has the inputs input, and the train split input, input_1; give the same, in the same",
+    ),
+    "another order of inputs": (
+        replace(SOUND, data=lambda: {name: (named("ab" if name == "train" else "ba"), targets(9)) for name in data()}),
+        "the validation split has the inputs b, a, and the train split a, b; give the same, in the same order",
+    ),
+    "dynamic is a name": (
+        replace(SOUND, dynamic="tokens"),
+        r"dynamic must give a dimension by the name of its input, such as \{'tokens': 1\}",
+    ),
+    "output is a list": (replace(SOUND, output=["a"]), "output must be a name, an index or a function, not list"),
     "dynamic batch": (
         replace(SOUND, dynamic={"input": 0}),
         r"dynamic says 0 for input, whose shape is \(1, 1, 4, 4\) with the batch first; give the number of another dim",

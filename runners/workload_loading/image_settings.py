@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runners.models.torchvision_names import classifier_problem
+from spaces.errors import RequestError
 from spaces.given_path import given_path
+from spaces.plans import OPTIMISERS, SCHEDULES, TrainingPlan
 from spaces.setting_error import SettingError, unknown_key
 
 TORCHVISION, TIMM = "torchvision", "timm"
@@ -30,10 +32,24 @@ _MEANINGS = {
     "image_size": "side of the images in pixels",
     "epochs": "passes over the training images",
     "batch_size": "images per optimiser step",
-    "learning_rate": "peak of the one-cycle schedule",
+    "learning_rate": "peak of the schedule",
+    "training": "how else it is trained: optimiser, schedule, warmup, weight_decay, label_smoothing, mixup, "
+    "gradient_clipping, accumulation, ema",
 }
 KEYS = tuple(_MEANINGS)
 NEEDED = ("model", "data")
+_TRAINING: dict[str, dict[str, Any]] = {
+    "optimiser": {"enum": [*OPTIMISERS]},
+    "schedule": {"enum": [*SCHEDULES]},
+    "weight_decay": {"type": "number", "minimum": 0},
+    "warmup": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    "label_smoothing": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    "mixup": {"type": "number", "minimum": 0},
+    "gradient_clipping": {"type": "number", "minimum": 0},
+    "accumulation": {"type": "integer", "minimum": 1},
+    "ema": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+}
+"""The fields of a `TrainingPlan` that a mapping may set under ``training``, each with its JSON schema."""
 _IMAGES, _SPLIT = "imagefolder", "split"
 
 
@@ -50,7 +66,8 @@ class ImageSettings:
         image_size: Side of the square images in pixels.
         epochs: Passes over the training split.
         batch_size: Images per optimiser step.
-        learning_rate: The peak of the one-cycle schedule.
+        learning_rate: The peak of the schedule.
+        training: Other fields of the `TrainingPlan`, by name.
     """
 
     model: str
@@ -61,6 +78,7 @@ class ImageSettings:
     epochs: int = 20
     batch_size: int = 128
     learning_rate: float | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def program(self) -> Path | None:
@@ -96,7 +114,7 @@ class ImageSettings:
         """The mapping that `read_settings` reads into these settings, with absolute paths."""
         data = {_IMAGES: self.images, **({_SPLIT: self.split} if self.split != 0 else {})}
         given = ("model", "images", "split")
-        rest = {key: value for key, value in asdict(self).items() if key not in given and value is not None}
+        rest = {key: value for key, value in asdict(self).items() if key not in given and value not in (None, {})}
         return {"model": self.model, "data": data, **rest}
 
 
@@ -120,6 +138,7 @@ def settings_schema() -> dict[str, Any]:
         },
         "weights": {"type": ["string", "null"], "pattern": f"^({_WEIGHTS}|.*({'|'.join(map(re.escape, _FILES))}))$"},
         "learning_rate": {"type": "number", "exclusiveMinimum": 0, "maximum": _HIGHEST_RATE},
+        "training": {"type": "object", "properties": _TRAINING, "additionalProperties": False},
     }
     for key, (least, most) in _NUMBERS.items():
         kinds[key] = {"type": "integer", "minimum": least, "maximum": most}
@@ -156,6 +175,7 @@ def read_settings(given: Mapping[str, Any], base: Path) -> ImageSettings:
         split,
         _weights(given.get("weights"), model, base),
         learning_rate=_learning_rate(given["learning_rate"]) if "learning_rate" in given else None,
+        training=_training(given.get("training", {})),
         **numbers,
     )
 
@@ -231,6 +251,20 @@ def _weights(given: object, model: str, base: Path) -> str | None:
         " (safetensors.torch.save_file(model.state_dict(), FILE) writes one)",
         at,
     )
+
+
+def _training(given: object) -> dict[str, Any]:
+    at = ("training",)
+    if not isinstance(given, Mapping):
+        raise SettingError("give a mapping, such as {optimiser: adamw, schedule: cosine}", at)
+    for key in given:
+        if key not in _TRAINING:
+            raise unknown_key(key, tuple(_TRAINING), (*at, key), "training")
+        try:
+            TrainingPlan(**{key: given[key]})
+        except RequestError as error:
+            raise SettingError(str(error).partition("; ")[2], (*at, key)) from error
+    return dict(given)
 
 
 def _path(given: str, base: Path, at: tuple[str, ...]) -> Path:

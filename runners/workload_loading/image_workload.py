@@ -49,6 +49,7 @@ def make_workload(settings: ImageSettings) -> Workload:
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate or _suitable_rate(settings, classes, size),
+            **settings.training,
         ),
         pretrained=settings.own_weights is not None or settings.program is not None,
         augment=crop_and_flip,
@@ -115,9 +116,14 @@ def _suitable_size(settings: ImageSettings, side: int | None) -> int:
 
 
 def _suitable_rate(settings: ImageSettings, classes: int, size: int) -> float:
-    """0.1 with batch normalisation; 0.01 without it, where 0.1 diverges, and from trained weights, which 0.1 spoils."""
+    """0.1 with batch normalisation; 0.01 without it, where 0.1 diverges, and from trained weights, which 0.1 spoils.
+
+    With AdamW it is 0.001, and 0.0001 from trained weights.
+    """
     if settings.program:  # never trained
         return TrainingPlan().learning_rate
+    if settings.training.get("optimiser") == "adamw":
+        return 1e-4 if settings.weights else 1e-3
     network = _without_numbers(settings, classes, size)
     normalised = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     return 0.1 if normalised and not settings.weights else 0.01

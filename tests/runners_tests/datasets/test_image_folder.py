@@ -218,6 +218,12 @@ def test_the_settings_and_defaults_of_a_workload_of_images(tmp_path: Path) -> No
         assert workload(folder, model=f"torchvision:{name}").training.learning_rate == 0.1
 
 
+def test_how_else_it_is_trained_may_be_said_and_adamw_has_a_rate_of_its_own(tmp_path: Path) -> None:
+    plan = workload(make_images(tmp_path), training={"optimiser": "adamw", "schedule": "cosine", "ema": 0.9}).training
+    assert (plan.optimiser, plan.schedule, plan.ema) == ("adamw", "cosine", 0.9)
+    assert (plan.learning_rate, plan.weight_decay) == (1e-3, 0.05)
+
+
 def test_images_of_many_sizes_become_224_and_small_ones_what_the_model_needs(tmp_path: Path) -> None:
     folder = make_images(tmp_path)
     assert workload(folder, model="torchvision:alexnet").example_inputs.arrays[0].shape == (1, 3, 63, 63)

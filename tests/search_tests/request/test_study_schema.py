@@ -74,6 +74,7 @@ def test_what_init_writes_and_offers_in_comments_is_valid(tmp_path: Path) -> Non
         "workload: digits\nsampler: tpe\nfrom_study: earlier\nserve: batch=8,threads=2\n",
         "serve: {batch: 8}\n",
         "workload: {model: 'torchvision:vgg11', data: {imagefolder: .}, weights: , epochs: 1, learning_rate: 0.5}\n",
+        "workload: {model: 'torchvision:vit_b_16', data: {imagefolder: .}, training: {optimiser: adamw, ema: 0.99}}\n",
         "home: here\nstorage: sqlite:///s\nstage_store: s3://bucket\ntracking_uri: http://host\naddress: host:6379\n",
     ],
 )
@@ -116,6 +117,10 @@ def test_what_a_search_takes_is_valid(tmp_path: Path, text: str) -> None:
         "workload: {model: 'torchvision:resnet18', data: {imagefolder: .}, epoch: 1}",
         "workload: {model: 'torchvision:resnet18', data: {imagefolder: .}, epochs: 0}",
         "workload: {model: 'torchvision:resnet18', data: {imagefolder: .}, learning_rate: 11}",
+        "workload: {model: 'torchvision:resnet18', data: {imagefolder: .}, training: {optimiser: adam}}",
+        "workload: {model: 'torchvision:resnet18', data: {imagefolder: .}, training: {workers: 2}}",
+        "workload: {model: 'torchvision:resnet18', data: {imagefolder: .}, training: {warmup: 1}}",
+        "workload: {model: 'torchvision:resnet18', data: {imagefolder: .}, training: adamw}",
         "workload: {model: 'torchvision:resnet18', data: {imagefolder: .}, weights: best}",
         "home: ' '",
         "home:",

@@ -16,9 +16,7 @@ Workload = Annotated[
 Space = Annotated[Text, Option(metavar="SPACE", help="Search space: a preset or FILE.yaml. [default: cpu]")]
 Trials = Annotated[
     Number,
-    Option(
-        metavar="N", help="Number of trials of the study, the baseline included. [default: 18; all of post-training]"
-    ),
+    Option(metavar="N", help="Number of trials, the baseline included; all of the space post-training. [default: 18]"),
 ]
 Timeout = Annotated[
     Text, Option(metavar="TIME", help="Start no trial after this time, such as 30m. [default: no limit]")

@@ -1,7 +1,8 @@
 """Whether the whole numbers of a workload's inputs are rows that the embeddings of its network have."""
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,58 +15,79 @@ from runners.workload import ArraySplit, Split, Workload
 from runners.workload_loading.split_overlap import spread
 from spaces.errors import RequestError
 
+WATCHED = 32
+"""Examples on which is seen what an embedding reads: enough that no other column of numbers is the same by chance."""
 LOOKED_AT = 2_000
 """Examples of a split that are looked at where they do not lie in memory."""
 
+Place = tuple[int, int | None]
+"""The number of an input, and that of one of its columns or None for all."""
 
-@contextmanager
-def ids_in_range(workload: Workload, network: nn.Module, inputs: Arrays) -> Iterator[None]:
-    """Context in which ``network`` is called with ``inputs``: which embedding reads which input is noted, and then all
-    splits are looked at.
 
-    An id beyond the last row fails in the middle of a training, with a message that names neither.
+def check_ids(workload: Workload, network: nn.Module) -> None:
+    """Refuse an input or a column that holds a number which is no row of the embedding that reads it, in any split.
 
-    Raises:
-        RequestError: An input of a split holds a number that is no row of the embedding that reads it.
+    An id beyond the last row fails in the middle of a training, with a message that names neither. What an embedding
+    reads is seen in one call of ``network``; where it reads what the network computed from the ids, nothing is checked.
     """
-    readers: dict[int, tuple[str, int]] = {}
+    split = next(iter(workload.splits.values()))
+    layers = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Embedding)]
+    inputs = read(split, spread(len(split), WATCHED))[0] if layers else ()
+    if not any(array.dtype == np.int64 for array in inputs):
+        return
+    readers: dict[Place, tuple[str, int]] = {}
 
     def note(name: str, layer: nn.Embedding, given: Tensor) -> None:
-        for number, array in enumerate(inputs):
-            if array.dtype == np.int64 and torch.equal(given, torch.from_numpy(array)):
-                fewest = readers.get(number, (name, layer.num_embeddings))
-                readers[number] = min(fewest, (name, layer.num_embeddings), key=lambda reader: reader[1])
+        places = list(_same(inputs, given))
+        if len(places) == 1 and layer.num_embeddings < readers.get(places[0], (name, sys.maxsize))[1]:
+            readers[places[0]] = name, layer.num_embeddings
 
     hooks = [
         layer.register_forward_pre_hook(lambda layer, given, name=name: note(name, layer, given[0]))
-        for name, layer in network.named_modules()
-        if isinstance(layer, nn.Embedding)
+        for name, layer in layers
     ]
     try:
-        yield
+        with suppress(Exception), torch.no_grad():  # what fails is told by the check of the outputs
+            network(*map(torch.from_numpy, inputs))
     finally:
         for hook in hooks:
             hook.remove()
-        _check(workload, readers)
+    for place, reader in readers.items():
+        _check(workload, place, *reader)
 
 
-def _check(workload: Workload, readers: dict[int, tuple[str, int]]) -> None:
-    for number, (layer, count) in readers.items():
-        input_name = workload.example_inputs.names[number]
-        for name, split in workload.splits.items():
-            values = _values(split, number)
-            least, most = int(values.min()), int(values.max())
-            if least < 0 or most >= count:
-                raise RequestError(
-                    f"{input_name} of the {name} split goes from {least} to {most}, but the embedding {layer!r} of its "
-                    f"model has {count} rows, 0 to {count - 1}; make the embedding larger, or map other ids into it"
-                )
+def _same(inputs: Arrays, given: Tensor) -> Iterator[Place]:
+    """The inputs of whole numbers, and their columns, that are the same as what an embedding is given."""
+    for number, array in enumerate(inputs):
+        if array.dtype == np.int64 and torch.equal(given, torch.from_numpy(array)):
+            yield number, None
+        if array.dtype == np.int64 and array.ndim == 2 and given.dim() == 1:
+            columns = range(array.shape[1])
+            yield from ((number, column) for column in columns if np.array_equal(given.numpy(), array[:, column]))
 
 
-def _values(split: Split, number: int) -> NDArray[Any]:
-    """All values of one input where they lie in memory, else those of some examples."""
+def _check(workload: Workload, place: Place, layer: str, count: int) -> None:
+    number, column = place
+    what = workload.example_inputs.names[number] + ("" if column is None else f"[:, {column}]")
+    for name, split in workload.splits.items():
+        bounds = [_bounds(part if column is None else part[:, column]) for part in _parts(split, number)]
+        least, most = min(low for low, _ in bounds), max(high for _, high in bounds)
+        if least < 0 or most >= count:
+            raise RequestError(
+                f"{what} of the {name} split goes from {least} to {most}, but the embedding {layer!r} of its model has "
+                f"{count} rows, 0 to {count - 1}; make the embedding larger, or map other ids into it"
+            )
+
+
+def _bounds(ids: NDArray[Any]) -> tuple[int, int]:
+    return int(ids.min()), int(ids.max())
+
+
+def _parts(split: Split, number: int) -> Iterator[NDArray[Any]]:
+    """All values of one input where they lie in memory, else those of some examples, a batch after the other."""
     if isinstance(split, ArraySplit):
-        return as_arrays(split.inputs)[number]
+        yield as_arrays(split.inputs)[number]
+        return
     chosen = spread(len(split), LOOKED_AT)
-    parts = [chosen[first : first + 64] for first in range(0, len(chosen), 64)]
-    return np.concatenate([read(split, part)[0][number].ravel() for part in parts])
+    for first in range(0, len(chosen), 64):
+        yield read(split, chosen[first : first + 64])[0][number]

@@ -14,7 +14,7 @@ from runners.judged_network import judged, own_network
 from runners.judged_output import how_to_choose, outputs_text
 from runners.machine.device import memory_gib
 from runners.workload import Workload
-from runners.workload_loading.check_ids import ids_in_range
+from runners.workload_loading.check_ids import check_ids
 from runners.workload_loading.split_overlap import spread
 from runners.workload_loading.user_code import type_of, user_code
 from spaces.errors import RequestError
@@ -32,8 +32,9 @@ def check_network(workload: Workload, inputs: Arrays) -> Tensor:
         RequestError: One sentence on the first thing that is wrong.
     """
     network = _made(workload)
-    with ids_in_range(workload, network, inputs):
-        outputs = _outputs(network, inputs)
+    with user_code("reading its data"):
+        check_ids(workload, network)
+    outputs = _outputs(network, inputs)
     if not torch.isfinite(outputs).all():
         raise RequestError("its model answers with NaN or infinity; check its weights and the scale of the inputs")
     if (alone := _outputs(network, rows(inputs, slice(0, 1)))).shape[1:] != outputs.shape[1:]:

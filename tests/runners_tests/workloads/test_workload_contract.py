@@ -80,6 +80,18 @@ def named(names: str) -> dict[str, Any]:
     return {name: inputs(9, number) for number, name in enumerate(names)}
 
 
+class Columns(nn.Module):
+    """Embeds the first two columns, one in 20 rows and one in 12."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.head = nn.Embedding(20, 4), nn.Embedding(12, 4), nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(torch.cat([self.first(x[:, 0]), self.second(x[:, 1])], 1))
+        return logits
+
+
 class Lengths:
     """Examples whose length is their number, at least 3, padded to the longest of a batch."""
 
@@ -144,6 +156,10 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "id beyond the vocabulary": (
         replace(IDS, data=lambda: ids(30)),
         "input of the test split goes from 0 to 30, but the embedding '0' of its model has 20 rows, 0 to 19; make",
+    ),
+    "id of a column beyond its embedding": (
+        replace(IDS, model=Columns),
+        r"input\[:, 1\] of the train split goes from \d+ to \d+, but the embedding 'second' of its model has 12 rows",
     ),
     "id below the vocabulary": (replace(IDS, data=lambda: ids(-1)), "input of the test split goes from -1 to"),
     "whole quantities": (

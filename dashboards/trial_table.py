@@ -24,8 +24,9 @@ _NAMED = 3
 def trial_table(document: Document, trials: Iterable[Document], off: Iterable[Document], width: int) -> Table:
     """The table of all ``trials``.
 
-    Measured trials come first, the fastest at the top and each with its intervals; then those that were stopped or
-    failed, and what the machine cannot run, each with its reason. ``*`` marks members of the front.
+    Measured trials come first, each with its intervals and the fastest at the top, those whose timing is unstable after
+    the others; then those that were stopped or failed, and what the machine cannot run, each with its reason. ``*``
+    marks members of the front.
 
     Args:
         document: The front document.
@@ -51,7 +52,8 @@ def trial_table(document: Document, trials: Iterable[Document], off: Iterable[Do
     for heading in columns:
         table.add_column(escape(heading), justify="right", no_wrap=True)
     table.add_column("configuration, or why it has no figures", overflow="fold")
-    for trial in sorted((one for one in shown if one["measurement"]), key=lambda t: -t["measurement"]["speedup"]):
+    measured = [trial for trial in shown if trial["measurement"]]
+    for trial in sorted(measured, key=lambda one: (bool(instability(one)), -one["measurement"]["speedup"])):
         cells = (escape(cell(trial)) for cell in columns.values())
         table.add_row(*cells, escape(_text(trial, document)), style=_style(trial, document))
     empty = [""] * (len(columns) - 2)

@@ -74,19 +74,25 @@ class SharedStages:
         if self._answered:
             yield self._answered.pop()
             return
+        self._send_one_alone()
+        for task, outcome in self._attempts.wait(WAIT_S):
+            if self._everything and outcome.failure and outcome.failure_kind in ("candidate", "weights"):
+                self._failed[task.key] = replace(outcome, from_store=True)
+            runs = self._waiting.pop(task.key)
+            self._send_one_alone()  # it opens what it times while this outcome is recorded
+            for run in runs:
+                self._observe(run, outcome)
+                yield run, outcome
+                outcome = replace(outcome, from_store=True)
+
+    def _send_one_alone(self) -> None:
+        """Where nothing else runs, send the stage of the first trial among those that want all of the machine."""
         if self._alone and len(self._alone) == len(self._waiting):
             first = min(self._alone, key=lambda task: self._waiting[task.key][0].number or 0)
             self._alone.remove(first)
             for run in self._waiting[first.key]:
                 self._observer.stage_started(run.number, first.stage)
             self._attempts.submit(first)
-        for task, outcome in self._attempts.wait(WAIT_S):
-            if self._everything and outcome.failure and outcome.failure_kind in ("candidate", "weights"):
-                self._failed[task.key] = replace(outcome, from_store=True)
-            for run in self._waiting.pop(task.key):
-                self._observe(run, outcome)
-                yield run, outcome
-                outcome = replace(outcome, from_store=True)
 
     def cancel(self) -> list[Run]:
         """End everything that is under way, and give back the runs that are left as they are."""

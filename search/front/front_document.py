@@ -115,7 +115,9 @@ def _front(
     attributes, finals = study.user_attrs, _final_measurements(study)
     resolution, finally_answered = resolution_of(attributes), final_answers_of(attributes)
     complete = {trial.number: trial for trial in study.get_trials(deepcopy=False) if _is_complete(trial)}
-    measurements = {number: trial.user_attrs.get(MEASUREMENT) or {} for number, trial in complete.items()}
+    measurements: MeasurementsByTrial = {n: trial.user_attrs.get(MEASUREMENT) or {} for n, trial in complete.items()}
+    if tries_everything(attributes[SETTINGS]["space"]):
+        measurements = _stable(measurements)
     answers = {n: finally_answered.get(n) if n in finals else answers_of(trial) for n, trial in complete.items()}
     numbers, volume = front_numbers(measurements, objectives, constraints, finals, resolution, answers)
     shown = {number: finals.get(number) or measurements[number] for number in numbers}
@@ -134,6 +136,15 @@ def _front(
         "baseline": member(0) if 0 in complete else None,
         "front": [member(number) for number in numbers],
     }
+
+
+def _stable(measurements: MeasurementsByTrial) -> MeasurementsByTrial:
+    """The baseline and the stable ones, or all where there is no other stable one.
+
+    Where nothing is measured again, an unstable timing must not take the place of one that can be trusted.
+    """
+    stable = {number: one for number, one in measurements.items() if not number or not one.get("unstable")}
+    return stable if len(stable) > 1 else measurements
 
 
 def _is_complete(trial: FrozenTrial) -> bool:

@@ -91,6 +91,20 @@ def test_where_the_baseline_fails_nothing_else_is_measured(tmp_path: Path) -> No
     assert "measuring" not in {task.stage for task in runner.submitted}
 
 
+def test_an_unstable_timing_takes_no_place_on_the_front_from_one_that_can_be_trusted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def busy(configuration: Configuration) -> Mapping[str, Any]:
+        unstable = "the machine was busy" if configuration["numeric_precision"] == "int8" else ""
+        return {**figures(configuration), "unstable": unstable}
+
+    found = search(tmp_path, Recording(MACHINE, FACTS, busy, workers=2))
+    assert {member["configuration"]["numeric_precision"] for member in found["front"]} == {"bf16"}
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    measured = [row[0] == "!" for row in rows if len(row) > 3 and any(cell.endswith("x") for cell in row[1:4])]
+    assert measured == [False] * 10 + [True] * 4  # below all others, though they are the fastest
+
+
 def test_where_the_time_is_up_the_rest_is_left_and_nobody_says_that_all_was_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,8 +12,8 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from dashboards.artifact_locations import adopt_artifacts
-from dashboards.sqlite_url import sqlite_url
+from dashboards.tracking.artifact_locations import adopt_artifacts
+from dashboards.tracking.sqlite_url import sqlite_url
 from spaces.errors import RequestError, WorkFailed
 
 HOST = "127.0.0.1"

@@ -144,7 +144,7 @@ def write_trial(options: ExportOptions, locations: Locations) -> Exported:
         write_exported_folder(to, model, check=check, waiting=report_waiting)
     remember(found.folder, to)
     if options.register:
-        from dashboards.tracking import register_model
+        from dashboards.tracking.tracker import register_model
 
         register_model(run_location(study, found), options.register, to, trial["run_id"])
     return Exported(trial, QualityMetric.of_front(document), undecided, found)

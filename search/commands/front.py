@@ -5,7 +5,7 @@ import json
 from rich.console import Console
 
 from dashboards.front_rows import front_csv
-from dashboards.spool import read_run_ids
+from dashboards.tracking.spool import read_run_ids
 from search.commands.hints import resume_command
 from search.commands.studies import open_study
 from search.commands.terminal import print_front, print_trials

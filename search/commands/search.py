@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 
 from dashboards.progress import Progress
-from dashboards.tracking import Tracker
+from dashboards.tracking.tracker import Tracker
 from runners.machine.telemetry import disable_telemetry
 from runners.measuring.paired_timing import CALLS_FOR_P99
 from runners.runner import Runner

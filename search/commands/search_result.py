@@ -8,7 +8,7 @@ from typing import Any, TextIO
 import optuna
 from rich.console import Console
 
-from dashboards.spool import read_run_ids
+from dashboards.tracking.spool import read_run_ids
 from search.commands.hints import after_search, front_command, resume_command
 from search.commands.terminal import print_front, print_next, print_trials
 from search.front.front import least_infeasible

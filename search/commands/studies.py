@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 from rich.console import Console
 
-from dashboards.spool import read_run_ids
+from dashboards.tracking.spool import read_run_ids
 from search.commands.terminal import number_column, plain_table
 from search.front.front_document import front_document
 from search.request.locations import Home, Locations

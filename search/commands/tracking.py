@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import optuna
 
-from dashboards.mlflow_runs import RunLocation
 from dashboards.progress import Progress
-from dashboards.tracking import Tracker
-from dashboards.tracking_address import check_tracking_uri
+from dashboards.tracking.mlflow_runs import RunLocation
+from dashboards.tracking.tracker import Tracker
+from dashboards.tracking.tracking_address import check_tracking_uri
 from search.driver.attempts import MachineFailed
 from search.driver.search_context import SearchContext
 from search.front.front_document import front_document, trial_documents

@@ -6,7 +6,7 @@ from typing import Protocol
 from dashboards.baseline_text import baseline_text
 from dashboards.formatting import configuration_text, quality_text, times
 from dashboards.progress import Progress
-from dashboards.tracking import Tracker, TrialResult
+from dashboards.tracking.tracker import Tracker, TrialResult
 from runners.metric import ACCURACY, QualityMetric
 from search.study.study import TrialRecord
 from spaces.configuration import Configuration

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dashboards.sqlite_url import sqlite_url
+from dashboards.tracking.sqlite_url import sqlite_url
 from search.study.study_lock import lock_file
 from spaces.errors import RequestError
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dashboards.sqlite_url import sqlite_url
+from dashboards.tracking.sqlite_url import sqlite_url
 from search.request.locations import Home, Locations, from_environment
 from spaces.credentials import without_credentials
 from spaces.errors import RequestError

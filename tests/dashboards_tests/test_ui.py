@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.mlflow_runs import RunLocation
-from dashboards.tracking import Tracker, TrialResult
-from dashboards.tracking_address import check_tracking_uri
+from dashboards.tracking.mlflow_runs import RunLocation
+from dashboards.tracking.tracker import Tracker, TrialResult
+from dashboards.tracking.tracking_address import check_tracking_uri
 from dashboards.ui import command, free_port, serve
 from spaces.errors import RequestError
 

@@ -12,7 +12,7 @@ import optuna
 import pytest
 from search_tests.simulation import make_runner
 
-from dashboards.sqlite_url import sqlite_url
+from dashboards.tracking.sqlite_url import sqlite_url
 from search.commands import search as searching
 from search.commands.export import ExportOptions, export_trial
 from search.commands.front import show_front

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from search_tests.simulation import make_runner, table
 
-from dashboards.spool import Spool
+from dashboards.tracking.spool import Spool
 from search.commands.search import run_search
 from search.request.read_request import merge
 from search.study import waiting_connection

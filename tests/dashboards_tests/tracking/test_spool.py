@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dashboards.spool import Sent, Spool, read_run_ids, read_sent
+from dashboards.tracking.spool import Sent, Spool, read_run_ids, read_sent
 
 
 def _kinds(spool):
@@ -111,7 +111,7 @@ def test_a_line_that_could_not_be_written_completely_is_removed(tmp_path, monkey
     def full(descriptor):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("dashboards.spool.os.fsync", full)
+    monkeypatch.setattr("dashboards.tracking.spool.os.fsync", full)
     with pytest.raises(OSError, match="no space"):
         spool.append({"kind": "b"})
     assert (tmp_path / "records.jsonl").read_bytes() == before

@@ -15,8 +15,8 @@ from dashboards.front_figure import figure_html
 from dashboards.front_points import FrontPoints
 from dashboards.front_rows import front_csv, front_rows
 from dashboards.headline import headline
-from dashboards.spool import Record
-from dashboards.spool_writer import Refused
+from dashboards.tracking.spool import Record
+from dashboards.tracking.spool_writer import Refused
 
 _STATUS = {"finished": "FINISHED", "failed": "FAILED"}
 _LONGEST_TAG = 5000  # MLflow takes 8000, older servers 5000
@@ -29,7 +29,7 @@ class RunLocation:
     Attributes:
         study: Name of the study, which is also the name of its run.
         experiment: Name of the experiment; it is created where it is missing.
-        tracking_uri: MLflow's tracking URI; see `dashboards.tracking_address.check_tracking_uri`.
+        tracking_uri: MLflow's tracking URI; see `dashboards.tracking.tracking_address.check_tracking_uri`.
         artifact_root: Folder or URI in which a new experiment keeps its artifacts; None leaves it to the server.
     """
 

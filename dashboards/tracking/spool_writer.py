@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from dashboards.spool import Record, Spool
+from dashboards.tracking.spool import Record, Spool
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _URGENT_PAUSE_S = 0.5, 30.0, 1.0

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dashboards.artifact_locations import adopt_artifacts
 from dashboards.front_points import front_points
-from dashboards.mlflow_runs import RunLocation, StudyRuns
-from dashboards.spool import Spool
-from dashboards.spool_writer import SpoolWriter
-from dashboards.sqlite_url import sqlite_url
+from dashboards.tracking.artifact_locations import adopt_artifacts
+from dashboards.tracking.mlflow_runs import RunLocation, StudyRuns
+from dashboards.tracking.spool import Spool
+from dashboards.tracking.spool_writer import SpoolWriter
+from dashboards.tracking.sqlite_url import sqlite_url
 from spaces.credentials import without_credentials
 from spaces.errors import RequestError
 

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import make_url
 
-from dashboards import tracking
-from dashboards.mlflow_runs import RunLocation
-from dashboards.spool import read_run_ids
-from dashboards.sqlite_url import sqlite_url
-from dashboards.tracking import Tracker, TrialResult
+from dashboards.tracking import tracker
+from dashboards.tracking.mlflow_runs import RunLocation
+from dashboards.tracking.spool import read_run_ids
+from dashboards.tracking.sqlite_url import sqlite_url
+from dashboards.tracking.tracker import Tracker, TrialResult
 
 SETTINGS = {"trials": 6, "seed": 0, "constraints": ["latency_p90_ms<=5"]}
 
@@ -213,8 +213,8 @@ def test_a_server_that_is_away_does_not_keep_the_search_or_the_exit_waiting(tmp_
     program = """
 import sys
 from pathlib import Path
-from dashboards.mlflow_runs import RunLocation
-from dashboards.tracking import Tracker
+from dashboards.tracking.mlflow_runs import RunLocation
+from dashboards.tracking.tracker import Tracker
 tracker = Tracker(RunLocation("s", "e", "http://127.0.0.1:9"), Path(sys.argv[1]))
 tracker.study_started({"trials": 3})
 assert "mlflow" not in sys.modules or not tracker.flush(0)
@@ -229,7 +229,7 @@ print(tracker.close(0.1), tracker.run_ids())
 
 
 def test_importing_the_tracking_imports_no_mlflow():
-    program = "import sys, dashboards.tracking; sys.exit('mlflow' in sys.modules or 'plotly' in sys.modules)"
+    program = "import sys, dashboards.tracking.tracker; sys.exit('mlflow' in sys.modules or 'plotly' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
@@ -251,10 +251,10 @@ def test_a_database_is_made_whole_or_not_at_all(tmp_path):
 
     mlflow = SimpleNamespace(MlflowClient=Client)
     with pytest.raises(Ended):
-        tracking._create_database(mlflow, sqlite_url(file))
+        tracker._create_database(mlflow, sqlite_url(file))
     assert list(tmp_path.iterdir()) == []
     Client.ends = False
-    tracking._create_database(mlflow, sqlite_url(file))
+    tracker._create_database(mlflow, sqlite_url(file))
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
 
 
@@ -262,8 +262,8 @@ def test_creating_a_database_prints_nothing_and_sends_no_telemetry(tmp_path):
     program = """
 import os, sys
 from pathlib import Path
-from dashboards.mlflow_runs import RunLocation
-from dashboards.tracking import Tracker, TrialResult
+from dashboards.tracking.mlflow_runs import RunLocation
+from dashboards.tracking.tracker import Tracker, TrialResult
 home = Path(sys.argv[1])
 location = RunLocation("s", "e", f"sqlite:///{home / 'mlflow.db'}", str(home / "mlartifacts"))
 tracker = Tracker(location, home / "spool")

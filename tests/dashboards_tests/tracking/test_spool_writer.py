@@ -4,8 +4,8 @@ import json
 import logging
 import time
 
-from dashboards.spool import Spool
-from dashboards.spool_writer import Refused, SpoolWriter
+from dashboards.tracking.spool import Spool
+from dashboards.tracking.spool_writer import Refused, SpoolWriter
 
 
 class Ledger:

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from dashboards.tracking_address import check_tracking_uri
+from dashboards.tracking.tracking_address import check_tracking_uri
 from spaces.errors import RequestError
 
 

@@ -1,0 +1,1 @@
+"""A search as MLflow keeps it: recorded on disk first, then sent."""

@@ -3,6 +3,10 @@
 from spaces.environment import Environment
 
 TRAINING_STAGES = ("training", "fine_tuning")
+"""Stages that train a candidate."""
+STAGES_THAT_TRAIN = ("teacher", *TRAINING_STAGES)
+EVALUATING_STAGES = ("measuring", "evaluating")
+"""Stages that call an artifact, on the accelerator where its runtime uses it."""
 
 
 def cpus_of(stage: str, machine: Environment, *, exclusive: bool, workers: int) -> int:
@@ -16,7 +20,7 @@ def cpus_of(stage: str, machine: Environment, *, exclusive: bool, workers: int) 
 
 
 def gpus_of(stage: str, machine: Environment, *, exclusive: bool, workers: int) -> int:
-    """Accelerators for a stage: one for each worker that trains, one for a measurement, else none."""
+    """Accelerators for a stage: one for each worker that trains, one where an artifact is called, else none."""
     if not machine.accelerators:
         return 0
-    return workers if stage in ("teacher", *TRAINING_STAGES) else int(exclusive or stage == "measuring")
+    return workers if stage in STAGES_THAT_TRAIN else int(exclusive or stage in EVALUATING_STAGES)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.machine.lease import device_lease
+from runners.machine.resources import STAGES_THAT_TRAIN
 from runners.processes.fresh_process import HANG_TIMEOUT_S, call_fresh
 from runners.runner import FailureKind, StageFailed, StageOutcome, StageTask
 from runners.stages.job import StageJob
@@ -23,8 +24,6 @@ from spaces.errors import RequestError, WorkFailed, in_one_line
 
 PROBE_BYTES = 64 * 2**10
 """A store that does not take a file of this size is full."""
-TRAINS = ("teacher", "training")
-"""Stages that train or evaluate in the process they run in; those that measure start fresh processes themselves."""
 
 
 def run_stage(task: StageTask, store: StageStore) -> StageOutcome:
@@ -82,7 +81,8 @@ def _run_where_it_belongs(task: StageTask, inputs: dict[str, StoredStage], folde
         Exception: What the stage raised.
     """
     try:
-        if task.stage in TRAINS:
+        if task.stage in STAGES_THAT_TRAIN:
+            # They train and evaluate where they run; those that measure start fresh processes themselves.
             # A fresh process is ended where it hangs. This one goes on to other stages, and would keep the accelerator
             # that it was given first, with the memory that it used there.
             result: dict[str, Any] = call_fresh(

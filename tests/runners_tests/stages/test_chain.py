@@ -10,6 +10,7 @@ from spaces_tests.environments import ENVIRONMENTS
 
 from runners.runner import StageTask, WorkloadFacts
 from runners.stages.chain import Chains
+from runners.stages.post_training import PostTrainingChains
 from spaces.axis import Axis
 from spaces.configuration import Configuration, Scalar
 from spaces.environment import BackendFacts, Environment
@@ -141,6 +142,12 @@ def test_training_asks_for_accelerators_where_there_are_some() -> None:
     candidate = Configuration({**space.baseline(), "student_width": 0.5, "training_workers": 2})
     gpus = {task.stage: task.gpus for task in chains.chain(candidate)}
     assert gpus == {"teacher": 1, "transforming": 0, "training": 2, "lowering": 0, "measuring": 1}
+
+
+def test_evaluating_an_artifact_asks_for_an_accelerator_as_measuring_does() -> None:
+    space = make_space({"runtime": ["eager"]}, replace(MACHINE, accelerators=2, accelerator="cuda"))
+    chain = PostTrainingChains(space, replace(FACTS, pretrained=True), "digits", 0).chain(space.baseline())
+    assert {t.stage: t.gpus for t in chain} == {"teacher": 1, "lowering": 0, "evaluating": 1, "measuring": 1}
 
 
 def test_weights_from_an_accelerator_are_not_taken_for_those_from_a_processor() -> None:

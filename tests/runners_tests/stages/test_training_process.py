@@ -1,11 +1,13 @@
 """A stage that trains has a process of its own, which is ended where it hangs and leaves no accelerator in use."""
 
 import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from runners.machine.resources import STAGES_THAT_TRAIN, TRAINING_STAGES
 from runners.runner import StageOutcome, StageTask
 from runners.stages import run
 from runners.stages.run import run_stage
@@ -60,12 +62,19 @@ def test_it_has_a_process_of_its_own_and_gives_the_weights_that_it_gives_here(
     assert [outcome.failure for outcome in outcomes] == [None, None]
     assert os.getpid() not in processes
     assert len(processes) == 2
-    monkeypatch.setattr(run, "TRAINS", ())
+    monkeypatch.setattr(run, "STAGES_THAT_TRAIN", ())
     *_, processes, here = chain(tmp_path / "here", rate=0.1)
     assert processes == {os.getpid()}
     for key in ("a" * 64, "b" * 64):
         weights = [(store.get(key).folder / "weights.safetensors").read_bytes() for store in (here, there)]  # type: ignore[union-attr]
         assert weights[0] == weights[1]
+
+
+def test_every_stage_that_trains_is_known_as_one() -> None:
+    stages = Path(run.__file__).parent
+    trains = re.compile(r"runners\.training\.(loop|level|data_parallel) import|runners\.stages\.training import")
+    found = {file.stem for file in stages.glob("*.py") if trains.search(file.read_text())}
+    assert found == set(STAGES_THAT_TRAIN) == {*TRAINING_STAGES, "teacher"}
 
 
 def test_its_failure_has_the_reason(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ class Environment:
     def from_json(cls, document: Mapping[str, Any]) -> "Environment":
         """The environment that `to_json` wrote."""
         backends = {
-            name: BackendFacts(tuple(facts["precisions"]), facts["unsupported"], facts["by_default"])
+            name: BackendFacts(tuple(facts["precisions"]), facts["unsupported"], facts.get("by_default", True))
             for name, facts in document["backends"].items()
         }
         limits = tuple(ModelLimit(limit["choices"], limit["reason"]) for limit in document["model_limits"])

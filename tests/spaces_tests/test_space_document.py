@@ -133,3 +133,10 @@ def test_a_value_written_twice_is_offered_once() -> None:
 def test_an_environment_comes_back_from_json_as_it_was(place: str) -> None:
     text = json.dumps(ENVIRONMENTS[place].to_json())
     assert Environment.from_json(json.loads(text)) == ENVIRONMENTS[place]
+
+
+def test_an_environment_of_an_older_study_offers_its_runtimes_by_default() -> None:
+    document = LAPTOP.to_json()
+    for facts in document["backends"].values():
+        del facts["by_default"]
+    assert Environment.from_json(document) == LAPTOP

@@ -51,7 +51,8 @@ class Backend(ABC):
     """Name of the main file that it writes."""
     precisions: ClassVar[tuple[str, ...]]
     packages: ClassVar[tuple[str, ...]]
-    """Import names that it needs; the first is the runtime itself."""
+    """Names, for both ``import`` and ``pip``, of what it needs; the first is the runtime itself. Their versions decide
+    the artifact's key."""
     reads_onnx: ClassVar[bool] = False
     """Whether `lower` asks for the ONNX file."""
     runs_code: ClassVar[bool] = True
@@ -59,6 +60,9 @@ class Backend(ABC):
     trusted."""
     by_default: ClassVar[bool] = True
     """Whether a space that offers ``all`` runtimes offers it; one whose lowering takes long is asked for by name."""
+    for_this_machine: ClassVar[bool] = False
+    """Whether its artifact depends on the machine that wrote it, such as machine code; then the machine is in its key.
+    """
     extra: ClassVar[str] = ""
     """The extra of `frontrunner` that installs them; empty where the default installation does."""
 

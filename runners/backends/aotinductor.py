@@ -28,6 +28,7 @@ class AotInductor(Backend):
     precisions = ("fp32", "bf16")
     packages = ("torch",)
     by_default: ClassVar[bool] = False
+    for_this_machine: ClassVar[bool] = True
 
     def unsupported(self) -> str | None:
         compiler = os.environ.get("CXX")

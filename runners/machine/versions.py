@@ -3,14 +3,25 @@
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-LIBRARIES = ("torch", "torchvision", "torch-pruning", "numpy", "onnx", "onnxruntime", "openvino", "nncf", "onnxscript")
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "torch-pruning",
+    "timm",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "onnxscript",
+)
 
 
 @cache
-def library_versions() -> dict[str, str]:
-    """The version of each of `LIBRARIES` that is installed, by its name."""
+def library_versions(*others: str) -> dict[str, str]:
+    """The version of each of `LIBRARIES`, and of ``others``, that is installed, by its name."""
     found = {}
-    for library in LIBRARIES:
+    for library in (*LIBRARIES, *others):
         try:
             found[library] = version(library)
         except PackageNotFoundError:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
+from runners.backends import find_backend
 from runners.machine.resources import cpus_of, gpus_of
 from runners.runner import StageTask, WorkloadFacts
 from runners.stages.keys import code_of, stage_key
@@ -71,14 +72,25 @@ class CandidateStages:
 
     def lowering(self, configuration: Configuration, parent: StageTask) -> tuple[StageTask, ...]:
         """The stages from the weights that ``parent`` wrote to the artifact."""
-        plan = self.plan(configuration, (Stage.QUANTISE, Stage.LOWER), LoweringPlan())
+        plan = self.lowering_plan(configuration)
         calibration = {"images": SCREENING_IMAGES} if parent.stage == "settling" else {}
         quantising: tuple[StageTask, ...] = ()
         if plan.precision == "int8":
             settings = {"precision": "int8", **calibration}
             parent = self.task("quantising", configuration, settings, {"parent": parent.key})
             quantising = (parent,)
-        return (*quantising, self.task("lowering", configuration, asdict(plan), {"parent": parent.key}))
+        return (*quantising, self.artifact(configuration, {"parent": parent.key}))
+
+    def lowering_plan(self, configuration: Configuration) -> LoweringPlan:
+        """The runtime and the number format of ``configuration``."""
+        return self.plan(configuration, (Stage.QUANTISE, Stage.LOWER), LoweringPlan())
+
+    def artifact(self, configuration: Configuration, inputs: Mapping[str, str]) -> StageTask:
+        """The stage that lowers what ``inputs`` name; its settings name the machine where the artifact is for it."""
+        plan, machine = self.lowering_plan(configuration), self.space.environment
+        on = {"device": machine.device, "cpu_flags": list(machine.cpu_flags)}
+        settings = {**asdict(plan), **(on if find_backend(plan.runtime).for_this_machine else {})}
+        return self.task("lowering", configuration, settings, inputs)
 
     def plan(self, configuration: Configuration, stages: tuple[Stage, ...], plan: Plan) -> Plan:
         """``plan`` as the techniques of ``stages`` set it; a choice wins over what the workload's own plan says."""

@@ -118,7 +118,7 @@ class Chains:
 
         ``trials`` and ``occasion`` are those of `final`.
         """
-        lowered = {number: self.chain(configuration)[-2] for number, configuration in members.items()}
+        lowered = {number: _writes_artifact(self.chain(configuration)) for number, configuration in members.items()}
         settings = {
             **self._timing_settings(COMPARING_S),
             **self._calls(),
@@ -207,6 +207,10 @@ class Chains:
         **asked: Any,
     ) -> StageTask:
         return self._candidates.task(stage, configuration, settings, inputs, **asked)
+
+
+def _writes_artifact(chain: tuple[StageTask, ...]) -> StageTask:
+    return next(task for task in chain if task.stage == "lowering")
 
 
 def _lowered(lowering: tuple[StageTask, ...]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 The code that computes the stage is part of it, see `runners.workload_loading.code_digest`: the stage's own module and
 what it imports, the file of the technique that changes the network, and the file of the backend that lowers it. A
-technique that only changes a plan is not among them, as all it decides stands in the settings.
+technique that only changes a plan is not among them, as all it decides stands in the settings. So are the versions of
+libraries, with those that the backend names as its packages.
 """
 
 import hashlib
@@ -22,6 +23,8 @@ REPLICAS = "runners.serving.replica_process"
 
 def stage_key(task: StageTask, fingerprint: str) -> str:
     """SHA-256 over the canonical JSON of all that decides the result of ``task``; its own ``key`` is not read."""
+    runtime = task.settings.get("runtime")
+    packages = () if runtime is None else find_backend(runtime).packages
     material = {
         "stage": task.stage,
         "code": code_of(task),
@@ -29,7 +32,7 @@ def stage_key(task: StageTask, fingerprint: str) -> str:
         "inputs": task.inputs,
         "workload": fingerprint,
         "seed": task.seed,
-        "libraries": library_versions(),
+        "libraries": library_versions(*packages),
     }
     text = json.dumps(material, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,6 @@
 """Lower the trained network into the artifact of its inference runtime."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def run(job: StageJob) -> dict[str, Any]:
 
     Where the stage has an input ``onnx``, the network was exported before; else it is exported here where it is needed.
     """
-    plan = LoweringPlan(**job.task.settings)
+    plan = LoweringPlan(**{field.name: job.task.settings[field.name] for field in fields(LoweringPlan)})
     network = load_network(job.workload.network, job.parent.folder)
     remove_parametrisations(network)
     example = job.workload.example_inputs

@@ -1,14 +1,13 @@
 """The chains of a study that tries every configuration of a space in which nothing is trained."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 from runners.backends import find_backend
 from runners.runner import StageTask
 from runners.stages.chain import Chains
 from spaces.configuration import Configuration
-from spaces.plans import LoweringPlan
-from spaces.technique import Stage
 
 TIMING_S = 0.9
 """Seconds for which each configuration is timed against the baseline: three quarters of those of another search."""
@@ -46,6 +45,14 @@ class PostTrainingChains(Chains):
         """Nothing: nothing is trained."""
         return ()
 
+    def final(self, configuration: Configuration, trials: int, *given: Any, **settings: Any) -> StageTask:
+        """There is none: the figures of such a study are those of its search.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError("a study that tries every configuration does not measure its front once more")
+
     def calibrating(
         self, study: str, offered: Sequence[int], occasion: int = 0, tuned: bool | None = None
     ) -> StageTask:
@@ -55,7 +62,7 @@ class PostTrainingChains(Chains):
 
     def _shared_lowering(self, configuration: Configuration, teacher: StageTask) -> tuple[StageTask, ...]:
         """The stages from the weights to the artifact, after one export for all that read ONNX."""
-        plan = self._candidates.plan(configuration, (Stage.QUANTISE, Stage.LOWER), LoweringPlan())
+        plan = self._candidates.lowering_plan(configuration)
         tasks: list[StageTask] = []
         inputs = {"parent": teacher.key}
         if plan.precision == "int8" or find_backend(plan.runtime).reads_onnx:
@@ -64,4 +71,4 @@ class PostTrainingChains(Chains):
         if plan.precision == "int8":
             tasks.append(self._task("quantising", configuration, {"precision": "int8"}, inputs))
             inputs = {"parent": tasks[-1].key}
-        return (*tasks, self._task("lowering", configuration, asdict(plan), inputs))
+        return (*tasks, self._candidates.artifact(configuration, inputs))

@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,7 @@ def test_a_backend_declares_what_it_is(name: str, backend: Backend) -> None:
     assert type(backend).__module__ == f"runners.backends.{name}"
     assert set(backend.precisions) <= {"fp32", "bf16", "int8"}
     assert backend.packages
+    assert name not in HERE or all(map(version, backend.packages)), "pip knows them by the same names"
     assert name in HERE or not backend.by_default
 
 

@@ -4,18 +4,25 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from spaces_tests.environments import LAPTOP
 
+from runners.backends import all_backends, backend_names, find_backend
+from runners.machine import versions
 from runners.runner import StageTask, WorkloadFacts
 from runners.stages import keys
 from runners.stages.chain import Chains
 from runners.stages.keys import stage_key
+from runners.stages.post_training import PostTrainingChains
 from runners.workload_loading import code_digest
 from runners.workload_loading.fingerprint import MAKERS
+from spaces.configuration import Configuration
+from spaces.environment import BackendFacts
 from spaces.space_document import make_space
 
+FACTS = WorkloadFacts("table", "f" * 64, pretrained=True)
 TASK = StageTask("teacher", "", {"plan": {}, "pretrained": False}, {}, "digits", seed=0)
 STAGES = (
     TASK,
@@ -38,7 +45,7 @@ def test_everything_that_decides_a_result_changes_its_key(monkeypatch: pytest.Mo
     }
     monkeypatch.setattr("runners.stages.keys.stage_code", lambda *given: "other code")
     keys.add(stage_key(TASK, "f"))
-    monkeypatch.setattr("runners.stages.keys.library_versions", lambda: {"torch": "0"})
+    monkeypatch.setattr("runners.stages.keys.library_versions", lambda *others: {"torch": "0"})
     keys.add(stage_key(TASK, "f"))
     assert len(keys) == 8
 
@@ -134,7 +141,6 @@ def test_comments_and_code_that_computes_nothing_change_no_key(edit: Edit, file:
 
 
 def test_every_technique_and_backend_has_a_key_of_its_own_code() -> None:
-    from runners.backends import all_backends
     from spaces.space_document import all_techniques
 
     codes = {keys.stage_code("transforming", technique.name, None) for technique in all_techniques()}
@@ -142,9 +148,41 @@ def test_every_technique_and_backend_has_a_key_of_its_own_code() -> None:
     assert len(codes) == len(all_techniques()) + len(all_backends())
 
 
+@pytest.mark.parametrize("name", backend_names())
+def test_another_version_of_what_a_backend_needs_gives_another_key(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def key(newer: str) -> str:
+        monkeypatch.setattr(versions, "version", lambda library: "2" if library == newer else "1")
+        versions.library_versions.cache_clear()
+        return stage_key(replace(TASK, stage="lowering", settings={"runtime": name}), "f")
+
+    others = (*find_backend(name).packages, "timm")
+    found = {key(newer) for newer in ("none", *others)}
+    versions.library_versions.cache_clear()
+    assert len(found) == 1 + len(others)
+
+
+@pytest.mark.parametrize("kind", [Chains, PostTrainingChains])
+@pytest.mark.parametrize("other", [{"device": "another"}, {"cpu_flags": ("avx2",)}])
+def test_machine_code_is_lowered_anew_for_another_machine_and_nothing_else_is(
+    kind: type[Chains], other: dict[str, Any]
+) -> None:
+    choices = {"runtime": ["onnxruntime", "aotinductor"]}
+    backends = {**LAPTOP.backends, "aotinductor": BackendFacts(("fp32",))}
+    keys_of: dict[str, set[str]] = {"eager": set(), "onnxruntime": set(), "aotinductor": set()}
+    for machine in (LAPTOP, replace(LAPTOP, **other)):
+        chains = kind(make_space(choices, replace(machine, backends=backends)), FACTS, "digits", 0)
+        for runtime, found in keys_of.items():
+            chain = chains.chain(Configuration({**chains.space.baseline(), "runtime": runtime}))
+            found.update(task.key for task in chain if task.stage == "lowering")
+    assert {runtime: len(found) for runtime, found in keys_of.items()} == {
+        "eager": 1,
+        "onnxruntime": 1,
+        "aotinductor": 2,
+    }
+
+
 def test_a_task_carries_the_code_that_is_in_its_key() -> None:
     space = make_space({}, LAPTOP)
-    facts = WorkloadFacts("table", "f" * 64)
-    tasks = Chains(space, facts, "digits", 0).chain(space.baseline())
+    tasks = Chains(space, FACTS, "digits", 0).chain(space.baseline())
     assert all(task.code == keys.code_of(task) for task in tasks)
     assert len({task.code for task in tasks}) == len(tasks)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from spaces_tests.environments import LAPTOP
 
+from runners.backends import find_backend
 from runners.executors.local import LocalRunner
 from runners.measuring.measurement import Measurement, figures_of
 from runners.runner import StageTask, WorkloadFacts
@@ -57,6 +58,15 @@ def test_replicas_serve_where_a_quantity_of_serving_is_asked_for() -> None:
     assert all(t.settings["serves"] for t in stages_of(chains).values() if t.stage == "measuring")
 
 
+def test_members_are_compared_by_their_artifacts_and_none_is_measured_once_more() -> None:
+    chains = PostTrainingChains(make_space(SPACE, LAPTOP), FACTS, "digits", 0)
+    baseline = chains.space.baseline()
+    (artifact,) = [task.key for task in chains.chain(baseline) if task.stage == "lowering"]
+    assert chains.comparing({0: baseline}, 1).inputs["trial 0"] == artifact
+    with pytest.raises(NotImplementedError, match="does not measure its front once more"):
+        chains.final(baseline, 1)
+
+
 def test_the_baseline_is_calibrated_in_one_process() -> None:
     chains = PostTrainingChains(make_space(SPACE, LAPTOP), FACTS, "digits", 0)
     assert chains.calibrating("study", (1, 2)).settings["processes"] == 1
@@ -67,6 +77,7 @@ def test_a_trained_model_and_inputs_alone_are_enough_for_every_row(
 ) -> None:
     workload = str(shutil.copy(EXAMPLE, tmp_path))
     monkeypatch.setattr(post_training, "TIMING_S", 0.05)
+    monkeypatch.setattr(type(find_backend("eager")), "for_this_machine", True)  # whose settings name the machine, too
     runner = LocalRunner(tmp_path / "store")
     choices: dict[str, Any] = {**SPACE, "runtime": ["eager", "onnxruntime"], "threads": [1]}
     environment, facts = runner.inspect(workload, choices)

@@ -118,11 +118,14 @@ def open_image_folder(
 ) -> dict[str, ImageFolderSplit]:
     """The three splits below ``folder``, as `find_images` finds them.
 
+    What becomes black and white in images of more than 8 bits is read off the training split, or the validation split
+    where there is none.
+
     Raises:
         RequestError: As `find_images`, or an image cannot be read.
     """
     lists = find_images(folder, division)
-    levels = levels_of([file for images in lists.values() for file in images.files])
+    levels = levels_of((lists["train"] if "train" in lists else lists["validation"]).files)
     return {split: ImageFolderSplit(images, size, mean, std, levels) for split, images in lists.items()}
 
 

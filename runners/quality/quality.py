@@ -114,7 +114,8 @@ def predict(
 def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) -> Quality:
     """The metric, its 95 % interval and the answers behind it.
 
-    The interval is Wilson's for accuracy, and by bootstrap over examples for any other metric. A score that is the same
+    The interval is Wilson's for accuracy with one target an example, and by bootstrap over examples for any other
+    metric, and for accuracy with several targets an example, such as one a pixel: these depend on each other. A score that is the same
     on every resample, such as a perfect one, would get an interval without width, as if the examples could not have
     been others: its interval is Wilson's too, where it can be read as a share of them.
 
@@ -122,7 +123,7 @@ def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) ->
         StageFailed: The metric is not a finite number, or a fraction above 1, or cannot be computed on most resamples.
     """
     value, examples = _value(workload, outputs, targets), len(targets)
-    if workload.metric is accuracy:
+    if workload.metric is accuracy and targets.ndim == 1:
         correct = outputs.argmax(axis=1) == targets
         kept = Answers.of_correct(correct) if examples <= MOST_ANSWERS else None
         return Quality(value, wilson(value, examples), kept)

@@ -335,3 +335,14 @@ def test_jfif_is_jpeg(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "white.jpg").rename(tmp_path / "a" / "white.JFIF")
     assert ImageFolderSplit(list_images(tmp_path, ("a",)), 4, *PLAIN).batch(np.array([0]))[0].min() == 1.0
+
+
+@pytest.mark.parametrize(("splits", "white"), [(("train", "val", "test"), 4095), (("val", "test"), 1023)])
+def test_black_and_white_of_deep_images_are_decided_without_the_test_split(
+    tmp_path: Path, splits: tuple[str, ...], white: int
+) -> None:
+    for split, brightest in (("train", 4095), ("val", 1023), ("test", 65535)):
+        for name in ("a", "b") if split in splits else ():
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.fromarray(np.full((4, 4), brightest, np.uint16)).save(tmp_path / split / name / "1.png")
+    assert {split.levels for split in open_image_folder(tmp_path, 4, *PLAIN).values()} == {(0.0, float(white))}

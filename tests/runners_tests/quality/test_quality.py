@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from runners.quality import quality as quality_module
-from runners.quality.answers import RESAMPLES
+from runners.quality.answers import RESAMPLES, Answers
 from runners.quality.paired_difference import difference_ci95
 from runners.quality.quality import LEAST_RESAMPLES, Quality, evaluate, quality, wilson
 from runners.runner import StageFailed
@@ -228,3 +228,15 @@ def test_answers_are_kept_of_validation_and_test_and_training_examples_are_not_r
     assert (found.accuracy, found.accuracy_test, found.accuracy_train) == (1.0, 1.0, 1.0)
     assert asked.count(30) == RESAMPLES + 2, "on as many training examples once"
     assert evaluate(lambda inputs: inputs, workload, ("validation",)).accuracy_test is None
+
+
+def test_accuracy_of_targets_for_every_pixel_has_its_interval_over_examples() -> None:
+    targets = np.random.default_rng(0).integers(0, 3, (12, 4, 5))
+    outputs = np.eye(3)[targets].transpose(0, 3, 1, 2)
+    outputs[:6, :, 0, 0] = 0  # of half of the examples one pixel in 20 is answered with the class 0
+    found = of(accuracy, outputs, targets)
+    low, high = found.ci95
+    assert low < found.value < high
+    assert found.answers is not None
+    assert Answers.from_json(found.answers.to_json()) == found.answers
+    assert found.answers.examples == 12

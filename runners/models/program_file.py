@@ -1,10 +1,11 @@
 """A network out of a file of torch.export or TorchScript: as it is, and neither trained nor changed."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from spaces.errors import RequestError, in_one_line
 
@@ -52,14 +53,21 @@ class ProgramFile:
             raise RequestError(
                 f"{self.file} holds no weights that could be kept apart, as after torch.jit.freeze; save it before that"
             )
-        return _Program(program)
+        return program
 
 
 class _Program(nn.Module):
-    """Calls the program, which knows no training mode."""
+    """Calls the program, which knows no training mode.
 
-    def __init__(self, program: Any) -> None:
+    Args:
+        program: A module of torch.export or TorchScript.
+        names: The names of the inputs of one of torch.export.
+        by_keyword: Those among them that it was exported with by keyword, and takes in no other way.
+    """
+
+    def __init__(self, program: Any, names: tuple[str, ...] = (), by_keyword: tuple[str, ...] = ()) -> None:
         super().__init__()
+        self._names, self._by_keyword = names, by_keyword
         self.program = program
         self.training = False
         for parameter in program.parameters():
@@ -69,17 +77,45 @@ class _Program(nn.Module):
         """Nothing to switch: the program is as it was exported."""
         return self
 
-    def forward(self, *inputs: torch.Tensor) -> Any:
-        return self.program(*inputs)
+    def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Any:
+        if not self._names or not (named or self._by_keyword):  # TorchScript takes both ways
+            return self.program(*inputs, **named)
+        given = {**dict(zip(self._names, inputs, strict=False)), **named}
+        if set(given) != set(self._names):
+            raise TypeError(f"the program takes {', '.join(self._names)} and was given {', '.join(given)}")
+        by_place = [given[name] for name in self._names if name not in self._by_keyword]
+        return self.program(*by_place, **{name: given[name] for name in self._by_keyword})
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "_Program":
+        """Behind ``to()``: what the program makes in its forward pass follows its weights to another device."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if isinstance(self.program, fx.GraphModule):
+            _make_tensors_on(next(self.parameters()).device, self.program)
+        return self
 
 
-def _exported(file: Path) -> nn.Module:
-    network = torch.export.load(file).module()
+def _make_tensors_on(device: torch.device, program: fx.GraphModule) -> None:
+    """As `torch.export.passes.move_to_device_pass`, which takes only what is not yet a module."""
+    for module in program.modules():
+        for node in module.graph.nodes if isinstance(module, fx.GraphModule) else ():
+            if "device" in node.kwargs:
+                node.update_kwarg("device", device)
+            elif node.target is torch.ops.aten.to.device:
+                node.update_arg(1, device)
+        if isinstance(module, fx.GraphModule):
+            module.recompile()
+
+
+def _exported(file: Path) -> _Program:
+    program = torch.export.load(file)
+    network = program.module()
     for module in network.modules():  # its own eval() refuses; it was exported in the mode that it computes in
         module.training = False
-    return network
+    form = program.call_spec.in_spec
+    _, by_keyword = form.unflatten([None] * form.num_leaves)
+    return _Program(network, tuple(signature(network.forward).parameters), tuple(by_keyword))
 
 
-def _scripted(file: Path) -> nn.Module:
+def _scripted(file: Path) -> _Program:
     network: nn.Module = torch.jit.load(file, "cpu")  # type: ignore[no-untyped-call]
-    return network.eval()
+    return _Program(network.eval())

@@ -115,9 +115,9 @@ def quality(workload: Workload, outputs: NDArray[Any], targets: NDArray[Any]) ->
     """The metric, its 95 % interval and the answers behind it.
 
     The interval is Wilson's for accuracy with one target an example, and by bootstrap over examples for any other
-    metric, and for accuracy with several targets an example, such as one a pixel: these depend on each other. A score that is the same
-    on every resample, such as a perfect one, would get an interval without width, as if the examples could not have
-    been others: its interval is Wilson's too, where it can be read as a share of them.
+    metric, and for accuracy with several targets an example, such as one a pixel: these depend on each other. A score
+    that is the same on every resample, such as a perfect one, would get an interval without width, as if the examples
+    could not have been others: its interval is Wilson's too, where it can be read as a share of them.
 
     Raises:
         StageFailed: The metric is not a finite number, or a fraction above 1, or cannot be computed on most resamples.

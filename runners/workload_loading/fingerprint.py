@@ -40,7 +40,7 @@ def _definition(reference: Reference) -> Any:
         if given.own_weights:
             settings["weights"] = "own"
         own_code = [_digest(path) for path in sources_of(reference)]
-        if own_code:
+        if own_code or given.program:  # the program itself is hashed elsewhere
             settings["model"] = given.model_name
         return [settings, code_digest(MAKERS), *own_code]
     place, name = split_reference(reference)

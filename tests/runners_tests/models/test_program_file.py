@@ -1,5 +1,6 @@
 """Programs of torch.export and TorchScript are run as they are, in the runtimes that take them."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from runners.backend import Trained
 from runners.backends import find_backend
 from runners.executors.inspection import inspect_on_this_machine
 from runners.inputs import ExampleInputs
+from runners.judged_network import judged
 from runners.lowering.onnx_export import export
 from runners.lowering.weights import load_network, save_network
 from runners.models.program_file import ProgramFile
@@ -134,3 +136,64 @@ def test_what_is_no_program_is_one_sentence(tmp_path: Path, network: nn.Module) 
     file = exported(network, tmp_path / "net.pt2")
     with pytest.raises(RequestError, match="a program comes with its weights; leave this out"):
         resolve(mapping(tmp_path / "images", file, weights="DEFAULT"))
+
+
+class Ids(nn.Module):
+    """Two inputs with names, and a tensor that is made in the forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.head = nn.Embedding(10, 4), nn.Linear(4, 2)
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        places = torch.arange(ids.shape[1], device=ids.device)
+        return self.head((self.table(ids + places) * mask[:, :, None]).sum(1))
+
+
+def ids_program(folder: Path, kind: str) -> tuple[Any, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A program loaded from a file, its two inputs, and what the network gives for them."""
+    torch.manual_seed(0)
+    network, ids, mask = Ids().eval(), torch.tensor([[1, 2, 3], [4, 5, 6]]), torch.tensor([[1.0, 1, 0], [1, 0, 1]])
+    file = folder / ("net.pt" if kind == "scripted" else "net.pt2")
+    rows = {0: torch.export.Dim("batch")}
+    if kind == "scripted":
+        scripted(network, file)
+    elif kind == "by name":
+        named, shapes = {"ids": ids, "mask": mask}, {"ids": rows, "mask": rows}
+        torch.export.save(torch.export.export(network, (), named, dynamic_shapes=shapes), file)
+    else:
+        torch.export.save(torch.export.export(network, (ids, mask), dynamic_shapes=(rows, rows)), file)
+    return ProgramFile(file)(), ids, mask, network(ids, mask).detach()
+
+
+@pytest.mark.parametrize("kind", ["by place", "by name", "scripted"])
+def test_a_program_is_called_by_place_or_by_name_however_it_was_exported(tmp_path: Path, kind: str) -> None:
+    program, ids, mask, expected = ids_program(tmp_path, kind)
+    for outputs in (program(ids, mask), program(mask=mask, ids=ids), judged(program, ("mask", "ids"), None)(mask, ids)):
+        assert torch.allclose(outputs, expected)
+    if kind != "scripted":
+        with pytest.raises(TypeError, match="the program takes ids, mask and was given ids, masks"):
+            program(ids=ids, masks=mask)
+
+
+def test_the_tensors_that_a_program_makes_follow_it_to_another_device(tmp_path: Path) -> None:
+    program, ids, mask, _ = ids_program(tmp_path, "by place")
+
+    def devices() -> set[str]:
+        graph = program.program.graph
+        return {str(node.kwargs["device"]) for node in graph.nodes if "device" in node.kwargs}
+
+    assert devices() == {"cpu"}
+    away = judged(program, ("ids", "mask"), None).to("meta")
+    assert devices() == {"meta"}
+    assert away(ids.to("meta"), mask.to("meta")).device.type == "meta"
+    program.to_empty(device="cpu").bfloat16()
+    assert devices() == {"cpu"}
+
+
+def test_where_a_program_lies_does_not_change_the_fingerprint(tmp_path: Path, network: nn.Module) -> None:
+    file = exported(network, tmp_path / "net.pt2")
+    reference = mapping(tmp_path / "images", file)
+    (tmp_path / "other").mkdir()
+    moved = {**reference, "model": str(shutil.copy(file, tmp_path / "other" / "net.pt2"))}
+    assert fingerprint(resolve(moved), moved) == fingerprint(resolve(reference), reference)

@@ -72,7 +72,7 @@ class DatasetSplit:
         """
         return _arrays(self._read(indices, EVALUATION))
 
-    def epoch(self, batches: Sequence[NDArray[np.int64]], seed: int) -> Iterator[tuple[Any, Any]]:
+    def epoch_batches(self, batches: Sequence[NDArray[np.int64]], seed: int) -> Iterator[tuple[Any, Any]]:
         """The batches of a training epoch, read by the workers.
 
         Args:
@@ -102,7 +102,7 @@ class DatasetSplit:
             parts = [
                 np.arange(first, min(first + READ_AT_ONCE, len(self))) for first in range(0, len(self), READ_AT_ONCE)
             ]
-            for pair in self.epoch(parts, EVALUATION):
+            for pair in self.epoch_batches(parts, EVALUATION):
                 for array in _leaves(pair):
                     digest.update(f"{array.shape}{array.dtype}".encode())
                     digest.update(np.ascontiguousarray(array).tobytes())

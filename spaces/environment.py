@@ -53,6 +53,8 @@ class Environment:
         model_limits: Changes that cannot be made to the workload's network.
         training_epochs: Epochs of the training plan of the workload.
         learning_rate: That of the same plan.
+        training_batch: Examples of one optimiser step of the same plan, of all workers together; None where it is not
+            known.
         own_fit: Whether the workload trains by a loop of its own.
         fit_takes_teacher: Whether that loop can learn from the teacher.
         own_loss: Whether the workload brings a loss of its own, so that training does not know what its outputs mean.
@@ -75,6 +77,7 @@ class Environment:
     model_limits: tuple[ModelLimit, ...] = ()
     training_epochs: int = 8
     learning_rate: float = 0.2
+    training_batch: int | None = None
     own_fit: bool = False
     fit_takes_teacher: bool = False
     own_loss: bool = False

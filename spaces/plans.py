@@ -20,15 +20,17 @@ class TrainingPlan:
     Attributes:
         epochs: Passes over the training split.
         batch_size: Examples per optimiser step, over all workers together.
-        learning_rate: The peak of the schedule; by default 0.2 with SGD and 0.001 with AdamW.
+        learning_rate: The peak of the schedule; by default 0.2 with SGD and 0.001 with AdamW. The default is filled in
+            when the plan is made: `dataclasses.replace` with another ``optimiser`` keeps the number of the first one,
+            and the weight decay too, so give all three.
         weight_decay: L2 penalty of SGD, by default 0.0005; decoupled decay of AdamW, by default 0.05, which leaves out
             norms and biases.
-        workers: Data-parallel processes.
+        workers: Data-parallel processes, at most as many as a batch has examples.
         distillation_weight: Share of the loss that comes from the teacher's soft targets, 0 to 1.
         distillation_temperature: Temperature of the soft targets (Hinton et al., arXiv 1503.02531).
         optimiser: ``sgd`` or ``adamw`` (Loshchilov & Hutter, arXiv 1711.05101).
         schedule: ``one-cycle``, or ``cosine``: a linear warm-up, then half a cosine down to 0 (arXiv 1608.03983).
-        warmup: Share of all steps in which the cosine schedule rises, from 0 to below 1.
+        warmup: Share of all steps in which the cosine schedule rises, from 0 to below 1; one-cycle has its own.
         label_smoothing: Of cross-entropy, from 0 to below 1 (Szegedy et al., arXiv 1512.00567).
         mixup: Both parameters of the beta distribution from which the share of each of two mixed examples is drawn;
             0 mixes none (Zhang et al., arXiv 1710.09412).

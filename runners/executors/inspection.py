@@ -12,6 +12,7 @@ from runners.machine.device import describe
 from runners.runner import WorkloadFacts
 from runners.workload import Workload
 from runners.workload_loading.check import check_contract
+from runners.workload_loading.check_plan import examples_of_step
 from runners.workload_loading.fingerprint import fingerprint
 from runners.workload_loading.reference import resolve
 from runners.workload_loading.taken_names import refuse_taken_names
@@ -57,6 +58,7 @@ def inspect_on_this_machine(
         environment,
         training_epochs=resolved.training.epochs,
         learning_rate=resolved.training.learning_rate,
+        training_batch=examples_of_step(resolved),
         own_fit=resolved.fit is not None,
         fit_takes_teacher=resolved.fit_takes_teacher,
         own_loss=resolved.loss is not None,

@@ -1,9 +1,9 @@
 """The batches of a training, in the order that the seed decides: shuffled, augmented, mixed, and cut into parts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,16 +12,8 @@ from torch import Tensor
 
 from runners.inputs import as_arrays, augmented
 from runners.training.settings import Level
-from runners.workload import Workload
+from runners.workload import Split, Workload
 from spaces.plans import TrainingPlan
-
-
-@runtime_checkable
-class DrawnAnew(Protocol):
-    """A split that draws at random in every epoch, or reads ahead, such as `runners.dataset_split.DatasetSplit`."""
-
-    def epoch(self, batches: Sequence[NDArray[np.int64]], seed: int) -> Iterator[tuple[Any, Any]]:
-        """Inputs and targets of all ``batches`` of an epoch."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,7 @@ class Batch:
         return Batch(tuple(each[chosen] for each in self.inputs), self.targets[chosen], others, self.share)
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on ``device``, pictures in the layout that convolutions like."""
+        """The same on ``device``, pictures in the memory format ``channels_last``, as convolutions compute."""
         inputs = tuple(each.contiguous(memory_format=_layout(each)).to(device) for each in self.inputs)
         others = None if self.others is None else self.others.to(device)
         return Batch(inputs, self.targets.to(device), others, self.share)
@@ -77,7 +69,7 @@ def batches(workload: Workload, level: Level, rank: int = 0, workers: int = 1) -
         # A last batch of one would break batch normalisation, so the remainder of an epoch waits for the next one.
         firsts = range(0, batches_in_epoch(workload, plan) * plan.batch_size, plan.batch_size)
         chosen = [shuffled[first : first + plan.batch_size] for first in firsts]
-        for given in split.epoch(chosen, drawn) if isinstance(split, DrawnAnew) else map(split.batch, chosen):
+        for given in _read(split, chosen, drawn):
             batch = _augmented(workload, *given, generator)
             mixed = _mixed(batch, float(random.beta(plan.mixup, plan.mixup))) if plan.mixup else batch
             yield mixed.some(slice(rank, None, workers))
@@ -86,6 +78,15 @@ def batches(workload: Workload, level: Level, rank: int = 0, workers: int = 1) -
 def batches_in_epoch(workload: Workload, plan: TrainingPlan) -> int:
     """How many whole batches the training split gives, and one where it is smaller than that."""
     return max(1, len(workload.splits["train"]) // plan.batch_size)
+
+
+def _read(split: Split, batches: list[NDArray[np.int64]], seed: int) -> Iterator[tuple[Any, Any]]:
+    """Inputs and targets of the ``batches`` of an epoch.
+
+    A split that draws at random, or reads ahead, gives them all together: see `DatasetSplit.epoch_batches`.
+    """
+    together = getattr(split, "epoch_batches", None)
+    return together(batches, seed) if callable(together) else map(split.batch, batches)
 
 
 def _augmented(workload: Workload, given: Any, targets: NDArray[Any], generator: torch.Generator) -> Batch:

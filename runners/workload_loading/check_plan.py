@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from runners.workload import Workload
 from spaces.errors import RequestError
+from spaces.plans import TrainingPlan
 
 ARGUMENTS = "fit(model, data, plan, teacher)"
 
 
 def check_plan(workload: Workload, inputs: Sequence[NDArray[Any]]) -> tuple[str, ...]:
-    """Refuse what the plan asks for and the workload has no use for.
+    """Refuse what the plan asks for and has no effect or cannot be.
 
     Args:
         workload: Its plan, loss and loop.
@@ -23,8 +24,8 @@ def check_plan(workload: Workload, inputs: Sequence[NDArray[Any]]) -> tuple[str,
         What a person should know, a sentence each.
 
     Raises:
-        RequestError: Label smoothing of a loss of its own, mixup of whole numbers, or a loop with other arguments or in
-            several processes.
+        RequestError: Label smoothing of a loss of its own, mixup of whole numbers, a warm-up of a schedule that has
+            none, more workers than a batch has examples, or a loop with other arguments or in several processes.
     """
     if workload.fit is not None:
         return _check_fit(workload)
@@ -34,12 +35,29 @@ def check_plan(workload: Workload, inputs: Sequence[NDArray[Any]]) -> tuple[str,
             f"training: label_smoothing is {plan.label_smoothing}, which is that of the default loss (cross-entropy); "
             "smooth the labels in its own loss and leave label_smoothing out"
         )
+    if plan.warmup != TrainingPlan.warmup and plan.schedule != "cosine":
+        raise RequestError(
+            f"training: warmup is {plan.warmup}, but the schedule {plan.schedule!r} has a warm-up of its own; "
+            "give schedule='cosine', or leave warmup out"
+        )
+    examples = examples_of_step(workload)
+    if examples is not None and plan.workers > examples:
+        raise RequestError(
+            f"training: workers is {plan.workers}, but they share a batch of {examples} (the smaller of batch_size and "
+            f"the train split); give {examples} workers at most"
+        )
     whole = [array.dtype for array in inputs if array.dtype.kind != "f"]
     if plan.mixup and whole:
         raise RequestError(
             f"training: mixup is {plan.mixup}, and an input is {whole[0]}, which cannot be mixed; leave mixup out"
         )
     return ()
+
+
+def examples_of_step(workload: Workload) -> int | None:
+    """The examples of one optimiser step, of all workers together; None where there is nothing to train on."""
+    train = workload.splits.get("train")
+    return None if train is None else min(workload.training.batch_size, len(train))
 
 
 def _check_fit(workload: Workload) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""Whether channels that are flattened into one row land where the graph says; imports torch only when called."""
+"""Whether the channels of a layer, once flattened, are the inputs of the next layer that torch-pruning takes them for.
+
+It imports torch only when called.
+"""
 
 from collections.abc import Sequence
 from typing import Any

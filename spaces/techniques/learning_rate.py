@@ -18,7 +18,7 @@ class LearningRate(Technique):
     name = "learning_rate"
     stage = Stage.TRAIN
     parameters = (
-        # The static neutral is no learning rate: what is searched is always told.
+        # No candidate has 0, so a table shows every learning rate. `neutral` below gives that of the plan.
         Parameter(
             "learning_rate", (0.1, 0.2, 0.4), 0.0, "a number above 0 and up to 10", "lr={}", only_where_named=True
         ),

@@ -18,7 +18,7 @@ class TrainingEpochs(Technique):
     name = "training_epochs"
     stage = Stage.TRAIN
     parameters = (
-        # The static neutral is no number of epochs: what is searched is always told.
+        # No candidate has 0, so a table shows every number of epochs. `neutral` below gives that of the plan.
         Parameter("training_epochs", (4, 8, 16), 0, "a whole number from 1", "epochs={}", only_where_named=True),
     )
 

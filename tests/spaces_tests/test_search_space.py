@@ -140,6 +140,15 @@ def test_replicas_and_threads_never_ask_for_more_than_the_cores() -> None:
     assert all(replicas * threads <= 6 for replicas, threads in busy)
 
 
+def test_no_more_workers_train_than_a_batch_has_examples() -> None:
+    space = make_space(
+        {"student_width": [0.5], "training_workers": [1, 2, 3]}, replace(LAPTOP, cpu_cores=4, training_batch=2)
+    )
+    assert {c["training_workers"] for c in space.configurations()} == {1, 2}
+    ((_, value, reason),) = space.reasons()
+    assert (value, reason) == (3, "3 training workers share a batch of 2, and each needs an example")
+
+
 def test_a_model_that_cannot_be_pruned_is_not_pruned_and_the_reason_is_given() -> None:
     space = make_space({"channel_pruning": [0.0, 0.5]}, ENVIRONMENTS["a model that cannot be pruned"])
     assert {c["channel_pruning"] for c in space.configurations()} == {0.0}

@@ -81,7 +81,7 @@ def test_what_a_dataset_draws_stays_the_same_but_for_each_epoch_of_training() ->
     first, _ = split.batch(np.array([1, 3]))
     assert torch.equal(torch.rand(1), expected), "the random numbers of others go on as they would"
     assert np.array_equal(split.batch(np.array([3, 1]))[0], first[::-1])
-    epochs = [next(iter(split.epoch([np.array([1, 3])], seed)))[0] for seed in (5, 5, 6)]
+    epochs = [next(iter(split.epoch_batches([np.array([1, 3])], seed)))[0] for seed in (5, 5, 6)]
     assert np.array_equal(epochs[0], epochs[1])
     assert not np.array_equal(epochs[0], epochs[2])
     assert not np.array_equal(epochs[0], first)
@@ -89,7 +89,7 @@ def test_what_a_dataset_draws_stays_the_same_but_for_each_epoch_of_training() ->
 
 def test_workers_read_the_same_batches_in_the_same_order() -> None:
     parts = [np.array([2, 0]), np.array([1, 3]), np.array([3, 2])]
-    alone, beside = (DatasetSplit(Noisy(*range(4)), workers=workers).epoch(parts, 9) for workers in (0, 2))
+    alone, beside = (DatasetSplit(Noisy(*range(4)), workers=workers).epoch_batches(parts, 9) for workers in (0, 2))
     for one, other in zip(alone, beside, strict=True):
         assert all(np.array_equal(first, second) for first, second in zip(one, other, strict=True))
 

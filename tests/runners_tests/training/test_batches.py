@@ -121,3 +121,25 @@ def test_a_dataset_draws_anew_in_every_epoch_and_alike_when_an_epoch_is_trained_
 
 
 SPLIT = DatasetSplit(Noisy())
+
+
+class Counting:
+    """A split of a person's own, with attributes of its own."""
+
+    epoch, epoch_batches = 3, None
+
+    def __len__(self) -> int:
+        return 8
+
+    def batch(self, indices: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[Any, Any]:
+        return indices.astype(np.float32)[:, None], indices
+
+    def fingerprint(self) -> str:
+        return "numbers"
+
+
+def test_a_split_with_an_attribute_of_that_name_is_read_batch_by_batch() -> None:
+    splits = dict.fromkeys(("train", "validation", "test"), Counting())
+    workload = Workload("counting", torch.nn.Identity, lambda: splits)
+    (batch,) = batches(workload, level(workload, batch_size=8))
+    assert sorted(batch.targets.tolist()) == list(range(8))

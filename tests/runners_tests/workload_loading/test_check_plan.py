@@ -53,6 +53,14 @@ REFUSED: dict[str, tuple[Workload, str]] = {
         replace(WORKLOAD, model=lambda: NORMED, training=TrainingPlan(batch_size=4, accumulation=4)),
         r"the training plan's batch_size is 4 in 4 parts \(accumulation\)",
     ),
+    "a warm-up of one cycle": (
+        replace(WORKLOAD, training=TrainingPlan(warmup=0.1)),
+        "training: warmup is 0.1, but the schedule 'one-cycle' has a warm-up of its own; give schedule='cosine'",
+    ),
+    "more workers than examples of a batch": (
+        replace(WORKLOAD, training=TrainingPlan(batch_size=3, workers=4)),
+        "training: workers is 4, but they share a batch of 3",
+    ),
     "a loop that is none": (replace(WORKLOAD, fit=3), "fit must be a function"),  # type: ignore[arg-type]
     "a loop of two arguments": (replace(WORKLOAD, fit=lambda model, data: None), r"fit\(model, data, plan, teacher\)"),
     "a loop in two processes": (replace(WORKLOAD, fit=four, training=TrainingPlan(workers=2)), "runs in one process"),
@@ -80,4 +88,4 @@ def test_a_search_knows_how_a_loop_trains(fit: Any, obeys: bool, monkeypatch: py
     machine, facts = inspect_on_this_machine("synthetic", {})
     assert facts.trains_in_levels == obeys
     assert (machine.own_fit, machine.fit_takes_teacher) == (True, fit is four)
-    assert (machine.training_epochs, machine.learning_rate) == (5, 0.3)
+    assert (machine.training_epochs, machine.learning_rate, machine.training_batch) == (5, 0.3, 32)

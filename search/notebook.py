@@ -3,11 +3,13 @@
 Wrong settings raise `RequestError`, and work that failed `WorkFailed`, with the sentence that the command would print.
 """
 
+import ast
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from search.package_guard import check_packages
@@ -18,6 +20,7 @@ if problem := check_packages():
 from dashboards.front_html import front_html
 from dashboards.front_rows import front_rows, trial_rows
 from dashboards.headline import headline
+from runners.workload_loading.user_module import OWN_NAME
 from search.request.locations import Locations
 from search.request.read_request import from_yaml, merge
 from search.request.study_request import StudyRequest
@@ -29,9 +32,6 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 __all__ = ["Front", "RequestError", "StudyRequest", "WorkFailed", "load_front", "search_study"]
-
-WORKLOAD_FILES = "frontrunner_workload_"
-"""How the modules begin into which workload files are loaded; see `runners.workload_loading.reference`."""
 
 
 @dataclass(frozen=True)
@@ -163,19 +163,25 @@ def _request(study_file: Path | str | StudyRequest | None, settings: Mapping[str
 
 
 def _reference(workload: Any) -> Any:
-    """How other processes find ``workload``: what was given, or for an object the file and the name it has there.
+    """How other processes find ``workload``: what was given, or for an object where it is and the name it has there.
+
+    That is a file, or a module where it belongs to a package, whose files import each other by its name.
 
     Raises:
         RequestError: It is an object of this notebook, or of the script that runs.
     """
     if isinstance(workload, (str, Path, Mapping)):
         return workload
-    for name, module in [*sys.modules.items()]:
-        file = getattr(module, "__file__", None)
-        if name != "__main__" and file:
-            for attribute, value in vars(module).items():
-                if value is workload:
-                    return f"{file}:{attribute}"
+    found = [
+        (module, attribute)
+        for name, module in [*sys.modules.items()]
+        if name != "__main__" and str(getattr(module, "__file__", "")).endswith(".py")
+        for attribute, value in vars(module).items()
+        if value is workload and Path(str(module.__file__)).is_file()
+    ]
+    # One that imports it may be the program itself, which would search again in every process.
+    for module, attribute in sorted(found, key=lambda place: _is_imported(*place)):
+        return f"{module.__name__ if module.__package__ else module.__file__}:{attribute}"
     raise RequestError(
         f"workload: a {type(workload).__name__} that is made in the notebook or script itself cannot be found by the "
         "processes that train and measure; write it to a file, in a notebook with `%%writefile workload.py` in the "
@@ -183,12 +189,19 @@ def _reference(workload: Any) -> Any:
     )
 
 
+def _is_imported(module: ModuleType, name: str) -> bool:
+    """Whether ``module`` has ``name`` from another one, as its source says."""
+    tree = ast.parse(Path(str(module.__file__)).read_bytes())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return any(name == (alias.asname or alias.name) for node in imports for alias in node.names)
+
+
 def _refuse_inside_of_workload() -> None:
     """Raise `RequestError` where a worker is loading the file that calls this: a search would begin in a search."""
     frame = sys._getframe()
     while (caller := frame.f_back) is not None:
         frame = caller
-        if str(frame.f_globals.get("__name__", "")).startswith(WORKLOAD_FILES):
+        if str(frame.f_globals.get("__name__", "")).startswith(OWN_NAME):
             place = f"{Path(frame.f_code.co_filename).name}, line {frame.f_lineno}"
             raise RequestError(
                 f"{place}: search_study() is called where the file is loaded as a workload; put the call "

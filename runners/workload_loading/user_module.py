@@ -16,6 +16,8 @@ from spaces.errors import RequestError
 NO_WINDOWS = {"MPLBACKEND": "agg", "QT_QPA_PLATFORM": "offscreen", "SDL_VIDEODRIVER": "dummy"}
 """What makes libraries draw into memory, where the person has not said otherwise."""
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
+OWN_NAME = "frontrunner_workload_"
+"""How the names begin under which a person's files are loaded."""
 
 
 def load_module(place: str) -> ModuleType:
@@ -59,7 +61,7 @@ def _load_file(path: Path) -> ModuleType:
     folder = str(path.parent)
     if folder not in sys.path:
         sys.path.append(folder)
-    module = ModuleType(f"frontrunner_workload_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}")
+    module = ModuleType(f"{OWN_NAME}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
     try:

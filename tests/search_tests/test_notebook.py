@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -174,8 +175,28 @@ def test_settings_come_from_a_file_from_keywords_and_from_a_checked_request(tmp_
     assert (request.trials, request.seed) == (9, 3)
     assert _request(request, {}) is request
     assert _request(request, {"seed": 4}) == StudyRequest(trials=9, seed=4)
-    by_object = _request(None, {"workload": synthetic.WORKLOAD}).workload
-    assert by_object == f"{synthetic.__file__}:WORKLOAD", "an imported object is named by its file"
+
+
+def test_an_object_is_named_by_where_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = "from runners.workload import Workload\nOWN = Workload('own', lambda: None, lambda: {})\n"
+    (tmp_path / "alone_workload.py").write_text(made)
+    (tmp_path / "a_package").mkdir()
+    (tmp_path / "a_package" / "__init__.py").write_text("")
+    (tmp_path / "a_package" / "sizes.py").write_text("HIDDEN = 8\n")
+    (tmp_path / "a_package" / "own.py").write_text(f"from .sizes import HIDDEN\n{made}")
+    (tmp_path / "asks.py").write_text(
+        "from alone_workload import OWN as ALONE\nfrom a_package.own import OWN\nfrom search.notebook import _request\n"
+        "NAMED = [_request(None, {'workload': workload}).workload for workload in (ALONE, OWN)]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    try:
+        named = import_module("asks").NAMED
+    finally:
+        for name in ("asks", "alone_workload", "a_package", "a_package.own", "a_package.sizes"):
+            sys.modules.pop(name, None)
+    assert named == [f"{tmp_path / 'alone_workload.py'}:OWN", "a_package.own:OWN"]
+    assert _request(None, {"workload": synthetic.WORKLOAD}).workload == "runners.workloads.synthetic:WORKLOAD"
 
 
 def test_a_file_that_searches_while_it_is_loaded_as_a_workload_is_refused(tmp_path: Path) -> None:

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from runners.inputs import without_target
 from spaces.errors import RequestError, in_one_line
 
-TARGET_KEYS = ("labels", "label", "targets", "target")
-"""Keys under which an item that is a mapping has its target."""
 READ_AT_ONCE = 32
 """Items that are read at once to hash them."""
 EVALUATION = 0
@@ -26,7 +25,7 @@ class DatasetSplit:
     """The items of a dataset with ``__len__`` and ``__getitem__``, joined into batches.
 
     An item is a pair ``(input, target)``, or an input alone; an input may be a tuple or a mapping by the names of
-    ``forward``'s arguments. An item may be one mapping too, with the target under one of `TARGET_KEYS`.
+    ``forward``'s arguments. An item may be one mapping too, with the target under one of `runners.inputs.TARGET_KEYS`.
 
     What the dataset draws at random, as torchvision's random transforms do, is drawn with a seed of the item's own: in
     training another one in every epoch, else always the same. So a batch depends on no number of workers.
@@ -87,6 +86,8 @@ class DatasetSplit:
             batch_sampler=[indices.tolist() for indices in batches],
             collate_fn=self._joined,
             num_workers=self.workers,
+            # Another way of starting them cannot find a class of the workload's file, which is no importable module.
+            multiprocessing_context="fork",
         )
         try:
             yield from map(_arrays, loader)
@@ -161,7 +162,7 @@ class _Seeded(Dataset[Any]):
         except Exception as error:
             kind = type(self._dataset).__name__
             raise RequestError(
-                f"item {index} of the {kind} cannot be read ({in_one_line(error)}); mend it, or leave it out"
+                f"item {index} of the {kind} cannot be read ({in_one_line(error)}); correct it, or leave it out"
             ) from error
 
 
@@ -178,8 +179,7 @@ def _random_numbers_kept() -> Iterator[None]:
 
 def _inputs_and_targets(joined: Any) -> tuple[Any, Any]:
     if isinstance(joined, Mapping):
-        key = next((key for key in TARGET_KEYS if key in joined), None)
-        return {name: value for name, value in joined.items() if name != key}, None if key is None else joined[key]
+        return without_target(joined)
     if not isinstance(joined, (tuple, list)):
         return joined, None
     if len(joined) == 1:

@@ -16,6 +16,9 @@ Arrays = tuple[NDArray[Any], ...]
 ONE = "input"
 """The name of the input where a network has one that is not named."""
 
+TARGET_KEYS = ("labels", "label", "targets", "target")
+"""Keys under which a mapping of examples has their targets, beside the inputs."""
+
 
 @dataclass(frozen=True)
 class ExampleInputs:
@@ -83,6 +86,13 @@ def as_arrays(inputs: Any) -> Arrays:
         inputs = tuple(inputs.values())
     parts = inputs if isinstance(inputs, tuple) else (inputs,)
     return tuple(map(network_input, parts))
+
+
+def without_target(examples: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """The inputs by name, and the targets, which stand under the first of `TARGET_KEYS`; None where under none."""
+    key = next((key for key in TARGET_KEYS if key in examples), None)
+    inputs = {name: values for name, values in examples.items() if name != key}
+    return inputs, None if key is None else examples[key]
 
 
 def network_input(values: Any) -> NDArray[Any]:

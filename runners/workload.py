@@ -1,6 +1,5 @@
 """What a person wants accelerated: a model, its data in splits, and how its quality is measured."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,8 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.array_split import ArraySplit
 from runners.held_out import hold_out
-from runners.inputs import Arrays, ExampleInputs, as_arrays, input_names, keywords, network_input, read
+from runners.inputs import Arrays, ExampleInputs, as_arrays, input_names, keywords, read, without_target
 from runners.judged_output import Output
 from runners.metric import FRACTION, QualityMetric
 from spaces.errors import RequestError
@@ -43,79 +43,6 @@ class Split(Protocol):
         """A hash over everything in the split; different data, different hash."""
 
 
-class ArraySplit:
-    """Inputs ``(n, *input_shape)`` and targets ``(n, ...)`` that lie in memory.
-
-    Args:
-        inputs: An array, or several as a tuple or a dict by argument name.
-        targets: One for each input; None without labels.
-
-    Raises:
-        RequestError: The lengths differ, or an input is not finite or holds no numbers.
-    """
-
-    def __init__(self, inputs: Any, targets: Any = None) -> None:
-        self.inputs = _in_memory(inputs)
-        self.targets = None if targets is None else np.asarray(targets)
-        count = len(_arrays(self.inputs)[0]) if self.targets is None else len(self.targets)
-        for array in _arrays(self.inputs):
-            if len(array) != count:
-                if self.targets is None:
-                    raise RequestError(f"its inputs have {count} and {len(array)} examples; give as many of each")
-                raise RequestError(f"{len(array)} inputs and {count} targets; give one target an input")
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise RequestError("the inputs hold NaN or infinity; clean the data")
-
-    def __len__(self) -> int:
-        return len(_arrays(self.inputs)[0])
-
-    def batch(self, indices: NDArray[np.int64]) -> tuple[Any, Any]:
-        """Inputs and targets at ``indices``, the inputs in the number format in which a network is given them."""
-        targets = None if self.targets is None else self.targets[indices]
-        if isinstance(self.inputs, Mapping):
-            return {name: network_input(array[indices]) for name, array in self.inputs.items()}, targets
-        if isinstance(self.inputs, tuple):
-            return tuple(network_input(array[indices]) for array in self.inputs), targets
-        return network_input(self.inputs[indices]), targets
-
-    def fingerprint(self) -> str:
-        """SHA-256 over names, shapes, types and bytes of all arrays."""
-        digest = hashlib.sha256("".join(keywords(self.inputs)).encode())
-        for array in (*_arrays(self.inputs), *(() if self.targets is None else (self.targets,))):
-            digest.update(f"{array.shape}{array.dtype}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
-
-
-def _arrays(inputs: Any) -> Arrays:
-    """The arrays that lie in memory, as they are."""
-    if isinstance(inputs, Mapping):
-        return tuple(inputs.values())
-    return inputs if isinstance(inputs, tuple) else (inputs,)
-
-
-def _in_memory(inputs: Any) -> Any:
-    """``inputs`` with arrays in place of what can be read as one."""
-    if isinstance(inputs, Mapping):
-        return {str(name): _array(values, f"the input {name}") for name, values in inputs.items()}
-    if isinstance(inputs, tuple) and all(hasattr(values, "shape") for values in inputs):
-        return tuple(_array(values, f"input {number}") for number, values in enumerate(inputs))
-    return _array(inputs, "the inputs")
-
-
-def _array(values: Any, what: str) -> NDArray[Any]:
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise RequestError(
-            f"{what} are parts of different shapes ({error}); give one array with an example in each row, and several "
-            "inputs as a tuple of arrays, or as a dict by argument name"
-        ) from error
-    if not array.ndim:
-        raise RequestError(f"{what} are {type(values).__name__}; give an array with an example in each row")
-    return array
-
-
 def accuracy(outputs: NDArray[Any], targets: NDArray[Any]) -> float:
     """Share of examples whose largest output is at the target: outputs ``(n, classes)``, targets ``(n,)``."""
     return float((outputs.argmax(axis=1) == targets).mean())
@@ -132,8 +59,10 @@ class Workload:
         data: Makes the splits ``validation``, and as it likes ``train``, ``test`` and ``calibration``, each a `Split`,
             a pair ``(inputs, targets)``, inputs alone, or a map-style `torch.utils.data.Dataset`. Inputs are an array
             ``(n, *input_shape)``, or several as a tuple in the order of the model's arguments or as a dict by argument
-            name. Without labels the quality is the agreement with the teacher's own outputs; without labelled training
-            data nothing is trained, and the model has to be pretrained.
+            name. Several inputs alone are a dict, since a tuple of two is inputs and targets; what the dict has under
+            one of `runners.inputs.TARGET_KEYS`, such as ``labels``, is the targets. Without labels the quality is the
+            agreement with the teacher's own outputs; without labelled training data nothing is trained, and the model
+            has to be pretrained.
         metric: Quality from outputs ``(n, ...)`` and targets ``(n, ...)`` as arrays.
         loss: What training minimises, from output and target tensors; None is cross-entropy. A module is moved to
             the accelerator, where there is one; a function makes its tensors where its arguments are.
@@ -286,7 +215,9 @@ def _as_split(name: str, given: Any) -> Split:
         split: Split = given
     elif isinstance(given, tuple) and len(given) == 2:
         split = ArraySplit(*given)
-    elif isinstance(given, (np.ndarray, Mapping)):
+    elif isinstance(given, Mapping):
+        split = ArraySplit(*without_target(given))
+    elif isinstance(given, np.ndarray):
         split = ArraySplit(given)
     else:
         from runners.dataset_split import as_dataset_split  # imports torch
@@ -294,8 +225,8 @@ def _as_split(name: str, given: Any) -> Split:
         dataset = as_dataset_split(given)
         if dataset is None:
             raise RequestError(
-                f"the {name} split is {type(given).__name__}; give a pair of arrays (inputs, targets), inputs alone, "
-                "or a dataset of PyTorch"
+                f"the {name} split is {type(given).__name__}; give a pair of arrays (inputs, targets), inputs alone "
+                "(several as a dict by argument name), or a dataset of PyTorch"
             )
         split = dataset
     if len(split) == 0:

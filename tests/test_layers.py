@@ -35,8 +35,8 @@ GROUPS = {
         ("machine",),
         ("processes",),
         ("runner", "backend", "workload"),
-        ("judged_network",),
-        ("inputs", "judged_output", "metric", "dataset_split", "held_out"),
+        ("judged_network", "array_split", "dataset_split"),
+        ("inputs", "judged_output", "metric", "held_out"),
     ),
 }
 """The folders and files of a layer, from the top to the bottom: each imports itself and the rows below its own."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.array_split import ArraySplit
 from runners.datasets.division import SHARES, divide
-from runners.workload import ArraySplit
 from spaces.errors import RequestError
 from spaces.setting_error import did_you_mean
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.array_split import ArraySplit
 from runners.datasets.division import SHARES, divide
-from runners.workload import ArraySplit
 from spaces.errors import RequestError
 from spaces.setting_error import did_you_mean
 
@@ -73,7 +74,8 @@ def csv_data(
     """The splits of a CSV file with a head line: 70 % of the rows train, 15 % validate and 15 % test.
 
     Columns of numbers are standardised by mean and deviation of the training rows. Columns of texts are encoded as one
-    number for each text of the training rows, 1 where the row has it and else 0.
+    number for each text of the training rows, 1 where the row has it and else 0. ``NA``, ``None`` and the like are a
+    missing number in a column of numbers, and a text like any other in a column of texts.
 
     Args:
         path: The file.
@@ -119,8 +121,13 @@ def csv_data(
 def _read(path: Path, separator: str) -> "DataFrame":
     import pandas
 
+    read = partial(pandas.read_csv, path, sep=separator, encoding="utf-8-sig", skipinitialspace=True)
     try:
-        table = pandas.read_csv(path, sep=separator, encoding="utf-8-sig", skipinitialspace=True)
+        table = read()
+        texts = [name for name in table.columns if table[name].dtype.kind not in "iufb"]
+        if texts:
+            as_written = read(dtype=str, keep_default_na=False, na_values=[""])
+            table = table.assign(**{name: as_written[name].to_numpy() for name in texts})
     except (OSError, ValueError) as error:
         raise RequestError(f"{path} cannot be read as CSV ({' '.join(str(error).split())[:200]})") from error
     table.columns = [str(name).strip() for name in table.columns]

@@ -75,7 +75,7 @@ def opened(file: Path) -> Iterator[Image.Image]:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, RequestError):
             raise
-        raise RequestError(f"{file} cannot be read as an image ({error}); mend or remove it") from error
+        raise RequestError(f"{file} cannot be read as an image ({error}); replace or remove it") from error
 
 
 def _is_deep(image: Image.Image) -> bool:

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from runners.array_split import ArraySplit
 from runners.inputs import Arrays, as_arrays, read
-from runners.workload import ArraySplit, Split, Workload
+from runners.workload import Split, Workload
 from runners.workload_loading.split_overlap import spread
 from spaces.errors import RequestError
 

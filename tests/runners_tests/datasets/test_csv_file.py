@@ -74,6 +74,13 @@ def test_what_training_rows_do_not_have_is_told(tmp_path: Path) -> None:
     ]
 
 
+def test_none_and_na_are_texts_like_others(tmp_path: Path) -> None:
+    rows = [f"{number},{('None', 'pool', 'NA')[number % 3]},{('None', 'low')[number % 2]}" for number in range(40)]
+    train = csv_data(written(tmp_path, "\n".join([" area,extra ,y", *rows])), "y")["train"]
+    assert train.columns == ("area", "extra=NA", "extra=None", "extra=pool")
+    assert train.classes == ("None", "low")
+
+
 @pytest.mark.parametrize(
     ("text", "options", "sentence"),
     [
@@ -81,6 +88,8 @@ def test_what_training_rows_do_not_have_is_told(tmp_path: Path) -> None:
         ("price,y\n1,2\n", {"target": "prize"}, r"has no column 'prize' \(did you mean 'price'\?\)"),
         ("x;y\n1;2\n", {}, r"has no column 'y'.*it has x;y; give separator=';' or another one"),
         ("x,y\n1,2\n,3\n", {}, r"'x' is empty in 1 of 2 rows, first on line 3; fill them, or remove the rows"),
+        ("x,y\n1,2\nNA,3\n", {}, r"'x' is empty in 1 of 2 rows, first on line 3"),
+        ("x,y\nred,2\n,3\n", {}, r"'x' is empty in 1 of 2 rows, first on line 3"),
         ("x,y\ninf,2\n1,3\n", {}, r"'x' holds infinite numbers"),
         ("x,y\n1,a\n2,a\n3,a\n", {}, r"'y' is 'a' in every row; there must be two classes"),
         ("x,y\n1,a\n2,b\n3,b\n", {}, r"y=a has 1 example, and each of train, validation, test needs one"),

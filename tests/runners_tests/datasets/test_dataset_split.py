@@ -1,5 +1,6 @@
 """Map-style datasets as splits: joined, seeded, hashed, and read by workers."""
 
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torchvision import datasets, transforms
 from runners.dataset_split import DatasetSplit, as_dataset_split
 from runners.executors.inspection import inspect_on_this_machine
 from runners.workload import Workload
+from runners.workload_loading.user_module import load_module
 from spaces.errors import RequestError
 
 
@@ -92,6 +94,21 @@ def test_workers_read_the_same_batches_in_the_same_order() -> None:
     alone, beside = (DatasetSplit(Noisy(*range(4)), workers=workers).epoch_batches(parts, 9) for workers in (0, 2))
     for one, other in zip(alone, beside, strict=True):
         assert all(np.array_equal(first, second) for first, second in zip(one, other, strict=True))
+
+
+def test_workers_read_a_class_of_a_persons_file_whatever_way_python_starts_processes(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "class Numbers:\n"
+        "    def __len__(self):\n        return 4\n"
+        "    def __getitem__(self, index):\n        return float(index), index\n"
+    )
+    split = DatasetSplit(load_module(str(tmp_path / "mine.py")).Numbers(), workers=1)
+    before = multiprocessing.get_start_method()
+    multiprocessing.set_start_method("forkserver", force=True)
+    try:
+        assert [targets.tolist() for _, targets in split.epoch([BOTH, BOTH + 2], 0)] == [[0, 1], [2, 3]]
+    finally:
+        multiprocessing.set_start_method(before, force=True)
 
 
 def test_the_fingerprint_sees_every_item_and_a_version_stands_for_them() -> None:
@@ -194,7 +211,9 @@ def test_datasets_with_random_transforms_keep_the_contract(rule: Rule) -> None:
 def test_an_item_that_cannot_be_read_is_named_before_a_search_begins(
     monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    sentence = r"^item 7 of the Jittered cannot be read \(OSError: image file is truncated\); mend it, or leave it out$"
+    sentence = (
+        r"^item 7 of the Jittered cannot be read \(OSError: image file is truncated\); correct it, or leave it out$"
+    )
     with pytest.raises(RequestError, match=sentence):
         DatasetSplit(Jittered(0, broken=7), workers=workers).fingerprint()
     monkeypatch.setattr("runners.executors.inspection.resolve", lambda reference: of_datasets(test=Jittered(0, 7)))

@@ -119,5 +119,5 @@ def test_a_corrupt_image_is_found_before_a_search_begins(tmp_path: Path) -> None
             saved(tmp_path / split / name, Image.effect_noise((32, 32), 50), "0.png")
     broken = tmp_path / "train" / "b" / "1.png"
     broken.write_bytes((tmp_path / "train" / "b" / "0.png").read_bytes()[:300])
-    with pytest.raises(RequestError, match=r"train/b/1\.png cannot be read as an image .*; mend or remove it"):
+    with pytest.raises(RequestError, match=r"train/b/1\.png cannot be read as an image .*; replace or remove it"):
         open_image_folder(tmp_path, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))["train"].fingerprint()

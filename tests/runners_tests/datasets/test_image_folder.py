@@ -168,7 +168,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | 
     file = folder / "dark" / "0.png"
     file.write_bytes(file.read_bytes()[:200] if isinstance(content, str) else content)
     split = ImageFolderSplit(list_images(folder, ("dark", "light")), 32, *PLAIN)
-    with pytest.raises(RequestError, match=r"dark/0\.png cannot be read as an image .*; mend or remove it"):
+    with pytest.raises(RequestError, match=r"dark/0\.png cannot be read as an image .*; replace or remove it"):
         split.batch(np.array([0]))
 
 

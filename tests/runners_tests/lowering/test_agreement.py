@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from runners.array_split import ArraySplit
 from runners.backend import Predictor, Trained
 from runners.backends import find_backend
 from runners.inputs import ExampleInputs, one_by_one
@@ -16,7 +17,6 @@ from runners.lowering.agreement import TOLERANCES, require_agreement
 from runners.lowering.onnx_export import export
 from runners.lowering.quantisation import quantise_int8
 from runners.runner import StageFailed
-from runners.workload import ArraySplit
 from runners.workloads.synthetic import WORKLOAD, make_network
 
 

@@ -113,3 +113,18 @@ def test_several_inputs_without_labels_are_held_out_together_and_judged_by_close
     held = workload.splits["calibration"].batch(np.arange(4))[0]
     place = [next(i for i in range(20) if same(given["left"][i], row)) for row in held["left"]]
     assert same(held["right"], given["right"][place])
+
+
+def test_several_inputs_alone_are_a_dict_and_a_label_among_them_is_the_target() -> None:
+    ids, mask = np.arange(24).reshape(8, 3), np.ones((8, 3), bool)
+    unlabelled = of(validation={"ids": ids, "mask": mask}, calibration={"ids": ids, "mask": mask})
+    assert unlabelled.keywords == ("ids", "mask")
+    assert not unlabelled.labelled
+    labelled = {"ids": ids, "labels": targets(8), "mask": mask}
+    workload = of(validation=labelled, train=labelled)
+    assert workload.keywords == ("ids", "mask")
+    assert same(workload.splits["validation"].batch(np.arange(8))[1], targets(8))
+    with pytest.raises(
+        RequestError, match=r"split is tuple; give .* inputs alone \(several as a dict by argument name\)"
+    ):
+        _ = of(validation=(ids, mask, ids)).splits

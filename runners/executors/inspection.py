@@ -9,6 +9,7 @@ import torch
 from runners.backends import all_backends
 from runners.executors.model_limits import find_model_limits
 from runners.machine.device import describe
+from runners.quality.teacher_metric import judged_by_teacher
 from runners.runner import WorkloadFacts
 from runners.workload import Workload
 from runners.workload_loading.check import check_contract
@@ -16,7 +17,6 @@ from runners.workload_loading.check_plan import examples_of_step
 from runners.workload_loading.fingerprint import fingerprint
 from runners.workload_loading.reference import resolve
 from runners.workload_loading.taken_names import refuse_taken_names
-from runners.workload_loading.teacher_metric import judged_by_teacher
 from runners.workload_loading.user_code import user_code
 from spaces.environment import Environment
 

@@ -8,8 +8,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from runners.lowering.torch_predictor import torch_predictor
-from runners.workload import Workload, accuracy
-from runners.workload_loading.teacher_metric import (
+from runners.quality.teacher_metric import (
     Floats,
     agreement,
     closeness,
@@ -17,6 +16,7 @@ from runners.workload_loading.teacher_metric import (
     judged_by_teacher,
     squares,
 )
+from runners.workload import Workload, accuracy
 from spaces.parametrisations import remove_parametrisations
 
 OUTPUTS = "teacher_outputs.safetensors"

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from runners.quality.teacher_metric import judged_by_teacher
 from runners.workload import Split, Workload, accuracy
 from runners.workload_loading.split_overlap import spread
-from runners.workload_loading.teacher_metric import judged_by_teacher
 from runners.workload_loading.user_code import type_of, user_code
 from spaces.errors import RequestError
 

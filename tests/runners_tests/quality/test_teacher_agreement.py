@@ -11,8 +11,8 @@ from torch import nn
 from runners.quality import teacher_agreement
 from runners.quality.quality import evaluate, quality, teacher_outputs
 from runners.quality.teacher_agreement import compare_with_teacher, keep_outputs, kept_outputs
+from runners.quality.teacher_metric import agreement, closeness, judged_by_teacher
 from runners.workload import Workload
-from runners.workload_loading.teacher_metric import agreement, closeness, judged_by_teacher
 
 SCORES = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
 

@@ -117,6 +117,12 @@ def _name(task: StageTask) -> str:
             "LIMIT = 1\n\n\ndef time_pair(",
             {"measuring", "comparing", "calibrating"},
         ),
+        (
+            "runners/quality/teacher_metric.py",
+            "def agreement(",
+            "LIMIT = 1\n\n\ndef agreement(",
+            {"teacher", "training", "measuring", "comparing", "calibrating"},
+        ),
         ("runners/datasets/crop_and_flip.py", "height / 8", "height / 4", {"torchvision"}),
     ],
 )

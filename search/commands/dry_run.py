@@ -124,9 +124,10 @@ def _inputs(workload: dict[str, Any]) -> str:
 def _limits(plan: dict[str, Any]) -> list[tuple[str, str]]:
     """What is optimised, how far, and where it is kept."""
     objectives = ", ".join(f"{objective['name']} ({objective['direction']})" for objective in plan["objectives"])
+    begins = "but the baseline is timed" if plan["everything"] else "begins"
     limits = [
         "any number of trials" if plan["trials"] is None else f"{plan['trials']} trials",
-        *([f"none begins after {duration(plan['timeout_s'])}"] if plan["timeout_s"] else []),
+        *([f"none {begins} after {duration(plan['timeout_s'])}"] if plan["timeout_s"] else []),
         *([f"everything within {duration(plan['time_budget_s'])}"] if plan["time_budget_s"] else []),
     ]
     limits += [] if plan["timeout_s"] or plan["time_budget_s"] else ["no time limit"]

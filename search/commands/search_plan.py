@@ -113,6 +113,7 @@ def plan_document(resolved: Resolved, alike: Iterable[optuna.Study] = ()) -> Doc
         "from_study": request.from_study,
         "from_study_candidates": resolved.earlier_candidates,
         "trials": limit,
+        "everything": request.everything,
         "timeout_s": request.timeout,
         "time_budget_s": request.time_budget,
         "places": _places(resolved.locations),

@@ -1,6 +1,6 @@
 """The one process that owns a study: it asks for trials, has their stages carried out, and tells their results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.trial import Trial, TrialState
@@ -9,7 +9,7 @@ from runners.measuring.measurement import figures_of, without_accuracy
 from search.driver.baseline import baseline_failed
 from search.driver.earlier_trials import front_so_far, trained_levels
 from search.driver.early_stopping import EarlyStopping
-from search.driver.runs import Failed, Finished, NextStage, ScreeningRun, Stopped, TrialRun, Unscreened
+from search.driver.runs import Failed, Finished, NextStage, Run, ScreeningRun, Stopped, TrialRun, Unscreened
 from search.driver.screening import Screening
 from search.driver.search_context import SearchContext
 from search.driver.shared_stages import SharedStages
@@ -38,7 +38,7 @@ class Driver:
         search: The study and what it needs; its sampler is a `DistinctSampler`.
         targets: Turns measurements into losses and constraint violations, for the sampler too.
         trials: How many trials the study shall have.
-        timeout_s: After how long no further trial begins, or None.
+        timeout_s: After how long no further trial begins, or with ``everything`` none is measured; or None.
         time_budget_s: How long the whole search may take; trials under way at its end are left. Or None.
         earlier: What is known of an earlier study, where this one makes use of it.
         everything: Whether every configuration of the space is tried, however many trials that are.
@@ -70,7 +70,10 @@ class Driver:
         self._costs.recall(ended)
         self._screening = Screening(search.study, self._costs, always=targets.has_constraint_before_training)
         self._stopping = EarlyStopping(targets, ended, trained_levels(ended, search.chains))
-        self._stages, self._everything = SharedStages(search, everything=everything), everything
+        self._stages, self._everything = (
+            SharedStages(search, everything=everything, too_late=self._limits.starts_have_ended),
+            everything,
+        )
         self._recorder = TrialRecorder(search, targets)
         self._front = front_so_far(search)
         self._baseline_failed = False
@@ -163,7 +166,11 @@ class Driver:
         self._stages.send(TrialRun(trial, configuration, self._search.chains, screened=screened))
 
     def _act_on_ended_stages(self) -> None:
-        """Wait until stages have ended, and let their runs go on; leave all runs if the time is up then."""
+        """Wait until stages have ended, and let their runs go on.
+
+        If the time is up then, leave all runs; where all began at once and none may begin any more, leave those whose
+        measurement has not begun.
+        """
         if not self._stages.under_way:
             return
         for run, outcome in self._stages.wait():
@@ -172,7 +179,9 @@ class Driver:
             else:
                 self._advance_trial(run, run.follow(outcome, self._stopping))
         if self._targets.baseline and self._limits.is_over(self._final_measurement_s()):
-            self._leave_all()
+            self._leave(self._stages.cancel())
+        elif self._targets.baseline and self._everything and self._limits.starts_have_ended():
+            self._leave(self._stages.leave_alone())
 
     def _advance_screening(self, run: ScreeningRun, step: NextStage | Failed | Finished) -> None:
         match step:
@@ -227,9 +236,11 @@ class Driver:
         targets[violations] = self._targets.of_measurement(without_unstable_timings(figures))[violations]
         self._sampler.observe(configuration, targets)
 
-    def _leave_all(self) -> None:
-        """Leave what is under way, because the time is up; a later driver goes on with it."""
-        trials = sum(isinstance(run, TrialRun) for run in self._stages.cancel())
+    def _leave(self, runs: Sequence[Run]) -> None:
+        """Tell of ``runs`` that they are left, because the time is up; a later driver goes on with them."""
+        if not runs:
+            return
+        trials = sum(isinstance(run, TrialRun) for run in runs)
         self._observer.note(f"the time is up, with {trials} trials under way; `{self._search.resume}` takes them up")
         self._max_trials = self._asked
 

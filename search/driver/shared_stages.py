@@ -1,6 +1,6 @@
 """Stages of runs on a runner; runs that need the same stage wait for one computation."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from runners.runner import StageOutcome, StageTask
@@ -21,9 +21,13 @@ class SharedStages:
         everything: Whether every configuration is tried. Then all runs begin at once; stages that have the machine to
             themselves are sent one by one in the order of the trials, when nothing else is left to do side by side; and
             a stage that failed because of its candidate is not carried out again for another run that needs it.
+        too_late: Whether none of those stages may begin any more; that of the baseline may.
     """
 
-    def __init__(self, search: SearchContext, *, everything: bool = False) -> None:
+    def __init__(
+        self, search: SearchContext, *, everything: bool = False, too_late: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._too_late = too_late
         self._attempts, self._workers, self._everything = search.attempts, search.runner.slots, everything
         self._observer = search.observer
         self._waiting: dict[str, list[Run]] = {}
@@ -89,10 +93,18 @@ class SharedStages:
         """Where nothing else runs, send the stage of the first trial among those that want all of the machine."""
         if self._alone and len(self._alone) == len(self._waiting):
             first = min(self._alone, key=lambda task: self._waiting[task.key][0].number or 0)
+            if self._waiting[first.key][0].number and self._too_late():
+                return
             self._alone.remove(first)
             for run in self._waiting[first.key]:
                 self._observer.stage_started(run.number, first.stage)
             self._attempts.submit(first)
+
+    def leave_alone(self) -> list[Run]:
+        """Give back the runs whose stage would have the machine to itself and has not begun; the others go on."""
+        left = [run for task in self._alone for run in self._waiting.pop(task.key)]
+        self._alone.clear()
+        return left
 
     def cancel(self) -> list[Run]:
         """End everything that is under way, and give back the runs that are left as they are."""

@@ -42,9 +42,11 @@ class TimeLimits:
 
     def too_late(self, takes_s: float, final_measurement_s: float) -> bool:
         """Whether no trial of ``takes_s`` may begin, with ``final_measurement_s`` needed after it."""
-        if self._last_start is not None and self._clock() >= self._last_start:
-            return True
-        return self._left_s(final_measurement_s) < takes_s
+        return self.starts_have_ended() or self._left_s(final_measurement_s) < takes_s
+
+    def starts_have_ended(self) -> bool:
+        """Whether the time is over in which trials begin, however short they are."""
+        return self._last_start is not None and self._clock() >= self._last_start
 
     def is_over(self, final_measurement_s: float) -> bool:
         """Whether what is under way must be left, because the final measurement takes ``final_measurement_s``."""

@@ -56,7 +56,9 @@ class StudyRequest(BaseModel):
     trials: int = Field(
         18, description="Number of trials, the baseline included. By default the space post-training is tried whole."
     )
-    timeout: float | None = Field(None, description="Seconds, or 90s, 30m, 1h30m: no new trial starts after it.")
+    timeout: float | None = Field(
+        None, description="Seconds, or 90s, 30m, 1h30m: no new trial starts after it (post-training: none is timed)."
+    )
     time_budget: float | None = Field(
         None,
         description="Seconds, or 90s, 30m, 1h30m, that the whole search may take, the final measurement included. "

@@ -82,6 +82,18 @@ def test_a_value_that_is_never_drawn_is_not_searched(home: Path, capsys: pytest.
     assert document["off"][0]["reason"].startswith("no offered runtime goes with it")
 
 
+@pytest.mark.parametrize(
+    ("space", "words"),
+    [
+        (CHOICES, "10 trials, none begins after 30 min"),
+        ("post-training", "none but the baseline is timed after 30 min"),
+    ],
+)
+def test_it_says_what_the_timeout_ends(space: Any, words: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show_plan(merge({}, {**SETTINGS, "home": str(home), "space": space, "timeout": "30m"}), as_json=False)
+    assert words in " ".join(capsys.readouterr().out.split())
+
+
 def test_an_existing_study_gives_the_cost_of_a_trial(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search(home, capsys)
     document = plan(home, capsys, trials=14)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from search_tests.simulation import FACTS, MACHINE, Recording, table
 from runners.runner import StageTask
 from search.commands.front import show_front
 from search.commands.search import resume_search, run_search
+from search.driver.time_limits import TimeLimits
 from search.request.locations import Locations
 from search.request.read_request import merge
 from spaces.configuration import Configuration
@@ -114,6 +116,38 @@ def test_where_the_time_is_up_the_rest_is_left_and_nobody_says_that_all_was_trie
     said = capsys.readouterr().err
     assert "the time is up, with 13 trials under way" in said
     assert "has been tried" not in said
+
+
+def test_after_the_timeout_no_row_is_measured_any_more_and_a_later_search_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def timed(runner: Recording) -> int:
+        return sum(task.stage == "measuring" for task in runner.submitted)
+
+    def takes(task: StageTask) -> float:
+        return 10.0 if task.stage == "measuring" else 0.0
+
+    runner = Recording(MACHINE, FACTS, figures, workers=2, seconds=takes)
+    begun = runner.clock_s
+    limits = partial(TimeLimits, clock=lambda: runner.clock_s)
+    monkeypatch.setattr("search.driver.driver.TimeLimits", lambda timeout_s, budget_s: limits(35.0, budget_s))
+    found = search(tmp_path, runner, timeout="35s")
+    assert (found["trials"], timed(runner)) == (4, 4)
+    assert runner.clock_s - begun < 35.0 + 10.0, "the one that is timed then ends"
+    said = capsys.readouterr().err
+    assert "the time is up, with 10 trials under way" in said
+    assert "has been tried" not in said
+    monkeypatch.setattr("search.driver.driver.TimeLimits", lambda timeout_s, budget_s: limits(None, budget_s))
+    rest = Recording(MACHINE, FACTS, figures, workers=2)
+    assert search(tmp_path, rest)["trials"] == 14
+    assert timed(rest) == 10
+
+
+def test_a_timeout_that_is_over_leaves_the_baseline_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.driver.driver.TimeLimits.starts_have_ended", lambda self: True)
+    runner = Recording(MACHINE, FACTS, figures, workers=2)
+    assert search(tmp_path, runner)["trials"] == 1
+    assert sum(task.stage == "measuring" for task in runner.submitted) == 1
 
 
 def test_fewer_trials_and_then_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

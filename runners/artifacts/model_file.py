@@ -129,12 +129,13 @@ def _read_torchscript(path: Path, threads: int) -> ModelFile:
 def _read_program(path: Path, threads: int) -> ModelFile:
     import torch
 
-    from runners.lowering.torch_predictor import program_module
+    from runners.lowering.torch_predictor import processor_predictor, program_module
     from runners.machine.accelerator import torch_device
 
     if any("/aotinductor/" in name for name in _entries(path)):
         compiled = torch._inductor.aoti_load_package(str(path))
-        return ModelFile((FileInput("float32", None),), lambda shapes: _torch_predictor(compiled, threads))
+        predictor = processor_predictor(lambda *given: _first(compiled(*given)), threads)
+        return ModelFile((FileInput("float32", None),), lambda shapes: predictor)
     logging.getLogger("torch.export").setLevel(logging.CRITICAL)
     program = torch.export.load(path)
     named = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}

@@ -62,7 +62,7 @@ class AotInductor(Backend):
         (folder / SETTINGS).write_text(json.dumps(needs), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
-        from runners.lowering.torch_predictor import torch_predictor
+        from runners.lowering.torch_predictor import processor_predictor
         from runners.machine.denormals import flush_denormals
 
         flush_denormals()
@@ -70,7 +70,7 @@ class AotInductor(Backend):
             module = load_compiled(folder)
         except OSError as error:
             raise StageFailed(str(error)) from error
-        return torch_predictor(module, threads)
+        return processor_predictor(module, threads)
 
     def loader_source(self) -> str:
         return f"""

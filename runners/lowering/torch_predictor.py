@@ -90,7 +90,7 @@ def torch_predictor(call: Callable[..., Tensor], threads: int) -> Predictor:
     """
     device = torch_device()
     if device.type == "cpu":
-        return _on_processor(call, threads)
+        return processor_predictor(call, threads)
     return OnAccelerator(call.to(device) if isinstance(call, nn.Module) else call, device, threads)
 
 
@@ -107,7 +107,9 @@ def tuned(predictor: Predictor) -> Predictor:
     return replace(predictor, call=call, tuned=True)
 
 
-def _on_processor(call: Callable[..., Tensor], threads: int) -> Predictor:
+def processor_predictor(call: Callable[..., Tensor], threads: int) -> Predictor:
+    """As `torch_predictor`, and on the processor also where there is an accelerator, such as for machine code."""
+
     def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
         _use_threads(threads)
         with torch.inference_mode():

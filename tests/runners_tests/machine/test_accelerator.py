@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import torch
 from runners_tests.pretended_accelerator import Elsewhere, pretended_accelerator
 from runners_tests.small_workload import write_small_workload
 
+from runners.artifacts.model_file import open_model
 from runners.backend import Trained
 from runners.backends import find_backend
 from runners.inputs import ExampleInputs
@@ -179,6 +181,26 @@ def test_torchscript_is_moved_while_it_is_loaded(
     monkeypatch.setattr("runners.lowering.torch_predictor.torch_device", lambda: CPU)
     backend.open(tmp_path, threads=1, batch=1)
     assert places == ["cpu", "cuda:0"]
+
+
+def test_machine_code_of_the_processor_stays_there_beside_an_accelerator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiled(inputs: torch.Tensor) -> torch.Tensor:
+        assert type(inputs) is torch.Tensor, "it is on the accelerator"
+        return inputs + 1
+
+    monkeypatch.setattr("torch._inductor.aoti_load_package", lambda path: compiled)
+    monkeypatch.setattr("runners.backends.aotinductor.load_compiled", lambda folder: compiled)
+    file, inputs = tmp_path / "model.pt2", np.ones((2, 3), np.float32)
+    with ZipFile(file, "w") as archive:
+        archive.writestr("model/data/aotinductor/model.so", "")
+    with pretended_accelerator() as accelerator:
+        opened = find_backend("aotinductor").open(tmp_path, threads=1, batch=2)
+        timed = open_model(file, 1).make_predictor((inputs.shape,))
+        for predictor in (opened, timed):
+            np.testing.assert_array_equal(predictor(inputs), inputs + 1)
+    assert accelerator.handed_over == 0
 
 
 def test_the_time_on_the_device_is_that_between_its_events_for_the_computing_alone(

@@ -1,7 +1,7 @@
 """The settings of the stages that follow changes of the network: how to train, to lower and to serve."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -65,55 +65,57 @@ class TrainingPlan:
         for name, value in zip(("learning_rate", "weight_decay"), usual or (1.0, 0.0), strict=True):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        for name, (allowed, holds) in _ALLOWED.items():
+        for name, schema in FIELD_SCHEMAS.items():
             value = getattr(self, name)
-            if not holds(value):
-                raise RequestError(f"training: {name} is {value!r}; give {allowed}")
+            if not _holds(schema, value):
+                raise RequestError(f"training: {name} is {value!r}; give {_in_words(schema)}")
 
 
-def _whole(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
-
-
-def _above_zero(value: Any) -> bool:
-    return _number(value) and value > 0
-
-
-def _from_zero(value: Any) -> bool:
-    return _number(value) and value >= 0
-
-
-def _share(value: Any) -> bool:
-    return _number(value) and 0 <= value <= 1
-
-
-def _share_below_one(value: Any) -> bool:
-    return _number(value) and 0 <= value < 1
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-_COUNT: tuple[str, Callable[[Any], bool]] = ("a whole number from 1", _whole)
-_ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+_COUNT = {"type": "integer", "minimum": 1}
+_ABOVE_ZERO = {"type": "number", "exclusiveMinimum": 0}
+_FROM_ZERO = {"type": "number", "minimum": 0}
+_BELOW_ONE = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+FIELD_SCHEMAS: dict[str, dict[str, Any]] = {
     "epochs": _COUNT,
     "batch_size": _COUNT,
-    "learning_rate": ("a number above 0", _above_zero),
-    "weight_decay": ("a number from 0", _from_zero),
+    "learning_rate": _ABOVE_ZERO,
+    "weight_decay": _FROM_ZERO,
     "workers": _COUNT,
-    "distillation_weight": ("a number from 0 to 1", _share),
-    "distillation_temperature": ("a number above 0", _above_zero),
-    "optimiser": (f"one of {', '.join(OPTIMISERS)}", lambda value: isinstance(value, str) and value in OPTIMISERS),
-    "schedule": (f"one of {', '.join(SCHEDULES)}", lambda value: value in SCHEDULES),
-    "warmup": ("a number from 0 to below 1", _share_below_one),
-    "label_smoothing": ("a number from 0 to below 1", _share_below_one),
-    "mixup": ("a number from 0", _from_zero),
-    "gradient_clipping": ("a number from 0", _from_zero),
+    "distillation_weight": {"type": "number", "minimum": 0, "maximum": 1},
+    "distillation_temperature": _ABOVE_ZERO,
+    "optimiser": {"enum": [*OPTIMISERS]},
+    "schedule": {"enum": [*SCHEDULES]},
+    "warmup": _BELOW_ONE,
+    "label_smoothing": _BELOW_ONE,
+    "mixup": _FROM_ZERO,
+    "gradient_clipping": _FROM_ZERO,
     "accumulation": _COUNT,
-    "ema": ("a number from 0 to below 1", _share_below_one),
+    "ema": _BELOW_ONE,
 }
-"""What each field may be, in words and as a test."""
+"""What each field of a `TrainingPlan` may be, as a JSON schema: one of some texts, or a number within bounds."""
+
+
+def _holds(schema: Mapping[str, Any], value: Any) -> bool:
+    """Whether ``value`` is as the ``schema`` says; a number has to be finite, and may be of any type but bool."""
+    if "enum" in schema:
+        return isinstance(value, str) and value in schema["enum"]
+    if isinstance(value, bool) or not isinstance(value, Integral if schema["type"] == "integer" else Real):
+        return False
+    if not isinstance(value, Integral) and not math.isfinite(value):
+        return False
+    least, most = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    above, below = schema.get("exclusiveMinimum", -math.inf), schema.get("exclusiveMaximum", math.inf)
+    return bool(least <= value <= most and above < value < below)
+
+
+def _in_words(schema: Mapping[str, Any]) -> str:
+    """Such as ``a number from 0 to below 1``."""
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    begin = f"from {schema['minimum']}" if "minimum" in schema else f"above {schema['exclusiveMinimum']}"
+    ends = {"maximum": "to", "exclusiveMaximum": "to below"}
+    end = "".join(f" {words} {schema[key]}" for key, words in ends.items() if key in schema)
+    return f"{'a whole number' if schema['type'] == 'integer' else 'a number'} {begin}{end}"
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from runners.array_split import ArraySplit
 from runners.datasets.division import SHARES, divide
+from runners.datasets.split_names import SPLIT_NAMES
 from spaces.errors import RequestError
 from spaces.setting_error import did_you_mean
 
-SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 MOST_CLASSES = 1_000
 """Whole numbers up to this are taken for classes where the data are divided."""
 
@@ -32,7 +32,7 @@ def array_data(
     beside a training split is taken from it.
 
     Args:
-        path: The file; or two ``.npy`` files with the inputs and with the targets, which are read as they are needed.
+        path: The file; or two ``.npy`` files with the inputs and with the targets. All examples are kept in memory.
         inputs: Name of the inputs.
         targets: Name of the targets.
         seed: Decides which examples go where.

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from runners.datasets.split_names import split_of
 from runners.workload import SPLITS
 from spaces.errors import RequestError
 from spaces.setting_error import did_you_mean
 
 COLUMNS = ("file", "class", "split")
-SHORT = {"val": "validation"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _row(place: str, line: dict[str, str | None]) -> Row:
         raise RequestError(f"{place}: the {'class' if name else 'file'} is missing")
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise RequestError(f"{place}: {name} must be a path below the folder of images")
-    split = SHORT.get(split, split)
+    split = split_of(split)
     if split not in SPLITS:
         raise RequestError(
             f"{place}: unknown split {split!r}; allowed are {', '.join(SPLITS)}{did_you_mean(split, SPLITS)}"

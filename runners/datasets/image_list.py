@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from runners.datasets.division import SHARES, divide
 from runners.datasets.division_file import Row, read_division
 from runners.datasets.image_files import ENDINGS
+from runners.datasets.split_names import SPLIT_NAMES
 from spaces.errors import RequestError
-
-FOLDERS = {"train": ("train",), "validation": ("val", "validation", "valid"), "test": ("test",)}
 
 Division = Path | int
 """A file that `runners.datasets.division_file` reads, or the seed by which a folder that is not divided is."""
@@ -64,7 +63,7 @@ def find_images(folder: Path, division: Division = 0) -> dict[str, ImageList]:
     """
     if isinstance(division, Path):
         return _as_written(folder, division)
-    parts = {split: part for split, names in FOLDERS.items() if (part := _split_folder(folder, names))}
+    parts = {split: part for split, names in SPLIT_NAMES.items() if (part := _split_folder(folder, names))}
     if not parts:
         whole = list_images(folder, _classes(folder))
         told = ", ".join(f"{share:.0%} {split}" for split, share in SHARES.items())
@@ -87,7 +86,7 @@ def find_images(folder: Path, division: Division = 0) -> dict[str, ImageList]:
         told = " and ".join(f"{share:.0%} {split}" for split, share in shares.items())
         note = f"of the images in {parts['train']}, {told} are taken from each class, drawn with seed {division}"
         found |= _divided(found["train"], "train", shares, division, note)
-    return {split: found[split] for split in FOLDERS}
+    return {split: found[split] for split in SPLIT_NAMES}
 
 
 def list_images(folder: Path, classes: Sequence[str]) -> ImageList:
@@ -124,8 +123,8 @@ def list_images(folder: Path, classes: Sequence[str]) -> ImageList:
 
 def is_divided(folder: Path) -> bool:
     """Whether nothing in ``folder`` has to be drawn: it holds all three splits, or none to train on."""
-    held = [split for split, names in FOLDERS.items() if _split_folder(folder, names)]
-    return len(held) == len(FOLDERS) or (bool(held) and "train" not in held)
+    held = [split for split, names in SPLIT_NAMES.items() if _split_folder(folder, names)]
+    return len(held) == len(SPLIT_NAMES) or (bool(held) and "train" not in held)
 
 
 def division_rows(folder: Path, lists: Mapping[str, ImageList]) -> list[Row]:
@@ -144,7 +143,7 @@ def _as_written(folder: Path, division: Path) -> dict[str, ImageList]:
         raise RequestError(f"{division} names {_number(len(classes), 'class')}; give at least two")
     targets = {name: number for number, name in enumerate(classes)}
     found = {}
-    for split in FOLDERS:
+    for split in SPLIT_NAMES:
         chosen = [row for row in rows if row.split == split]
         if not chosen and split != "validation":
             continue
@@ -183,7 +182,7 @@ def _classes(folder: Path) -> tuple[str, ...]:
             f"{folder} holds {_number(len(found), 'folder')}; give one for each class, at least two, or train, val and "
             "test with these in each"
         )
-    if above := next((name for name in found if _split_folder(folder / name, FOLDERS["train"])), None):
+    if above := next((name for name in found if _split_folder(folder / name, SPLIT_NAMES["train"])), None):
         raise RequestError(f"{folder} holds {above}/train, so its folders are no classes; give {folder / above}")
     return found
 

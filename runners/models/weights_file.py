@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from spaces.errors import RequestError, in_one_line
 
-ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 HOLDING = ("state_dict", "model_state_dict", "model", "weights")
 """Keys under which a checkpoint of a training holds the weights."""
 WRAPPERS = ("module.", "_orig_mod.")

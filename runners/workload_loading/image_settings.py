@@ -9,7 +9,7 @@ from typing import Any
 from runners.models.torchvision_names import classifier_problem
 from spaces.errors import RequestError
 from spaces.given_path import given_path
-from spaces.plans import OPTIMISERS, SCHEDULES, TrainingPlan
+from spaces.plans import FIELD_SCHEMAS, TrainingPlan
 from spaces.setting_error import SettingError, unknown_key
 
 TORCHVISION, TIMM = "torchvision", "timm"
@@ -38,16 +38,12 @@ _MEANINGS = {
 }
 KEYS = tuple(_MEANINGS)
 NEEDED = ("model", "data")
-_TRAINING: dict[str, dict[str, Any]] = {
-    "optimiser": {"enum": [*OPTIMISERS]},
-    "schedule": {"enum": [*SCHEDULES]},
-    "weight_decay": {"type": "number", "minimum": 0},
-    "warmup": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-    "label_smoothing": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-    "mixup": {"type": "number", "minimum": 0},
-    "gradient_clipping": {"type": "number", "minimum": 0},
-    "accumulation": {"type": "integer", "minimum": 1},
-    "ema": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+_TRAINING = {
+    name: FIELD_SCHEMAS[name]
+    for name in (
+        *("optimiser", "schedule", "weight_decay", "warmup", "label_smoothing"),
+        *("mixup", "gradient_clipping", "accumulation", "ema"),
+    )
 }
 """The fields of a `TrainingPlan` that a mapping may set under ``training``, each with its JSON schema."""
 _IMAGES, _SPLIT = "imagefolder", "split"

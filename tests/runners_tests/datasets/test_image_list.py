@@ -101,6 +101,7 @@ def test_a_search_keeps_the_division_beside_the_data_of_the_home(tmp_path: Path)
         ("file,class,split\na,ant,train\n", r"split\.csv names 1 class; give at least two"),
         ("file,class,split\na,ant,train\nb,bee,test\n", r"has no train images of the class bee"),
         ("file,class,split\nant/0.png,ant,train\nbee/0.png,bee,train\n", r"has no validation images of the class ant"),
+        ("file,class,split\nx,ant,valid\ny,bee,valid\n", r"split\.csv names .*/x, which does not exist"),
         ("file,class,split\nx,ant,val\ny,bee,val\n", r"split\.csv names .*/x, which does not exist"),
         (b"\xff\xfe\x00", r"split\.csv cannot be read as CSV"),
     ],

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runners.backend import Backend, Predictor, Trained
-from runners.inputs import one_by_one
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
 
@@ -48,12 +46,8 @@ class ExecuTorch(Backend):
         (folder / self.artifact).write_bytes(lowered.buffer)
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
-        call = open_program(folder, threads)
-
-        def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
-            return np.concatenate([call(*row) for row in one_by_one(*inputs)])
-
-        return predict
+        predictor: Predictor = open_program(folder, threads)
+        return predictor
 
     def loader_source(self) -> str:
         return f"""
@@ -65,17 +59,12 @@ import numpy as np
 {getsource(open_program)}
 
 def load(folder, threads):
-    call = open_program(folder, threads)
-
-    def predict(*inputs):
-        return np.concatenate([call(*(array[row : row + 1] for array in inputs)) for row in range(len(inputs[0]))])
-
-    return predict
+    return open_program(folder, threads)
 """
 
 
 def open_program(folder: Any, threads: int) -> Any:
-    """The program in ``folder`` as a function of a batch of one for each input.
+    """The program in ``folder`` as a function of a batch for each input, which is called row by row.
 
     The number of threads belongs to the process. ``predict.py`` of an exported folder holds the source of this
     function.
@@ -91,7 +80,10 @@ def open_program(folder: Any, threads: int) -> Any:
             portable_lib._unsafe_reset_threadpool(threads)
         return method.execute(list(map(torch.from_numpy, inputs)))[0].numpy().copy()
 
-    return call
+    def predict(*inputs: Any) -> Any:
+        return np.concatenate([call(*(array[row : row + 1] for array in inputs)) for row in range(len(inputs[0]))])
+
+    return predict
 
 
 BACKEND = ExecuTorch()

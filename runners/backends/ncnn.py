@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runners.backend import Backend, Predictor, Trained
-from runners.inputs import ExampleInputs, one_by_one
+from runners.inputs import ExampleInputs
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
 
@@ -49,12 +48,8 @@ class Ncnn(Backend):
                 (folder / file).write_bytes((Path(place) / file).read_bytes())
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
-        call = open_network(folder, threads)
-
-        def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
-            return np.stack([call(*row) for row in one_by_one(*inputs)])
-
-        return predict
+        predictor: Predictor = open_network(folder, threads)
+        return predictor
 
     def loader_source(self) -> str:
         return f"""
@@ -66,17 +61,12 @@ import numpy as np
 {getsource(open_network)}
 
 def load(folder, threads):
-    call = open_network(folder, threads)
-
-    def predict(*inputs):
-        return np.stack([call(*(array[row : row + 1] for array in inputs)) for row in range(len(inputs[0]))])
-
-    return predict
+    return open_network(folder, threads)
 """
 
 
 def open_network(folder: Any, threads: int) -> Any:
-    """The network in ``folder`` as a function of a batch of one for each input, which gives the outputs of that one.
+    """The network in ``folder`` as a function of a batch for each input, which is called row by row.
 
     ``predict.py`` of an exported folder holds the source of this function. Numbers below 1e-38 count as zero.
     """
@@ -97,7 +87,10 @@ def open_network(folder: Any, threads: int) -> Any:
             extractor.input(f"in{number}", ncnn.Mat(row))
         return np.array(extractor.extract("out0")[1], dtype=np.float32)
 
-    return call
+    def predict(*inputs: Any) -> Any:
+        return np.stack([call(*(array[row : row + 1] for array in inputs)) for row in range(len(inputs[0]))])
+
+    return predict
 
 
 def _trace(trained: Trained, path: Path) -> None:

@@ -36,9 +36,8 @@ def drop_figures(
     for split, (accuracy, drop) in _FIELDS.items():
         ours, reference = measurement.get(accuracy), baseline.get(accuracy)
         if ours is not None and reference is not None:
-            found[drop] = metric.drop(ours, reference)
+            found |= metric.drops(ours, reference) if split == "validation" else {drop: metric.drop(ours, reference)}
             found[f"{drop}_ci95"] = _interval(found[drop], metric, answers.get(split), baseline_answers.get(split))
-            found |= metric.drops(ours, reference) if split == "validation" else {}
     return found
 
 

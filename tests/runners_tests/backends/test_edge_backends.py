@@ -1,6 +1,7 @@
 """What the runtimes for phones and boards refuse, and that they take several inputs and whole numbers."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,9 @@ def test_whole_numbers_beside_others_are_taken_row_by_row(name: str, tmp_path: P
         expected = network(torch.from_numpy(tokens), torch.from_numpy(numbers)).numpy()
     assert answer.dtype == np.float32
     np.testing.assert_allclose(answer, expected, atol=1e-5)
+    shipped: dict[str, Any] = {}
+    exec(find_backend(name).loader_source(), shipped)
+    np.testing.assert_array_equal(shipped["load"](tmp_path, 1)(tokens, numbers), answer)
 
 
 @pytest.mark.parametrize("name", EDGE)

@@ -106,13 +106,8 @@ def carry_out(
         progress.note(f"study {request.study_name}: inspecting the machine and workload {_short(request.workload)}")
         with start_runner() as runner:
             study, chains = _prepare(request, choices, locations, storage, runner)
-            for note in chains.facts.notes:
-                progress.note(f"workload {chains.facts.name}: {note}")
-            if kept := keep_division(request.workload, locations.folder.path / "splits" / f"{request.study_name}.csv"):
-                progress.note(kept)
-            for name, value, reason in chains.space.reasons():
-                if isinstance(choices.get(name), list):  # it was asked for by its value
-                    progress.note(f"{name} {value} is not searched: {reason}")
+            for note in _notes(request, choices, locations, chains):
+                progress.note(note)
             spool = locations.folder.spool(study.study_name)
             tracker = Tracker(run_location(study, locations), spool, held=request.everything)
             observers = Observers(progress, tracker, chains.space.baseline(), chains.facts.quality)
@@ -129,9 +124,8 @@ def carry_out(
                 if not request.everything:
                     measure_front(search)
                 elif show is not None:
-                    study.set_user_attr(STATUS, "finished")
                     progress.end_display()
-                    show(Searched(study, front_document(study), request.constraints, locations))
+                    show(_finished(search, locations))
             document = front_document(study, tracker.run_ids())
             keep_artifacts(search, [member["trial"] for member in document["front"]], store)
     return Searched(study, document, request.constraints, locations)
@@ -188,6 +182,26 @@ def _prepare(
     if not request.everything:
         return study, Chains(*given)
     return study, PostTrainingChains(*given, serves=not SERVED.isdisjoint(request.quantities))
+
+
+def _notes(request: StudyRequest, choices: Mapping[str, Any], locations: Locations, chains: Chains) -> Iterator[str]:
+    """What is told before the first trial: of the data, and of the choices that are not searched.
+
+    Which image of a folder is in which split is written down.
+    """
+    for note in chains.facts.notes:
+        yield f"workload {chains.facts.name}: {note}"
+    if kept := keep_division(request.workload, locations.folder.path / "splits" / f"{request.study_name}.csv"):
+        yield kept
+    for name, value, reason in chains.space.reasons():
+        if isinstance(choices.get(name), list):  # it was asked for by its value
+            yield f"{name} {value} is not searched: {reason}"
+
+
+def _finished(search: SearchContext, locations: Locations) -> Searched:
+    """The search with its front before MLflow has the records; its study counts as finished."""
+    search.study.set_user_attr(STATUS, "finished")
+    return Searched(search.study, front_document(search.study), search.constraints, locations)
 
 
 def _beside_best_baseline(search: SearchContext, choices: Mapping[str, Any]) -> Chains:

@@ -42,7 +42,7 @@ def trial_table(document: Document, trials: Iterable[Document], off: Iterable[Do
         pad_edge=False,
         padding=(0, 1, 0, 0),
         title=escape(_title(document)),
-        caption=escape("\n".join(_notes(document, shown))),
+        caption=escape("\n".join(_notes(document, shown, width))),
         title_justify="left",
         caption_justify="left",
         title_style="bold",
@@ -61,7 +61,8 @@ def trial_table(document: Document, trials: Iterable[Document], off: Iterable[Do
         text = f"{_text(trial, document)}: {trial['failure'] or 'no result yet'}"
         table.add_row(f"{trial['trial']}  ", trial["state"], *empty, escape(text))
     for entry in off:
-        text = f"{entry['choice']} {entry['value']}: {entry['reason']}"
+        named = str(entry["value"]) in entry["reason"]
+        text = entry["reason"] if named else f"{entry['choice']} {entry['value']}: {entry['reason']}"
         table.add_row("", "off", *empty, escape(text), style="dim")
     return table
 
@@ -84,8 +85,8 @@ def _columns(document: Document, width: int) -> dict[str, Callable[[Document], s
         "trial": number,
         "speedup": lambda trial: f"{times(trial['measurement']['speedup'])}x",
         "95 %": lambda trial: interval_text(*(interval_of(trial, "speedup") or (None, None))),
-        "p50 ms": lambda trial: _two_decimals(trial["measurement"].get("latency_p50_ms")),
-        "MiB": lambda trial: _two_decimals(trial["measurement"].get("size_mib")),
+        "p50 ms": lambda trial: _number(trial["measurement"].get("latency_p50_ms")),
+        "MiB": lambda trial: _number(trial["measurement"].get("size_mib")),
         in_short(metric.name, _LONGEST_NAME): lambda trial: quality_text(trial["measurement"].get("accuracy"), metric),
         "points lost (95 %)" if metric.is_fraction else "lost (95 %)": lost,
     }
@@ -93,8 +94,9 @@ def _columns(document: Document, width: int) -> dict[str, Callable[[Document], s
     return {heading: cell for heading, cell in columns.items() if heading not in narrow}
 
 
-def _two_decimals(value: float | None) -> str:
-    return "" if value is None else f"{value:,.2f}"
+def _number(value: float | None) -> str:
+    """Three digits of a number, and more where it is above 1,000."""
+    return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _text(trial: Document, document: Document) -> str:
@@ -119,14 +121,16 @@ def _title(document: Document) -> str:
     return f"{document['study']}: {document.get('workload', '')}, {document['trials']} trials{failed}"
 
 
-def _notes(document: Document, trials: Sequence[Document]) -> list[str]:
+def _notes(document: Document, trials: Sequence[Document], width: int) -> list[str]:
     share, unstable = 100 * resolution(document), [trial for trial in trials if instability(trial)]
     final = any(trial.get("searched") for trial in trials)
     more = len(unstable) - _NAMED
+    metric = QualityMetric.of_front(document)
     return [
         "* on the front" + (", with the values of the final measurement; all others are of the search" * final),
         *(["each was timed once, in turn with the baseline"] if document.get("everything") else []),
         *(f"! trial {trial['trial']} is unstable: {instability(trial)}" for trial in unstable[:_NAMED]),
         *([f"! and {more} more, see --json"] if more > 0 else []),
+        *([f"a terminal of {WIDE} characters has room for {metric.name} and MiB, too"] if width < WIDE else []),
         *([f"differences in speed below {share:.2g} % are not significant"] if share > 0 else []),
     ]

@@ -66,13 +66,15 @@ def load(folder, threads):
 def open_program(folder: Any, threads: int) -> Any:
     """The program in ``folder`` as a function of a batch for each input, which is called row by row.
 
-    The number of threads belongs to the process. ``predict.py`` of an exported folder holds the source of this
-    function.
+    The number of threads belongs to the process, and numbers below 1e-38 count as zero. ``predict.py`` of an exported
+    folder holds the source of this function.
     """
     import torch
     from executorch.extension.pybindings import portable_lib
     from executorch.runtime import Runtime
 
+    torch.set_flush_denormal(True)
+    portable_lib._unsafe_reset_threadpool(threads)  # its threads begin with that setting
     method = Runtime.get().load_program(folder / "model.pte").load_method("forward")
 
     def call(*inputs: Any) -> Any:

@@ -68,7 +68,8 @@ def load(folder, threads):
 def open_network(folder: Any, threads: int) -> Any:
     """The network in ``folder`` as a function of a batch for each input, which is called row by row.
 
-    ``predict.py`` of an exported folder holds the source of this function. Numbers below 1e-38 count as zero.
+    ``predict.py`` of an exported folder holds the source of this function. ncnn has no setting in Python for denormal
+    numbers, so it computes with them unless the process takes them for zero, as every process that times does.
     """
     import ncnn
 

@@ -136,9 +136,9 @@ module.DEADLINE_S = 1.5
 stop_signals.install()
 with stop_signals.cleaning_up("left"):
     signal.pthread_sigmask(signal.SIG_BLOCK, module.SIGNALS)  # another thread takes the signal: the lock is not left
-    print("ready", flush=True)
     held = threading.Lock()
     held.acquire()
+    threading.Timer(0.5, print, ["ready"], {"flush": True}).start()  # once the main thread is in the call
     held.acquire()
 """
     with program(text) as running:

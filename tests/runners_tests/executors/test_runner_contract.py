@@ -15,19 +15,12 @@ from runners.executors.local import LocalRunner
 from runners.executors.node_size import NodeSize
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import Runner, StageOutcome, StageTask
+from runners.training.settings import TrainingSettings
 from spaces.configuration import Configuration
 from spaces.errors import RequestError
+from spaces.plans import TrainingPlan
 
-PLAN = {
-    "epochs": 1,
-    "batch_size": 40,
-    "learning_rate": 0.1,
-    "weight_decay": 0.0,
-    "workers": 1,
-    "distillation_weight": 0.0,
-    "distillation_temperature": 1.0,
-    "autocast": "fp32",
-}
+PLAN = TrainingSettings(TrainingPlan(epochs=1, batch_size=40, learning_rate=0.1, weight_decay=0.0)).to_json()
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 def test_screening_gives_speed_and_footprint_and_says_nothing_of_accuracy(bench: Bench) -> None:
     found = bench.run(bench.chains.screening(bench.candidate("int8", "openvino")))["measuring"].result
-    unknown = {"accuracy", "accuracy_ci95", "accuracy_drop", "train_seconds"}
+    unknown = {"accuracy", "accuracy_ci95", "accuracy_drop", "accuracy_drop_share", "train_seconds"}
     optional = {"accuracy_test", "accuracy_test_ci95", "accuracy_train"}
     optional |= {"arithmetic", "accuracy_drop_ci95", "accuracy_test_drop", "accuracy_test_drop_ci95"}
     assert set(figures_of(found)) == set(Measurement.__dataclass_fields__) - unknown - optional

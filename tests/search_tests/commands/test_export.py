@@ -64,7 +64,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = optuna.create_study(
         study_name="night", storage=f"sqlite:///{home / 'studies.db'}", directions=["maximize", "maximize"]
     )
-    settings = {"workload": "synthetic", "objectives": ["accuracy", "speedup"], "constraints": [], "seed": 0}
+    settings = {
+        "workload": "synthetic",
+        "objectives": ["accuracy", "speedup"],
+        "constraints": [],
+        "space": {},
+        "seed": 0,
+    }
     attributes: dict[str, Any] = {
         "settings": settings,
         "facts": {"name": "synthetic", "metric": "accuracy"},

@@ -12,6 +12,7 @@ import pytest
 from guides import ROOT, example
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from search_tests.simulation import CHOICES, FACTS, MACHINE, Recording, table
 
 import search
 from runners.workload import Workload
@@ -56,12 +57,17 @@ CELLS = (
     "assert list(front.table.trial) == [0, 1] or list(front.table.trial) == [0]\n"
     "assert set(front.trials.trial) == {0, 1}\n"
     "assert front.trials.accuracy.min() > 1\n"
+    "assert load_front('s', 'home').document['status'] == 'finished'\n"
     "assert front.figure().layout.yaxis.title.text == 'rmse, K (less is better)'",
-    f"again = {SEARCH}\nprint(len(again.trials), load_front('s', 'home').document['status'])",
     "from runners.workload import Workload\nOWN = Workload('own', lambda: None, lambda: {})\n"
     "try:\n    search_study(workload=OWN)\nexcept Exception as error:\n    print(type(error).__name__, error)",
 )
-SCRIPT = f"from search import search_study\nprint('begins')\n{SPACE}\nfront = {SEARCH}\nprint(front)\n"
+SCRIPT = f"""from search import search_study
+print('begins')
+{SPACE}
+front = {SEARCH}
+print(front, len(front.trials), front.document['status'])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -91,16 +97,24 @@ def test_a_notebook_shows_the_front_of_a_search_as_a_table(outputs: list[str]) -
     assert " K</td>" in outputs[2]
 
 
-def test_a_notebook_searches_twice_in_one_process(outputs: list[str]) -> None:
-    assert outputs[4].endswith("2 finished\n")
+def test_one_process_searches_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.commands.tracking.TRACKING_WAIT_S", 0.1)
+    monkeypatch.setattr("runners.executors.ray.RayRunner", lambda *_: Recording(MACHINE, FACTS, table, workers=2))
+    found = [
+        search_study(workload="digits", study="twice", space=CHOICES, trials=trials, home=tmp_path) for trials in (2, 3)
+    ]
+    assert [len(front.trials) for front in found] == [2, 3]
+    assert load_front("twice", tmp_path).document["status"] == "finished"
 
 
 def test_a_workload_that_is_made_in_the_notebook_itself_is_refused_in_one_sentence(outputs: list[str]) -> None:
-    assert outputs[5].startswith("RequestError workload: a Workload that is made in the notebook or script itself")
-    assert "%%writefile workload.py" in outputs[5]
+    assert outputs[4].startswith("RequestError workload: a Workload that is made in the notebook or script itself")
+    assert "%%writefile workload.py" in outputs[4]
 
 
-def test_a_script_without_a_guard_runs_once_and_in_no_other_process(outputs: list[str], folder: Path) -> None:
+def test_a_script_without_a_guard_goes_on_with_the_study_and_runs_in_no_other_process(
+    outputs: list[str], folder: Path
+) -> None:
     script = folder / "find.py"
     script.write_text(SCRIPT)
     done = subprocess.run(
@@ -110,6 +124,7 @@ def test_a_script_without_a_guard_runs_once_and_in_no_other_process(outputs: lis
     assert done.stdout.count("begins") == 1
     assert "begins" not in done.stderr, "what other processes print goes there"
     assert "<front of s: " in done.stdout
+    assert done.stdout.endswith(" 2 finished\n")
 
 
 @pytest.fixture(scope="module")

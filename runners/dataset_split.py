@@ -25,7 +25,8 @@ class DatasetSplit:
     """The items of a dataset with ``__len__`` and ``__getitem__``, joined into batches.
 
     An item is a pair ``(input, target)``, or an input alone; an input may be a tuple or a mapping by the names of
-    ``forward``'s arguments. An item may be one mapping too, with the target under one of `runners.inputs.TARGET_KEYS`.
+    ``forward``'s arguments. Several inputs alone are a mapping, or a tuple that holds the tuple of them. An item may be
+    one mapping too, with the target under one of `runners.inputs.TARGET_KEYS`.
 
     What the dataset draws at random, as torchvision's random transforms do, is drawn with a seed of the item's own: in
     training another one in every epoch, else always the same. So a batch depends on no number of workers.

@@ -62,6 +62,7 @@ def test_a_batch_has_arrays_in_the_formats_that_a_network_takes() -> None:
         ((torch.zeros(2), 1), (2, 2), [1, 1]),
         (torch.zeros(2), (2, 2), None),
         ((np.zeros(2, np.float64),), (2, 2), None),
+        (((torch.zeros(2), torch.zeros(3)),), ((2, 2), (2, 3)), None),
         (((torch.zeros(2), torch.zeros(3)), 1.5), ((2, 2), (2, 3)), [1.5, 1.5]),
         ({"ids": torch.zeros(2), "mask": torch.ones(3), "labels": 1}, {"ids": (2, 2), "mask": (2, 3)}, [1, 1]),
         (({"ids": torch.zeros(2)}, 3), {"ids": (2, 2)}, [3, 3]),

@@ -107,7 +107,7 @@ def test_workers_read_a_class_of_a_persons_file_whatever_way_python_starts_proce
     before = multiprocessing.get_start_method()
     multiprocessing.set_start_method("forkserver", force=True)
     try:
-        assert [targets.tolist() for _, targets in split.epoch([BOTH, BOTH + 2], 0)] == [[0, 1], [2, 3]]
+        assert [targets.tolist() for _, targets in split.epoch_batches([BOTH, BOTH + 2], 0)] == [[0, 1], [2, 3]]
     finally:
         multiprocessing.set_start_method(before, force=True)
 

@@ -143,11 +143,15 @@ def test_after_the_timeout_no_row_is_measured_any_more_and_a_later_search_goes_o
     assert timed(rest) == 10
 
 
-def test_a_timeout_that_is_over_leaves_the_baseline_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.driver.driver.TimeLimits.starts_have_ended", lambda self: True)
-    runner = Recording(MACHINE, FACTS, figures, workers=2)
-    assert search(tmp_path, runner)["trials"] == 1
+def test_where_the_timeout_ends_before_anything_is_measured_the_baseline_still_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runner = Recording(MACHINE, FACTS, figures, workers=2)  # each stage takes a second
+    limits = TimeLimits(3.0, None, clock=lambda: runner.clock_s)
+    monkeypatch.setattr("search.driver.driver.TimeLimits", lambda timeout_s, budget_s: limits)
+    assert search(tmp_path, runner, timeout="3s")["trials"] == 1
     assert sum(task.stage == "measuring" for task in runner.submitted) == 1
+    assert "the time is up, with 13 trials under way" in capsys.readouterr().err
 
 
 def test_fewer_trials_and_then_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

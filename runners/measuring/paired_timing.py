@@ -1,5 +1,6 @@
 """What the stopwatch says of one candidate: its figures, and every reason not to trust them."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -118,5 +119,7 @@ def count_outliers(calls: Floats) -> int:
 
 
 def joined(reasons: Iterable[str]) -> str:
-    """All reasons in one line, each once; empty ones are left out."""
-    return "; ".join(dict.fromkeys(part for reason in reasons for part in reason.split("; ") if part))
+    """All reasons in one line, of those that differ in their numbers alone the first; empty ones are left out."""
+    parts = [part for reason in reasons for part in reason.split("; ") if part]
+    firsts = {re.sub(r"\d+", "", part): part for part in reversed(parts)}
+    return "; ".join(dict.fromkeys(firsts[re.sub(r"\d+", "", part)] for part in parts))

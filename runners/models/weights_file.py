@@ -69,8 +69,8 @@ def _unpickled(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise RequestError(
-            f"{path} holds more than tensors and plain values ({in_one_line(error, 160)}), and such a file can run "
-            "code; save model.state_dict() alone"
+            f"{path} holds more than tensors and plain values, and such a file can run code; save "
+            "model.state_dict() alone"
         ) from error
     except Exception as error:  # what torch raises on files that it did not write
         raise RequestError(

@@ -82,6 +82,8 @@ def shapes_text(inputs: Arrays) -> str:
 
 
 def _made(workload: Workload) -> nn.Module:
+    if isinstance(workload.model, nn.Module):
+        raise RequestError("its model is a network; give a function that makes one, such as its class or a lambda")
     with user_code("making its model"), _within_memory():
         network = workload.model()
     if not isinstance(network, nn.Module):

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column
 
 from runners.machine.telemetry import disable_telemetry
@@ -102,13 +103,13 @@ def _print(document: dict[str, Any]) -> None:
     console.print(f"[bold]home[/bold]  {document['home']}  (FRONTRUNNER_HOME or --home names another)")
     backends = plain_table("backend", "precisions", "unavailable because")
     for name, facts in document["backends"].items():
-        backends.add_row(name, ", ".join(facts["precisions"]), facts["off"] or "")
+        backends.add_row(name, ", ".join(facts["precisions"]), escape(facts["off"] or ""))
     choices = plain_table("choice", "all values here", "searched by default")
     for name, about in document["techniques"].items():
         choices.add_row(name, *(", ".join(map(str, about[key])) for key in ("values", "searched")))
     unavailable = plain_table(*(Column(title, overflow="fold") for title in ("unavailable", "value", "because")))
     for entry in document["off"]:
-        unavailable.add_row(entry["choice"], str(entry["value"]), entry["reason"])
+        unavailable.add_row(entry["choice"], str(entry["value"]), escape(entry["reason"]))
     for table in (backends, choices, unavailable):
         console.print()
         console.print(table)

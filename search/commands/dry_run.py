@@ -114,9 +114,9 @@ def _what(plan: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _inputs(workload: dict[str, Any]) -> str:
-    """``of 1x32x32``, or the shapes of several inputs by name; ``?`` is a size that may differ between calls."""
+    """``of 1x32x32``, or the shapes of several inputs by name; ``any`` is a size that may differ between calls."""
     shapes = workload["inputs"] or {"input": workload["input_shape"]}
-    texts = {name: "x".join("?" if size is None else str(size) for size in shape) for name, shape in shapes.items()}
+    texts = {name: "x".join("any" if size is None else str(size) for size in shape) for name, shape in shapes.items()}
     alone = len(texts) == 1
     return f"of {next(iter(texts.values()))}" if alone else ", ".join(f"{name} {text}" for name, text in texts.items())
 

@@ -10,6 +10,7 @@ def test_reasons_not_to_trust_it_are_told_each_once() -> None:
     assert told == "busy; hot"
     assert summarise([np.ones(6)] * 12, [np.ones(6)] * 12, 0).unstable == ""
     assert joined(["busy; hot", "", "hot; slow"]) == "busy; hot; slow"
+    assert joined(["others used 64% of it; hot", "others used 7% of it"]) == "others used 64% of it; hot"
 
 
 def test_outliers_are_counted_and_not_dropped() -> None:

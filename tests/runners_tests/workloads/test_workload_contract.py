@@ -135,6 +135,10 @@ BROKEN: dict[str, tuple[Any, str]] = {
     ),
     "NaN": (with_data(train=(np.full((9, 1, 4, 4), np.nan), targets(9))), "the inputs hold NaN or infinity"),
     "split drawn anew": (replace(SOUND, data=drawn_anew), r"data\(\) gives another train split at each call"),
+    "model is a network": (
+        replace(SOUND, model=network()),
+        "its model is a network; give a function that makes one, such as its class or a lambda",
+    ),
     "no module": (replace(SOUND, model=dict), r"model\(\) gives dict; it must give a torch.nn.Module"),
     "model fails": (answering(fails), r"its model on inputs of shape \(2, 1, 4, 4\) failed at .*: ZeroDivisionError"),
     "two answers": (

@@ -1,12 +1,14 @@
 """``frontrunner doctor``: what it shows is what a search can use here."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from spaces_tests.environments import ENVIRONMENTS
 
 from search.commands.doctor import diagnosis, examine
+from spaces.environment import BackendFacts
 from spaces.space_document import all_techniques
 
 
@@ -17,6 +19,18 @@ def test_what_is_searched_by_default_is_among_all_values(place: str) -> None:
     for about in shown.values():
         assert about["searched"]
         assert set(about["searched"]) <= set(about["values"])
+
+
+def test_the_extra_that_a_reason_names_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reason = "needs `pip install 'frontrunner[board]'`"
+    laptop = ENVIRONMENTS["laptop"]
+    machine = replace(laptop, backends={**laptop.backends, "board": BackendFacts((), reason)})
+    monkeypatch.setattr("search.commands.doctor._environment", lambda workload: machine)
+    monkeypatch.setenv("COLUMNS", "120")
+    examine(None, as_json=False)
+    assert capfd.readouterr().out.count(reason) >= 1
 
 
 def test_the_home_folder_and_both_kinds_of_values_are_shown(

@@ -63,7 +63,7 @@ class Progress:
         self._trials.start(total, done)
         self._final = final
         if not self._is_live:
-            number = "as many trials as the time allows" if total is None else f"{total} trials"
+            number = "as many trials as the time allows" if total is None else f"{total} trial{'s' * (total != 1)}"
             then = "at the end the front is measured once more" if final else "each is measured once"
             first = "first the model itself is made and timed, then the candidates; " if not done else ""
             self._print(number + (f", {done} of them done before" if done else "") + f": {first}{then}")

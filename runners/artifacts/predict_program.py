@@ -29,7 +29,8 @@ def main():
         parser.error(f"the inputs have {{[len(array) for array in inputs]}} examples; give as many of each")
     outputs = load(Path(__file__).resolve().parent, chosen.threads)(*inputs)
     print("output shape", outputs.shape)
-    print("argmax", outputs.reshape(len(outputs), -1).argmax(axis=1).tolist())
+    flat = outputs.reshape(len(outputs), -1)
+    print(*("argmax", flat.argmax(axis=1).tolist()) if flat.shape[1] > 1 else ("outputs", flat[:, 0].tolist()))
     if chosen.save:
         np.save(chosen.save, outputs)
 

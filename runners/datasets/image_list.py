@@ -113,6 +113,7 @@ def list_images(folder: Path, classes: Sequence[str]) -> ImageList:
         targets += [target] * len(images)
         others += passed_over
     loose = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    others += [path for path in loose if not _is_image(path, folder)]
     notes = []
     if others:
         notes.append(f"passed over in {folder}: {_counted(others, folder)}")

@@ -21,6 +21,13 @@ CONSTRAINT_SCHEMA: Mapping[str, Any] = {
 """The JSON schema of a constraint as text."""
 
 
+def allowed_quantities(given: object) -> str:
+    """What a message says of the quantities that are measured, with the one that is most like ``given``."""
+    rest = ", ".join(name for name in QUANTITIES if name != "accuracy")
+    near = did_you_mean(given, QUANTITIES)
+    return f"allowed are accuracy (the workload's own metric, whatever its name), {rest}{near}"
+
+
 @dataclass(frozen=True)
 class Constraint:
     """A quantity of a `Measurement` that must be at most or at least ``bound``, in the quantity's own unit.
@@ -35,8 +42,7 @@ class Constraint:
 
     def __post_init__(self) -> None:
         if self.quantity not in QUANTITIES:
-            near = did_you_mean(self.quantity, QUANTITIES)
-            raise SettingError(f"unknown quantity {self.quantity!r}; allowed are {', '.join(QUANTITIES)}{near}")
+            raise SettingError(f"unknown quantity {self.quantity!r}; {allowed_quantities(self.quantity)}")
         if self.operator not in ("<=", ">="):
             raise SettingError(f"a bound is written with <= or >=, not {self.operator}")
         if not math.isfinite(self.bound):

@@ -10,7 +10,7 @@ from runners.measuring.measurement import QUANTITIES
 from runners.metric import NEAR, QualityMetric
 from runners.workload_loading.image_settings import read_settings
 from runners.workload_loading.reference import absolute_reference
-from search.objectives.constraint import Constraint
+from search.objectives.constraint import Constraint, allowed_quantities
 from search.request.locations import Locations, absolute_url
 from search.request.serving_use import ServingUse, parse_use
 from search.request.setting_schemas import (
@@ -187,8 +187,7 @@ class StudyRequest(BaseModel):
         names = as_tuple(given)
         for index, name in enumerate(names):
             if not isinstance(name, str) or name not in QUANTITIES:
-                near = did_you_mean(name, QUANTITIES)
-                raise SettingError(f"unknown quantity; allowed are {', '.join(QUANTITIES)}{near}", (index,))
+                raise SettingError(f"unknown quantity; {allowed_quantities(name)}", (index,))
             if name in names[:index]:
                 raise SettingError("is given twice; name different quantities", (index,))
         if not 1 <= len(names) <= MAX_OBJECTIVES:

@@ -23,7 +23,12 @@ SERVE = (
 
 
 def _start(home, port):
-    return subprocess.Popen([sys.executable, "-c", SERVE, str(home), str(port)], stderr=subprocess.PIPE, text=True)
+    program = [sys.executable, "-c", SERVE, str(home), str(port)]
+    return subprocess.Popen(program, stderr=subprocess.PIPE, text=True, preexec_fn=_interruptible)
+
+
+def _interruptible():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # processes in the background ignore it
 
 
 def _address(server):

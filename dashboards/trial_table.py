@@ -61,7 +61,7 @@ def trial_table(document: Document, trials: Iterable[Document], off: Iterable[Do
         text = f"{_text(trial, document)}: {trial['failure'] or 'no result yet'}"
         table.add_row(f"{trial['trial']}  ", trial["state"], *empty, escape(text))
     for entry in off:
-        named = str(entry["value"]) in entry["reason"]
+        named = entry["reason"].startswith(f"{entry['value']} ")
         text = entry["reason"] if named else f"{entry['choice']} {entry['value']}: {entry['reason']}"
         table.add_row("", "off", *empty, escape(text), style="dim")
     return table
@@ -95,7 +95,7 @@ def _columns(document: Document, width: int) -> dict[str, Callable[[Document], s
 
 
 def _number(value: float | None) -> str:
-    """Three digits of a number, and more where it is above 1,000."""
+    """Three digits of a number; all of them before the point from 100 on."""
     return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

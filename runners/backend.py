@@ -1,8 +1,8 @@
 """The contract of an inference runtime."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from runners.inputs import ExampleInputs
+from spaces.configuration import Scalar
 
 Predictor = Callable[..., NDArray[Any]]
 """From an array ``(n, *input_shape)`` for each input, in their order, float32, int64 or bool, to outputs float32
@@ -26,10 +27,12 @@ class Trained:
     Attributes:
         module: The network in eval mode, fp32.
         onnx: Makes an ONNX file of it, with a free batch dimension, the names of the inputs and an output ``output``;
-            with int8 precision the quantised one.
+            with a precision that is quantised after training the quantised one.
         example: One example, and what is known of each input.
-        precision: ``fp32``, ``bf16`` or ``int8``.
+        precision: One of `spaces.number_formats.NUMBER_FORMATS`.
         build: Makes the network as it was before it was trained or changed; None where that is not known.
+        options: Settings of the runtime by name, from the techniques of the stage OPTIONS; what is left out is the
+            runtime's default. What `Backend.open` needs of them is written beside the artifact.
     """
 
     module: Any
@@ -37,6 +40,7 @@ class Trained:
     example: ExampleInputs
     precision: str
     build: Callable[[], Any] | None = None
+    options: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 class Backend(ABC):
@@ -63,6 +67,8 @@ class Backend(ABC):
     for_this_machine: ClassVar[bool] = False
     """Whether its artifact depends on the machine that wrote it, such as machine code; then the machine is in its key.
     """
+    quantisation: ClassVar[Mapping[str, Scalar]] = {}
+    """Settings of quantisation after training with which it is fastest; a choice wins over them."""
     extra: ClassVar[str] = ""
     """The extra of `frontrunner` that installs them; empty where the default installation does."""
 

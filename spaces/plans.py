@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any
 
+from spaces.configuration import Scalar
 from spaces.errors import RequestError
 
 OPTIMISERS = {"sgd": (0.2, 5e-4), "adamw": (1e-3, 0.05)}
@@ -120,10 +121,28 @@ def _in_words(schema: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class LoweringPlan:
-    """How a trained network is lowered: the inference runtime, and the number format in which it computes."""
+    """How a trained network is lowered.
+
+    Attributes:
+        runtime: The inference runtime.
+        precision: The number format in which it computes, one of `spaces.number_formats.NUMBER_FORMATS`.
+        quantisation: Settings of quantisation after training by name, such as how ranges are found; what is left out
+            is as the runtime has it fastest. They are read where the format is quantised from the ONNX file.
+        options: Settings of the runtime by name; what is left out is the runtime's default. The backend reads them.
+    """
 
     runtime: str = "eager"
     precision: str = "fp32"
+    quantisation: Mapping[str, Scalar] = field(default_factory=dict)
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def with_quantisation(self, **settings: Scalar) -> "LoweringPlan":
+        """The same with these settings of quantisation among the others."""
+        return replace(self, quantisation={**self.quantisation, **settings})
+
+    def with_options(self, **settings: Scalar) -> "LoweringPlan":
+        """The same with these settings of the runtime among the others."""
+        return replace(self, options={**self.options, **settings})
 
 
 @dataclass(frozen=True)

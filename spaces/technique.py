@@ -14,8 +14,9 @@ class Stage(IntEnum):
     """The stages of building a candidate, in their order; each technique belongs to one.
 
     The stage decides what `Technique.apply` takes and returns: STUDENT and PRUNE a ``torch.nn.Module``; TRAIN a
-    `TrainingPlan`; QUANTISE and LOWER a `LoweringPlan`; SERVE a `ServingPlan`. A technique of a later stage than TRAIN
-    that changes the network instead, once it is trained, says so with `Technique.changes_network`.
+    `TrainingPlan`; QUANTISE, LOWER and OPTIONS a `LoweringPlan`; SERVE a `ServingPlan`. A technique of a later stage
+    than TRAIN that changes the network instead, once it is trained, says so with `Technique.changes_network`. QUANTISE
+    chooses the number format, LOWER the runtime, and OPTIONS what is set of either once both are known.
     """
 
     STUDENT = 1
@@ -23,7 +24,8 @@ class Stage(IntEnum):
     TRAIN = 3
     QUANTISE = 4
     LOWER = 5
-    SERVE = 6
+    OPTIONS = 6
+    SERVE = 7
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from runners.runner import StageTask, WorkloadFacts
 from runners.stages.keys import code_of, stage_key
 from runners.training.settings import Level, TrainingSettings
 from spaces.configuration import Configuration, Scalar
+from spaces.number_formats import NUMBER_FORMATS
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
 from spaces.search_space import SearchSpace
 from spaces.technique import Change, Stage, Technique
@@ -18,6 +19,11 @@ Plan = TypeVar("Plan", TrainingPlan, LoweringPlan, ServingPlan)
 
 SCREENING_IMAGES = 16
 """Images on which an untrained network is calibrated: other ranges do not make int8 faster or slower."""
+
+
+def quantising_settings(plan: LoweringPlan) -> dict[str, Scalar]:
+    """What the stage ``quantising`` is told: the format, the defaults of the runtime and what was chosen."""
+    return {"precision": plan.precision, **find_backend(plan.runtime).quantisation, **plan.quantisation}
 
 
 @dataclass(frozen=True)
@@ -75,21 +81,22 @@ class CandidateStages:
         plan = self.lowering_plan(configuration)
         calibration = {"images": SCREENING_IMAGES} if parent.stage == "settling" else {}
         quantising: tuple[StageTask, ...] = ()
-        if plan.precision == "int8":
-            settings = {"precision": "int8", **calibration}
+        if NUMBER_FORMATS[plan.precision].quantised:
+            settings = {**quantising_settings(plan), **calibration}
             parent = self.task("quantising", configuration, settings, {"parent": parent.key})
             quantising = (parent,)
         return (*quantising, self.artifact(configuration, {"parent": parent.key}))
 
     def lowering_plan(self, configuration: Configuration) -> LoweringPlan:
-        """The runtime and the number format of ``configuration``."""
-        return self.plan(configuration, (Stage.QUANTISE, Stage.LOWER), LoweringPlan())
+        """The runtime and the number format of ``configuration``, with the settings of both."""
+        return self.plan(configuration, (Stage.QUANTISE, Stage.LOWER, Stage.OPTIONS), LoweringPlan())
 
     def artifact(self, configuration: Configuration, inputs: Mapping[str, str]) -> StageTask:
         """The stage that lowers what ``inputs`` name; its settings name the machine where the artifact is for it."""
         plan, machine = self.lowering_plan(configuration), self.space.environment
         on = {"device": machine.device, "cpu_flags": list(machine.cpu_flags)}
-        settings = {**asdict(plan), **(on if find_backend(plan.runtime).for_this_machine else {})}
+        chosen = {name: value for name, value in asdict(plan).items() if name != "quantisation"}
+        settings = {**chosen, **(on if find_backend(plan.runtime).for_this_machine else {})}
         return self.task("lowering", configuration, settings, inputs)
 
     def plan(self, configuration: Configuration, stages: tuple[Stage, ...], plan: Plan) -> Plan:

@@ -1,6 +1,6 @@
 """Lower the trained network into the artifact of its inference runtime."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from runners.lowering.weights import load_network
 from runners.measuring.footprint import folder_size_mib
 from runners.stages.exporting import EXPORTED
 from runners.stages.job import StageJob
+from spaces.number_formats import NUMBER_FORMATS
 from spaces.parametrisations import remove_parametrisations
 from spaces.plans import LoweringPlan
 
@@ -20,21 +21,22 @@ def run(job: StageJob) -> dict[str, Any]:
 
     Where the stage has an input ``onnx``, the network was exported before; else it is exported here where it is needed.
     """
-    plan = LoweringPlan(**{field.name: job.task.settings[field.name] for field in fields(LoweringPlan)})
+    settings = job.task.settings
+    plan = LoweringPlan(settings["runtime"], settings["precision"], options=settings["options"])
     network = load_network(job.workload.network, job.parent.folder)
     remove_parametrisations(network)
     example = job.workload.example_inputs
     exported = job.folder / EXPORTED
 
     def onnx() -> Path:
-        if plan.precision == "int8":
+        if NUMBER_FORMATS[plan.precision].quantised:
             return job.parent.folder / "model.onnx"
         if "onnx" in job.inputs:
             return job.inputs["onnx"].folder / EXPORTED
         export(network, example, exported)
         return exported
 
-    trained = Trained(network, onnx, example, plan.precision, job.workload.network)
+    trained = Trained(network, onnx, example, plan.precision, job.workload.network, plan.options)
     find_backend(plan.runtime).lower(trained, job.folder)
     exported.unlink(missing_ok=True)
     size_mib = folder_size_mib(job.folder)

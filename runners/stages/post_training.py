@@ -6,8 +6,10 @@ from typing import Any
 
 from runners.backends import find_backend
 from runners.runner import StageTask
+from runners.stages.candidate_stages import quantising_settings
 from runners.stages.chain import Chains
 from spaces.configuration import Configuration
+from spaces.number_formats import NUMBER_FORMATS
 
 TIMING_S = 0.9
 """Seconds for which each configuration is timed against the baseline: three quarters of those of another search."""
@@ -65,10 +67,11 @@ class PostTrainingChains(Chains):
         plan = self._candidates.lowering_plan(configuration)
         tasks: list[StageTask] = []
         inputs = {"parent": teacher.key}
-        if plan.precision == "int8" or find_backend(plan.runtime).reads_onnx:
+        quantised = NUMBER_FORMATS[plan.precision].quantised
+        if quantised or find_backend(plan.runtime).reads_onnx:
             tasks.append(self._task("exporting", configuration, {}, inputs))
             inputs = {**inputs, "onnx": tasks[-1].key}
-        if plan.precision == "int8":
-            tasks.append(self._task("quantising", configuration, {"precision": "int8"}, inputs))
+        if quantised:
+            tasks.append(self._task("quantising", configuration, quantising_settings(plan), inputs))
             inputs = {"parent": tasks[-1].key}
         return (*tasks, self._candidates.artifact(configuration, inputs))

@@ -14,6 +14,7 @@ from search.request.read_request import merge
 from search.request.space_file import space_document
 from search.stop_signals import stop_signals
 from spaces.environment import Environment
+from spaces.number_formats import NUMBER_FORMATS
 from spaces.space_document import all_techniques, make_space
 
 
@@ -73,7 +74,7 @@ def _unsupported_precisions(environment: Environment) -> list[dict[str, Any]]:
         {"choice": "runtime", "value": name, "reason": f"{name} does not support {precision} here"}
         for name, facts in environment.backends.items()
         if facts.unsupported is None
-        for precision in ("fp32", "bf16", "int8")
+        for precision in NUMBER_FORMATS
         if precision not in facts.precisions
     ]
 

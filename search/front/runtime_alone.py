@@ -9,8 +9,9 @@ from spaces.configuration import Configuration, Scalar
 from spaces.space_document import all_techniques
 from spaces.technique import Stage
 
-FREE_STAGES = (Stage.LOWER, Stage.SERVE)
-"""The stages of techniques that need no training and keep the weights as they are: runtime, replicas and threads."""
+FREE_STAGES = (Stage.LOWER, Stage.OPTIONS, Stage.SERVE)
+"""The stages of techniques that need no training and keep the weights as they are: runtime, its settings, replicas and
+threads."""
 
 
 def runtime_alone(trials: Sequence[TrialRecord], baseline: Mapping[str, Any]) -> TrialRecord | None:

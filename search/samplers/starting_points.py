@@ -14,12 +14,12 @@ def starting_points(space: SearchSpace) -> list[Configuration]:
     """
     baseline = space.baseline()
     points: list[Configuration | None] = [baseline]
-    changes = [axis for axis in space.axes if axis.technique.stage <= Stage.LOWER]
+    changes = [axis for axis in space.axes if axis.technique.stage <= Stage.OPTIONS]
     if changes:
         last_values = {axis.name: axis.values[-1] for axis in changes}
         points.append(_closest(space, {**baseline, **last_values}, changes[0].name))
     for axis in space.axes:
-        for value in axis.values if axis.technique.stage == Stage.LOWER else axis.values[-1:]:
+        for value in axis.values if axis.technique.stage in (Stage.LOWER, Stage.OPTIONS) else axis.values[-1:]:
             if value != baseline.get(axis.name):
                 points.append(_closest(space, {**baseline, axis.name: value}, axis.name))
     return list(dict.fromkeys(point for point in points if point is not None))

@@ -370,6 +370,28 @@ def test_the_teacher_itself_is_changed_after_its_training_and_trained_on(stepwis
     assert _stages(chain) == ["teacher", "transforming", "fine_tuning", "lowering", "measuring"]
 
 
+class Detail(Technique):
+    """Sets something of the quantiser and something of the runtime."""
+
+    name = "detail"
+    stage = Stage.OPTIONS
+    parameters = (Parameter("detail", ("usual", "other"), "usual", "usual or other"),)
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        return subject.with_quantisation(range=settings["detail"]).with_options(level=settings["detail"])
+
+
+def test_settings_of_the_quantiser_and_of_the_runtime_reach_the_stages_that_read_them() -> None:
+    space = make_space({"numeric_precision": ["int8"], "runtime": ["onnxruntime"]}, MACHINE)
+    detail = Axis(Detail(), Detail.parameters[0], ("usual", "other"))
+    chains = Chains(SearchSpace((*space.axes, detail), MACHINE), FACTS, "digits", 0)
+    point = {**space.baseline(), "numeric_precision": "int8", "runtime": "onnxruntime"}
+    for value in ("usual", "other"):
+        quantising, lowering, _ = chains.chain(Configuration({**point, "detail": value}))[-3:]
+        assert quantising.settings == {"precision": "int8", "range": value}
+        assert lowering.settings["options"] == {"level": value}
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
 def test_no_stage_asks_for_more_cores_than_there_are(environment: Environment) -> None:
     everything = {

@@ -1,8 +1,9 @@
 """The contract of an inference runtime."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -70,13 +71,29 @@ class Backend(ABC):
     quantisation: ClassVar[Mapping[str, Scalar]] = {}
     """Settings of quantisation after training with which it is fastest; a choice wins over them."""
     extra: ClassVar[str] = ""
-    """The extra of `frontrunner` that installs them; empty where the default installation does."""
+    """The extra of `frontrunner` that installs them; empty where the default installation does, or no extra can."""
+    note: ClassVar[str] = ""
+    """What has to be known of it before it is chosen, in a sentence."""
+
+    @property
+    def install(self) -> str:
+        """The command that installs what it needs."""
+        missing = [package for package in self.packages if find_spec(package) is None]
+        names = (f"frontrunner[{self.extra}]",) if self.extra else missing or self.packages
+        return f"pip install {' '.join(map(repr, names))}"
 
     def unsupported(self) -> str | None:
         """Why it cannot be used here, or None where it can."""
-        missing = [package for package in self.packages if find_spec(package) is None]
-        what = f"frontrunner[{self.extra}]" if self.extra else " ".join(missing)
-        return f"needs `pip install '{what}'`" if missing else None
+        return f"needs `{self.install}`" if any(find_spec(package) is None for package in self.packages) else None
+
+    def examine(self) -> Mapping[str, Sequence[Scalar]]:
+        """Import the runtime; the values of its options that it offers here, by name, where machines differ in them.
+
+        It is called in a process of its own, where what it needs is installed, since an import may fail or crash.
+        """
+        for package in self.packages:
+            import_module(package)
+        return {}
 
     @abstractmethod
     def lower(self, trained: Trained, folder: Path) -> None:

@@ -13,11 +13,13 @@ class BackendFacts:
         precisions: Number formats that it supports, of ``fp32``, ``bf16``, ``int8``.
         unsupported: Why it cannot be used here, or None.
         by_default: Whether it is offered where a space does not name runtimes.
+        options: The values of its options that it offers here, by name, where machines differ in them.
     """
 
     precisions: tuple[str, ...]
     unsupported: str | None = None
     by_default: bool = True
+    options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,12 @@ class Environment:
     def from_json(cls, document: Mapping[str, Any]) -> "Environment":
         """The environment that `to_json` wrote."""
         backends = {
-            name: BackendFacts(tuple(facts["precisions"]), facts["unsupported"], facts.get("by_default", True))
+            name: BackendFacts(
+                tuple(facts["precisions"]),
+                facts["unsupported"],
+                facts.get("by_default", True),
+                {option: tuple(values) for option, values in facts.get("options", {}).items()},
+            )
             for name, facts in document["backends"].items()
         }
         limits = tuple(ModelLimit(limit["choices"], limit["reason"]) for limit in document["model_limits"])

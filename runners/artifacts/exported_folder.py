@@ -20,7 +20,7 @@ from runners.backends import find_backend
 from runners.inputs import ExampleInputs, shortened
 from runners.machine.lease import device_lease
 from runners.measuring.opening import Artifact
-from spaces.errors import RequestError
+from spaces.errors import RequestError, in_one_line
 
 PREPROCESSING = (
     "Inputs are {}prepared exactly as the workload's data prepares them (scaling, normalisation, order of "
@@ -111,7 +111,11 @@ def open_exported_folder(folder: Path, *, threads: int, batch: int) -> Predictor
     reason = backend.unsupported()
     if reason:
         raise RequestError(f"{folder} runs on {backend.name}, which cannot be used here: {reason}")
-    return backend.open(folder, threads=threads, batch=batch)
+    try:
+        return backend.open(folder, threads=threads, batch=batch)
+    except ImportError as error:  # it is installed, and what it needs of the system is not
+        why = in_one_line(error)
+        raise RequestError(f"{folder} runs on {backend.name}, which cannot be imported here: {why}") from error
 
 
 def _write_model(model: ExportedModel, folder: Path) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from pathlib import Path
 from runners.artifacts.checked_claim import CheckedClaim, check_accuracies, check_speedup
 from runners.artifacts.document import ClaimedDocument, Claims
 from runners.artifacts.integrity import read_claims
-from runners.backends import all_backends
-from runners.machine.device import describe, usable_cores
+from runners.machine.device import device_line, usable_cores
 from runners.machine.lease import device_lease
 from runners.measuring.opening import Artifact, Baseline, TimingRequest
 from runners.measuring.pair import PairResult, measure_pair
@@ -73,7 +72,7 @@ def require_claims(folder: Path, waiting: Callable[[], None] | None = None) -> l
 def _check_claims(
     folder: Path, budget_s: float, waiting: Callable[[], None] | None, begun: Callable[[], None] = lambda: None
 ) -> list[CheckedClaim]:
-    document, device = read_claims(folder), describe(all_backends()).device
+    document, device = read_claims(folder), device_line()
     _require_cores(folder, document)
     check_workload_reference(document.origin.workload)
     begun()

@@ -15,16 +15,14 @@ from spaces.errors import in_one_line
 
 
 class ExecuTorch(Backend):
-    """Answers one example at a time, as its memory is planned for one size of inputs; a batch is called row by row.
-
-    Here it is timed on this machine, which says little of the phone or the board that it is for.
-    """
+    """Answers one example at a time, as its memory is planned for one size of inputs; a batch is called row by row."""
 
     name = "executorch"
     artifact = "model.pte"
     precisions = ("fp32",)
     packages = ("executorch", "torch")
     extra = "executorch"
+    note = "for phones and boards, and timed on this machine, which says little of how fast it is there"
     by_default: ClassVar[bool] = False
 
     def lower(self, trained: Trained, folder: Path) -> None:

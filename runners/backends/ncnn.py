@@ -23,16 +23,14 @@ FORMATS = {"float32": "f32", "int64": "i64", "bool": "u8"}
 
 
 class Ncnn(Backend):
-    """Answers one example at a time, since ncnn's networks have no batch dimension; a batch is called row by row.
-
-    Here it is timed on this machine, which says little of the phone or the board that it is for.
-    """
+    """Answers one example at a time, since ncnn's networks have no batch dimension; a batch is called row by row."""
 
     name = "ncnn"
     artifact = "model.ncnn.param"
     precisions = ("fp32",)
     packages = ("ncnn", "pnnx")
     extra = "ncnn"
+    note = "for phones and boards, and timed on this machine, which says little of how fast it is there"
     runs_code = False
     by_default: ClassVar[bool] = False
 

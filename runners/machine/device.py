@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from runners.backend import Backend
+from runners.machine.examination import Examination, examinations
 from spaces.environment import BackendFacts, Environment
 
 FLAGS = (
@@ -33,21 +34,37 @@ def describe(backends: Mapping[str, Backend]) -> Environment:
     Args:
         backends: The inference runtimes that are known, by name, as `runners.backends.all_backends` gives them.
     """
-    cores = usable_cores()
+    examined = examinations(backends)  # they run while torch is imported here
     kind, names, bf16 = _accelerators()
-    parts = [cpu_name(), f"{cores} core{'s' * (cores != 1)}", f"{memory_gib():.0f} GiB"]
-    if names:
-        parts.append(f"{len(names)} x {names[0]}")
     return Environment(
-        device=", ".join(parts),
-        cpu_cores=cores,
+        device=_device_line(names),
+        cpu_cores=usable_cores(),
         cpu_flags=_flags(),
         accelerators=len(names),
         accelerator=kind,
         accelerator_bf16=bf16,
-        backends={name: BackendFacts(b.precisions, b.unsupported(), b.by_default) for name, b in backends.items()},
+        backends={name: _facts(backend, examined.get(name)) for name, backend in backends.items()},
         missing={name: f"needs `pip install '{pip}'`" for name, pip in OPTIONAL.items() if find_spec(name) is None},
     )
+
+
+def device_line() -> str:
+    """The one line that names this machine in `describe`."""
+    return _device_line(_accelerators()[1])
+
+
+def _device_line(accelerators: list[str]) -> str:
+    cores = usable_cores()
+    parts = [cpu_name(), f"{cores} core{'s' * (cores != 1)}", f"{memory_gib():.0f} GiB"]
+    return ", ".join([*parts, *([f"{len(accelerators)} x {accelerators[0]}"] if accelerators else [])])
+
+
+def _facts(backend: Backend, examined: Examination | None) -> BackendFacts:
+    """What ``backend`` supports; where it is off for want of something else it was not ``examined``."""
+    found = examined.result() if examined else {}
+    if isinstance(found, str):
+        return BackendFacts(backend.precisions, found, backend.by_default)
+    return BackendFacts(backend.precisions, backend.unsupported(), backend.by_default, found)
 
 
 def usable_cores(root: Path = Path("/")) -> int:

@@ -1,6 +1,7 @@
 """``frontrunner doctor``: what this machine has, which choices are unavailable on it, and why."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -40,8 +41,12 @@ def examine(workload: str | None, *, as_json: bool) -> None:
 def diagnosis(environment: Environment) -> dict[str, Any]:
     """Device, backends and techniques as plain JSON; ``off`` is the reason why something is unavailable, or None.
 
-    Of a technique there are all ``values`` that it offers here, and those that are ``searched`` by default.
+    ``optional`` is what may be installed besides, here or not. Of a technique there are all ``values`` that it offers
+    here, and those that are ``searched`` by default.
     """
+    from runners.backends import all_backends
+    from runners.machine.optional_software import optional_software
+
     everything: dict[str, object] = {p.name: "all" for technique in all_techniques() for p in technique.parameters}
     space = make_space(everything, environment)
     searched = {axis.name: axis.values for axis in make_space(space_document(merge({}, {}).space), environment).axes}
@@ -65,6 +70,7 @@ def diagnosis(environment: Environment) -> dict[str, Any]:
             for axis in space.axes
         },
         "off": off + _unsupported_precisions(environment),
+        "optional": [asdict(software) for software in optional_software(all_backends())],
     }
 
 
@@ -111,7 +117,12 @@ def _print(document: dict[str, Any]) -> None:
     unavailable = plain_table(*(Column(title, overflow="fold") for title in ("unavailable", "value", "because")))
     for entry in document["off"]:
         unavailable.add_row(entry["choice"], str(entry["value"]), escape(entry["reason"]))
-    for table in (backends, choices, unavailable):
+    optional = plain_table(
+        "package", "version", Column("install it with", no_wrap=True), Column("for", overflow="fold")
+    )
+    for entry in document["optional"]:
+        optional.add_row(entry["package"], entry["installed"] or "-", escape(entry["install"]), entry["purpose"])
+    for table in (backends, choices, unavailable, optional):
         console.print()
         console.print(table)
     if not document["off"]:

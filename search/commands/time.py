@@ -10,8 +10,7 @@ from dashboards.formatting import interval_text, times
 from runners.artifacts.comparison import Comparison, ComparisonRequest, compare_files
 from runners.artifacts.document import DOCUMENT
 from runners.artifacts.integrity import read_document
-from runners.backends import all_backends
-from runners.machine.device import describe, usable_cores
+from runners.machine.device import device_line, usable_cores
 from runners.machine.telemetry import disable_telemetry
 from search.commands.known_exports import require_trusted
 from search.commands.options import parse_option
@@ -68,7 +67,7 @@ def time_files(a: Path, b: Path, options: TimeOptions, home: Home | None, *, as_
     request = ComparisonRequest(a, b, shape, options.batch, options.threads, budget_s, options.seed)
     with stop_signals.cleaning_up():
         compared = compare_files(request, waiting=report_waiting)
-    result = TimeResult(str(a), str(b), options.threads, describe(all_backends()).device, compared)
+    result = TimeResult(str(a), str(b), options.threads, device_line(), compared)
     if as_json:
         print(json.dumps(result.to_json(), allow_nan=False))
         return

@@ -47,6 +47,8 @@ def test_the_home_folder_and_both_kinds_of_values_are_shown(
     assert "FRONTRUNNER_HOME" in shown
     assert "searched by default" in shown
     assert "…" not in shown
+    for software in document["optional"]:
+        assert software["install"] in shown
     for name, about in document["techniques"].items():
         assert name in shown
         assert all(str(value) in shown for value in [*about["values"], *about["searched"]])

@@ -22,7 +22,7 @@ class ExecuTorch(Backend):
     precisions = ("fp32",)
     packages = ("executorch", "torch")
     extra = "executorch"
-    note = "for phones and boards, and timed on this machine, which says little of how fast it is there"
+    note = "for phones and boards; timed on this machine"
     by_default: ClassVar[bool] = False
 
     def lower(self, trained: Trained, folder: Path) -> None:

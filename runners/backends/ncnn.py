@@ -30,7 +30,7 @@ class Ncnn(Backend):
     precisions = ("fp32",)
     packages = ("ncnn", "pnnx")
     extra = "ncnn"
-    note = "for phones and boards, and timed on this machine, which says little of how fast it is there"
+    note = "for phones and boards; timed on this machine"
     runs_code = False
     by_default: ClassVar[bool] = False
 

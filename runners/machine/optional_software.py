@@ -38,7 +38,7 @@ def optional_software(backends: Mapping[str, Backend]) -> list[OptionalSoftware]
     runtimes = [
         OptionalSoftware(
             backend.packages[0],
-            f"runtime {name}" + (f": {backend.note}" if backend.note else ""),
+            f"runtime {name}" + (f", {backend.note}" if backend.note else ""),
             backend.install,
             _version(backend.packages[0]),
         )

@@ -118,7 +118,10 @@ def _print(document: dict[str, Any]) -> None:
     for entry in document["off"]:
         unavailable.add_row(entry["choice"], str(entry["value"]), escape(entry["reason"]))
     optional = plain_table(
-        "package", "version", Column("install it with", no_wrap=True), Column("for", overflow="fold")
+        Column("package", overflow="fold"),
+        "version",
+        Column("install it with", no_wrap=True),
+        Column("for", overflow="fold"),
     )
     for entry in document["optional"]:
         optional.add_row(entry["package"], entry["installed"] or "-", escape(entry["install"]), entry["purpose"])

@@ -17,7 +17,7 @@ from runners.artifacts.integrity import read_document
 from runners.backend import Predictor
 from runners.backends.openvino import compile_settings
 from runners.lowering.onnx_session import open_session
-from runners.machine.telemetry import disable_telemetry
+from runners.lowering.openvino_core import openvino_core
 from spaces.errors import RequestError, in_one_line
 
 Shape = tuple[int | None, ...]
@@ -149,12 +149,9 @@ def _read_program(path: Path, threads: int) -> ModelFile:
 
 
 def _read_openvino(path: Path, threads: int) -> ModelFile:
-    disable_telemetry()
-    import openvino
-
     if b"<net" not in path.read_bytes()[:4096]:
         raise RequestError(f"{path} is no OpenVINO model; write the file again with openvino.save_model")
-    core = openvino.Core()
+    core = openvino_core()
     model = core.read_model(path)
     inputs = []
     for each in model.inputs:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from runners.backend import Backend, Predictor, Trained
 from runners.inputs import network_batch
+from runners.lowering.openvino_core import openvino_core
 from runners.machine import telemetry
 
 SETTINGS = "openvino.json"
@@ -31,16 +32,13 @@ class OpenVino(Backend):
         telemetry.disable_telemetry()
         import openvino
 
-        model = openvino.Core().read_model(trained.onnx())
+        model = openvino_core().read_model(trained.onnx())
         openvino.save_model(model, folder / self.artifact, compress_to_fp16=False)
         settings = {"precision": trained.precision, **_names(trained.example.names)}
         (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
-        telemetry.disable_telemetry()
-        import openvino
-
-        core = openvino.Core()
+        core = openvino_core()
         model = core.read_model(folder / self.artifact)
         written = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         settings, names = compile_settings(threads, written["precision"]), written.get("inputs", [0])
@@ -68,6 +66,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # nothing is sent
 import openvino
 
 HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+CORE = openvino.Core()  # one for the process: two that end in another order than they began break its signal handlers
 
 
 def load(folder, threads):
@@ -80,8 +79,7 @@ def load(folder, threads):
         "ENABLE_CPU_PINNING": False,
         "CPU_DENORMALS_OPTIMIZATION": True,  # numbers below 1e-38 count as zero, as where this model was timed
     }
-    core = openvino.Core()
-    model = core.read_model(folder / "model.xml")
+    model = CORE.read_model(folder / "model.xml")
     requests = {}
 
     def predict(*inputs):
@@ -91,7 +89,7 @@ def load(folder, threads):
             for shape in shapes.values():
                 shape[0] = rows
             model.reshape(shapes)
-            requests[rows] = core.compile_model(model, "CPU", settings).create_infer_request()
+            requests[rows] = CORE.compile_model(model, "CPU", settings).create_infer_request()
         return np.array(requests[rows].infer(dict(zip(names, inputs)))[0], dtype=np.float32)
 
     return predict

@@ -65,6 +65,8 @@ class Backend(ABC):
     trusted."""
     by_default: ClassVar[bool] = True
     """Whether a space that offers ``all`` runtimes offers it; one whose lowering takes long is asked for by name."""
+    on_accelerator: ClassVar[bool] = False
+    """Whether it computes on the accelerator where there is one, else on the processor alone."""
     for_this_machine: ClassVar[bool] = False
     """Whether its artifact depends on the machine that wrote it, such as machine code; then the machine is in its key.
     """

@@ -10,16 +10,18 @@ class BackendFacts:
     """What one inference runtime supports here.
 
     Attributes:
-        precisions: Number formats that it supports, of ``fp32``, ``bf16``, ``int8``.
+        precisions: Number formats that it supports, of `spaces.number_formats.NUMBER_FORMATS`.
         unsupported: Why it cannot be used here, or None.
         by_default: Whether it is offered where a space does not name runtimes.
         options: The values of its options that it offers here, by name, where machines differ in them.
+        on_accelerator: Whether it computes on the accelerator of this machine.
     """
 
     precisions: tuple[str, ...]
     unsupported: str | None = None
     by_default: bool = True
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    on_accelerator: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Environment:
         accelerators: Number of accelerators (``torch.accelerator``), 0 without one.
         accelerator: Its kind (``cuda``, ``xpu``, ...) or an empty string.
         accelerator_bf16: Whether it supports bf16 in hardware.
+        accelerator_capability: Compute capability of an NVIDIA GPU, such as (8, 0); empty elsewhere.
         backends: The inference runtimes by name.
         missing: Optional packages that are not installed, each with how to install it.
         model_limits: Changes that cannot be made to the workload's network.
@@ -74,6 +77,7 @@ class Environment:
     accelerators: int = 0
     accelerator: str = ""
     accelerator_bf16: bool = False
+    accelerator_capability: tuple[int, ...] = ()
     backends: Mapping[str, BackendFacts] = field(default_factory=lambda: {"eager": BackendFacts(("fp32",))})
     missing: Mapping[str, str] = field(default_factory=dict)
     model_limits: tuple[ModelLimit, ...] = ()
@@ -102,9 +106,14 @@ class Environment:
                 facts["unsupported"],
                 facts.get("by_default", True),
                 {option: tuple(values) for option, values in facts.get("options", {}).items()},
+                facts.get("on_accelerator", False),
             )
             for name, facts in document["backends"].items()
         }
-        limits = tuple(ModelLimit(limit["choices"], limit["reason"]) for limit in document["model_limits"])
-        converted = {"cpu_flags": tuple(document["cpu_flags"]), "backends": backends, "model_limits": limits}
+        converted = {
+            "cpu_flags": tuple(document["cpu_flags"]),
+            "accelerator_capability": tuple(document.get("accelerator_capability", ())),
+            "backends": backends,
+            "model_limits": tuple(ModelLimit(limit["choices"], limit["reason"]) for limit in document["model_limits"]),
+        }
         return cls(**{**document, **converted})

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from spaces.environment import Environment
 
+Reason = Callable[[Environment], str | None]
+"""Why a machine cannot run something, or None."""
+
 
 def _nothing(environment: Environment) -> str | None:
     return None
@@ -16,13 +19,33 @@ class NumberFormat:
 
     Attributes:
         name: As it is written in a space.
-        unsupported: Why a machine cannot run it, or None.
+        on_processor: Why the processor of a machine cannot run it, or None.
+        on_accelerator: Why the accelerator of a machine that has one cannot run it, or None.
         quantised: Whether the ONNX file is quantised to it after training, by the stage ``quantising``.
+        by_default: Whether a space that offers ``all`` formats offers it.
     """
 
     name: str
-    unsupported: Callable[[Environment], str | None] = _nothing
+    on_processor: Reason = _nothing
+    on_accelerator: Reason = _nothing
     quantised: bool = False
+    by_default: bool = True
+
+    def unsupported(self, environment: Environment) -> str | None:
+        """Why neither the processor nor an accelerator of a machine runs it, or None."""
+        if environment.accelerators and self.on_accelerator(environment) is None:
+            return None
+        reason = self.on_processor(environment)
+        return self.on_accelerator(environment) if reason and environment.accelerators else reason
+
+    def unsupported_in(self, runtime: str, environment: Environment) -> str | None:
+        """Why ``runtime`` does not run it where it computes on a machine, or None."""
+        facts = environment.backends[runtime]
+        if self.name not in facts.precisions:
+            return f"{runtime} does not run {self.name} here"
+        reason = self.on_accelerator(environment) if facts.on_accelerator else self.on_processor(environment)
+        where = "accelerator" if facts.on_accelerator else "processor"
+        return f"{runtime} computes {self.name} on the {where}, and {reason}" if reason else None
 
 
 def _bf16(environment: Environment) -> str | None:
@@ -30,16 +53,62 @@ def _bf16(environment: Environment) -> str | None:
     return None if has_it else "this CPU has no bf16 instructions and would emulate them"
 
 
+def _bf16_on_accelerator(environment: Environment) -> str | None:
+    return None if environment.accelerator_bf16 else "this accelerator has no bf16 instructions"
+
+
+def _fp16(environment: Environment) -> str | None:
+    has_it = {"avx512_fp16", "amx_fp16", "asimdhp"} & set(environment.cpu_flags)
+    return None if has_it else "this CPU has no fp16 instructions and would emulate them"
+
+
+def _fp16_on_accelerator(environment: Environment) -> str | None:
+    has_it = environment.accelerator in ("cuda", "xpu", "mps")
+    return None if has_it else f"nothing is known of fp16 on an accelerator of the kind {environment.accelerator}"
+
+
 def _needs_nncf(environment: Environment) -> str | None:
     return environment.missing.get("nncf")
 
+
+def _capability(least: tuple[int, int], what: str) -> Reason:
+    """The reason where there is no NVIDIA GPU of at least the compute capability ``least``, which has ``what``."""
+    needs = f"needs an NVIDIA GPU of compute capability {least[0]}.{least[1]} or higher, which {what}"
+
+    def reason(environment: Environment) -> str | None:
+        return None if environment.accelerator_capability >= least else needs
+
+    return reason
+
+
+_ampere = _capability((8, 0), "rounds products to TF32")
+
+
+def _tf32(environment: Environment) -> str | None:
+    if environment.baseline_tuned:
+        return "the baseline is fastest with TF32, so fp32 is computed with it already"
+    return _ampere(environment)
+
+
+def _with_torchao(hardware: Reason) -> Reason:
+    return lambda environment: hardware(environment) or environment.missing.get("torchao")
+
+
+_fp8 = _with_torchao(_capability((8, 9), "multiplies fp8"))
+_nvfp4 = _with_torchao(_capability((10, 0), "multiplies nvfp4"))
 
 NUMBER_FORMATS = {
     each.name: each
     for each in (
         NumberFormat("fp32"),
-        NumberFormat("bf16", _bf16),
-        NumberFormat("int8", _needs_nncf, quantised=True),
+        NumberFormat("tf32", _ampere, _tf32, by_default=False),
+        NumberFormat("bf16", _bf16, _bf16_on_accelerator),
+        NumberFormat("fp16", _fp16, _fp16_on_accelerator, by_default=False),
+        NumberFormat("int8", _needs_nncf, _needs_nncf, quantised=True),
+        NumberFormat("int8_weight_only", _needs_nncf, _needs_nncf, by_default=False),
+        NumberFormat("int4_weight_only", _needs_nncf, _needs_nncf, by_default=False),
+        NumberFormat("fp8", _fp8, _fp8, by_default=False),
+        NumberFormat("nvfp4", _nvfp4, _nvfp4, by_default=False),
     )
 }
 """All formats by name, a row each; the first is that of the teacher."""

@@ -35,7 +35,7 @@ def find_technique(name: str) -> Technique:
 def make_space(document: Mapping[str, object], environment: Environment) -> SearchSpace:
     """A search space from ``{parameter: [values]}``; other parameters keep their neutral value.
 
-    An empty list or ``"all"`` offers everything that the technique offers by default.
+    An empty list or ``"all"`` offers everything that the technique offers by default, ``"every"`` all that there is.
 
     Raises:
         RequestError: A parameter or value is unknown, or no combination of the values can run.
@@ -59,6 +59,8 @@ def _values(
     wanted = document.get(parameter.name, [neutral])
     if wanted == "all" or wanted == []:
         return technique.choices(parameter, environment)
+    if wanted == "every":
+        return technique.every(parameter, environment)
     values = tuple(wanted) if isinstance(wanted, (list, tuple)) else (wanted,)
     for value in values:
         if not technique.accepts(parameter, value):

@@ -134,6 +134,10 @@ class Technique(ABC):
         """The values offered by default in this environment."""
         return parameter.choices
 
+    def every(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
+        """All values, those too that are offered only where a space names them; by default those of `choices`."""
+        return self.choices(parameter, environment)
+
     def neutral(self, parameter: Parameter, environment: Environment) -> Scalar:
         """The value that does not change the teacher in this environment."""
         return parameter.neutral

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from inspect import getsource
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from runners.backend import Backend, Predictor, Trained
 from runners.inputs import ExampleInputs, shortened
@@ -15,7 +15,7 @@ from spaces.errors import in_one_line
 
 PROGRAM = "model.pt2"
 SETTINGS = "eager.json"
-TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2}
+TOLERANCE = {"fp32": 1e-4, "tf32": 1e-4, "bf16": 2e-2, "fp16": 5e-3}
 """Largest difference of a shipped program from the network, as a share of the largest output."""
 
 
@@ -24,26 +24,31 @@ class Eager(Backend):
 
     name = "eager"
     artifact = "weights.safetensors"
-    precisions = ("fp32", "bf16")
+    precisions = ("fp32", "tf32", "bf16", "fp16")
     packages = ("torch", "safetensors")
+    on_accelerator: ClassVar[bool] = True
 
     def lower(self, trained: Trained, folder: Path) -> None:
+        from runners.lowering.torch_predictor import DTYPES
         from runners.lowering.weights import copy_network, save_network
 
-        bf16 = trained.precision == "bf16"
-        save_network(copy_network(trained.module, trained.build).bfloat16() if bf16 else trained.module, folder)
+        dtype = DTYPES.get(trained.precision)
+        save_network(copy_network(trained.module, trained.build).to(dtype) if dtype else trained.module, folder)
         (folder / SETTINGS).write_text(json.dumps({"precision": trained.precision}), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
-        from runners.lowering.torch_predictor import torch_predictor
+        from runners.lowering.torch_predictor import torch_predictor, with_tf32
         from runners.machine.accelerator import torch_device
         from runners.machine.denormals import flush_denormals
 
         flush_denormals()
         if (folder / PROGRAM).exists():
-            return torch_predictor(_load_program(folder / PROGRAM, torch_device()), threads)
-        assert build is not None, "weights alone need the workload's code"
-        return torch_predictor(_rebuild(folder, build), threads)
+            predictor = torch_predictor(_load_program(folder / PROGRAM, torch_device()), threads)
+        else:
+            assert build is not None, "weights alone need the workload's code"
+            predictor = torch_predictor(_rebuild(folder, build), threads)
+        is_tf32 = (folder / SETTINGS).exists() and _precision(folder) == "tf32"
+        return with_tf32(predictor) if is_tf32 else predictor
 
     def ship(self, folder: Path, destination: Path, build: Callable[[], Any], example: ExampleInputs) -> None:
         import torch
@@ -59,7 +64,10 @@ class Eager(Backend):
             except Exception as error:
                 raise StageFailed(_why_not_written(error, example)) from error
             torch.export.save(program, destination / PROGRAM)
-        _require_equal(module, _load_program(destination / PROGRAM, torch.device("cpu")), example, _precision(folder))
+        precision = _precision(folder)
+        _require_equal(module, _load_program(destination / PROGRAM, torch.device("cpu")), example, precision)
+        if precision == "tf32":  # which the program does not say
+            (destination / SETTINGS).write_bytes((folder / SETTINGS).read_bytes())
 
     def loader_source(self) -> str:
         return f"""

@@ -12,17 +12,22 @@ from runners.inputs import network_batch
 
 
 class OnnxRuntime(Backend):
-    """Serves the ONNX file as it is; int8 is the quantised file."""
+    """Serves the ONNX file as it is; int8 is the quantised file, and of weights alone it is compressed here."""
 
     name = "onnxruntime"
     artifact = "model.onnx"
     runs_code = False
     reads_onnx = True
-    precisions = ("fp32", "int8")
+    precisions = ("fp32", "int8", "int8_weight_only", "int4_weight_only")
     packages = ("onnxruntime", "onnx")
 
     def lower(self, trained: Trained, folder: Path) -> None:
-        (folder / self.artifact).write_bytes(trained.onnx().read_bytes())
+        from runners.lowering.weight_only import BITS, compress_onnx
+
+        if trained.precision in BITS:
+            compress_onnx(trained.onnx(), trained.precision, folder / self.artifact)
+        else:
+            (folder / self.artifact).write_bytes(trained.onnx().read_bytes())
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
         from runners.lowering.onnx_session import open_session

@@ -14,8 +14,9 @@ from runners.lowering.openvino_core import openvino_core
 from runners.machine import telemetry
 
 SETTINGS = "openvino.json"
-HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
-"""The number format of what is not int8: without a hint OpenVINO takes bf16 wherever the CPU has it."""
+HINTS = {"bf16": "bf16", "fp16": "f16"}
+"""The number format of what is not in few bits, else f32: without a hint OpenVINO takes bf16 wherever the CPU has it.
+"""
 
 
 class OpenVino(Backend):
@@ -25,15 +26,19 @@ class OpenVino(Backend):
     artifact = "model.xml"
     runs_code = False
     reads_onnx = True
-    precisions = ("fp32", "bf16", "int8")
+    precisions = ("fp32", "bf16", "fp16", "int8", "int8_weight_only", "int4_weight_only")
     packages = ("openvino", "onnx")
 
     def lower(self, trained: Trained, folder: Path) -> None:
         telemetry.disable_telemetry()
         import openvino
 
+        from runners.lowering.weight_only import BITS, compress_openvino
+
         model = openvino_core().read_model(trained.onnx())
-        openvino.save_model(model, folder / self.artifact, compress_to_fp16=False)
+        if trained.precision in BITS:
+            model = compress_openvino(model, trained.precision)
+        openvino.save_model(model, folder / self.artifact, compress_to_fp16=trained.precision == "fp16")
         settings = {"precision": trained.precision, **_names(trained.example.names)}
         (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
 
@@ -65,7 +70,7 @@ import numpy as np
 sys.modules.setdefault("openvino_telemetry", None)  # nothing is sent
 import openvino
 
-HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+HINTS = {"bf16": "bf16", "fp16": "f16"}
 CORE = openvino.Core()  # one for the process: two that end in another order than they began break its signal handlers
 
 
@@ -75,7 +80,7 @@ def load(folder, threads):
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": HINTS[written["precision"]],
+        "INFERENCE_PRECISION_HINT": HINTS.get(written["precision"], "f32"),
         "ENABLE_CPU_PINNING": False,
         "CPU_DENORMALS_OPTIMIZATION": True,  # numbers below 1e-38 count as zero, as where this model was timed
     }
@@ -101,7 +106,7 @@ def compile_settings(threads: int, precision: str) -> dict[str, Any]:
     return {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "INFERENCE_PRECISION_HINT": HINTS.get(precision, "f32"),
         # Pinned, the replicas of one machine would all sit on its first cores.
         "ENABLE_CPU_PINNING": False,
         # Of themselves it takes denormal weights for zero, but not what becomes denormal on the way.

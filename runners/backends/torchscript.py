@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from runners.backend import Backend, Predictor, Trained
 from runners.runner import StageFailed
@@ -15,19 +15,20 @@ class TorchScript(Backend):
 
     name = "torchscript"
     artifact = "model.pt"
-    precisions = ("fp32", "bf16")
+    precisions = ("fp32", "bf16", "fp16")
     packages = ("torch",)
+    on_accelerator: ClassVar[bool] = True
 
     def lower(self, trained: Trained, folder: Path) -> None:
         import torch
 
         from runners.lowering.free_sizes import two_rows, written_out
-        from runners.lowering.torch_predictor import at_precision
+        from runners.lowering.torch_predictor import DTYPES, at_precision
         from runners.lowering.weights import copy_network
 
         jit: Any = torch.jit  # its functions carry no types
-        bf16 = trained.precision == "bf16"
-        given = copy_network(trained.module, trained.build) if bf16 else trained.module
+        copied = trained.precision in DTYPES
+        given = copy_network(trained.module, trained.build) if copied else trained.module
         module = at_precision(given, trained.precision).eval()
         try:
             with warnings.catch_warnings(), written_out(), torch.no_grad():

@@ -37,10 +37,16 @@ class Tolerance:
 
 TOLERANCES = {
     "fp32": Tolerance(1e-3, 0.0),
+    "tf32": Tolerance(2e-2, 0.05),
     "bf16": Tolerance(0.2, 0.05),
+    "fp16": Tolerance(0.2, 0.05),
     "int8": Tolerance(2.0, 0.05),
+    "int8_weight_only": Tolerance(0.2, 0.05),
+    "int4_weight_only": Tolerance(2.0, 0.05),
+    "fp8": Tolerance(2.0, 0.05),
+    "nvfp4": Tolerance(2.0, 0.05),
 }
-ON_ACCELERATOR = Tolerance(2e-2, 0.05)
+ON_ACCELERATOR = TOLERANCES["tf32"]
 """Of fp32 on an accelerator, which may round products to the ten bits of TF32; not tried on a real one."""
 
 

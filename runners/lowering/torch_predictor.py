@@ -1,4 +1,4 @@
-"""What the backends that run on torch share: bf16 with float32 at the border, the device, and calls from NumPy."""
+"""What the backends that run on torch share: 16 bits with float32 at the border, the device, and calls from NumPy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,22 +13,28 @@ from runners.inputs import network_batch
 from runners.machine.accelerator import torch_device, wait_for
 
 
-class Bfloat16(nn.Module):
-    """A network that computes in bf16 and takes and gives float32; whole numbers and bool stay what they are."""
+class SixteenBits(nn.Module):
+    """A network that computes in bf16 or fp16, and takes and gives float32; whole numbers and bool stay what they are.
+    """
 
-    def __init__(self, inner: nn.Module) -> None:
+    def __init__(self, inner: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
-        self.inner = inner.bfloat16()
+        self.inner = inner.to(dtype)
+        self.dtype = dtype
 
     def forward(self, inputs: Tensor, *others: Tensor) -> Tensor:
-        given = (each.bfloat16() if each.is_floating_point() else each for each in (inputs, *others))
+        given = (each.to(self.dtype) if each.is_floating_point() else each for each in (inputs, *others))
         outputs: Tensor = self.inner(*given)
         return outputs.float()
 
 
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""The formats whose numbers torch stores as such; tf32 is stored as float32."""
+
+
 def at_precision(module: nn.Module, precision: str) -> nn.Module:
     """A network that computes in ``precision``; the weights of ``module`` are changed for it in place."""
-    return Bfloat16(module) if precision == "bf16" else module
+    return SixteenBits(module, DTYPES[precision]) if precision in DTYPES else module
 
 
 def program_module(program: Any, device: torch.device) -> nn.Module:
@@ -50,12 +56,14 @@ class OnAccelerator:
         device: The accelerator.
         threads: Threads of the host.
         tuned: Whether it computes with TF32 and in channels_last.
+        tf32: Whether it computes with TF32.
     """
 
     call: Callable[..., Tensor]
     device: torch.device
     threads: int
     tuned: bool = False
+    tf32: bool = False
 
     def place(self, *inputs: NDArray[Any]) -> tuple[Tensor, ...]:
         """The inputs on the device."""
@@ -68,7 +76,7 @@ class OnAccelerator:
 
     def __call__(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         _use_threads(self.threads)
-        _use_matmul_precision("high" if self.tuned else "highest")
+        _use_matmul_precision("high" if self.tuned or self.tf32 else "highest")
         with torch.inference_mode():
             outputs = self.call(*self.place(*inputs))
             if outputs.device.type == "cpu":
@@ -105,6 +113,11 @@ def tuned(predictor: Predictor) -> Predictor:
     if isinstance(call, nn.Module) and not isinstance(call, torch.jit.ScriptModule):
         call = call.to(memory_format=torch.channels_last)
     return replace(predictor, call=call, tuned=True)
+
+
+def with_tf32(predictor: Predictor) -> Predictor:
+    """``predictor`` with products computed with TF32; one that runs on the processor stays as it is."""
+    return replace(predictor, tf32=True) if isinstance(predictor, OnAccelerator) else predictor
 
 
 def processor_predictor(call: Callable[..., Tensor], threads: int) -> Predictor:

@@ -2,7 +2,8 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,11 +17,14 @@ FLAGS = (
     "avx512f",
     "avx512_vnni",
     "avx512_bf16",
+    "avx512_fp16",
     "amx_bf16",
+    "amx_fp16",
     "amx_int8",
     "bf16",
     "i8mm",
     "asimddp",
+    "asimdhp",
 )
 """Instruction sets that decide how fast a precision is, as Linux names them on x86 and ARM."""
 
@@ -35,36 +39,37 @@ def describe(backends: Mapping[str, Backend]) -> Environment:
         backends: The inference runtimes that are known, by name, as `runners.backends.all_backends` gives them.
     """
     examined = examinations(backends)  # they run while torch is imported here
-    kind, names, bf16 = _accelerators()
+    found = _accelerators()
     return Environment(
-        device=_device_line(names),
+        device=_device_line(found.names),
         cpu_cores=usable_cores(),
         cpu_flags=_flags(),
-        accelerators=len(names),
-        accelerator=kind,
-        accelerator_bf16=bf16,
-        backends={name: _facts(backend, examined.get(name)) for name, backend in backends.items()},
+        accelerators=len(found.names),
+        accelerator=found.kind,
+        accelerator_bf16=found.bf16,
+        accelerator_capability=found.capability,
+        backends={name: _facts(backend, examined.get(name), found) for name, backend in backends.items()},
         missing={name: f"needs `pip install '{pip}'`" for name, pip in OPTIONAL.items() if find_spec(name) is None},
     )
 
 
 def device_line() -> str:
     """The one line that names this machine in `describe`."""
-    return _device_line(_accelerators()[1])
+    return _device_line(_accelerators().names)
 
 
-def _device_line(accelerators: list[str]) -> str:
+def _device_line(accelerators: Sequence[str]) -> str:
     cores = usable_cores()
     parts = [cpu_name(), f"{cores} core{'s' * (cores != 1)}", f"{memory_gib():.0f} GiB"]
     return ", ".join([*parts, *([f"{len(accelerators)} x {accelerators[0]}"] if accelerators else [])])
 
 
-def _facts(backend: Backend, examined: Examination | None) -> BackendFacts:
+def _facts(backend: Backend, examined: Examination | None, accelerators: "_Accelerators") -> BackendFacts:
     """What ``backend`` supports; where it is off for want of something else it was not ``examined``."""
     found = examined.result() if examined else {}
-    if isinstance(found, str):
-        return BackendFacts(backend.precisions, found, backend.by_default)
-    return BackendFacts(backend.precisions, backend.unsupported(), backend.by_default, found)
+    unsupported, options = (found, {}) if isinstance(found, str) else (backend.unsupported(), found)
+    on_accelerator = bool(accelerators.names) and backend.on_accelerator
+    return BackendFacts(backend.precisions, unsupported, backend.by_default, options, on_accelerator)
 
 
 def usable_cores(root: Path = Path("/")) -> int:
@@ -122,20 +127,32 @@ def _cpu_fields(*names: str) -> list[str]:
     return [value.strip() for field, _, value in pairs if field.strip() in names and value.strip()][:1]
 
 
-def _accelerators() -> tuple[str, list[str], bool]:
-    """Kind of the accelerators that torch sees, the name of each, and whether they compute in bf16."""
+@dataclass(frozen=True)
+class _Accelerators:
+    """The accelerators that torch sees: their kind, the name of each, and what the first one computes itself."""
+
+    kind: str = ""
+    names: tuple[str, ...] = ()
+    bf16: bool = False
+    capability: tuple[int, ...] = ()
+
+
+def _accelerators() -> _Accelerators:
     if find_spec("torch") is None:
-        return "", [], False
+        return _Accelerators()
     import torch
 
     current = torch.accelerator.current_accelerator(check_available=True)
     if current is None:
-        return "", [], False
+        return _Accelerators()
     module = torch.get_device_module(current)
     name_of = getattr(module, "get_device_name", lambda index: current.type)
     bf16 = getattr(module, "is_bf16_supported", lambda including_emulation: False)
-    names = [str(name_of(index)) for index in range(torch.accelerator.device_count())]
-    return current.type, names, bool(bf16(including_emulation=False))
+    names = tuple(str(name_of(index)) for index in range(torch.accelerator.device_count()))
+    # AMD's GPUs are of the kind cuda, too, and count their capability in another way.
+    nvidia = current.type == "cuda" and torch.version.hip is None
+    capability = tuple(module.get_device_capability()) if nvidia else ()
+    return _Accelerators(current.type, names, bool(bf16(including_emulation=False)), capability)
 
 
 def _text(path: Path) -> str:

@@ -13,6 +13,8 @@ from spaces.space_document import all_techniques, preset_names, preset_text
 from spaces.technique import Parameter, Technique
 
 Space = str | Mapping[str, Any]
+WORDS = ("all", "every")
+"""What stands for values: all that are offered by default, and all that there are."""
 
 
 def absolute_space(given: Space, base: Path) -> Space:
@@ -81,14 +83,14 @@ def check_choices(document: Mapping[str, Any]) -> None:
             raise unknown_key(name, known, (name,), "the space")
         technique, parameter = known[name]
         names = value_names(technique, parameter)
-        values = [] if given == "all" else given if isinstance(given, (list, tuple)) else [given]
+        values = [] if given in WORDS else given if isinstance(given, (list, tuple)) else [given]
         for index, value in enumerate(values):
             at = (name, index) if isinstance(given, (list, tuple)) else (name,)
             if names is not None and value not in names:
-                near = did_you_mean(value, (*names, "all")) if isinstance(value, str) else ""
-                raise SettingError(f"allowed are {', '.join(names)} and all{near}", at)
+                near = did_you_mean(value, (*names, *WORDS)) if isinstance(value, str) else ""
+                raise SettingError(f"allowed are {', '.join((*names, 'every'))} and all{near}", at)
             if not isinstance(value, (bool, int, float, str)) or not technique.accepts(parameter, value):
-                raise SettingError(f"allowed is {parameter.allowed}, or all", at)
+                raise SettingError(f"allowed is {parameter.allowed}, every or all", at)
 
 
 def space_schema() -> dict[str, Any]:
@@ -104,13 +106,13 @@ def space_schema() -> dict[str, Any]:
 
 
 def _choice_schema(technique: Technique, parameter: Parameter) -> dict[str, Any]:
-    """The JSON schema of the values of one parameter: one, a list of them, or ``all``."""
+    """The JSON schema of the values of one parameter: one, a list of them, or a word for all of them."""
     names = value_names(technique, parameter)
     kinds = {"integer" if isinstance(choice, int) else "number" for choice in parameter.choices}
     value = {"type": min(kinds)} if names is None else {"enum": list(names)}
     return {
-        "description": f"{technique.name}: {parameter.allowed}, or all",
-        "anyOf": [{"const": "all"}, value, {"type": "array", "items": value}],
+        "description": f"{technique.name}: {parameter.allowed}, every or all",
+        "anyOf": [{"enum": list(WORDS)}, value, {"type": "array", "items": value}],
     }
 
 

@@ -11,13 +11,19 @@ from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
 
 class NumericPrecision(Technique):
-    """fp32, bf16, or int8 by post-training quantisation with calibration data (Jacob et al., arXiv 1712.05877)."""
+    """One of `spaces.number_formats.NUMBER_FORMATS`; int8 is quantised after training (Jacob et al., 1712.05877)."""
 
     name = "numeric_precision"
     stage = Stage.QUANTISE
     parameters = (
         Parameter("numeric_precision", tuple(NUMBER_FORMATS), "fp32", f"one of {', '.join(NUMBER_FORMATS)}", "{}"),
     )
+
+    def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
+        return tuple(name for name, number_format in NUMBER_FORMATS.items() if number_format.by_default)
+
+    def every(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
+        return parameter.choices
 
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment

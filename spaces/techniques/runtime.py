@@ -6,6 +6,7 @@ from typing import Any
 
 from spaces.configuration import Scalar
 from spaces.environment import BackendFacts, Environment
+from spaces.number_formats import NUMBER_FORMATS
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
 
@@ -29,10 +30,11 @@ class Runtime(Technique):
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
     ) -> str | None:
         backend = environment.backends.get(str(value), BackendFacts((), f"there is no backend {value!r}"))
-        precision = str(earlier.choices.get("numeric_precision", "fp32"))
-        if backend.unsupported or precision in backend.precisions:
-            return backend.unsupported
-        return f"{value} does not run {precision} here"
+        precision = NUMBER_FORMATS[str(earlier.choices.get("numeric_precision", "fp32"))]
+        return backend.unsupported or precision.unsupported_in(str(value), environment)
+
+    def every(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
+        return tuple(environment.backends)
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         return replace(subject, runtime=str(settings["runtime"]))

@@ -26,10 +26,10 @@ class BackendFacts:
 
 @dataclass(frozen=True)
 class ModelLimit:
-    """Changes that cannot be made to the workload's network, as a trial of them showed.
+    """Choices that cannot be made with the workload's network, as a trial of them or its layers showed.
 
     Attributes:
-        choices: The values of parameters that change the network; alone or together they fail, or change nothing.
+        choices: The values of parameters; alone or together they fail, or change nothing.
         reason: What happens.
     """
 
@@ -55,7 +55,7 @@ class Environment:
         accelerator_capability: Compute capability of an NVIDIA GPU, such as (8, 0); empty elsewhere.
         backends: The inference runtimes by name.
         missing: Optional packages that are not installed, each with how to install it.
-        model_limits: Changes that cannot be made to the workload's network.
+        model_limits: Choices that cannot be made with the workload's network.
         training_epochs: Epochs of the training plan of the workload.
         learning_rate: That of the same plan.
         training_batch: Examples of one optimiser step of the same plan, of all workers together; None where it is not

@@ -42,7 +42,7 @@ class NumberFormat:
         """Why ``runtime`` does not run it where it computes on a machine, or None."""
         facts = environment.backends[runtime]
         if self.name not in facts.precisions:
-            return f"{runtime} does not run {self.name} here"
+            return f"{runtime} does not support {self.name} here"
         reason = self.on_accelerator(environment) if facts.on_accelerator else self.on_processor(environment)
         where = "accelerator" if facts.on_accelerator else "processor"
         return f"{runtime} computes {self.name} on the {where}, and {reason}" if reason else None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from spaces.configuration import Scalar
+from spaces.number_formats import NUMBER_FORMATS
 from spaces.search_space import SearchSpace
 
 
@@ -27,11 +28,11 @@ def unavailable(space: SearchSpace) -> list[Unavailable]:
     offered = {axis.name: axis.values for axis in space.axes}
     off = {(entry.choice, entry.value) for entry in found}
     pairs = [
-        Unavailable("runtime", name, f"{name} does not support {precision} here")
+        Unavailable("runtime", name, reason)
         for name in offered.get("runtime", ())
         for precision in offered.get("numeric_precision", ())
         if ("runtime", name) not in off
         and ("numeric_precision", precision) not in off
-        and precision not in space.environment.backends[str(name)].precisions
+        and (reason := NUMBER_FORMATS[str(precision)].unsupported_in(str(name), space.environment))
     ]
     return found + pairs

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from runners.backends import all_backends
+from runners.executors.format_limits import find_format_limits
 from runners.executors.model_limits import find_model_limits
 from runners.machine.device import describe
 from runners.quality.teacher_metric import judged_by_teacher
@@ -64,7 +65,8 @@ def inspect_on_this_machine(
         own_loss=resolved.loss is not None,
         cannot_train=resolved.cannot_train,
     )
-    return replace(environment, model_limits=find_model_limits(resolved, environment, choices)), facts
+    limits = (*find_model_limits(resolved, environment, choices), *find_format_limits(resolved, choices))
+    return replace(environment, model_limits=limits), facts
 
 
 def _judged(workload: Workload) -> Workload:

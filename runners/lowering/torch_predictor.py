@@ -14,8 +14,7 @@ from runners.machine.accelerator import torch_device, wait_for
 
 
 class SixteenBits(nn.Module):
-    """A network that computes in bf16 or fp16, and takes and gives float32; whole numbers and bool stay what they are.
-    """
+    """A network that computes in bf16 or fp16 and takes and gives float32; whole numbers and bool stay as they are."""
 
     def __init__(self, inner: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()

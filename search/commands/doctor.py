@@ -48,6 +48,7 @@ def diagnosis(environment: Environment) -> dict[str, Any]:
     from runners.machine.optional_software import optional_software
 
     everything: dict[str, object] = {p.name: "all" for technique in all_techniques() for p in technique.parameters}
+    everything["numeric_precision"] = "every"
     space = make_space(everything, environment)
     searched = {axis.name: axis.values for axis in make_space(space_document(merge({}, {}).space), environment).axes}
     off = [{"choice": name, "value": value, "reason": reason} for name, value, reason in space.reasons()]
@@ -75,13 +76,13 @@ def diagnosis(environment: Environment) -> dict[str, Any]:
 
 
 def _unsupported_precisions(environment: Environment) -> list[dict[str, Any]]:
-    """The pairs of a usable runtime and a precision that it does not support; a search never proposes them."""
+    """The pairs of a usable runtime and a usual precision that it does not support; a search never proposes them."""
     return [
         {"choice": "runtime", "value": name, "reason": f"{name} does not support {precision} here"}
         for name, facts in environment.backends.items()
         if facts.unsupported is None
-        for precision in NUMBER_FORMATS
-        if precision not in facts.precisions
+        for precision, number_format in NUMBER_FORMATS.items()
+        if number_format.by_default and precision not in facts.precisions
     ]
 
 

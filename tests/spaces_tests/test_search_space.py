@@ -163,7 +163,7 @@ def test_an_unavailable_choice_names_the_missing_package() -> None:
 def test_a_value_without_a_later_option_is_unavailable() -> None:
     space = make_space(MIXED, ENVIRONMENTS["no runtime for int8"])
     assert space.reasons() == [
-        ("numeric_precision", "int8", "no offered runtime goes with it: eager does not run int8 here")
+        ("numeric_precision", "int8", "no offered runtime goes with it: eager does not support int8 here")
     ]
 
 
@@ -261,7 +261,7 @@ def test_a_single_option_is_not_replaced_by_another_value() -> None:
 
 
 def test_a_space_in_which_nothing_can_run_is_refused_with_the_reasons() -> None:
-    with pytest.raises(RequestError, match=r"nothing in this space can run here .*eager does not run int8"):
+    with pytest.raises(RequestError, match=r"nothing in this space can run here .*eager does not support int8"):
         make_space({"numeric_precision": ["int8"], "runtime": ["eager"]}, LAPTOP)
 
 

@@ -33,17 +33,25 @@ def test_the_description_survives_json(here: Environment) -> None:
     assert Environment.from_json(here.to_json()) == here
 
 
-@pytest.mark.parametrize("itself", [True, False])
+@pytest.mark.parametrize(
+    ("itself", "hip", "capability"), [(True, None, (9, 0)), (False, None, (9, 0)), (True, "6.4", ())]
+)
 def test_an_accelerator_is_described_with_what_it_computes_itself(
-    itself: bool, monkeypatch: pytest.MonkeyPatch
+    itself: bool, hip: str | None, capability: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A GPU of AMD is called cuda, too, and its capability is no compute capability of NVIDIA."""
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: torch.device("cuda"))
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"Accelerator {index}")
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or itself)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    monkeypatch.setattr(torch.version, "hip", hip)
     found = describe(all_backends())
     assert found.device.endswith("2 x Accelerator 0")
     assert (found.accelerators, found.accelerator, found.accelerator_bf16) == (2, "cuda", itself)
+    assert found.accelerator_capability == capability
+    assert {name for name, facts in found.backends.items() if facts.on_accelerator} >= {"eager", "torchscript"}
+    assert not found.backends["onnxruntime"].on_accelerator
 
 
 def test_cores_outside_the_affinity_are_not_counted() -> None:

@@ -39,15 +39,13 @@ TOLERANCES = {
     "fp32": Tolerance(1e-3, 0.0),
     "tf32": Tolerance(2e-2, 0.05),
     "bf16": Tolerance(0.2, 0.05),
-    "fp16": Tolerance(0.2, 0.05),
+    "fp16": Tolerance(1e-2, 0.05),
     "int8": Tolerance(2.0, 0.05),
     "int8_weight_only": Tolerance(0.2, 0.05),
-    "int4_weight_only": Tolerance(2.0, 0.05),
-    "fp8": Tolerance(2.0, 0.05),
-    "nvfp4": Tolerance(2.0, 0.05),
+    "int4_weight_only": Tolerance(1.0, 0.05),
 }
 ON_ACCELERATOR = TOLERANCES["tf32"]
-"""Of fp32 on an accelerator, which may round products to the ten bits of TF32; not tried on a real one."""
+"""Of fp32 on an accelerator, which may round products to the ten bits of TF32; not tried on a real one, as tf32."""
 
 
 def require_agreement(
@@ -66,8 +64,12 @@ def require_agreement(
     trained and untrained, with ONNX Runtime, OpenVINO, TorchScript and eager: 6e-6 in fp32, 0.05 in bf16. In int8 they
     reach 0.8 (MobileNetV3 untrained, calibrated on 16 images), as much as an early exit that is always or never taken:
     no bound tells these apart, so that of int8 only catches outputs that have nothing of the network's, and the graph
-    which is quantised is compared in fp32 before. In bf16 and int8 a few rows may differ by any amount, since rounding
-    turns a decision that was a close one.
+    which is quantised is compared in fp32 before. In formats of few bits a few rows may differ by any amount, since
+    rounding turns a decision that was a close one.
+
+    Of the other formats the largest were, on an MLP of width 512, a transformer encoder of width 128, a vision transformer
+    of width 128, a small convolutional network (trained on digits and untrained), ResNet-18 and MobileNetV3 (untrained):
+    with weights in 8 bits 0.037, in 4 bits 0.24 (ONNX Runtime and OpenVINO), in fp16 0.0021 (PyTorch on a processor).
 
     Args:
         predictor: The opened artifact.

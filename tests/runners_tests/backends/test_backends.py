@@ -24,12 +24,15 @@ from runners.measuring.opening import Artifact
 from runners.runner import StageFailed
 from runners.workloads.synthetic import make_network, make_splits
 from spaces.errors import RequestError
+from spaces.number_formats import NUMBER_FORMATS
 from spaces.space_document import all_techniques
 from spaces.technique import Earlier
 
 CONTRACT = Path(contract.__file__)
 HERE = {name: backend for name, backend in all_backends().items() if backend.unsupported() is None}
-PAIRS = [(name, precision) for name, backend in HERE.items() for precision in backend.precisions]
+PLAIN = ("fp32", "bf16", "int8")
+"""Formats that every network takes; the others have tests of their own."""
+PAIRS = [(name, precision) for name, backend in HERE.items() for precision in backend.precisions if precision in PLAIN]
 # A program that loads torch takes seconds to start, and its loader is the same at every precision.
 RUN = [pair for pair in PAIRS if pair not in [("eager", "fp32"), ("torchscript", "fp32"), ("aotinductor", "bf16")]]
 ISOLATED = """
@@ -69,8 +72,8 @@ def lowered(
 def answers(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> dict[tuple[str, str], Any]:
     """Answers of each artifact, from one fresh process for each backend, all at work at once."""
     processes = []
-    for name, backend in HERE.items():
-        jobs = [(str(lowered[name, p]), str(place / f"{name}-{p}.npz")) for p in backend.precisions]
+    for name in HERE:
+        jobs = [(str(lowered[pair]), str(place / f"{name}-{pair[1]}.npz")) for pair in PAIRS if pair[0] == name]
         command = [sys.executable, str(CONTRACT), name, str(place / "inputs.npy"), json.dumps(jobs)]
         processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
     for process in processes:
@@ -152,7 +155,7 @@ def test_predict_py_runs_without_frontrunner_and_answers_the_same(
 @pytest.mark.parametrize(("name", "backend"), all_backends().items())
 def test_a_backend_declares_what_it_is(name: str, backend: Backend) -> None:
     assert type(backend).__module__ == f"runners.backends.{name}"
-    assert set(backend.precisions) <= {"fp32", "bf16", "int8"}
+    assert set(backend.precisions) <= set(NUMBER_FORMATS)
     assert backend.packages
     assert name not in HERE or all(map(version, backend.packages)), "pip knows them by the same names"
     assert name in HERE or not backend.by_default

@@ -71,44 +71,33 @@ def _needs_nncf(environment: Environment) -> str | None:
     return environment.missing.get("nncf")
 
 
-def _capability(least: tuple[int, int], what: str) -> Reason:
-    """The reason where there is no NVIDIA GPU of at least the compute capability ``least``, which has ``what``."""
+def _gpu(least: tuple[int, int], what: str) -> tuple[Reason, Reason]:
+    """Why a processor does not run what only NVIDIA GPUs from the compute capability ``least`` on do, and other GPUs."""
     needs = f"needs an NVIDIA GPU of compute capability {least[0]}.{least[1]} or higher, which {what}"
-
-    def reason(environment: Environment) -> str | None:
-        return None if environment.accelerator_capability >= least else needs
-
-    return reason
+    return lambda environment: needs, lambda environment: None if environment.accelerator_capability >= least else needs
 
 
-_ampere = _capability((8, 0), "rounds products to TF32")
+_NO_TF32, _TF32_ON_GPU = _gpu((8, 0), "rounds products to TF32")
 
 
 def _tf32(environment: Environment) -> str | None:
     if environment.baseline_tuned:
         return "the baseline is fastest with TF32, so fp32 is computed with it already"
-    return _ampere(environment)
+    return _TF32_ON_GPU(environment)
 
-
-def _with_torchao(hardware: Reason) -> Reason:
-    return lambda environment: hardware(environment) or environment.missing.get("torchao")
-
-
-_fp8 = _with_torchao(_capability((8, 9), "multiplies fp8"))
-_nvfp4 = _with_torchao(_capability((10, 0), "multiplies nvfp4"))
 
 NUMBER_FORMATS = {
     each.name: each
     for each in (
         NumberFormat("fp32"),
-        NumberFormat("tf32", _ampere, _tf32, by_default=False),
+        NumberFormat("tf32", _NO_TF32, _tf32, by_default=False),
         NumberFormat("bf16", _bf16, _bf16_on_accelerator),
         NumberFormat("fp16", _fp16, _fp16_on_accelerator, by_default=False),
         NumberFormat("int8", _needs_nncf, _needs_nncf, quantised=True),
         NumberFormat("int8_weight_only", _needs_nncf, _needs_nncf, by_default=False),
         NumberFormat("int4_weight_only", _needs_nncf, _needs_nncf, by_default=False),
-        NumberFormat("fp8", _fp8, _fp8, by_default=False),
-        NumberFormat("nvfp4", _nvfp4, _nvfp4, by_default=False),
+        NumberFormat("fp8", *_gpu((8, 9), "multiplies fp8"), by_default=False),
+        NumberFormat("nvfp4", *_gpu((10, 0), "multiplies nvfp4"), by_default=False),
     )
 }
 """All formats by name, a row each; the first is that of the teacher."""

@@ -67,9 +67,9 @@ def require_agreement(
     which is quantised is compared in fp32 before. In formats of few bits a few rows may differ by any amount, since
     rounding turns a decision that was a close one.
 
-    Of the other formats the largest were, on an MLP of width 512, a transformer encoder of width 128, a vision transformer
-    of width 128, a small convolutional network (trained on digits and untrained), ResNet-18 and MobileNetV3 (untrained):
-    with weights in 8 bits 0.037, in 4 bits 0.24 (ONNX Runtime and OpenVINO), in fp16 0.0021 (PyTorch on a processor).
+    Of the other formats the largest were, on an MLP, a transformer encoder and a vision transformer of widths 512 and
+    128, a small convolutional network (trained on digits and untrained), ResNet-18 and MobileNetV3 (untrained): with
+    weights in 8 bits 0.037, in 4 bits 0.24 (ONNX Runtime, OpenVINO), in fp16 0.0021 (PyTorch on a processor).
 
     Args:
         predictor: The opened artifact.

@@ -72,7 +72,7 @@ def _needs_nncf(environment: Environment) -> str | None:
 
 
 def _gpu(least: tuple[int, int], what: str) -> tuple[Reason, Reason]:
-    """Why a processor does not run what only NVIDIA GPUs from the compute capability ``least`` on do, and other GPUs."""
+    """The reasons of processors and of accelerators for what NVIDIA GPUs alone do, from the capability ``least`` on."""
     needs = f"needs an NVIDIA GPU of compute capability {least[0]}.{least[1]} or higher, which {what}"
     return lambda environment: needs, lambda environment: None if environment.accelerator_capability >= least else needs
 

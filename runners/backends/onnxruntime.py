@@ -1,6 +1,9 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime, on the CPU where nothing else is chosen."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,14 @@ from numpy.typing import NDArray
 
 from runners.backend import Backend, Predictor, Trained
 from runners.inputs import network_batch
+from runners.lowering.onnx_session import open_session, session_options
+from runners.runner import StageFailed
+from spaces.configuration import Scalar
+
+SETTINGS = "onnxruntime.json"
+KEPT = ("graph_level", "execution_provider")
+"""The options that opening the artifact needs."""
+PROVIDERS = ("cpu", "cuda", "tensorrt", "openvino", "coreml")
 
 
 class OnnxRuntime(Backend):
@@ -21,18 +32,37 @@ class OnnxRuntime(Backend):
     precisions = ("fp32", "int8", "int8_weight_only", "int4_weight_only")
     packages = ("onnxruntime", "onnx")
 
+    def examine(self) -> Mapping[str, Sequence[Scalar]]:
+        super().examine()
+        import onnxruntime
+
+        here = {name.removesuffix("ExecutionProvider").lower() for name in onnxruntime.get_available_providers()}
+        slims = find_spec("onnxslim") is not None
+        return {
+            "execution_provider": [name for name in PROVIDERS if name in here],
+            "onnxslim": [False, True] if slims else [False],
+        }
+
     def lower(self, trained: Trained, folder: Path) -> None:
         from runners.lowering.weight_only import BITS, compress_onnx
 
+        artifact, options = folder / self.artifact, {n: v for n, v in trained.options.items() if n in KEPT}
         if trained.precision in BITS:
-            compress_onnx(trained.onnx(), trained.precision, folder / self.artifact)
+            compress_onnx(trained.onnx(), trained.precision, artifact)
         else:
-            (folder / self.artifact).write_bytes(trained.onnx().read_bytes())
+            artifact.write_bytes(trained.onnx().read_bytes())
+        if trained.options.get("onnxslim"):
+            from runners.lowering.onnx_slimming import slim
+
+            slim(artifact, str(options.get("graph_level", "all")))
+        if options:
+            (folder / SETTINGS).write_text(json.dumps(options), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
-        from runners.lowering.onnx_session import open_session
-
-        session = open_session(folder / self.artifact, threads)
+        try:
+            session = open_model(folder, threads)
+        except OSError as error:
+            raise StageFailed(str(error)) from error
         names = [each.name for each in session.get_inputs()]
 
         def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
@@ -49,19 +79,19 @@ class OnnxRuntime(Backend):
         return predict_one if [each.type for each in session.get_inputs()] == ["tensor(float)"] else predict
 
     def loader_source(self) -> str:
-        return """
-import onnxruntime
+        return f"""
+import json
+from typing import Any
 
+
+{getsource(session_options)}
+
+{getsource(open_session)}
+
+{getsource(open_model)}
 
 def load(folder, threads):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    # Numbers below 1e-38 count as zero, as where this model was timed.
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    session = open_model(folder, threads)
     names = [each.name for each in session.get_inputs()]
 
     def predict(*inputs):
@@ -69,6 +99,18 @@ def load(folder, threads):
 
     return predict
 """
+
+
+def open_model(folder: Any, threads: int) -> Any:
+    """The model in ``folder`` as a session, with the settings beside it; ``predict.py`` holds the source of this, too.
+
+    Raises:
+        OSError: What it is to compute on cannot be used here.
+    """
+    file = folder / "onnxruntime.json"
+    settings = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    level, provider = settings.get("graph_level", "all"), settings.get("execution_provider", "cpu")
+    return open_session(folder / "model.onnx", threads, level, provider)
 
 
 BACKEND = OnnxRuntime()

@@ -25,6 +25,7 @@ class OptionalSoftware:
 
 
 PACKAGES = {
+    "onnxslim": ("onnxslim", "simpler ONNX files, as a choice for runtime onnxruntime"),
     "psycopg": ("postgres", "studies in PostgreSQL"),
     "timm": ("timm", "networks by name, as timm:resnet18"),
     "kaleido": ("figures", "pictures of a front; it needs a Chrome or Chromium"),

@@ -13,7 +13,9 @@ LAPTOP = Environment(
     backends={
         "eager": BackendFacts(("fp32", "bf16")),
         "torchscript": BackendFacts(("fp32",)),
-        "onnxruntime": BackendFacts(("fp32", "int8")),
+        "onnxruntime": BackendFacts(
+            ("fp32", "int8"), options={"execution_provider": ("cpu", "openvino"), "onnxslim": (False, True)}
+        ),
         "openvino": BackendFacts(("fp32", "bf16", "int8")),
         "tensorrt": BackendFacts(("fp32", "bf16", "int8"), unsupported="needs an NVIDIA accelerator"),
     },

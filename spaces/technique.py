@@ -1,7 +1,7 @@
 """The contract of a technique: its parameters, when a value is unsupported and why, and what it changes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -41,13 +41,20 @@ class Change:
 
 @dataclass(frozen=True)
 class Train:
-    """A step that trains the network, as the candidate's plan says but for a number of epochs of its own.
+    """A step that trains the network, as the candidate's plan says but for what is given here.
 
     Attributes:
         epochs: Passes over the training split.
+        learning_rate: The peak of the schedule as a share of the plan's own; what is tuned from trained weights needs
+            less than what is trained from new ones.
+        distillation_weight: Share of the loss that comes from the teacher's soft targets; None is as the plan says.
+        autocast: Whether it computes in bf16 where the machine trains in that; else in fp32.
     """
 
     epochs: int
+    learning_rate: float = 1.0
+    distillation_weight: float | None = None
+    autocast: bool = True
 
 
 Step = Change | Train
@@ -89,6 +96,11 @@ class Earlier:
     model_changed: bool
 
 
+def no_examples(count: int) -> tuple[Any, ...]:
+    """None, where a network is changed without data."""
+    return ()
+
+
 @dataclass(frozen=True)
 class ModelContext:
     """What a technique that changes the network gets besides the network.
@@ -99,12 +111,15 @@ class ModelContext:
         initial: Makes the workload's network with new initial weights.
         record: Filled by a technique that puts other layers into the network: what `Technique.rebuild` needs to put
             them there again, in plain JSON types. It stays empty where only sizes and values of tensors change.
+        calibration: Gives as many examples of the calibration split, or of the training split where there is none:
+            each a tuple like ``example``. Where the split has fewer, there are fewer.
     """
 
     example: Any
     seed: int
     initial: Callable[[], Any]
     record: dict[str, Any] = field(default_factory=dict)
+    calibration: Callable[[int], Sequence[Any]] = no_examples
 
 
 class Technique(ABC):
@@ -124,6 +139,8 @@ class Technique(ABC):
 
     If it does not, candidates are timed before they are trained.
     """
+    quantises: ClassVar[bool] = False
+    """Whether the network that it gives holds its quantisers, so that it is not quantised after its training."""
 
     @property
     def changes_network(self) -> bool:
@@ -182,6 +199,14 @@ class Technique(ABC):
             record: What `apply` wrote into `ModelContext.record`.
         """
         raise NotImplementedError(f"{self.name} records what it did, and does not say how to do it again")
+
+    def exported(self, network: Any) -> Any:
+        """The network in the form in which it is written as ONNX; by default as it is.
+
+        Args:
+            network: What `rebuild` made, with its values; it may be changed in place.
+        """
+        return network
 
     @abstractmethod
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:

@@ -46,6 +46,30 @@ def export(module: torch.nn.Module, example: ExampleInputs, path: Path) -> str:
     return reason
 
 
+def is_quantised(path: Path) -> bool:
+    """Whether the file rounds to whole numbers."""
+    import onnx
+
+    return any(node.op_type == "QuantizeLinear" for node in onnx.load(path, load_external_data=False).graph.node)
+
+
+def round_weights(path: Path) -> None:
+    """Store what the file rounds whenever it is called, and is the same each time, as whole numbers: int8 weights."""
+    import onnx
+    from onnxscript import optimizer
+
+    model = onnx.load(path)
+    limit = sum(initializer.ByteSize() for initializer in model.graph.initializer)
+    optimizer.fold_constants(
+        model,
+        input_size_limit=limit,
+        output_size_limit=limit,
+        should_fold=lambda node: True if node.op_type == "QuantizeLinear" else None,
+    )
+    optimizer.remove_unused_nodes(model)
+    onnx.save(model, path)
+
+
 def _attempt(module: torch.nn.Module, example: ExampleInputs, path: Path, **options: Any) -> str:
     """Why the exporter with ``options`` cannot write this network, or an empty string where it has written it."""
     try:

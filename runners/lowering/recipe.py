@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from runners.machine.telemetry import disable_telemetry
 from spaces.parametrisations import remove_parametrisations
 from spaces.space_document import find_technique
 
@@ -28,8 +29,17 @@ def set_recipe(network: nn.Module, recipe: Recipe) -> None:
     setattr(network, _ATTRIBUTE, tuple(recipe))
 
 
+def as_exported(network: nn.Module) -> nn.Module:
+    """``network`` in the form in which it is written as ONNX; it may be changed in place."""
+    for change in recipe_of(network):
+        network = find_technique(change["technique"]).exported(network)
+    return network
+
+
 def rebuilt(network: nn.Module, recipe: Recipe) -> nn.Module:
     """The workload's own ``network`` with the layers that ``recipe`` puts in; it may be changed in place."""
+    if recipe:
+        disable_telemetry()  # a technique may use a library that would send something
     for change in recipe:
         remove_parametrisations(network)  # as it was when the technique was applied
         network = find_technique(change["technique"]).rebuild(network, change["record"])

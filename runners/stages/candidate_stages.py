@@ -13,7 +13,7 @@ from spaces.configuration import Configuration, Scalar
 from spaces.number_formats import NUMBER_FORMATS
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
 from spaces.search_space import SearchSpace
-from spaces.technique import Change, Stage, Technique
+from spaces.technique import Change, Stage, Technique, Train
 
 Plan = TypeVar("Plan", TrainingPlan, LoweringPlan, ServingPlan)
 
@@ -64,28 +64,40 @@ class CandidateStages:
         return tuple(tasks)
 
     def untrained(self, configuration: Configuration) -> tuple[StageTask, ...]:
-        """The stages of `network` without those that train, and one that prepares what is left for timing.
+        """The stages of `network` without those that train, and one that prepares new weights for timing.
 
-        It is empty where nothing would be saved: nothing is trained, or a technique's speed depends on the trained
-        weights.
+        That one stands in the place of the training. The list is empty where nothing would be saved: nothing is
+        trained, or a technique's speed depends on the trained weights.
         """
         before, after = self._changing(configuration)
         if not (before or after) or any(t.speed_depends_on_weights for t, _ in self._chosen(configuration)):
             return ()
         tasks = [self.teacher(configuration)]
-        self._add_steps(tasks, configuration, (*before, *after), trained=False)
-        return (*tasks, self.task("settling", configuration, {}, {"parent": tasks[-1].key}))
+        self._add_steps(tasks, configuration, before, trained=False)
+        if before:
+            tasks.append(self.task("settling", configuration, {}, {"parent": tasks[-1].key}))
+        self._add_steps(tasks, configuration, after, trained=False)
+        return tuple(tasks)
 
-    def lowering(self, configuration: Configuration, parent: StageTask) -> tuple[StageTask, ...]:
-        """The stages from the weights that ``parent`` wrote to the artifact."""
-        plan = self.lowering_plan(configuration)
-        calibration = {"images": SCREENING_IMAGES} if parent.stage == "settling" else {}
-        quantising: tuple[StageTask, ...] = ()
-        if NUMBER_FORMATS[plan.precision].quantised:
-            settings = {**quantising_settings(plan), **calibration}
-            parent = self.task("quantising", configuration, settings, {"parent": parent.key})
-            quantising = (parent,)
-        return (*quantising, self.artifact(configuration, {"parent": parent.key}))
+    def lowering(
+        self, configuration: Configuration, parent: StageTask, *, screened: bool = False
+    ) -> tuple[StageTask, ...]:
+        """The stages from the weights that ``parent`` wrote to the artifact.
+
+        Args:
+            configuration: A candidate.
+            parent: The stage that wrote them.
+            screened: Whether it is only timed.
+        """
+        plan, inputs = self.lowering_plan(configuration), {"parent": parent.key}
+        if not NUMBER_FORMATS[plan.precision].quantised:
+            return (self.artifact(configuration, inputs),)
+        if any(technique.quantises for technique, _ in self._chosen(configuration)):
+            exporting = self.task("exporting", configuration, {}, inputs)
+            return exporting, self.artifact(configuration, {**inputs, "onnx": exporting.key})
+        settings = {**quantising_settings(plan), **({"images": SCREENING_IMAGES} if screened else {})}
+        quantising = self.task("quantising", configuration, settings, inputs)
+        return quantising, self.artifact(configuration, {"parent": quantising.key})
 
     def lowering_plan(self, configuration: Configuration) -> LoweringPlan:
         """The runtime and the number format of ``configuration``, with the settings of both."""
@@ -152,8 +164,7 @@ class CandidateStages:
                     changes = {"technique": technique.name, **step.settings}
                     tasks.append(self.task("transforming", configuration, changes, {"parent": tasks[-1].key}))
                 elif trained:
-                    plan = replace(self._training_plan(configuration), epochs=step.epochs)
-                    tasks.append(self._level(tasks, configuration, "fine_tuning", plan, range(plan.epochs)))
+                    tasks.append(self._fine_tuning(tasks, configuration, step))
 
     def _add_levels(self, tasks: list[StageTask], configuration: Configuration) -> None:
         """A training for each level; the settings of each hold the whole plan, as the schedule spans all levels."""
@@ -163,15 +174,23 @@ class CandidateStages:
         assert ends[-1] == plan.epochs, f"the levels {ends} do not end with epoch {plan.epochs}"
         assert all(begin < end for begin, end in zip(begins, ends, strict=True)), f"the levels {ends} do not rise"
         for begin, end in zip(begins, ends, strict=True):
-            tasks.append(self._level(tasks, configuration, "training", plan, range(begin, end)))
+            level = Level(self._training_settings(plan), range(begin, end), self.seed)
+            tasks.append(self._level(tasks, configuration, "training", level))
 
-    def _level(
-        self, tasks: list[StageTask], configuration: Configuration, stage: str, plan: TrainingPlan, epochs: range
-    ) -> StageTask:
+    def _fine_tuning(self, tasks: list[StageTask], configuration: Configuration, step: Train) -> StageTask:
+        own = self._training_plan(configuration)
+        distilled = own.distillation_weight if step.distillation_weight is None else step.distillation_weight
+        rate = own.learning_rate * step.learning_rate
+        plan = replace(own, epochs=step.epochs, learning_rate=rate, distillation_weight=distilled)
+        settings = self._training_settings(plan)
+        settings = settings if step.autocast else replace(settings, autocast="fp32")
+        return self._level(tasks, configuration, "fine_tuning", Level.whole(settings, self.seed))
+
+    def _level(self, tasks: list[StageTask], configuration: Configuration, stage: str, level: Level) -> StageTask:
         """A training of what the last of ``tasks`` wrote, with the first one as its teacher."""
-        level = Level(self._training_settings(plan), epochs, self.seed).to_json()
         inputs = {"parent": tasks[-1].key, "teacher": tasks[0].key}
-        return self.task(stage, configuration, level, inputs, workers=plan.workers)
+        workers = level.settings.plan.workers
+        return self.task(stage, configuration, level.to_json(), inputs, workers=workers)
 
     def _training_plan(self, configuration: Configuration) -> TrainingPlan:
         return self.plan(configuration, (Stage.TRAIN,), self._given_plan())

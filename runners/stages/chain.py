@@ -75,7 +75,7 @@ class Chains:
         network = self._candidates.untrained(configuration)
         if not network:
             return ()
-        lowering = self._candidates.lowering(configuration, network[-1])
+        lowering = self._candidates.lowering(configuration, network[-1], screened=True)
         settings = {**self._measuring_settings(configuration), "splits": []}
         inputs = {**_lowered(lowering), "teacher": network[0].key}
         measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from runners.lowering.agreement import TOLERANCES, require_agreement
-from runners.lowering.onnx_export import export
+from runners.lowering.onnx_export import export, is_quantised, round_weights
 from runners.lowering.onnx_session import open_session
-from runners.lowering.weights import load_network
+from runners.lowering.recipe import as_exported, recipe_of
+from runners.lowering.weights import copy_network, load_network
 from runners.stages.job import StageJob
 from spaces.parametrisations import remove_parametrisations
 
@@ -34,15 +35,22 @@ def export_checked(job: StageJob, network: nn.Module, path: Path) -> str:
     """Write ``network`` to ``path``, and compare the graph with it; why the older exporter had to be used, or empty.
 
     It is compared before it is quantised: in int8, honest differences are as large as those of a network that was
-    recorded wrongly.
+    recorded wrongly. A network that was trained with its quantisers is written with them.
     """
-    example = job.workload.example_inputs
-    note = export(network, example, path)
+    example, tolerance = job.workload.example_inputs, TOLERANCES["fp32"]
+    if recipe_of(network):
+        written = as_exported(copy_network(network, job.workload.network))
+        note = export(written, example, path)
+    else:
+        note = export(network, example, path)
+    if is_quantised(path):
+        round_weights(path)
+        tolerance = TOLERANCES["int8"]
     torch.set_num_threads(job.task.cpus)
     session = open_session(path, job.task.cpus)
 
     def predict(*inputs: NDArray[Any]) -> Any:
         return session.run(["output"], dict(zip(example.names, inputs, strict=True)))[0]
 
-    require_agreement(predict, network, job.workload.splits["validation"], TOLERANCES["fp32"], example.dynamic)
+    require_agreement(predict, network, job.workload.splits["validation"], tolerance, example.dynamic)
     return note

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from runners.measuring.candidate_figures import CandidateFigures
 from runners.runner import StageTask
-from runners.stages.figures import CandidateFigures
 from runners.store.entry import StoredStage
 from runners.workload import Workload
 

@@ -29,10 +29,10 @@ def run(job: StageJob) -> dict[str, Any]:
     exported = job.folder / EXPORTED
 
     def onnx() -> Path:
-        if NUMBER_FORMATS[plan.precision].quantised:
-            return job.parent.folder / "model.onnx"
         if "onnx" in job.inputs:
             return job.inputs["onnx"].folder / EXPORTED
+        if NUMBER_FORMATS[plan.precision].quantised:
+            return job.parent.folder / "model.onnx"
         export(network, example, exported)
         return exported
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from runners.lowering.calibration import calibration_batch
 from runners.lowering.weights import load_network, save_network
 from runners.stages.job import StageJob
-from runners.stages.quantising import calibration_batch
 
 IMAGES = 64
 
@@ -20,7 +20,7 @@ IMAGES = 64
 def run(job: StageJob) -> dict[str, Any]:
     """Write the network with the statistics. Figures: the parent's."""
     network = load_network(job.workload.network, job.parent.folder)
-    settle(network, tuple(map(torch.from_numpy, calibration_batch(job, IMAGES))))
+    settle(network, tuple(map(torch.from_numpy, calibration_batch(job.workload, job.task.seed, IMAGES))))
     save_network(network, job.folder)
     return job.figures.to_json()
 

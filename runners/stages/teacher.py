@@ -7,10 +7,10 @@ import torch
 
 from runners.lowering.weights import save_network
 from runners.machine.accelerator import torch_device
+from runners.measuring.candidate_figures import CandidateFigures
 from runners.measuring.footprint import count_macs, count_parameters
 from runners.quality.quality import teacher_outputs
 from runners.quality.teacher_agreement import keep_outputs
-from runners.stages.figures import CandidateFigures
 from runners.stages.job import StageJob
 from runners.training.loop import train
 from runners.training.settings import Level, TrainingSettings

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from runners.inputs import Arrays, network_batch
+from runners.lowering.calibration import calibration_rows
 from runners.lowering.recipe import Recipe, rebuilt, recipe_of, set_recipe
 from runners.lowering.weights import load_network, save_network, weights_digest
+from runners.machine.telemetry import disable_telemetry
 from runners.measuring.footprint import count_macs, count_parameters
 from runners.runner import StageFailed
 from runners.stages.job import StageJob
@@ -23,18 +26,24 @@ from spaces.technique import ModelContext, Technique
 def run(job: StageJob) -> dict[str, Any]:
     """Write the changed network. Figures: the parent's, with ``macs`` and ``parameters`` counted again.
 
+    Quantisers are not counted: those of a network that holds them are as before.
+
     Raises:
         StageFailed: The technique changed nothing, or the network no longer gives outputs of its old shape.
     """
+    disable_telemetry()  # a technique may use a library that would send something
     torch.manual_seed(job.task.seed)
     settings = dict(job.task.settings)
     technique = find_technique(settings.pop("technique"))
     network = load_network(job.workload.network, job.parent.folder)
     example = job.workload.example_inputs.arrays
     initial = partial(initial_network, job.workload, recipe_of(network))
-    context = ModelContext(tuple(map(torch.from_numpy, example)), job.task.seed, initial)
+    calibration = partial(_examples, job)
+    context = ModelContext(_tensors(example), job.task.seed, initial, calibration=calibration)
     network = change_network(network, technique, settings, context)
     save_network(network, job.folder)
+    if technique.quantises:
+        return job.figures.to_json()
     macs, parameters = count_macs(network, example), count_parameters(network)
     return replace(job.figures, macs=macs, parameters=parameters).to_json()
 
@@ -74,6 +83,14 @@ def initial_network(workload: Workload, recipe: Recipe = ()) -> nn.Module:
             if reset is not None:
                 reset()
     return network
+
+
+def _examples(job: StageJob, count: int) -> list[tuple[torch.Tensor, ...]]:
+    return [_tensors(row) for row in calibration_rows(job.workload, job.task.seed, count)]
+
+
+def _tensors(arrays: Arrays) -> tuple[torch.Tensor, ...]:
+    return tuple(torch.from_numpy(network_batch(array)) for array in arrays)
 
 
 def _output_shape(network: nn.Module, example: tuple[torch.Tensor, ...]) -> tuple[int, ...]:

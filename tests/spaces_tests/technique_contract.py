@@ -203,7 +203,9 @@ def _apply(technique: Technique, settings: Mapping[str, Scalar]) -> tuple[Any, A
     if not technique.changes_network:
         plan = _plan(technique.stage, LAPTOP)
         return plan, technique.apply(plan, settings, None)
-    context = ModelContext((_example(),), seed=3, initial=make_network)
+    context = ModelContext(
+        (_example(),), seed=3, initial=make_network, calibration=lambda count: [(_example(),)] * min(count, 4)
+    )
     changed = technique.apply(_network(), settings, context)
     set_recipe(changed, [{"technique": technique.name, "record": context.record}] if context.record else [])
     return _network(), changed

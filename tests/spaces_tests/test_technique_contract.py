@@ -19,6 +19,7 @@ from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, St
 Settings = Mapping[str, Scalar]
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("technique", all_techniques(), ids=lambda technique: technique.name)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_every_technique_keeps_every_rule(rule: Rule, technique: Technique) -> None:

@@ -362,12 +362,68 @@ def test_candidates_share_the_steps_with_which_they_begin(stepwise: Chains) -> N
 
 def test_what_is_only_timed_is_changed_and_not_trained_between_the_changes(stepwise: Chains) -> None:
     screening = stepwise.screening(Configuration({"cuts": 3, "tuned": 1}))
-    assert _stages(screening) == ["teacher", *["transforming"] * 4, "settling", "lowering", "measuring"]
+    stages = ["teacher", *["transforming"] * 3, "settling", "transforming", "lowering", "measuring"]
+    assert _stages(screening) == stages, "new weights are settled where others are trained"
+    alone = stepwise.screening(Configuration({"cuts": 0, "tuned": 1}))
+    assert _stages(alone) == ["teacher", "transforming", "lowering", "measuring"]
 
 
 def test_the_teacher_itself_is_changed_after_its_training_and_trained_on(stepwise: Chains) -> None:
     chain = stepwise.chain(Configuration({"cuts": 0, "tuned": 1}))
     assert _stages(chain) == ["teacher", "transforming", "fine_tuning", "lowering", "measuring"]
+
+
+@pytest.fixture
+def aware() -> Chains:
+    """Chains of a space with quantisation-aware training."""
+    space = make_space(
+        {
+            "student_width": [1.0, 0.5],
+            "numeric_precision": ["fp32", "int8"],
+            "quantisation_aware_epochs": [0, 2],
+            "runtime": ["eager", "onnxruntime", "openvino"],
+        },
+        MACHINE,
+    )
+    return Chains(space, FACTS, "digits", seed=0)
+
+
+def _aware(chains: Chains, **choices: object) -> Configuration:
+    point = {"numeric_precision": "int8", "quantisation_aware_epochs": 2, "runtime": "openvino"}
+    return _candidate(chains, **{**point, **choices})
+
+
+def test_a_network_that_is_trained_with_its_quantisers_is_not_quantised_again(aware: Chains) -> None:
+    tasks = aware.chain(_aware(aware, student_width=0.5))
+    assert _stages(tasks) == [
+        *("teacher", "transforming", "training", "transforming", "fine_tuning"),
+        *("exporting", "lowering", "measuring"),
+    ]
+    tuned, exporting, lowering, measuring = tasks[-4:]
+    assert lowering.inputs == {"parent": tuned.key, "onnx": exporting.key}
+    assert measuring.inputs["network"] == tuned.key
+    assert tasks[3].settings == {"technique": "quantisation_aware_training"}, "whatever the epochs"
+
+
+def test_it_is_tuned_in_fp32_at_a_lower_rate_and_distilled_from_the_teacher(aware: Chains) -> None:
+    tasks = aware.chain(_aware(aware, student_width=0.5))
+    trained, tuned = tasks[2].settings, tasks[4].settings
+    assert tuned["learning_rate"] == pytest.approx(0.01 * trained["learning_rate"])
+    assert (trained["distillation_weight"], tuned["distillation_weight"]) == (0.0, 0.5)
+    assert (trained["autocast"], tuned["autocast"]) == ("bf16", "fp32")
+    assert (tuned["from_epoch"], tuned["to_epoch"], tuned["epochs"]) == (0, 2, 2)
+    assert tasks[4].inputs["teacher"] == tasks[0].key
+
+
+def test_the_runtimes_share_what_is_tuned_and_its_speed_is_measured_untrained(aware: Chains) -> None:
+    first, second = (aware.chain(_aware(aware, runtime=name)) for name in ("onnxruntime", "openvino"))
+    assert first[:4] == second[:4]
+    screening = aware.screening(_aware(aware, student_width=0.5))
+    assert _stages(screening) == [
+        *("teacher", "transforming", "settling", "transforming"),
+        *("exporting", "lowering", "measuring"),
+    ]
+    assert _stages(aware.screening(_aware(aware)))[:2] == ["teacher", "transforming"], "the teacher's own weights"
 
 
 class Detail(Technique):

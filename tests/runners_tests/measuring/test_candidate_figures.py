@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from runners.stages.figures import CandidateFigures
+from runners.measuring.candidate_figures import CandidateFigures
 
 TEACHER = CandidateFigures(macs=7, parameters=3, train_seconds=0.0, teacher_seconds=2.5)
 

@@ -16,7 +16,7 @@ Document = Mapping[str, Any]
 Member = Mapping[str, Any]
 Row = dict[str, Any]
 
-COLUMNS = ("accuracy_train", "accuracy_test", "latency_p50_ms", "size_mib", "throughput_per_s")
+COLUMNS = ("accuracy_train", "accuracy_test", "latency_p50_ms", "size_mib", "throughput_per_s", "lowering_seconds")
 """Measured quantities with a column of their own, besides speedup and accuracy."""
 
 

@@ -97,6 +97,7 @@ def _columns(metric: QualityMetric) -> tuple[Column, ...]:
         Column("p50 ms", _number("latency_p50_ms", 2), 5),
         Column("MiB", _number("size_mib", 2), 10),
         Column("per s", _number("throughput_per_s", 0), 11),
+        Column("s to lower", _number("lowering_seconds", 1), 12, optional=True),
     )
 
 

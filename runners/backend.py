@@ -70,6 +70,12 @@ class Backend(ABC):
     for_this_machine: ClassVar[bool] = False
     """Whether its artifact depends on the machine that wrote it, such as machine code; then the machine is in its key.
     """
+    compiles: ClassVar[bool] = False
+    """Whether `lower` runs a compiler, which may crash or never end: it is called in a process of its own then, which
+    is ended where it takes too long."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """Names of the settings that it takes through `Trained.options`, each a parameter of a technique of the stage
+    OPTIONS, which is drawn for such runtimes alone."""
     quantisation: ClassVar[Mapping[str, Scalar]] = {}
     """Settings of quantisation after training with which it is fastest; a choice wins over them."""
     extra: ClassVar[str] = ""

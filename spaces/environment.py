@@ -15,6 +15,7 @@ class BackendFacts:
         by_default: Whether it is offered where a space does not name runtimes.
         options: The values of its options that it offers here, by name, where machines differ in them.
         on_accelerator: Whether it computes on the accelerator of this machine.
+        takes: Names of the settings that it takes, each a parameter of a technique.
     """
 
     precisions: tuple[str, ...]
@@ -22,6 +23,7 @@ class BackendFacts:
     by_default: bool = True
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     on_accelerator: bool = False
+    takes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,11 @@ class Environment:
     call_batch: int | None = None
     call_threads: int | None = None
 
+    def takes(self, option: str, runtime: object) -> bool:
+        """Whether the inference runtime of that name takes a setting called ``option``."""
+        facts = self.backends.get(str(runtime))
+        return facts is not None and option in facts.takes
+
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain JSON types; `from_json` gives the same environment back."""
         return asdict(self)
@@ -107,6 +114,7 @@ class Environment:
                 facts.get("by_default", True),
                 {option: tuple(values) for option, values in facts.get("options", {}).items()},
                 facts.get("on_accelerator", False),
+                tuple(facts.get("takes", ())),
             )
             for name, facts in document["backends"].items()
         }

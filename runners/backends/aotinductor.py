@@ -1,8 +1,6 @@
 """AOTInductor: the network compiled to machine code ahead of time by PyTorch's own compiler, for processors."""
 
 import json
-import os
-import shutil
 import warnings
 from collections.abc import Callable
 from inspect import getsource
@@ -10,11 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from runners.backend import Backend, Predictor, Trained
+from runners.lowering.compiled_code import no_compiler, require_instructions
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
 
 SETTINGS = "aotinductor.json"
-COMPILERS = ("g++", "clang++")
 
 
 class AotInductor(Backend):
@@ -29,12 +27,10 @@ class AotInductor(Backend):
     packages = ("torch",)
     by_default: ClassVar[bool] = False
     for_this_machine: ClassVar[bool] = True
+    compiles: ClassVar[bool] = True
 
     def unsupported(self) -> str | None:
-        compiler = os.environ.get("CXX")
-        if any(map(shutil.which, (compiler,) if compiler else COMPILERS)):
-            return super().unsupported()
-        return "needs a C++ compiler, such as that of `sudo apt install g++`"
+        return super().unsupported() or no_compiler()
 
     def lower(self, trained: Trained, folder: Path) -> None:
         import torch
@@ -80,6 +76,8 @@ from typing import Any
 import torch
 
 
+{getsource(require_instructions)}
+
 {getsource(load_compiled)}
 
 def load(folder, threads):
@@ -103,11 +101,7 @@ def load_compiled(folder: Any) -> Any:
     """
     import torch
 
-    needed = json.loads((folder / "aotinductor.json").read_text())["instructions"]
-    here, order = torch.backends.cpu.get_cpu_capability(), ("DEFAULT", "AVX2", "AVX512")
-    known = needed in order and here in order
-    if needed != here and not (known and order.index(needed) < order.index(here)):
-        raise OSError(f"the model was compiled for {needed}, and this processor has {here}; lower it again here")
+    require_instructions(json.loads((folder / "aotinductor.json").read_text())["instructions"])
     return torch._inductor.aoti_load_package(str(folder / "model.pt2"))
 
 

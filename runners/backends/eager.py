@@ -27,14 +27,20 @@ class Eager(Backend):
     precisions = ("fp32", "tf32", "bf16", "fp16")
     packages = ("torch", "safetensors")
     on_accelerator: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("batch_norm_folding", "memory_format")
 
     def lower(self, trained: Trained, folder: Path) -> None:
+        from runners.lowering.network_options import OPTIONS, with_options
         from runners.lowering.torch_predictor import DTYPES
         from runners.lowering.weights import copy_network, save_network
 
+        options = {name: trained.options[name] for name in OPTIONS if name in trained.options}
+        if options:
+            with_options(copy_network(trained.module, trained.build), options)  # tried here, and applied when opened
         dtype = DTYPES.get(trained.precision)
         save_network(copy_network(trained.module, trained.build).to(dtype) if dtype else trained.module, folder)
-        (folder / SETTINGS).write_text(json.dumps({"precision": trained.precision}), encoding="utf-8")
+        settings = {"precision": trained.precision, "options": options}
+        (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
         from runners.lowering.torch_predictor import torch_predictor, with_tf32
@@ -47,7 +53,7 @@ class Eager(Backend):
         else:
             assert build is not None, "weights alone need the workload's code"
             predictor = torch_predictor(_rebuild(folder, build), threads)
-        is_tf32 = (folder / SETTINGS).exists() and _precision(folder) == "tf32"
+        is_tf32 = (folder / SETTINGS).exists() and _settings(folder)["precision"] == "tf32"
         return with_tf32(predictor) if is_tf32 else predictor
 
     def ship(self, folder: Path, destination: Path, build: Callable[[], Any], example: ExampleInputs) -> None:
@@ -64,7 +70,7 @@ class Eager(Backend):
             except Exception as error:
                 raise StageFailed(_why_not_written(error, example)) from error
             torch.export.save(program, destination / PROGRAM)
-        precision = _precision(folder)
+        precision = _settings(folder)["precision"]
         _require_equal(module, _load_program(destination / PROGRAM, torch.device("cpu")), example, precision)
         if precision == "tf32":  # which the program does not say
             (destination / SETTINGS).write_bytes((folder / SETTINGS).read_bytes())
@@ -100,15 +106,21 @@ def _why_not_written(error: Exception, example: ExampleInputs) -> str:
     return f"torch.export cannot write this network ({in_one_line(error)})"
 
 
-def _precision(folder: Path) -> str:
-    return str(json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["precision"])
+def _settings(folder: Path) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    return settings
 
 
 def _rebuild(folder: Path, build: Callable[[], Any]) -> Any:
+    from runners.lowering.network_options import with_options
     from runners.lowering.torch_predictor import at_precision
     from runners.lowering.weights import load_network
 
-    return at_precision(load_network(build, folder), _precision(folder)).eval()
+    settings = _settings(folder)
+    network = load_network(build, folder)
+    if settings["options"]:
+        network = with_options(network.float(), settings["options"])
+    return at_precision(network, settings["precision"]).eval()
 
 
 def _load_program(path: Path, device: Any) -> Any:

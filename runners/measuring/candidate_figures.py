@@ -19,6 +19,7 @@ class CandidateFigures:
         accuracy_ci95: Its 95 % interval.
         export_note: Why the older exporter to ONNX had to be used.
         size_mib: Size of the artifact.
+        lowering_seconds: Time that its runtime took to write it, compilation and any export for it included.
         runtime: The backend that opens the artifact.
         precision: The number format that it was lowered to.
     """
@@ -32,6 +33,7 @@ class CandidateFigures:
     accuracy_ci95: list[float] | None = None
     export_note: str | None = None
     size_mib: float | None = None
+    lowering_seconds: float | None = None
     runtime: str | None = None
     precision: str | None = None
 

@@ -36,6 +36,7 @@ class Measurement:
             where nothing was served.
         load_ms: Cold start in a fresh process: import of the runtime, reading the artifact, the first answer.
         size_mib: Size of the artifact on disk.
+        lowering_seconds: Time that the runtime took to lower the network, compilation included, quantisation not.
         macs: Multiply-accumulate operations for one input.
         parameters: Weights of the network.
         peak_memory_mib: Peak resident memory of one serving process.
@@ -77,6 +78,7 @@ class Measurement:
     latency_p99_ms: float | None = _quantity("minimize", "ms", default=None)
     energy_mj: float | None = _quantity("minimize", "mJ", default=None)
     device_p50_ms: float | None = _quantity("minimize", "ms", default=None)
+    lowering_seconds: float | None = _quantity("minimize", "s", default=None)
     accuracy_drop_ci95: Interval | None = None
     accuracy_test: float | None = None
     accuracy_test_ci95: Interval | None = None

@@ -1,5 +1,6 @@
 """Lower the trained network into the artifact of its inference runtime."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from spaces.plans import LoweringPlan
 
 
 def run(job: StageJob) -> dict[str, Any]:
-    """Write the artifact. Figures: the parent's, ``size_mib``, ``runtime`` and ``precision``.
+    """Write the artifact. Figures: the parent's, ``size_mib``, ``lowering_seconds``, ``runtime`` and ``precision``.
 
-    Where the stage has an input ``onnx``, the network was exported before; else it is exported here where it is needed.
+    Where the stage has an input ``onnx``, the network was exported before; else it is exported here where it is needed,
+    and that counts as lowering.
     """
     settings = job.task.settings
     plan = LoweringPlan(settings["runtime"], settings["precision"], options=settings["options"])
@@ -37,7 +39,9 @@ def run(job: StageJob) -> dict[str, Any]:
         return exported
 
     trained = Trained(network, onnx, example, plan.precision, job.workload.network, plan.options)
+    begin = time.perf_counter()
     find_backend(plan.runtime).lower(trained, job.folder)
+    seconds = time.perf_counter() - begin
     exported.unlink(missing_ok=True)
-    size_mib = folder_size_mib(job.folder)
-    return replace(job.figures, size_mib=size_mib, runtime=plan.runtime, precision=plan.precision).to_json()
+    lowered = {"runtime": plan.runtime, "precision": plan.precision, "lowering_seconds": seconds}
+    return replace(job.figures, size_mib=folder_size_mib(job.folder), **lowered).to_json()

@@ -70,7 +70,7 @@ def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, An
     figures = {
         **pair.timing.to_json(),
         **vars(serving),
-        **{name: lowered[name] for name in ("size_mib", "macs", "parameters")},
+        **{name: lowered[name] for name in ("size_mib", "lowering_seconds", "macs", "parameters")},
         "device_p50_ms": pair.device_p50_ms,
     }
     if pair.accuracies is None:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from runners.backends import find_backend
 from runners.machine.lease import device_lease
 from runners.machine.resources import STAGES_THAT_TRAIN
 from runners.processes.fresh_process import HANG_TIMEOUT_S, call_fresh
@@ -22,6 +23,8 @@ from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
 from spaces.errors import RequestError, WorkFailed, in_one_line
 
+COMPILING_TIMEOUT_S = 900.0
+"""How long a compiler may take, which reports no progress. A network of the size of ResNet-50 takes some minutes."""
 PROBE_BYTES = 64 * 2**10
 """A store that does not take a file of this size is full."""
 
@@ -81,18 +84,27 @@ def _run_where_it_belongs(task: StageTask, inputs: dict[str, StoredStage], folde
         Exception: What the stage raised.
     """
     try:
-        if task.stage in STAGES_THAT_TRAIN:
-            # They train and evaluate where they run; those that measure start fresh processes themselves.
-            # A fresh process is ended where it hangs. This one goes on to other stages, and would keep the accelerator
-            # that it was given first, with the memory that it used there.
-            result: dict[str, Any] = call_fresh(
-                _run, task, inputs, folder, timeout_s=HANG_TIMEOUT_S, what="its own process"
-            )
-            return result
-        return _run(task, inputs, folder)
+        limit_s = _limit_of_own_process(task)
+        if limit_s is None:
+            return _run(task, inputs, folder)
+        result: dict[str, Any] = call_fresh(_run, task, inputs, folder, timeout_s=limit_s, what="its own process")
+        return result
     except Exception as error:
         _require_writable(folder, error)  # some libraries say only that writing failed
         raise
+
+
+def _limit_of_own_process(task: StageTask) -> float | None:
+    """How long a stage may do nothing in a process of its own, which is ended then; None for a stage that needs none.
+
+    Those that train do so where they run, and this process goes on to other stages: it would keep the accelerator that
+    it was given first, with the memory that it used there. A compiler may crash. Those that measure start fresh
+    processes themselves.
+    """
+    if task.stage in STAGES_THAT_TRAIN:
+        return HANG_TIMEOUT_S
+    compiles = task.stage == "lowering" and find_backend(task.settings["runtime"]).compiles
+    return COMPILING_TIMEOUT_S if compiles else None
 
 
 def _run(task: StageTask, inputs: dict[str, StoredStage], folder: Path) -> dict[str, Any]:

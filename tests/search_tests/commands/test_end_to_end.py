@@ -29,7 +29,7 @@ space:
 """
 FIGURES = """
     accuracy accuracy_ci95 accuracy_test speedup speedup_ci95 latency_p50_ms latency_p90_ms throughput_per_s
-    size_mib macs parameters peak_memory_mib train_seconds
+    size_mib macs parameters peak_memory_mib train_seconds lowering_seconds
 """
 
 

@@ -12,15 +12,14 @@ import numpy as np
 import pytest
 import torch
 from runners_tests.backends import backend_contract as contract
+from runners_tests.backends.exported_artifact import start_predict, write_artifact
 
-from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.backend import Backend, Trained
 from runners.backends import all_backends, backend_names, find_backend
 from runners.inputs import ExampleInputs, one_by_one
 from runners.lowering.onnx_export import export
 from runners.lowering.quantisation import quantise_int8
 from runners.machine.device import describe
-from runners.measuring.opening import Artifact
 from runners.runner import StageFailed
 from runners.workloads.synthetic import make_network, make_splits
 from spaces.errors import RequestError
@@ -32,16 +31,12 @@ CONTRACT = Path(contract.__file__)
 HERE = {name: backend for name, backend in all_backends().items() if backend.unsupported() is None}
 PLAIN = ("fp32", "bf16", "int8")
 """Formats that every network takes; the others have tests of their own."""
-PAIRS = [(name, precision) for name, backend in HERE.items() for precision in backend.precisions if precision in PLAIN]
+# Of what compiles for many seconds one is tried here, and all in `test_compiled_backends`.
+SLOW = [("aotinductor", "bf16"), ("inductor", "fp32"), ("inductor", "bf16")]
+ALL = [(name, precision) for name, backend in HERE.items() for precision in backend.precisions if precision in PLAIN]
+PAIRS = [pair for pair in ALL if pair not in SLOW]
 # A program that loads torch takes seconds to start, and its loader is the same at every precision.
-RUN = [pair for pair in PAIRS if pair not in [("eager", "fp32"), ("torchscript", "fp32"), ("aotinductor", "bf16")]]
-ISOLATED = """
-import runpy, sys
-for name in ("search", "spaces", "runners", "dashboards"):
-    sys.modules[name] = None
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+RUN = [pair for pair in PAIRS if pair not in [("eager", "fp32"), ("torchscript", "fp32")]]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +67,7 @@ def lowered(
 def answers(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> dict[tuple[str, str], Any]:
     """Answers of each artifact, from one fresh process for each backend, all at work at once."""
     processes = []
-    for name in HERE:
+    for name in dict(PAIRS):
         jobs = [(str(lowered[pair]), str(place / f"{name}-{pair[1]}.npz")) for pair in PAIRS if pair[0] == name]
         command = [sys.executable, str(CONTRACT), name, str(place / "inputs.npy"), json.dumps(jobs)]
         processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
@@ -80,21 +75,6 @@ def answers(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> d
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
     return {(name, p): dict(np.load(place / f"{name}-{p}.npz")) for name, p in PAIRS}
-
-
-def _write_artifact(destination: Path, name: str, precision: str, folder: Path, example: Any) -> Path:
-    model = ExportedModel(
-        artifact=Artifact(folder, name, threads=1),
-        precision=precision,
-        build=make_network,
-        example=ExampleInputs.of(example),
-        configuration={"runtime": name, "numeric_precision": precision},
-        claims={"accuracy": 0.9},
-        baseline={"accuracy": 0.9},
-        measured={"device": "this machine"},
-        workload="synthetic",
-    )
-    return write_exported_folder(destination, model)
 
 
 @pytest.fixture(scope="module")
@@ -105,12 +85,8 @@ def printed(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> d
     processes = {}
     for name, precision in RUN:
         folder = lowered[name, precision]
-        exported = _write_artifact(place / f"exported-{name}-{precision}", name, precision, folder, inputs[:1])
-        arguments = ["--input", str(place / "inputs.npy"), "--save", str(exported.with_suffix(".npy"))]
-        command = [sys.executable, "-I", "-c", ISOLATED, str(exported / "predict.py"), *arguments]
-        processes[name, precision] = subprocess.Popen(
-            command, cwd=elsewhere, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        exported = write_artifact(place / f"exported-{name}-{precision}", name, precision, folder, inputs[:1])
+        processes[name, precision] = start_predict(exported, place / "inputs.npy", elsewhere)
     found = {}
     for pair, process in processes.items():
         found[pair], errors = process.communicate(timeout=120)
@@ -172,7 +148,7 @@ def test_a_reduced_precision_takes_less_room(inputs: Any, tmp_path: Path) -> Non
     export(wide.eval(), ExampleInputs.of(inputs[:1]), plain)
     quantise_int8(plain, one_by_one(inputs[:8]), quantised)
     sizes = {}
-    for name, precision in (p for p in PAIRS if p[0] != "aotinductor" and p != ("openvino", "bf16")):
+    for name, precision in (p for p in PAIRS if not HERE[p[0]].compiles and p != ("openvino", "bf16")):
         folder = tmp_path / f"{name}-{precision}"
         folder.mkdir()
         onnx = quantised if precision == "int8" else plain
@@ -227,10 +203,11 @@ def test_the_names_of_the_files_are_those_of_the_backends() -> None:
     assert backend_names() == tuple(all_backends())
 
 
-def test_without_a_compiler_aotinductor_is_off_with_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("name", ["aotinductor", "inductor"])
+def test_without_a_compiler_they_are_off_with_what_to_install(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    backend = find_backend("aotinductor")
+    backend = find_backend(name)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert backend.unsupported() == "needs a C++ compiler, such as that of `sudo apt install g++`"
     (tmp_path / "mine").touch(mode=0o755)

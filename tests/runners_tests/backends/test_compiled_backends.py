@@ -1,0 +1,113 @@
+"""What `test_backends` leaves out because it compiles for long; run by name with ``-m slow``."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from runners_tests.backends import backend_contract as contract
+from runners_tests.backends.exported_artifact import start_predict, write_artifact
+from torch import Tensor, nn
+
+from runners.backend import Trained
+from runners.backends import all_backends, find_backend
+from runners.inputs import ExampleInputs
+from runners.lowering.agreement import TOLERANCES
+from runners.runner import StageFailed
+from runners.workloads.synthetic import make_network
+
+HERE = [name for name, backend in all_backends().items() if backend.compiles and backend.unsupported() is None]
+PAIRS = [(name, precision) for name in HERE for precision in find_backend(name).precisions]
+needs_inductor = pytest.mark.skipif("inductor" not in HERE, reason="needs a C++ compiler")
+OPENS = """
+import sys
+from pathlib import Path
+import numpy as np
+import torch._inductor.cpp_builder as builder
+
+def compiles(*given, **named):
+    raise AssertionError("it compiles again")
+
+builder.run_compile_cmd = compiles
+from runners.backends import find_backend
+predict = find_backend("inductor").open(Path(sys.argv[1]), threads=1, batch=1)
+for number in (2, 3):
+    files = np.load(sys.argv[number])
+    np.save(sys.argv[number] + ".out.npy", predict(*(files[name] for name in files)))
+"""
+
+
+class Sequence(nn.Module):
+    """Tokens of any length and an image to two numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.image, self.last = nn.Embedding(11, 4), nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, tokens: Tensor, image: Tensor) -> Tensor:
+        return self.last(self.words(tokens).mean(1) + self.image(image).mean((2, 3)))
+
+
+class Branches(nn.Module):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs + 1 if inputs.sum() > 0 else inputs - 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "precision"), PAIRS)
+def test_it_keeps_the_contract_and_its_exported_folder_runs_alone(
+    name: str, precision: str, place: Path, network: nn.Module, inputs: Any, reference: Any
+) -> None:
+    folder, answers = place / f"{name}-{precision}", place / f"{name}-{precision}.npz"
+    folder.mkdir()
+    trained = Trained(network, lambda: folder, ExampleInputs.of(inputs[:1]), precision, make_network)
+    find_backend(name).lower(trained, folder)
+    file = place / "inputs.npy"
+    command = [sys.executable, str(contract.__file__), name, str(file), json.dumps([(str(folder), str(answers))])]
+    subprocess.run(command, check=True, timeout=120)
+    found = dict(np.load(answers))
+    contract.check(found, reference, precision)
+    exported = write_artifact(place / f"exported-{name}-{precision}", name, precision, folder, inputs[:1])
+    printed, errors = start_predict(exported, file, place).communicate(timeout=120)
+    assert f"output shape {found['all'].shape}" in printed, errors
+    saved = np.load(exported.with_suffix(".npy"))
+    assert np.abs(saved - found["all"]).max() <= TOLERANCES[precision].difference * np.abs(saved).max()
+
+
+@pytest.mark.slow
+@needs_inductor
+def test_torch_compile_opens_what_it_compiled_without_compiling_for_every_batch_and_length(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, folder = Sequence().eval(), tmp_path / "lowered"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+
+    def made(rows: int, length: int) -> tuple[Any, Any]:
+        return random.integers(0, 11, (rows, length)), random.normal(size=(rows, 3, 8, 8)).astype(np.float32)
+
+    example = ExampleInputs(made(1, 3), ("tokens", "image"), (1, None))
+    trained = Trained(network, lambda: folder, example, "fp32", Sequence, {"compile_mode": "max-autotune"})
+    find_backend("inductor").lower(trained, folder)
+    files = []
+    for number, (rows, length) in enumerate([(1, 7), (6, 9)]):
+        files.append(str(tmp_path / f"{number}.npz"))
+        np.savez(files[-1], *made(rows, length))
+    subprocess.run([sys.executable, "-c", OPENS, str(folder), *files], check=True, timeout=120)
+    for file in files:
+        given = np.load(file)
+        with torch.inference_mode():
+            expected = network(*(torch.from_numpy(given[name]) for name in given)).numpy()
+        np.testing.assert_allclose(np.load(f"{file}.out.npy"), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_a_branch_on_the_data_is_refused_before_anything_is_compiled(name: str, tmp_path: Path) -> None:
+    example = ExampleInputs.of(np.ones((1, 4), np.float32))
+    if find_backend(name).packages != ("torch",):
+        pytest.skip("its own tests have what it refuses")
+    with pytest.raises(StageFailed, match=r"cannot compile this network \(.*data-dependent"):
+        find_backend(name).lower(Trained(Branches(), lambda: tmp_path, example, "fp32"), tmp_path)

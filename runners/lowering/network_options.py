@@ -52,4 +52,4 @@ def _batch_norms(network: nn.Module) -> int:
 def _channels_last(network: nn.Module) -> nn.Module:
     if not any(parameter.dim() == 4 for parameter in network.parameters()):
         raise StageFailed("channels_last changes nothing: the network has no convolution over images")
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=torch.channels_last)

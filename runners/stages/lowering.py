@@ -43,5 +43,6 @@ def run(job: StageJob) -> dict[str, Any]:
     find_backend(plan.runtime).lower(trained, job.folder)
     seconds = time.perf_counter() - begin
     exported.unlink(missing_ok=True)
-    lowered = {"runtime": plan.runtime, "precision": plan.precision, "lowering_seconds": seconds}
-    return replace(job.figures, size_mib=folder_size_mib(job.folder), **lowered).to_json()
+    size_mib = folder_size_mib(job.folder)
+    figures = replace(job.figures, size_mib=size_mib, lowering_seconds=seconds)
+    return replace(figures, runtime=plan.runtime, precision=plan.precision).to_json()

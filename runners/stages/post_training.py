@@ -33,7 +33,7 @@ class PostTrainingChains(Chains):
     def chain(self, configuration: Configuration, *, screened: bool = False) -> tuple[StageTask, ...]:
         """The stages of ``configuration`` from the teacher to the measurement, each after its inputs."""
         teacher = self.teacher()
-        lowering = self._shared_lowering(configuration, teacher)
+        lowering = self.shared_lowering(configuration, teacher)
         artifact = {"parent": lowering[-1].key, "network": teacher.key}
         tuned = {"baseline_tuned": True} if self.space.environment.baseline_tuned else {}
         machine = {"device": self.space.environment.device, **tuned}
@@ -62,11 +62,11 @@ class PostTrainingChains(Chains):
         usual = super().calibrating(study, offered, occasion, tuned)
         return self._baseline_task("calibrating", {**usual.settings, "processes": CALIBRATING_PROCESSES}, {})
 
-    def _shared_lowering(self, configuration: Configuration, teacher: StageTask) -> tuple[StageTask, ...]:
-        """The stages from the weights to the artifact, after one export for all that read ONNX."""
+    def shared_lowering(self, configuration: Configuration, network: StageTask) -> tuple[StageTask, ...]:
+        """The stages from what ``network`` wrote to the artifact, after one export for all that read ONNX."""
         plan = self._candidates.lowering_plan(configuration)
         tasks: list[StageTask] = []
-        inputs = {"parent": teacher.key}
+        inputs = {"parent": network.key}
         quantised = NUMBER_FORMATS[plan.precision].quantised
         if quantised or find_backend(plan.runtime).reads_onnx:
             tasks.append(self._task("exporting", configuration, {}, inputs))

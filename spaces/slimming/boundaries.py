@@ -29,7 +29,7 @@ def traced(network: Any, inputs: Sequence[Any], *, attention: bool, hidden: Sequ
     """
     boundaries = _hide(network, lambda layer: _is_boundary(layer, attention) or any(layer is one for one in hidden))
     try:
-        module = _layer("Traced", _run)()
+        module = layer_class("Traced", _run)()
         module.network, module.boundaries = network, tuple(boundary for *_, boundary in boundaries)
         module.outputs, module.sources = [], []
         inner = getattr(network, "judged_network", network)
@@ -79,7 +79,7 @@ def source_pruner() -> dict[Any, Any]:
         return source.channels or None
 
     kept = {"get_out_channels": channels, "get_in_channels": channels}
-    return {_layer("Source", _begin_anew): type("SourcePruner", (torch_pruning.ops.DummyPruner,), kept)()}
+    return {layer_class("Source", _begin_anew): type("SourcePruner", (torch_pruning.ops.DummyPruner,), kept)()}
 
 
 def _is_boundary(layer: Any, attention: bool) -> bool:
@@ -102,7 +102,7 @@ def _hide(network: Any, is_boundary: Callable[[Any], bool]) -> list[tuple[Any, s
     hidden = []
     for parent, name, layer in places:
         if id(layer) not in made:
-            boundary = made[id(layer)] = _layer("Boundary", _cross, _of_the_layer)()
+            boundary = made[id(layer)] = layer_class("Boundary", _cross, _of_the_layer)()
             # Not as a layer of its own, so that nobody who goes through the layers finds it.
             boundary.__dict__["layer"] = layer
             boundary.given, boundary.position, boundary.starts = [], 0, _sources(0)
@@ -112,7 +112,7 @@ def _hide(network: Any, is_boundary: Callable[[Any], bool]) -> list[tuple[Any, s
 
 
 @cache
-def _layer(name: str, forward: Callable[..., Any], getattr_: Callable[..., Any] | None = None) -> Any:
+def layer_class(name: str, forward: Callable[..., Any], getattr_: Callable[..., Any] | None = None) -> Any:
     """A class of layers; it is made here because a class statement would import torch."""
     from torch import nn
 
@@ -122,7 +122,7 @@ def _layer(name: str, forward: Callable[..., Any], getattr_: Callable[..., Any] 
 def _sources(number: int) -> Any:
     from torch import nn
 
-    sources: list[Any] = [_layer("Source", _begin_anew)() for _ in range(number)]
+    sources: list[Any] = [layer_class("Source", _begin_anew)() for _ in range(number)]
     for source in sources:
         source.channels = 0
     return nn.ModuleList(sources)

@@ -61,7 +61,7 @@ def keeping_layers(module: Any, inputs: Sequence[Any], *, attention: bool) -> li
             hook.remove()
     starts = [result.grad_fn for result in results]
     if attention:
-        starts += [factor for node in _nodes(starts) if _is_product(node) for factor, _ in node.next_functions]
+        starts += [factor for node in nodes_before(starts) if is_product(node) for factor, _ in node.next_functions]
     return _makers(starts, made_by)
 
 
@@ -81,7 +81,15 @@ def _makers(starts: Sequence[Any], made_by: dict[Any, Any]) -> list[Any]:
     return found
 
 
-def _nodes(starts: Sequence[Any]) -> set[Any]:
+def autograd_nodes(module: Any, inputs: Sequence[Any]) -> set[Any]:
+    """The nodes of autograd's graph of what ``module`` gives, a list of tensors, for ``inputs``."""
+    import torch
+
+    with torch.enable_grad():
+        return nodes_before([result.grad_fn for result in module(*inputs)])
+
+
+def nodes_before(starts: Sequence[Any]) -> set[Any]:
     """Everything that ``starts`` are computed from."""
     ahead, seen = [*starts], set()
     while ahead:
@@ -92,7 +100,7 @@ def _nodes(starts: Sequence[Any]) -> set[Any]:
     return seen
 
 
-def _is_product(node: Any) -> bool:
+def is_product(node: Any) -> bool:
     name: str = node.name()
     return name.startswith(PRODUCTS)
 

@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from spaces.errors import WorkFailed, in_one_line
-from spaces.slimming.boundaries import blocks_that_call_no_layer, left_alone, source_pruner, traced
+from spaces.slimming.boundaries import left_alone, source_pruner, traced
 from spaces.slimming.flattening import lands_as_mapped
 from spaces.slimming.layers import channels, keeping_layers, removed_share
 from spaces.slimming.recurrent import narrow
+from spaces.slimming.tracing import reorders, shapes_read
+from spaces.slimming.whole_blocks import as_one_layer, attention_blocks, whole_pruner
+from spaces.slimming.written_sizes import update_written_sizes, widths
 
 MOST_LEFT_ALONE = 16
 """Groups of layers that may turn out to break a network before slimming it is given up."""
@@ -37,7 +40,7 @@ def slim(model: Any, example: Sequence[Any], *, keep: float, criterion: Criterio
     """
     model.eval()
     before, shape = _size(model), _output_shape(model, example)
-    with _all_trainable(model), _quiet(), _growth_bounded(model):
+    with _all_trainable(model), _quiet(), shapes_read(model):
         reason = _slim(model, example, keep, criterion, shape)
     if reason is not None:
         raise WorkFailed(f"channels cannot be removed from this network ({reason})")
@@ -50,18 +53,29 @@ def slim(model: Any, example: Sequence[Any], *, keep: float, criterion: Criterio
 def _slim(model: Any, inputs: Sequence[Any], keep: float, criterion: Criterion, shape: tuple[int, ...]) -> str | None:
     """Slim ``model``; why that is impossible, or None. It is as it was before where it is impossible."""
     restore, size, reasons = _snapshot(model), _size(model), list[str]()
-    for attention in (False, True) if criterion == "random" else (True,):
+
+    def answers() -> bool:
         try:
-            _prune(model, inputs, keep, criterion, attention=attention)
-            _require_shape(model, inputs, shape)
-            return None
+            return _output_shape(model, inputs) == shape
+        except Exception as error:
+            reasons.append(in_one_line(error))
+            return False
+
+    blocks = attention_blocks(model, inputs)
+    for way in _ways(criterion, blocks):
+        before = widths(model)
+        try:
+            _prune(model, inputs, keep, criterion, **way)
+            sound = answers() or (criterion == "random" and update_written_sizes(model, before, answers))
+            if sound and (_size(model) < size or not blocks):
+                return None
         except Exception as error:
             reasons.append(in_one_line(error.__cause__ or error))
         restore()
-    hidden, ignored = blocks_that_call_no_layer(model, inputs), list[Any]()
+    ignored = list[Any]()
     while len(ignored) < MOST_LEFT_ALONE:
         try:
-            _prune(model, inputs, keep, criterion, hidden=hidden, ignored=ignored, shape=shape)
+            _prune(model, inputs, keep, criterion, hidden=blocks, ignored=ignored, shape=shape)
             return None if _size(model) < size else reasons[0]
         except _BreaksNetwork as error:
             restore()
@@ -70,6 +84,14 @@ def _slim(model: Any, inputs: Sequence[Any], keep: float, criterion: Criterion, 
             break
     restore()
     return reasons[0]
+
+
+def _ways(criterion: Criterion, blocks: Sequence[Any]) -> list[dict[str, Any]]:
+    """The ways of slimming in their order, as options of `_prune`; ``blocks`` are those it may find no way through."""
+    around: list[dict[str, Any]] = [{"attention": True}, *([{"hidden": blocks}] if blocks else [])]
+    if criterion == "magnitude":
+        return around
+    return [*([{"attention": False, "whole": blocks}] if blocks else []), {"attention": False}, *around]
 
 
 class _BreaksNetwork(Exception):
@@ -87,6 +109,7 @@ def _prune(
     criterion: Criterion,
     *,
     attention: bool = True,
+    whole: Sequence[Any] = (),
     hidden: Sequence[Any] = (),
     ignored: Sequence[Any] = (),
     shape: tuple[int, ...] | None = None,
@@ -105,7 +128,11 @@ def _prune(
         if criterion == "magnitude"
         else torch_pruning.importance.RandomImportance()
     )
-    with torch.enable_grad(), traced(model, inputs, attention=attention, hidden=hidden) as module:
+    with (
+        torch.enable_grad(),
+        as_one_layer(model, whole),
+        traced(model, inputs, attention=attention, hidden=hidden) as module,
+    ):
         keeping = keeping_layers(module, inputs, attention=attention)
         pruner = torch_pruning.pruner.BasePruner(
             module,
@@ -114,7 +141,7 @@ def _prune(
             pruning_ratio=1.0 - keep,
             pruning_ratio_dict={layer: removed_share(layer, keep) for layer in module.modules() if channels(layer)},
             ignored_layers=[*keeping, *module.sources, *ignored],
-            customized_pruners=source_pruner(),
+            customized_pruners={**source_pruner(), **whole_pruner()},
             forward_fn=lambda network, given: network(*given),
             # The defaults of these are dictionaries that all pruners of a process would share and fill.
             in_channel_groups={},
@@ -122,9 +149,11 @@ def _prune(
             num_heads={},
         )
 
+        reordered = criterion != "random" and reorders(module, inputs)
+
         def sound(group: Any) -> bool:
             # Of a new network any channels may go, if only their number is right.
-            return criterion == "random" or lands_as_mapped(module, inputs, group)
+            return criterion == "random" or lands_as_mapped(module, inputs, group, reordered=reordered)
 
         for boundary in module.boundaries:
             layer = boundary.__dict__["layer"]
@@ -202,30 +231,6 @@ def _all_trainable(model: Any) -> Iterator[None]:
     finally:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(trainable[name])
-
-
-@contextmanager
-def _growth_bounded(model: Any) -> Iterator[None]:
-    """Context in which torch-pruning gives up where it would follow channels for ever, as through shifted windows.
-
-    There it takes every reshape for one that flattens, and comes back to it with more and more channels.
-    """
-    from torch_pruning.dependency import index_mapping
-
-    mapping, most = index_mapping._FlattenIndexMapping, max(size for p in model.parameters() for size in p.shape)
-    plain = mapping.__call__
-
-    def bounded(self: Any, channels: Any) -> Any:
-        found = plain(self, channels)
-        if len(found) > 2 * most:
-            raise WorkFailed("torch-pruning does not understand how it reshapes its features")
-        return found
-
-    mapping.__call__ = bounded
-    try:
-        yield
-    finally:
-        mapping.__call__ = plain
 
 
 @contextmanager

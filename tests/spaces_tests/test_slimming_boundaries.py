@@ -154,9 +154,7 @@ def test_channels_of_no_weight_leave_without_a_change_and_without_a_word(
         warnings.simplefilter("error")
         slim(network, inputs, keep=0.5, criterion="magnitude")
     assert [layer.weight.shape[0] for layer in slimmed] == [width // 2 for width in widths]
-    # Unpacking cuts at the lengths, and torch-pruning takes that for a cut of the channels.
-    left = 1 if isinstance(network, Packed) else 2
-    assert [layer.hidden_size for layer in recurrent] == [number // left for number in units]
+    assert [layer.hidden_size for layer in recurrent] == [number // 2 for number in units]
     with torch.no_grad():
         torch.testing.assert_close(network(*inputs), expected)
         twice = network(*(torch.cat([tensor, tensor]) for tensor in inputs))

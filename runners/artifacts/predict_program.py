@@ -3,6 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+TAKES_TENSORS = {
+    "executorch": ("torch",),
+    "tensorrt": ("torch",),
+    "torch_tensorrt": ("torch",),
+    "torch_tpu": ("torch",),
+}
+"""The packages beside a runtime's own that its ``predict.py`` imports; they do not install each other."""
 PROGRAM = '''\
 """Runs the exported model on one example or a batch; needs {needs} and NumPy."""
 
@@ -99,6 +106,7 @@ def signatures(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def needs(document: Mapping[str, Any]) -> str:
-    """The one package that loads the model, at the version that it was made with."""
+    """What loads the model, at the version that it was made with."""
     package = document["runtime"]["package"]
-    return f"{package} {document['versions'].get(package, '')}".strip()
+    packages = (package, "torch") if package in TAKES_TENSORS else (package,)
+    return " and ".join(f"{name} {document['versions'].get(name, '')}".strip() for name in packages)

@@ -79,7 +79,7 @@ def answers(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> d
 
 @pytest.fixture(scope="module")
 def printed(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> dict[tuple[str, str], str]:
-    """What ``predict.py`` of each exported folder prints, run elsewhere and without Frontrunner."""
+    """What ``predict.py`` of each exported folder prints, run elsewhere with its runtime and NumPy alone."""
     elsewhere = place / "elsewhere"
     elsewhere.mkdir()
     processes = {}

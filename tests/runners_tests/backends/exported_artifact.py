@@ -38,7 +38,7 @@ def start_predict(exported: Path, inputs: Path, elsewhere: Path) -> "subprocess.
     """
     arguments = ["--input", str(inputs), "--save", str(exported.with_suffix(".npy"))]
     line = (exported / "predict.py").read_text().partition("needs ")[2].splitlines()[0]
-    named = [part.split()[0].strip(".;") for part in line.split(" and ")]
+    named = [part.split()[0].strip('."') for part in line.split(" and ")]
     alone = bare_environment(exported.with_suffix(".alone"), *named)
     run = command(alone, exported / "predict.py", *arguments)
     return subprocess.Popen(run, cwd=elsewhere, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

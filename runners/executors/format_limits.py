@@ -30,7 +30,7 @@ def find_format_limits(workload: Workload, choices: Mapping[str, Any] | None = N
     share = share_in_products(workload.network())
     if share >= LEAST_SHARE:
         return ()
-    reason = f"{share:.0%} of this network's weights belong to matrix products, and only these take fewer bits"
+    reason = f"{share:.1%} of this network's weights belong to matrix products, and only these take fewer bits"
     return tuple(ModelLimit(each, reason) for each in wanted)
 
 

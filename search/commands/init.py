@@ -39,7 +39,7 @@ workload:                     # a model on a folder of images
   batch_size: {batch_size}
 """
 REST_YAML = """
-space: cpu                    # a preset, FILE.yaml, or the choices themselves:
+space: cpu                    # a preset (quick, gpu, edge, full, ...), FILE.yaml, or the choices themselves:
 # space:
 #   student_width: [1.0, 0.5]
 #   numeric_precision: [fp32, int8]

@@ -13,7 +13,13 @@ Study = Annotated[Text, Option(metavar="NAME", help="Name of the study. [default
 Workload = Annotated[
     Text, Option(metavar="WORKLOAD", help="NAME, FILE.py[:OBJECT] or package.module:OBJECT. [default: digits]")
 ]
-Space = Annotated[Text, Option(metavar="SPACE", help="Search space: a preset or FILE.yaml. [default: cpu]")]
+Space = Annotated[
+    Text,
+    Option(
+        metavar="SPACE",
+        help="Search space: cpu, edge, full, gpu, post-training, quick, tpu, or FILE.yaml. [default: cpu]",
+    ),
+]
 Trials = Annotated[
     Number,
     Option(metavar="N", help="Number of trials, the baseline included; all of the space post-training. [default: 18]"),

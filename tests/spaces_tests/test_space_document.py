@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 from spaces_tests.environments import ENVIRONMENTS, LAPTOP
+from spaces_tests.machines import MACHINES
 
 from spaces.environment import Environment
 from spaces.errors import RequestError
@@ -15,19 +16,25 @@ def offered(document: dict[str, object], environment: Environment) -> dict[str, 
     return {axis.name: axis.values for axis in make_space(document, environment).axes}
 
 
-@pytest.mark.parametrize("name", preset_names())
-@pytest.mark.parametrize("place", ENVIRONMENTS)
+PLACES = {**ENVIRONMENTS, **MACHINES}
+NAME_NO_RUNTIME = ("cpu", "post-training", "quick", "full")
+LOADED = [(place, name) for place in PLACES for name in preset_names() if place in MACHINES or name in NAME_NO_RUNTIME]
+"""Presets that name runtimes are for machines on which all runtimes are known, as on every real one."""
+
+
+@pytest.mark.parametrize(("place", "name"), LOADED)
 def test_every_preset_loads_and_each_of_its_values_is_accepted(place: str, name: str) -> None:
     document = yaml.safe_load(preset_text(name))
-    for axis in make_space(document, ENVIRONMENTS[place]).axes:
+    for axis in make_space(document, PLACES[place]).axes:
         assert all(axis.technique.accepts(axis.parameter, value) for value in axis.values)
 
 
-@pytest.mark.parametrize("name", preset_names())
-@pytest.mark.parametrize("place", ENVIRONMENTS)
+@pytest.mark.parametrize("name", NAME_NO_RUNTIME)
+@pytest.mark.parametrize("place", PLACES)
 def test_what_a_preset_searches_is_among_all_values(place: str, name: str) -> None:
-    for axis in make_space(yaml.safe_load(preset_text(name)), ENVIRONMENTS[place]).axes:
-        listed = axis.technique.choices(axis.parameter, ENVIRONMENTS[place])
+    for axis in make_space(yaml.safe_load(preset_text(name)), PLACES[place]).axes:
+        offer = axis.technique.every if name == "full" else axis.technique.choices
+        listed = offer(axis.parameter, PLACES[place])
         assert [value for value in axis.values if value not in listed] == []
 
 

@@ -4,12 +4,15 @@ import hashlib
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from search_tests.simulation import CHOICES, FACTS, MACHINE, make_runner, training_only
 
+from runners.backends import all_backends
+from runners.machine.device import describe
 from runners.store.location import open_store
 from search.commands.dry_run import show_plan
 from search.commands.search import run_search
@@ -18,8 +21,9 @@ from search.request.read_request import merge
 from search.study.attributes import STAGES
 from search.study.storage import open_storage
 from search.study.study import find_study
+from spaces.environment import Environment
 from spaces.errors import RequestError
-from spaces.space_document import make_space
+from spaces.space_document import make_space, preset_names
 
 SETTINGS: dict[str, Any] = {"study": "here", "workload": "digits", "space": CHOICES, "trials": 10}
 OBJECTIVES = ["accuracy", "speedup"]
@@ -92,6 +96,21 @@ def test_a_value_that_is_never_drawn_is_not_searched(home: Path, capsys: pytest.
 def test_it_says_what_the_timeout_ends(space: Any, words: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     show_plan(merge({}, {**SETTINGS, "home": str(home), "space": space, "timeout": "30m"}), as_json=False)
     assert words in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_resolves_on_this_machine(
+    preset: str, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.commands.dry_run.inspect_on_this_machine", lambda *_: (this_machine(), FACTS))
+    document = plan(home, capsys, space=preset)
+    assert document["configurations"] > 1
+    assert all(off["reason"] for off in document["off"])
+
+
+@cache
+def this_machine() -> Environment:
+    return describe(all_backends())
 
 
 def test_an_existing_study_gives_the_cost_of_a_trial(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

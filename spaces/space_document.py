@@ -13,6 +13,8 @@ from spaces.technique import Parameter, Technique
 
 POST_TRAINING = "post-training"
 """The preset in which nothing is trained, so that there is time to try all of it."""
+OTHERS = "*"
+"""In a preset, every choice that it does not name."""
 
 
 def all_techniques() -> tuple[Technique, ...]:
@@ -79,10 +81,22 @@ def preset_names() -> tuple[str, ...]:
 
 def tries_everything(choices: Mapping[str, object]) -> bool:
     """Whether a search of ``choices`` tries every configuration once: where they are those of `POST_TRAINING`."""
+    return dict(choices) == preset_choices(POST_TRAINING)
+
+
+def preset_choices(name: str) -> dict[str, object]:
+    """A preset as ``{parameter: [values]}``; what it has for ``*`` goes for every choice that it does not name.
+
+    Raises:
+        RequestError: There is no preset of that name.
+    """
     from yaml import safe_load
 
-    everything: dict[str, object] = safe_load(preset_text(POST_TRAINING))
-    return dict(choices) == everything
+    written: dict[str, object] = safe_load(preset_text(name))
+    others = written.pop(OTHERS, None)
+    if others is None:
+        return written
+    return {**{p.name: others for technique in all_techniques() for p in technique.parameters}, **written}
 
 
 def preset_text(name: str) -> str:

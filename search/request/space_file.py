@@ -9,7 +9,7 @@ from search.request.yaml_file import read_yaml
 from spaces.errors import RequestError
 from spaces.given_path import given_path
 from spaces.setting_error import SettingError, did_you_mean, unknown_key
-from spaces.space_document import all_techniques, preset_names, preset_text
+from spaces.space_document import all_techniques, preset_choices, preset_names
 from spaces.technique import Parameter, Technique
 
 Space = str | Mapping[str, Any]
@@ -59,9 +59,7 @@ def space_document(space: Space, quantities: Sequence[str] = ()) -> dict[str, An
     if isinstance(space, Mapping):
         return dict(space)
     if space in preset_names():
-        from yaml import safe_load
-
-        document: dict[str, Any] = safe_load(preset_text(space))
+        document = preset_choices(space)
         parameters = {parameter.name: parameter for owner in all_techniques() for parameter in owner.parameters}
         return {name: values for name, values in document.items() if _is_relevant(parameters[name].affects, quantities)}
     return _read(Path(space))

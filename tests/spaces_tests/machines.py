@@ -17,6 +17,7 @@ def _backends(environment: Environment, off: dict[str, str]) -> Environment:
             off.get(name),
             backend.by_default,
             on_accelerator=bool(environment.accelerators) and backend.on_accelerator,
+            takes=backend.takes,
         )
         for name, backend in all_backends().items()
     }

@@ -3,10 +3,9 @@
 import re
 from functools import cache
 from itertools import islice
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
-import yaml
 from spaces_tests.machines import BOARD, GPU_NODE, LAPTOP, MACHINES, OLD_GPU, TPU_HOST
 
 from runners.backends import all_backends, backend_names
@@ -17,7 +16,7 @@ from spaces.environment import Environment
 from spaces.errors import RequestError
 from spaces.number_formats import NUMBER_FORMATS
 from spaces.search_space import SearchSpace
-from spaces.space_document import all_techniques, make_space, preset_names, preset_text
+from spaces.space_document import all_techniques, make_space, preset_choices, preset_names
 
 KIND = {
     "post-training": "a laptop",
@@ -36,13 +35,8 @@ def machine(name: str) -> Environment:
     return describe(all_backends()) if name == "this machine" else MACHINES[name]
 
 
-def document(preset: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(preset_text(preset))
-    return found
-
-
 def space(preset: str, environment: Environment) -> SearchSpace:
-    return make_space(document(preset), environment)
+    return make_space(preset_choices(preset), environment)
 
 
 def drawn(preset: str, environment: Environment, name: str) -> set[object]:
@@ -73,7 +67,7 @@ def test_what_a_preset_lists_runs_or_is_off_with_one_sentence(preset: str, place
         assert not re.search(r"\n|\.\s+[A-Z]|\.$", reason), reason
     for axis in found.axes:
         for value in axis.values:
-            alone = {**document(preset), axis.name: [value]}
+            alone = {**preset_choices(preset), axis.name: [value]}
             if (axis.name, value) in off:
                 continue
             configurations = make_space(alone, environment).configurations()
@@ -90,13 +84,14 @@ def test_a_preset_has_candidates_on_its_kind_of_machine(preset: str) -> None:
     assert len({c["runtime"] for c in candidates} | drawn(preset, environment, "runtime")) >= (
         1 if preset == "tpu" else 2
     )
-    check_choices(document(preset))
+    check_choices(preset_choices(preset))
 
 
 def test_the_gpu_preset_offers_what_this_gpu_multiplies() -> None:
     assert drawn("gpu", GPU_NODE, "numeric_precision") == {"fp32", "tf32", "bf16", "fp16"}
     assert drawn("gpu", OLD_GPU, "numeric_precision") == {"fp32", "fp16"}
     assert drawn("gpu", GPU_NODE, "training_workers") == {1, 2, 4, 8}
+    assert drawn("gpu", GPU_NODE, "compile_mode") == {"default", "max-autotune", "reduce-overhead"}
     for name in drawn("gpu", GPU_NODE, "runtime"):
         assert GPU_NODE.backends[str(name)].on_accelerator, f"{name} does not run on a GPU"
     reasons = {(name, value): reason for name, value, reason in space("gpu", LAPTOP).reasons()}
@@ -105,7 +100,7 @@ def test_the_gpu_preset_offers_what_this_gpu_multiplies() -> None:
 
 def test_every_runtime_that_can_compute_on_an_nvidia_gpu_is_in_the_gpu_preset() -> None:
     able = {name for name, facts in GPU_NODE.backends.items() if facts.on_accelerator and not facts.unsupported}
-    assert set(document("gpu")["runtime"]) >= able
+    assert set(preset_choices("gpu")["runtime"]) >= able
 
 
 def test_the_tpu_preset_offers_the_formats_of_a_tpu() -> None:
@@ -127,7 +122,7 @@ def test_the_quick_preset_is_small_and_trains_one_network() -> None:
 
 def test_the_full_preset_names_every_choice_and_every_value_there_is() -> None:
     parameters = {parameter.name for technique in all_techniques() for parameter in technique.parameters}
-    assert set(document("full")) == parameters, "a technique has a line in spaces/presets/full.yaml"
+    assert set(preset_choices("full")) == parameters
     values = {axis.name: set(axis.values) for axis in space("full", GPU_NODE).axes}
     assert values["runtime"] == set(backend_names())
     assert values["numeric_precision"] == set(NUMBER_FORMATS)

@@ -7,7 +7,6 @@ from typing import Any
 
 import optuna
 import pytest
-import yaml
 from spaces_tests.environments import BARE, ENVIRONMENTS, LAPTOP
 from spaces_tests.machines import MACHINES
 
@@ -15,7 +14,7 @@ from spaces.configuration import Configuration, Scalar
 from spaces.environment import Environment
 from spaces.errors import RequestError
 from spaces.search_space import Axis, SearchSpace
-from spaces.space_document import all_techniques, make_space, preset_names, preset_text
+from spaces.space_document import all_techniques, make_space, preset_choices, preset_names
 from spaces.technique import Earlier, Parameter, Stage, Technique
 
 MIXED: dict[str, object] = {
@@ -73,7 +72,7 @@ def reasons_against(configuration: Mapping[str, Scalar], environment: Environmen
 
 
 def preset(name: str, environment: Environment) -> SearchSpace:
-    return make_space(yaml.safe_load(preset_text(name)), environment)
+    return make_space(preset_choices(name), environment)
 
 
 @pytest.mark.parametrize("place", ENVIRONMENTS)

@@ -3,13 +3,12 @@
 import json
 
 import pytest
-import yaml
 from spaces_tests.environments import ENVIRONMENTS, LAPTOP
 from spaces_tests.machines import MACHINES
 
 from spaces.environment import Environment
 from spaces.errors import RequestError
-from spaces.space_document import all_techniques, make_space, preset_names, preset_text
+from spaces.space_document import all_techniques, make_space, preset_choices, preset_names, preset_text
 
 
 def offered(document: dict[str, object], environment: Environment) -> dict[str, tuple[object, ...]]:
@@ -24,15 +23,14 @@ LOADED = [(place, name) for place in PLACES for name in preset_names() if place 
 
 @pytest.mark.parametrize(("place", "name"), LOADED)
 def test_every_preset_loads_and_each_of_its_values_is_accepted(place: str, name: str) -> None:
-    document = yaml.safe_load(preset_text(name))
-    for axis in make_space(document, PLACES[place]).axes:
+    for axis in make_space(preset_choices(name), PLACES[place]).axes:
         assert all(axis.technique.accepts(axis.parameter, value) for value in axis.values)
 
 
 @pytest.mark.parametrize("name", NAME_NO_RUNTIME)
 @pytest.mark.parametrize("place", PLACES)
 def test_what_a_preset_searches_is_among_all_values(place: str, name: str) -> None:
-    for axis in make_space(yaml.safe_load(preset_text(name)), PLACES[place]).axes:
+    for axis in make_space(preset_choices(name), PLACES[place]).axes:
         offer = axis.technique.every if name == "full" else axis.technique.choices
         listed = offer(axis.parameter, PLACES[place])
         assert [value for value in axis.values if value not in listed] == []
@@ -44,7 +42,7 @@ def test_every_preset_begins_with_a_comment_that_explains_it(name: str) -> None:
 
 
 def test_the_cpu_preset_is_there_and_names_every_technique() -> None:
-    document = yaml.safe_load(preset_text("cpu"))
+    document = preset_choices("cpu")
     parameters = [parameter for technique in all_techniques() for parameter in technique.parameters]
     assert set(document) == {parameter.name for parameter in parameters if not parameter.only_where_named}
 

@@ -16,7 +16,7 @@ from search.request.study_request import StudyRequest
 from search.request.study_schema import study_schema
 from search.request.yaml_file import read_yaml
 from spaces.errors import RequestError
-from spaces.space_document import all_techniques
+from spaces.space_document import all_techniques, preset_choices, preset_names
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = study_schema()
@@ -134,9 +134,9 @@ def test_what_a_search_refuses_is_marked(tmp_path: Path, text: str) -> None:
     assert problems(document) != []
 
 
-def test_the_presets_are_valid_spaces(tmp_path: Path) -> None:
-    for preset in (ROOT / "spaces" / "presets").glob("*.yaml"):
-        choices = read_yaml(preset).data
+def test_the_presets_are_valid_spaces() -> None:
+    for preset in preset_names():
+        choices = preset_choices(preset)
         check_choices(choices)
         assert problems({"space": choices}) == []
 

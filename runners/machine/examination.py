@@ -19,6 +19,7 @@ PROGRAM = """
 import importlib, json, os, sys
 output = os.dup(1)
 os.dup2(2, 1)  # what a library prints must not mix with the answer
+importlib.import_module("runners.machine.telemetry").disable_telemetry()
 found = importlib.import_module(sys.argv[1]).BACKEND.examine()
 os.write(output, json.dumps({name: list(values) for name, values in found.items()}).encode())
 """

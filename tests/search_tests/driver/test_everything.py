@@ -20,7 +20,7 @@ from spaces.errors import WorkFailed
 from spaces.space_document import make_space, tries_everything
 
 SPACE = {"numeric_precision": "all", "runtime": "all", "threads": "all"}
-FAILING = {"precision": "fp32", "runtime": "openvino"}
+FAILING = {"precision": "fp32", "runtime": "openvino", "options": {}}
 EVERYTHING = list(make_space(SPACE, MACHINE).configurations())
 
 

@@ -13,6 +13,8 @@ from runners.inputs import ExampleInputs
 from runners.lowering.free_sizes import free_sizes, two_rows, written_out
 from runners.runner import StageFailed
 
+LARGEST_BYTES = 2**31 - 2**24
+"""An ONNX file is a message of protobuf, of less than 2 GiB; some of it is left for the graph."""
 NOISY_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
@@ -28,11 +30,17 @@ def export(module: torch.nn.Module, example: ExampleInputs, path: Path) -> str:
         Why the older exporter had to be used, in one line, or an empty string where the current one did it.
 
     Raises:
-        StageFailed: Neither exporter can write this network, a size that is to be free cannot be, or the network does
-            not use an input.
+        StageFailed: Neither exporter can write this network, it is too large for the format, a size that is to be free
+            cannot be, or the network does not use an input.
     """
     if any(isinstance(layer, torch.jit.ScriptModule) for layer in module.modules()):
         raise StageFailed("a TorchScript program cannot be written as ONNX; a program of torch.export (.pt2) can")
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
+    if weights > LARGEST_BYTES:
+        raise StageFailed(
+            f"the network has {weights / 2**30:.1f} GiB of weights, and an ONNX file holds less than 2 GiB; choose "
+            "runtimes that PyTorch's own formats are for, such as eager, torchscript or aotinductor, in fp32 or bf16"
+        )
     free = free_sizes(module, example)
     reason = _attempt(module, example, path, dynamo=True, dynamic_shapes=free, external_data=False, verbose=False)
     if reason:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,3 +49,11 @@ def test_a_network_that_no_exporter_can_write_is_an_error(tmp_path: Path) -> Non
 
     with pytest.raises(StageFailed, match="not today"):
         export(Refuses().eval(), ExampleInputs.of(INPUTS[:1]), tmp_path / "plain.onnx")
+
+
+def test_a_network_that_is_too_large_for_the_format_is_told(tmp_path: Path) -> None:
+    with torch.device("meta"):  # no memory is taken
+        network = torch.nn.Linear(2**15, 2**15, bias=False)
+    example = ExampleInputs.of(np.zeros((1, 2**15), np.float32))
+    with pytest.raises(StageFailed, match=r"has 4.0 GiB of weights, and an ONNX file holds less than 2 GiB"):
+        export(network, example, tmp_path / "large.onnx")

@@ -16,6 +16,7 @@ class BackendFacts:
         options: The values of its options that it offers here, by name, where machines differ in them.
         on_accelerator: Whether it computes on the accelerator of this machine.
         takes: Names of the settings that it takes, each a parameter of a technique.
+        quantiser: The tool that quantises an ONNX file for it unless another is chosen; empty where it runs none.
     """
 
     precisions: tuple[str, ...]
@@ -24,6 +25,7 @@ class BackendFacts:
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     on_accelerator: bool = False
     takes: tuple[str, ...] = ()
+    quantiser: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Environment:
                 {option: tuple(values) for option, values in facts.get("options", {}).items()},
                 facts.get("on_accelerator", False),
                 tuple(facts.get("takes", ())),
+                facts.get("quantiser", ""),
             )
             for name, facts in document["backends"].items()
         }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from inspect import getsource
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,12 @@ class OnnxRuntime(Backend):
     reads_onnx = True
     precisions = ("fp32", "int8", "int8_weight_only", "int4_weight_only")
     packages = ("onnxruntime", "onnx")
+    quantisation: ClassVar[Mapping[str, Scalar]] = {"quantiser": "onnxruntime", "depthwise": "per-tensor"}
+    """Unsigned activations and signed weights, quantised by its own tools. Against its own fp32 on one thread (x86 with
+    VNNI, networks of torchvision at 224x224, ResNet-18 at 64x64): MobileNetV2 2.1 times as fast, EfficientNet-B0 1.2,
+    MobileNetV3-small 0.9, ResNet-18 5.9. NNCF's form gave 0.4, 0.4, 0.3 and 5.0: a convolution is fused only where
+    activations have one scale and one sign on both sides, and NNCF gives depthwise ones a scale a channel.
+    """
 
     def examine(self) -> Mapping[str, Sequence[Scalar]]:
         super().examine()

@@ -69,7 +69,8 @@ def _facts(backend: Backend, examined: Examination | None, accelerators: "_Accel
     found = examined.result() if examined else {}
     unsupported, options = (found, {}) if isinstance(found, str) else (backend.unsupported(), found)
     on_accelerator = bool(accelerators.names) and backend.on_accelerator
-    return BackendFacts(backend.precisions, unsupported, backend.by_default, options, on_accelerator, backend.takes)
+    facts = BackendFacts(backend.precisions, unsupported, backend.by_default, options, on_accelerator, backend.takes)
+    return replace(facts, quantiser=str(backend.quantisation.get("quantiser", "")))
 
 
 def usable_cores(root: Path = Path("/")) -> int:

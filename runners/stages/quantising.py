@@ -1,10 +1,11 @@
-"""Post-training quantisation to int8, calibrated on data; one result serves every runtime that reads ONNX."""
+"""Post-training quantisation to int8, calibrated on data; one result serves every runtime with the same settings."""
 
 from dataclasses import replace
 from typing import Any
 
 from runners.lowering.calibration import calibration_rows
 from runners.lowering.quantisation import quantise_int8
+from runners.lowering.quantisation_settings import QuantisationSettings
 from runners.lowering.weights import load_network, save_network
 from runners.stages.exporting import EXPORTED, export_checked
 from runners.stages.job import StageJob
@@ -26,14 +27,15 @@ def run(job: StageJob) -> dict[str, Any]:
     """
     network = load_network(job.workload.network, job.parent.folder)
     remove_parametrisations(network)
-    images = job.task.settings.get("images", CALIBRATION_IMAGES)
+    settings = job.task.settings
+    images = settings.get("images", CALIBRATION_IMAGES)
     calibration = calibration_rows(job.workload, job.task.seed, images)
     if "onnx" in job.inputs:
         plain, note = job.inputs["onnx"].folder / EXPORTED, job.inputs["onnx"].result.get("export_note")
     else:
         plain = job.folder / EXPORTED
         note = export_checked(job, network, plain)
-    quantise_int8(plain, calibration, job.folder / "model.onnx")
+    quantise_int8(plain, calibration, job.folder / "model.onnx", QuantisationSettings.of(settings))
     (job.folder / EXPORTED).unlink(missing_ok=True)
     save_network(network, job.folder)
     return replace(job.figures, export_note=note or None).to_json()

@@ -14,9 +14,11 @@ LAPTOP = Environment(
         "eager": BackendFacts(("fp32", "bf16")),
         "torchscript": BackendFacts(("fp32",)),
         "onnxruntime": BackendFacts(
-            ("fp32", "int8"), options={"execution_provider": ("cpu", "openvino"), "onnxslim": (False, True)}
+            ("fp32", "int8"),
+            options={"execution_provider": ("cpu", "openvino"), "onnxslim": (False, True)},
+            quantiser="onnxruntime",
         ),
-        "openvino": BackendFacts(("fp32", "bf16", "int8")),
+        "openvino": BackendFacts(("fp32", "bf16", "int8"), quantiser="nncf"),
         "tensorrt": BackendFacts(("fp32", "bf16", "int8"), unsupported="needs an NVIDIA accelerator"),
     },
 )

@@ -444,7 +444,7 @@ def test_settings_of_the_quantiser_and_of_the_runtime_reach_the_stages_that_read
     point = {**space.baseline(), "numeric_precision": "int8", "runtime": "onnxruntime"}
     for value in ("usual", "other"):
         quantising, lowering, _ = chains.chain(Configuration({**point, "detail": value}))[-3:]
-        assert quantising.settings == {"precision": "int8", "range": value}
+        assert {"precision": "int8", "range": value}.items() <= quantising.settings.items()
         assert lowering.settings["options"] == {"level": value}
 
 

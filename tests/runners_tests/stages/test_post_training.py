@@ -36,7 +36,11 @@ def test_all_work_but_the_timing_is_shared() -> None:
     tasks = stages_of(chains)
     artifacts, threads = 8, 2
     assert count(tasks, "measuring") == artifacts * threads == len(list(chains.space.configurations()))
-    for stage, times in (("teacher", 1), ("exporting", 1), ("quantising", 1)):
+    for stage, times in (
+        ("teacher", 1),
+        ("exporting", 1),
+        ("quantising", 2),
+    ):  # in the form that is fast in each runtime
         assert count(tasks, stage) == times
     for stage in ("lowering", "evaluating"):
         assert count(tasks, stage) == artifacts

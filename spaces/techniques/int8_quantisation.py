@@ -93,7 +93,10 @@ class Int8Quantisation(Technique):
         return isinstance(value, str) and value in parameter.choices
 
     def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
-        if earlier.choices.get("numeric_precision") != "int8" or not _own_quantiser(earlier, environment):
+        after_training = earlier.choices.get("quantisation_aware_epochs", 0) == 0
+        if earlier.choices.get("numeric_precision") != "int8" or not after_training:
+            return False
+        if not _own_quantiser(earlier, environment):
             return False
         return _quantiser(earlier, environment) != DYNAMIC or parameter.name not in CALIBRATED
 

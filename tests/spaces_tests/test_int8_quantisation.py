@@ -23,7 +23,8 @@ def offered(name: str, earlier: Earlier) -> list[Scalar]:
 
 
 def test_nothing_is_drawn_where_nothing_is_quantised() -> None:
-    for earlier in (Earlier({"numeric_precision": "fp32", "runtime": "openvino"}, False), after("eager")):
+    fp32, tuned = Earlier({"numeric_precision": "fp32", "runtime": "openvino"}, False), {"quantisation_aware_epochs": 1}
+    for earlier in (fp32, after("eager"), after("openvino", **tuned)):
         assert not any(offered(name, earlier) for name in SETTINGS)
 
 

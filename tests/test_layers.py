@@ -31,7 +31,7 @@ GROUPS = {
         ("backends", "workload_loading"),
         ("quality",),
         ("workloads", "datasets", "lowering", "models"),
-        ("store",),
+        ("store", "quantisers"),
         ("machine",),
         ("processes",),
         ("runner", "backend", "workload"),

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from runners.inputs import Arrays
-from runners.lowering import quantisation_nncf, quantisation_onnxruntime
-from runners.lowering.quantisation_settings import QuantisationSettings
 from runners.machine import telemetry
+from runners.quantisers import of_nncf, of_onnxruntime
+from runners.quantisers.settings import QuantisationSettings
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
 
@@ -41,7 +41,7 @@ def quantise_int8(
 
     settings = settings or QuantisationSettings()
     require_finite(calibration)
-    write = quantisation_nncf.quantise if settings.quantiser == "nncf" else quantisation_onnxruntime.quantise
+    write = of_nncf.quantise if settings.quantiser == "nncf" else of_onnxruntime.quantise
     try:
         # Both write progress to standard output, which belongs to whoever asked for JSON.
         with contextlib.redirect_stdout(io.StringIO()):

@@ -5,8 +5,8 @@ from typing import Any
 
 from runners.lowering.calibration import calibration_rows
 from runners.lowering.quantisation import quantise_int8
-from runners.lowering.quantisation_settings import QuantisationSettings
 from runners.lowering.weights import load_network, save_network
+from runners.quantisers.settings import QuantisationSettings
 from runners.stages.exporting import EXPORTED, export_checked
 from runners.stages.job import StageJob
 from spaces.parametrisations import remove_parametrisations

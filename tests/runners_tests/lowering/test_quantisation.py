@@ -14,12 +14,12 @@ from torch import nn
 
 from runners.backends import find_backend
 from runners.inputs import ExampleInputs, one_by_one
-from runners.lowering.graph_preparation import prepare
 from runners.lowering.onnx_export import export
 from runners.lowering.onnx_session import open_session
 from runners.lowering.quantisation import quantise_int8
-from runners.lowering.quantisation_onnxruntime import divisor
-from runners.lowering.quantisation_settings import QuantisationSettings
+from runners.quantisers.graph_preparation import prepare
+from runners.quantisers.of_onnxruntime import divisor
+from runners.quantisers.settings import QuantisationSettings
 from runners.runner import StageFailed
 
 INPUTS = np.random.default_rng(0).normal(size=(24, 3, 16, 16)).astype(np.float32)

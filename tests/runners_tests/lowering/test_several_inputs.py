@@ -19,11 +19,11 @@ from runners.backend import Trained
 from runners.backends import find_backend
 from runners.inputs import ExampleInputs, one_by_one, read, shortened
 from runners.lowering.agreement import TOLERANCES, require_agreement
-from runners.lowering.attention import has_attention
 from runners.lowering.onnx_export import export
 from runners.lowering.onnx_session import open_session
 from runners.lowering.quantisation import quantise_int8
 from runners.measuring.opening import Artifact
+from runners.quantisers.attention import has_attention
 from runners.runner import StageFailed
 from runners.serving.replicas import serve
 from runners.workload_loading.check import check_contract

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from runners.inputs import Arrays, network_batch
-from runners.lowering.attention import has_attention
-from runners.lowering.quantisation_settings import QuantisationSettings
+from runners.quantisers.attention import has_attention
+from runners.quantisers.settings import QuantisationSettings
 
 RANGES = {
     "min-max": "MINMAX",

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from runners.inputs import Arrays, network_batch
-from runners.lowering.attention import has_attention
-from runners.lowering.graph_preparation import prepare
-from runners.lowering.quantisation_settings import QuantisationSettings
+from runners.quantisers.attention import has_attention
+from runners.quantisers.graph_preparation import prepare
+from runners.quantisers.settings import QuantisationSettings
 
 DYNAMIC = "onnxruntime-dynamic"
 METHODS = {"min-max": "MinMax", "mean-min-max": "MinMax", "percentile": "Percentile", "entropy": "Entropy"}

@@ -130,7 +130,8 @@ def _quantiser_reason(value: str, earlier: Earlier, environment: Environment) ->
     if value == own:
         return f"{earlier.choices['runtime']} is quantised by {value} by default"
     if value == DYNAMIC and own == NNCF:
-        return "OpenVINO computes what ONNX Runtime's dynamic quantisation writes in floating point"
+        # MobileNetV2 at 224x224, one thread: 15.7 ms, and 4.2 ms in fp32.
+        return "OpenVINO runs what ONNX Runtime's dynamic quantisation writes slower than fp32"
     return None
 
 

@@ -122,4 +122,6 @@ def _tasks(stages: CandidateStages, chains: PostTrainingChains, configuration: C
 
 def _reason_in(message: str) -> str:
     """The reason alone of a message that nothing of a space can run."""
-    return message.split("can run here (", 1)[-1].rsplit("); offer", 1)[0].split(": ", 1)[-1]
+    listed = message.split("can run here (", 1)[-1].rsplit("); offer", 1)[0]
+    reason = listed.split("; ", 1)[0].split(": ", 1)[-1]
+    return reason.split(" goes with it: ", 1)[-1]

@@ -56,10 +56,11 @@ def _slim(model: Any, inputs: Sequence[Any], keep: float, criterion: Criterion, 
 
     def answers() -> bool:
         try:
-            return _output_shape(model, inputs) == shape
+            _require_shape(model, inputs, shape)
         except Exception as error:
             reasons.append(in_one_line(error))
             return False
+        return True
 
     blocks = attention_blocks(model, inputs)
     for way in _ways(criterion, blocks):
@@ -76,14 +77,14 @@ def _slim(model: Any, inputs: Sequence[Any], keep: float, criterion: Criterion, 
     while len(ignored) < MOST_LEFT_ALONE:
         try:
             _prune(model, inputs, keep, criterion, hidden=blocks, ignored=ignored, shape=shape)
-            return None if _size(model) < size else reasons[0]
+            return None if _size(model) < size or not reasons else reasons[0]
         except _BreaksNetwork as error:
             restore()
             ignored.append(error.layer)
         except Exception:
             break
     restore()
-    return reasons[0]
+    return reasons[0] if reasons else None
 
 
 def _ways(criterion: Criterion, blocks: Sequence[Any]) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torchvision.models import ShuffleNetV2, SwinTransformer, VisionTransformer
 from torchvision.models.maxvit import RelativePositionalMultiHeadAttention
 
-from spaces.slimming.slim import slim
+from spaces.errors import WorkFailed
+from spaces.slimming.slim import Criterion, slim
 
 
 class Windows(nn.Module):
@@ -107,3 +108,9 @@ def test_numbers_of_channels_beside_the_layers_follow() -> None:
     network = BUILDERS["vit"]()
     slim(network, inputs_of("vit"), keep=0.5, criterion="random")
     assert network.hidden_dim == network.conv_proj.out_channels == 8  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("criterion", ["magnitude", "random"])
+def test_where_rounding_removes_nothing_that_is_the_reason(criterion: Criterion) -> None:
+    with pytest.raises(WorkFailed, match="removes none"):
+        slim(Windows(), inputs_of("windows"), keep=0.97, criterion=criterion)

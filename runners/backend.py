@@ -65,6 +65,9 @@ class Backend(ABC):
     trusted."""
     by_default: ClassVar[bool] = True
     """Whether a space that offers ``all`` runtimes offers it; one whose lowering takes long is asked for by name."""
+    tried_before_search: ClassVar[bool] = False
+    """Whether a search that names it tries to lower the network first, as it often lacks an operator; one that does
+    not read ONNX."""
     on_accelerator: ClassVar[bool] = False
     """Whether it computes on the accelerator where there is one, else on the processor alone."""
     for_this_machine: ClassVar[bool] = False

@@ -33,6 +33,7 @@ class Ncnn(Backend):
     note = "for phones and boards; timed on this machine"
     runs_code = False
     by_default: ClassVar[bool] = False
+    tried_before_search: ClassVar[bool] = True
 
     def lower(self, trained: Trained, folder: Path) -> None:
         if trained.example.is_dynamic:

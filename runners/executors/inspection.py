@@ -9,6 +9,7 @@ import torch
 from runners.backends import all_backends
 from runners.executors.format_limits import find_format_limits
 from runners.executors.model_limits import find_model_limits
+from runners.executors.runtime_limits import find_runtime_limits
 from runners.machine.device import describe
 from runners.quality.teacher_metric import judged_by_teacher
 from runners.runner import WorkloadFacts
@@ -65,7 +66,11 @@ def inspect_on_this_machine(
         own_loss=resolved.loss is not None,
         cannot_train=resolved.cannot_train,
     )
-    limits = (*find_model_limits(resolved, environment, choices), *find_format_limits(resolved, choices))
+    limits = (
+        *find_model_limits(resolved, environment, choices),
+        *find_format_limits(resolved, choices),
+        *find_runtime_limits(resolved, choices),
+    )
     return replace(environment, model_limits=limits), facts
 
 

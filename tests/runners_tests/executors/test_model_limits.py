@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import nn
 
+from runners.backends import find_backend
 from runners.executors import model_limits
 from runners.executors.model_limits import find_model_limits
+from runners.executors.runtime_limits import find_runtime_limits
 from runners.workload import Workload
 from runners.workloads.synthetic import WORKLOAD
 from spaces.configuration import Configuration, Scalar
-from spaces.environment import Environment
+from spaces.environment import BackendFacts, Environment
 from spaces.space_document import make_space
 from spaces.technique import ModelContext, Parameter, Stage, Technique
 
@@ -29,6 +31,37 @@ def test_what_changes_nothing_for_this_network_is_never_drawn() -> None:
     space = make_space(CHOICES, Environment(model_limits=limits))
     drawn = {(c["student_width"], c["channel_pruning"]) for c in space.configurations()}
     assert drawn == {(1.0, 0.0), (1.0, 0.5), (0.5, 0.0), (0.5, 0.5), (0.25, 0.0)}
+
+
+class Unusual(nn.Module):
+    """Has an operator that ncnn does not have."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.erfinv(images.tanh()).flatten(1)[:, :4]
+
+
+@pytest.mark.skipif(find_backend("ncnn").unsupported() is not None, reason="not installed")
+def test_a_runtime_without_an_operator_of_the_network_is_told_before_it_is_tried() -> None:
+    workload = replace(WORKLOAD, model=Unusual)
+    limits = find_runtime_limits(workload, {"runtime": ["eager", "ncnn"]})
+    assert [limit.choices for limit in limits] == [{"runtime": "ncnn"}]
+    environment = Environment(
+        backends={name: BackendFacts(("fp32",)) for name in ("eager", "ncnn")}, model_limits=limits
+    )
+    space = make_space({"runtime": ["eager", "ncnn"]}, environment)
+    assert [configuration["runtime"] for configuration in space.configurations()] == ["eager"]
+    assert [(value, "no operator for torch.erfinv" in reason) for _, value, reason in space.reasons()] == [
+        ("ncnn", True)
+    ]
+
+
+def test_a_search_that_names_no_such_runtime_tries_none() -> None:
+    def never() -> Any:
+        raise AssertionError("no network is needed")
+
+    workload = replace(WORKLOAD, model=never)
+    assert find_runtime_limits(workload, {"runtime": ["eager", "onnxruntime"]}) == ()
+    assert find_runtime_limits(workload, {"runtime": "all"}) == find_runtime_limits(workload, None) == ()
 
 
 def test_limits_travel_as_json() -> None:

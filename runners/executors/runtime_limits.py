@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.backend import Backend, Trained
-from runners.backends import all_backends
+from runners.backends import all_backends, backend_names
 from runners.workload import Workload
 from spaces.environment import ModelLimit
 from spaces.errors import WorkFailed, in_one_line
@@ -20,10 +20,10 @@ def find_runtime_limits(workload: Workload, choices: Mapping[str, Any] | None = 
 
     Args:
         workload: Its network need not be trained.
-        choices: ``{parameter: [values]}`` of the search.
+        choices: ``{parameter: [values]}`` as `make_space` takes it.
     """
     wanted = (choices or {}).get("runtime", ())
-    named = [wanted] if isinstance(wanted, str) else [*wanted]
+    named = backend_names() if wanted == "every" else [wanted] if isinstance(wanted, str) else [*wanted]
     tried = [backend for name, backend in all_backends().items() if name in named and backend.tried_before_search]
     reasons = {backend.name: _failure(workload, backend) for backend in tried if backend.unsupported() is None}
     return tuple(ModelLimit({"runtime": name}, reason) for name, reason in reasons.items() if reason)

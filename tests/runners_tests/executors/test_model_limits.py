@@ -50,9 +50,7 @@ def test_a_runtime_without_an_operator_of_the_network_is_told_before_it_is_tried
     )
     space = make_space({"runtime": ["eager", "ncnn"]}, environment)
     assert [configuration["runtime"] for configuration in space.configurations()] == ["eager"]
-    assert [(value, "no operator for torch.erfinv" in reason) for _, value, reason in space.reasons()] == [
-        ("ncnn", True)
-    ]
+    assert [(value, "erfinv" in reason) for _, value, reason in space.reasons()] == [("ncnn", True)]
 
 
 def test_a_search_that_names_no_such_runtime_tries_none() -> None:

@@ -57,7 +57,7 @@ class Inductor(Backend):
         settings = {
             "instructions": torch.backends.cpu.get_cpu_capability(),
             "device": torch_device().type,
-            "options": compiler_options(str(trained.options.get("compile_mode", "default"))),
+            "options": compiler_options(str(trained.options.get("compile_mode", "default")), torch_device().type),
             "calls": calls_of(trained.example),
         }
         (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
@@ -115,13 +115,21 @@ def load(folder, threads):
 """
 
 
-def compiler_options(mode: str) -> dict[str, Any]:
-    """The ``options`` of ``torch.compile`` for a mode; weights are constants, and threads those of each call."""
+def compiler_options(mode: str, device: str) -> dict[str, Any]:
+    """The ``options`` of ``torch.compile`` for a mode; weights are constants, and threads those of each call.
+
+    On a processor all kernels and the calls of them are one C++ file, as otherwise each kernel is a file (29 for
+    ResNet-18), and what they share is compiled with each.
+    """
     import torch
 
-    # On a processor the instructions are those that PyTorch itself names, so that the file says what it needs.
-    fixed = {"freezing": True, "cpp_cache_precompile_headers": False, "cpp.dynamic_threads": True, "cpp.march": ""}
-    return {**torch._inductor.list_mode_options(mode), **fixed}
+    # The instructions are those that PyTorch itself names, so that the file says what it needs. A precompiled header
+    # would be made again by each process that opens the file.
+    fixed = {"freezing": True, "cpp.dynamic_threads": True, "cpp.march": "", "cpp_cache_precompile_headers": False}
+    if device != "cpu":
+        return {**torch._inductor.list_mode_options(mode), **fixed}
+    without_graphs = "max-autotune-no-cudagraphs" if mode == "max-autotune" else mode
+    return {**torch._inductor.list_mode_options(without_graphs), **fixed, "cpp_wrapper": True}
 
 
 def calls_of(example: ExampleInputs) -> list[list[dict[str, Any]]]:

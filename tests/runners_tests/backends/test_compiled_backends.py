@@ -14,7 +14,7 @@ from runners_tests.backends.exported_artifact import start_predict, write_artifa
 from torch import Tensor, nn
 
 from runners.backend import Trained
-from runners.backends import all_backends, find_backend
+from runners.backends import all_backends, find_backend, inductor
 from runners.inputs import ExampleInputs
 from runners.lowering.agreement import TOLERANCES
 from runners.runner import StageFailed
@@ -111,3 +111,24 @@ def test_a_branch_on_the_data_is_refused_before_anything_is_compiled(name: str, 
         pytest.skip("its own tests have what it refuses")
     with pytest.raises(StageFailed, match=r"cannot compile this network \(.*data-dependent"):
         find_backend(name).lower(Trained(Branches(), lambda: tmp_path, example, "fp32"), tmp_path)
+
+
+def test_on_an_accelerator_the_program_is_moved_and_called_there_with_cuda_graphs_where_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, example = nn.Linear(4, 2).eval(), ExampleInputs.of(np.ones((1, 4), np.float32))
+    torch.export.save(torch.export.export(network, (torch.ones(2, 4),)), tmp_path / inductor.BACKEND.artifact)
+    options = inductor.compiler_options("reduce-overhead", "cuda")
+    settings = {"device": "meta", "options": options, "calls": inductor.calls_of(example)[1:]}
+    (tmp_path / inductor.SETTINGS).write_text(json.dumps(settings))
+    asked: list[Any] = []
+
+    def compile_it(module: Any, *, fullgraph: bool, options: Any) -> Any:
+        asked.append((fullgraph, options["triton.cudagraphs"]))
+        return lambda inputs: asked.append((inputs.device.type, {p.device.type for p in module.parameters()}))
+
+    monkeypatch.setattr(torch, "compile", compile_it)
+    inductor.compile_program(tmp_path, str(tmp_path / "cache"))
+    assert asked == [(True, True), ("meta", {"meta"})]
+    for mode in ("default", "max-autotune"):
+        assert "triton.cudagraphs" not in inductor.compiler_options(mode, "cpu")

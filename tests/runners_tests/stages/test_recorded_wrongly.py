@@ -9,6 +9,7 @@ import pytest
 from runners.executors.local import LocalRunner
 from runners.runner import StageTask
 from runners.stages.chain import Chains
+from runners.stages.post_training import PostTrainingChains
 from spaces.configuration import Configuration
 from spaces.space_document import make_space
 
@@ -98,3 +99,19 @@ def test_an_export_fails_before_it_is_quantised(bench: Bench) -> None:
     assert failure is not None
     assert failure.startswith("quantising: ")
     assert "other outputs than the network" in failure
+
+
+def test_every_kind_of_chain_compares_an_artifact_with_the_network_that_it_was_lowered_from(bench: Bench) -> None:
+    chains, student = bench.chains, bench.candidate(runtime="torchscript", student_width=0.5)
+    as_it_is = make_space({"runtime": "all"}, chains.space.environment)
+    post_training = PostTrainingChains(as_it_is, chains.facts, chains.workload, 0)
+    kinds = (
+        chains.screening(student),
+        chains.chain(student),
+        chains.chain(student, screened=True),
+        post_training.chain(Configuration({**as_it_is.baseline(), "runtime": "torchscript"})),
+    )
+    for tasks in kinds:
+        lowering = next(task for task in tasks if task.stage == "lowering")
+        first = next(task for task in tasks if task.inputs.get("parent") == lowering.key)
+        assert first.inputs["network"] == lowering.inputs["parent"], first.stage

@@ -90,7 +90,7 @@ def test_torch_compile_opens_what_it_compiled_without_compiling_for_every_batch_
         return random.integers(0, 11, (rows, length)), random.normal(size=(rows, 3, 8, 8)).astype(np.float32)
 
     example = ExampleInputs(made(1, 3), ("tokens", "image"), (1, None))
-    trained = Trained(network, lambda: folder, example, "fp32", Sequence, {"compile_mode": "max-autotune"})
+    trained = Trained(network, lambda: folder, example, "fp32", Sequence)
     find_backend("inductor").lower(trained, folder)
     files = []
     for number, (rows, length) in enumerate([(1, 7), (6, 9)]):

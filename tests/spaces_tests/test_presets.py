@@ -88,8 +88,8 @@ def test_a_preset_has_candidates_on_its_kind_of_machine(preset: str) -> None:
 
 
 def test_the_gpu_preset_offers_what_this_gpu_multiplies() -> None:
-    assert drawn("gpu", GPU_NODE, "numeric_precision") == {"fp32", "tf32", "bf16", "fp16"}
-    assert drawn("gpu", OLD_GPU, "numeric_precision") == {"fp32", "fp16"}
+    assert drawn("gpu", GPU_NODE, "numeric_precision") == {"fp32", "tf32", "bf16", "fp16", "int8"}
+    assert drawn("gpu", OLD_GPU, "numeric_precision") == {"fp32", "fp16", "int8"}
     assert drawn("gpu", GPU_NODE, "training_workers") == {1, 2, 4, 8}
     assert drawn("gpu", GPU_NODE, "compile_mode") == {"default", "max-autotune", "reduce-overhead"}
     for name in drawn("gpu", GPU_NODE, "runtime"):

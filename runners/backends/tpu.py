@@ -20,7 +20,7 @@ class Tpu(Backend):
     precisions = ("fp32", "bf16")
     packages = ("torch_tpu", "torch")
     extra = "tpu"
-    note = "for TPU hosts alone; it changes torch.compile of every process"
+    note = "for TPU hosts alone"
     by_default: ClassVar[bool] = False
     on_accelerator: ClassVar[bool] = True
 

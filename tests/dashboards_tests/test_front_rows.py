@@ -27,6 +27,7 @@ def test_the_table_has_the_baseline_first_and_then_the_fastest_first(document):
         "latency_p50_ms": 8 / 14.2,
         "size_mib": 4.0 / 14.2,
         "throughput_per_s": 1420.0,
+        "lowering_seconds": None,
         "unstable": "",
         "configuration": "int8, openvino",
     }

@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 from runners.inputs import Arrays, one_by_one, read
 from runners.workload import CALIBRATION, Split, Workload
 
+CALIBRATION_IMAGES = 128
+"""Examples on which a network is quantised unless another number is chosen."""
+
 
 def calibration_rows(workload: Workload, seed: int, count: int) -> list[Arrays]:
     """As many examples of the calibration split, drawn with ``seed``, each as a batch of one; fewer where it has fewer.

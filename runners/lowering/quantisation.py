@@ -58,6 +58,17 @@ def quantise_int8(
         )
 
 
+def plain_graph(onnx_path: Path, folder: Path, settings: QuantisationSettings) -> Path:
+    """The file in floating point of which `quantise_int8` quantises the nodes, by the same names.
+
+    Args:
+        onnx_path: The network, as it was exported.
+        folder: Where a file may be made.
+        settings: The quantiser, and how it prepares the graph.
+    """
+    return onnx_path if settings.quantiser == "nncf" else quantisation_onnxruntime.prepared(onnx_path, folder, settings)
+
+
 def require_finite(calibration: Sequence[Arrays]) -> None:
     """Refuse calibration examples with NaN or infinite numbers: no range can be found on them.
 

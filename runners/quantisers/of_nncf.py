@@ -47,6 +47,7 @@ def quantise(onnx_path: Path, calibration: Sequence[Arrays], output_path: Path, 
         model_type=nncf.ModelType.TRANSFORMER if smooths or has_attention(model.graph) else None,
         fast_bias_correction=settings.correction != "full-bias",
         advanced_parameters=_advanced(settings),
+        ignored_scope=nncf.IgnoredScope(names=list(settings.kept)),
     )
     onnx.save(quantised, output_path)
 

@@ -33,9 +33,7 @@ def quantise(onnx_path: Path, calibration: Sequence[Arrays], output_path: Path, 
     with TemporaryDirectory() as folder, _quiet():
         graph = onnx.load(onnx_path).graph
         attends = has_attention(graph)
-        source = onnx_path
-        if settings.preparation != "none":
-            source = prepare(onnx_path, Path(folder), fused=not attends)
+        source = prepared(onnx_path, Path(folder), settings)
         if settings.quantiser == DYNAMIC:
             _quantise_dynamic(source, output_path, settings)
         else:
@@ -43,9 +41,19 @@ def quantise(onnx_path: Path, calibration: Sequence[Arrays], output_path: Path, 
             _quantise_static(source, examples, output_path, settings, attends)
 
 
+def prepared(onnx_path: Path, folder: Path, settings: QuantisationSettings) -> Path:
+    """The file in floating point whose nodes are quantised, with what is made in ``folder``."""
+    import onnx
+
+    if settings.preparation == "none":
+        return onnx_path
+    return prepare(onnx_path, folder, fused=not has_attention(onnx.load(onnx_path).graph))
+
+
 def _quantise_static(
     source: Path, examples: "Examples", output_path: Path, settings: QuantisationSettings, attends: bool
 ) -> None:
+    import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_static
 
     symmetric = settings.activations == "symmetric"
@@ -55,6 +63,10 @@ def _quantise_static(
         "CalibTensorRangeSymmetric": symmetric,  # else that of percentiles is, and half of it is lost behind a ReLU
         "MatMulConstBOnly": attends,
     }
+    if settings.kept:
+        # Else it rounds the outputs of layers, too, and a layer that is kept would read them.
+        kinds = {node.op_type for node in onnx.load(source).graph.node}
+        options["OpTypesToExcludeOutputQuantization"] = sorted(kinds)
     if settings.range == "mean-min-max":
         options["CalibMovingAverage"] = True  # with all examples at once it is their mean
     else:
@@ -69,6 +81,7 @@ def _quantise_static(
         weight_type=QuantType.QInt8,
         calibrate_method=getattr(CalibrationMethod, method),
         op_types_to_quantize=list(WITH_WEIGHTS) if attends else None,
+        nodes_to_exclude=list(settings.kept),
         extra_options=options,
     )
 
@@ -83,6 +96,7 @@ def _quantise_dynamic(source: Path, output_path: Path, settings: QuantisationSet
         reduce_range=settings.reduced_range,
         # Its kernel for a convolution takes unsigned weights alone.
         weight_type=QuantType.QUInt8,
+        nodes_to_exclude=list(settings.kept),
     )
 
 

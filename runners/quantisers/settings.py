@@ -24,6 +24,7 @@ class QuantisationSettings:
             ``none``: it is quantised as it was exported.
         correction: ``none``, ``fast-bias`` or ``full-bias``: correct the biases by the mean error of each layer;
             ``smooth-quant``: move outliers of activations into the weights, and correct biases.
+        kept: Names of the nodes that stay in floating point.
     """
 
     quantiser: str = "nncf"
@@ -34,6 +35,7 @@ class QuantisationSettings:
     reduced_range: bool = False
     preparation: str = "default"
     correction: str = "default"
+    kept: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "QuantisationSettings":

@@ -95,9 +95,29 @@ class CandidateStages:
         if any(technique.quantises for technique, _ in self._chosen(configuration)):
             exporting = self.task("exporting", configuration, {}, inputs)
             return exporting, self.artifact(configuration, {**inputs, "onnx": exporting.key})
-        settings = {**quantising_settings(plan), **({"images": SCREENING_IMAGES} if screened else {})}
-        quantising = self.task("quantising", configuration, settings, inputs)
-        return quantising, self.artifact(configuration, {"parent": quantising.key})
+        quantising = self.quantising(configuration, inputs, {"images": SCREENING_IMAGES} if screened else {})
+        return (*quantising, self.artifact(configuration, {"parent": quantising[-1].key}))
+
+    def quantising(
+        self, configuration: Configuration, inputs: Mapping[str, str], calibration: Mapping[str, Scalar] | None = None
+    ) -> tuple[StageTask, ...]:
+        """The stages that quantise a trained network; where layers stay in floating point, after one that ranks them.
+
+        Args:
+            configuration: A candidate.
+            inputs: The weights as ``parent`` and, where the network was exported before, ``onnx``.
+            calibration: Settings that win over those of the candidate.
+        """
+        settings = {**quantising_settings(self.lowering_plan(configuration)), **(calibration or {})}
+        tasks: list[StageTask] = []
+        if "float_share" in settings:
+            if "onnx" not in inputs:
+                tasks.append(self.task("exporting", configuration, {}, inputs))
+                inputs = {**inputs, "onnx": tasks[-1].key}
+            ranked = {name: value for name, value in settings.items() if name != "float_share"}
+            tasks.append(self.task("ranking", configuration, ranked, inputs))
+            inputs = {**inputs, "ranking": tasks[-1].key}
+        return (*tasks, self.task("quantising", configuration, settings, inputs))
 
     def lowering_plan(self, configuration: Configuration) -> LoweringPlan:
         """The runtime and the number format of ``configuration``, with the settings of both."""

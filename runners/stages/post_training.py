@@ -6,7 +6,6 @@ from typing import Any
 
 from runners.backends import find_backend
 from runners.runner import StageTask
-from runners.stages.candidate_stages import quantising_settings
 from runners.stages.chain import Chains
 from spaces.configuration import Configuration
 from spaces.number_formats import NUMBER_FORMATS
@@ -72,6 +71,6 @@ class PostTrainingChains(Chains):
             tasks.append(self._task("exporting", configuration, {}, inputs))
             inputs = {**inputs, "onnx": tasks[-1].key}
         if quantised:
-            tasks.append(self._task("quantising", configuration, quantising_settings(plan), inputs))
+            tasks.extend(self._candidates.quantising(configuration, inputs))
             inputs = {"parent": tasks[-1].key}
         return (*tasks, self._candidates.artifact(configuration, inputs))

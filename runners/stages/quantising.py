@@ -3,22 +3,22 @@
 from dataclasses import replace
 from typing import Any
 
-from runners.lowering.calibration import calibration_rows
+from runners.lowering.calibration import CALIBRATION_IMAGES, calibration_rows
 from runners.lowering.quantisation import quantise_int8
 from runners.lowering.weights import load_network, save_network
 from runners.quantisers.settings import QuantisationSettings
 from runners.stages.exporting import EXPORTED, export_checked
 from runners.stages.job import StageJob
+from runners.stages.ranking import kept_layers
 from spaces.parametrisations import remove_parametrisations
-
-CALIBRATION_IMAGES = 128
 
 
 def run(job: StageJob) -> dict[str, Any]:
     """Write ``model.onnx``, quantised, beside the weights that it came from.
 
     It is calibrated on as many ``images`` as the settings name, or on `CALIBRATION_IMAGES`. Where the stage has an
-    input ``onnx``, the network was exported before; else it is exported here.
+    input ``onnx``, the network was exported before; else it is exported here. Where it has an input ``ranking``, the
+    ``float_share`` of layers that cost most stays in floating point.
 
     Figures: the parent's, and ``export_note`` where the older exporter had to be used.
 
@@ -35,7 +35,11 @@ def run(job: StageJob) -> dict[str, Any]:
     else:
         plain = job.folder / EXPORTED
         note = export_checked(job, network, plain)
-    quantise_int8(plain, calibration, job.folder / "model.onnx", QuantisationSettings.of(settings))
+    quantisation = QuantisationSettings.of(settings)
+    if "ranking" in job.inputs:
+        kept = kept_layers(job.inputs["ranking"].folder, settings["float_share"])
+        quantisation = replace(quantisation, kept=kept)
+    quantise_int8(plain, calibration, job.folder / "model.onnx", quantisation)
     (job.folder / EXPORTED).unlink(missing_ok=True)
     save_network(network, job.folder)
     return replace(job.figures, export_note=note or None).to_json()

@@ -426,6 +426,36 @@ def test_the_runtimes_share_what_is_tuned_and_its_speed_is_measured_untrained(aw
     assert _stages(aware.screening(_aware(aware)))[:2] == ["teacher", "transforming"], "the teacher's own weights"
 
 
+def test_all_shares_of_layers_in_floating_point_read_one_ranking_of_the_trained_network() -> None:
+    choices = {"student_width": [1.0, 0.5], "numeric_precision": ["int8"], "float_share": [0.0, 0.1, 0.25]}
+    space = make_space({**choices, "runtime": ["onnxruntime", "openvino"]}, MACHINE)
+    chains = Chains(space, FACTS, "digits", seed=0)
+
+    def chain(share: float, **others: Any) -> tuple[StageTask, ...]:
+        point = {"student_width": 0.5, "numeric_precision": "int8", "runtime": "openvino", "float_share": share}
+        return chains.chain(Configuration({**space.baseline(), **point, **others}))
+
+    none, tenth, quarter = chain(0.0), chain(0.1), chain(0.25)
+    assert _stages(none) == ["teacher", "transforming", "training", "quantising", "lowering", "measuring"]
+    assert "float_share" not in none[3].settings
+    assert _stages(tenth)[3:] == ["exporting", "ranking", "quantising", "lowering", "measuring"]
+    assert tenth[:5] == quarter[:5]
+    trained, exporting, ranking, quantising = tenth[2:6]
+    assert ranking.inputs == {"parent": trained.key, "onnx": exporting.key}
+    assert quantising.inputs == {**ranking.inputs, "ranking": ranking.key}
+    assert (quantising.settings["float_share"], "float_share" in ranking.settings) == (0.1, False)
+    assert tenth[-1].inputs["network"] == trained.key
+    narrow = Configuration({**space.baseline(), "student_width": 0.5, "float_share": 0.1})
+    assert chains.screening(narrow) == (), "which layers stay is found on the trained network"
+
+
+def test_after_quantisation_aware_training_no_layer_is_kept() -> None:
+    choices = {"quantisation_aware_epochs": [0, 1], "float_share": [0.0, 0.1], "numeric_precision": ["int8"]}
+    space = make_space({**choices, "runtime": ["openvino"]}, MACHINE)
+    drawn = {(each.get("quantisation_aware_epochs"), each.get("float_share")) for each in space.configurations()}
+    assert drawn == {(0, 0.0), (0, 0.1), (1, None)}
+
+
 class Detail(Technique):
     """Sets something of the quantiser and something of the runtime."""
 

@@ -1,0 +1,50 @@
+"""Mixed precision: the layers that lose most when they are quantised stay in floating point."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from spaces.configuration import Scalar
+from spaces.environment import Environment
+from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+
+
+class SensitiveLayers(Technique):
+    """A share of the layers, ranked by what quantising each alone does to the outputs (Wu et al., arXiv 2004.09602).
+
+    The ranking is measured in ``runners/lowering/sensitivity.py``.
+    """
+
+    name = "sensitive_layers"
+    stage = Stage.OPTIONS
+    speed_depends_on_weights = True  # which layers stay is found on the trained network
+    parameters = (
+        Parameter(
+            "float_share",
+            (0.0, 0.1, 0.25),
+            0.0,
+            "the share of layers in floating point, from 0 to below 1",
+            "float={}",
+            only_where_named=True,
+        ),
+    )
+
+    def accepts(self, parameter: Parameter, value: Scalar) -> bool:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
+
+    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
+        tuned = earlier.choices.get("quantisation_aware_epochs", 0)
+        return earlier.choices.get("numeric_precision") == "int8" and not tuned
+
+    def unsupported(
+        self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
+    ) -> str | None:
+        if value and earlier.choices.get("int8_quantiser") == "onnxruntime-dynamic":
+            return "ONNX Runtime's dynamic quantisation rounds inside of a layer, so none can be measured alone"
+        return None
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        share = float(settings["float_share"])
+        return subject.with_quantisation(float_share=share) if share else subject
+
+
+TECHNIQUE = SensitiveLayers()

@@ -53,11 +53,11 @@ class Inverted(nn.Module):
         return x + self.layers(x) if self.adds else self.layers(x)
 
 
-def depthwise(classes: int) -> nn.Module:
+def depthwise(num_classes: int) -> nn.Module:
     """A small MobileNetV2 for images of 32x32."""
     shape = ((16, 16, 1), (16, 24, 2), (24, 24, 1), (24, 40, 2), (40, 40, 1), (40, 64, 1))
     blocks = (Inverted(*each) for each in shape)
-    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(160, classes)
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(160, num_classes)
     return nn.Sequential(*_layer(3, 16, 3), *blocks, *_layer(64, 160, 1), *pooled)
 
 

@@ -66,7 +66,7 @@ def plain_graph(onnx_path: Path, folder: Path, settings: QuantisationSettings) -
         folder: Where a file may be made.
         settings: The quantiser, and how it prepares the graph.
     """
-    return onnx_path if settings.quantiser == "nncf" else quantisation_onnxruntime.prepared(onnx_path, folder, settings)
+    return onnx_path if settings.quantiser == "nncf" else of_onnxruntime.prepared(onnx_path, folder, settings)
 
 
 def require_finite(calibration: Sequence[Arrays]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from runners.lowering.calibration import CALIBRATION_IMAGES, calibration_rows
 from runners.lowering.quantisation import plain_graph, quantise_int8
-from runners.lowering.quantisation_settings import QuantisationSettings
 from runners.lowering.sensitivity import Sensitivity, most_sensitive, rank_layers
+from runners.quantisers.settings import QuantisationSettings
 from runners.stages.exporting import EXPORTED
 from runners.stages.job import StageJob
 

@@ -94,8 +94,6 @@ class Int8Quantisation(Technique):
 
     def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         after_training = earlier.choices.get("quantisation_aware_epochs", 0) == 0
-        if earlier.choices.get("quantisation_aware_epochs"):
-            return False
         if earlier.choices.get("numeric_precision") != "int8" or not after_training:
             return False
         if not _own_quantiser(earlier, environment):

@@ -13,7 +13,6 @@ from runners.inputs import Arrays, ExampleInputs
 from runners.lowering.onnx_export import export
 from runners.lowering.onnx_session import open_session
 from runners.lowering.quantisation import plain_graph, quantise_int8
-from runners.lowering.quantisation_settings import QuantisationSettings
 from runners.lowering.sensitivity import (
     LAYERS,
     Sensitivity,
@@ -22,6 +21,7 @@ from runners.lowering.sensitivity import (
     quantised_layers,
     rank_layers,
 )
+from runners.quantisers.settings import QuantisationSettings
 
 SHAPE = (3, 8, 8)
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,11 @@ SIDE = 128
 EXAMPLE = np.full((1, 16, SIDE, SIDE), 1e-9, np.float32)
 """Large enough for PyTorch to use several threads."""
 TIMES = 200
-RUNTIMES = [name for name, backend in all_backends().items() if backend.unsupported() is None]
+RUNTIMES = [
+    pytest.param(name, marks=pytest.mark.slow if backend.compiles else ())
+    for name, backend in all_backends().items()
+    if backend.unsupported() is None
+]
 
 
 class Tiny(nn.Module):
@@ -77,24 +83,31 @@ def shortest_ms(flushes: bool) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Holds a folder with `Tiny` for each runtime, as it is lowered, and one in ``shipped``, as it is exported."""
-    root, network = tmp_path_factory.mktemp("tiny"), Tiny().eval()
-    export(network, ExampleInputs.of(EXAMPLE), root / "tiny.onnx")
-    for runtime in RUNTIMES:
-        lowered, shipped = root / runtime, root / "shipped" / runtime
-        lowered.mkdir()
-        shipped.mkdir(parents=True)
-        backend = find_backend(runtime)
-        backend.lower(Trained(network, lambda: root / "tiny.onnx", ExampleInputs.of(EXAMPLE), "fp32", Tiny), lowered)
-        backend.ship(lowered, shipped, Tiny, ExampleInputs.of(EXAMPLE))
-    return root
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the folder of a runtime: `Tiny` as it is lowered, and as it is exported in its folder ``shipped``."""
+    root, network, example = tmp_path_factory.mktemp("tiny"), Tiny().eval(), ExampleInputs.of(EXAMPLE)
+    export(network, example, root / "tiny.onnx")
+
+    @cache
+    def lowered(runtime: str) -> Path:
+        backend, folder = find_backend(runtime), root / runtime
+        folder.mkdir()
+        backend.lower(Trained(network, lambda: root / "tiny.onnx", example, "fp32", Tiny), folder)
+        shipped = root / f"{runtime} shipped"
+        shipped.mkdir()
+        backend.ship(folder, shipped, Tiny, example)
+        shipped.rename(folder / "shipped")
+        return folder
+
+    return lowered
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_what_is_timed_takes_denormal_numbers_for_zero_on_all_threads(runtime: str, threads: int, folder: Path) -> None:
-    opened = Artifact(folder / runtime, runtime, threads)
+def test_what_is_timed_takes_denormal_numbers_for_zero_on_all_threads(
+    runtime: str, threads: int, folder: Callable[[str], Path]
+) -> None:
+    opened = Artifact(folder(runtime), runtime, threads)
     assert call_fresh(share_of_zeros, opened, threads, what="the process") == 1.0
 
 
@@ -103,26 +116,28 @@ def test_so_does_the_baseline(threads: int) -> None:
     assert call_fresh(share_of_zeros, Baseline(None, threads), threads, what="the process") == 1.0
 
 
-@pytest.mark.parametrize("runtime", [name for name in RUNTIMES if name != "ncnn"])  # has no setting for it in Python
-def test_so_does_predict_py_of_an_exported_folder(runtime: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    "runtime", [each for each in RUNTIMES if each.values != ("ncnn",)]
+)  # has no setting for it in Python
+def test_so_does_predict_py_of_an_exported_folder(runtime: str, folder: Callable[[str], Path]) -> None:
     program = f"""
 import numpy as np
 from pathlib import Path
 {find_backend(runtime).loader_source()}
-outputs = load(Path({str(folder / "shipped" / runtime)!r}), 2)(np.full({EXAMPLE.shape}, 1e-9, np.float32))
+outputs = load(Path({str(folder(runtime) / "shipped")!r}), 2)(np.full({EXAMPLE.shape}, 1e-9, np.float32))
 print(float(np.mean(outputs == 0)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip() == "1.0", done.stderr
 
 
-def test_a_serving_replica_of_a_torch_runtime_does_too(folder: Path) -> None:
+def test_a_serving_replica_of_a_torch_runtime_does_too(folder: Callable[[str], Path]) -> None:
     """It opens its artifact without `prepare_process`, as it imports nothing that its runtime does not need."""
     program = f"""
 import numpy as np
 from pathlib import Path
 from runners.measuring.opening import Artifact
-predict = Artifact(Path({str(folder / "torchscript")!r}), "torchscript", 2).open(None)
+predict = Artifact(Path({str(folder("torchscript"))!r}), "torchscript", 2).open(None)
 print(float(np.mean(predict(np.full({EXAMPLE.shape}, 1e-9, np.float32)) == 0)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)

@@ -112,6 +112,7 @@ def test_a_workload_that_is_made_in_the_notebook_itself_is_refused_in_one_senten
     assert "%%writefile workload.py" in outputs[4]
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_goes_on_with_the_study_and_runs_in_no_other_process(
     outputs: list[str], folder: Path
 ) -> None:

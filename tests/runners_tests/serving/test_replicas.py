@@ -60,6 +60,7 @@ def test_files_in_the_current_folder_do_not_take_the_place_of_ours(
     assert served(trapped, lower(resolve(trapped), 0, tmp_path)).throughput_per_s > 0
 
 
+@pytest.mark.slow
 def test_a_replica_that_hangs_is_ended_with_all_that_it_started(
     trapped: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

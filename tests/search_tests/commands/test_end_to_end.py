@@ -164,6 +164,7 @@ def test_the_claims_of_an_exported_folder_hold(exported: Path) -> None:
     assert {claim["name"] for claim in checked["claims"]} >= {"accuracy", "accuracy_test", "speedup"}
 
 
+@pytest.mark.slow
 def test_the_baseline_can_be_exported_and_says_on_how_many_threads_it_was_timed(searched: Searched) -> None:
     folder, threads = searched.folder / "as-it-was", searched.document["baseline"]["configuration"]["threads"]
     assert ("1" in searched.document["baseline_by_threads"]) is (usable_cores() > 1), "each number was timed"
@@ -203,6 +204,7 @@ TIMED_ANEW = ("final", "calibrating")
 """Stages that each study runs itself."""
 
 
+@pytest.mark.slow
 def test_a_second_study_computes_no_stage_that_the_first_one_has(searched: Searched) -> None:
     """Both studies propose the same candidates, and measure the front again only where it differs."""
     arguments = ("search", "study.yaml", "--study", "second", "--home", "home", "--json")
@@ -324,6 +326,7 @@ WORKLOAD = Workload("trapped", make_network, make_splits, training=TrainingPlan(
 '''
 
 
+@pytest.mark.slow
 def test_a_trial_whose_process_is_killed_or_diverges_or_raises_fails_alone_and_says_why(tmp_path: Path) -> None:
     (tmp_path / "trapped.py").write_text(TRAPPED)
     study = "workload: trapped.py\ntrials: 5\nspace:\n  student_width: [1.0, 0.75, 0.5, 0.25, 0.125]\n"

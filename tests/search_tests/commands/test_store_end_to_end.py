@@ -11,6 +11,7 @@ from search_tests.command import document, frontrunner
 
 from runners.store.remote_store import COPIES
 
+pytestmark = pytest.mark.slow  # two whole searches; the store itself is tested in runners_tests/store
 STUDY = "workload: synthetic\ntrials: 3\nspace:\n  student_width: [1.0, 0.5]\n  runtime: [eager, onnxruntime]\n"
 
 

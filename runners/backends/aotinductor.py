@@ -36,21 +36,16 @@ class AotInductor(Backend):
         import torch
         from torch._inductor import aoti_compile_and_package, config
 
-        from runners.lowering.free_sizes import free_sizes, two_rows, written_out
-        from runners.lowering.torch_predictor import at_precision
-        from runners.lowering.weights import copy_network
+        from runners.lowering.exported_program import exported_program, module_at_precision
 
-        bf16 = trained.precision == "bf16"
-        given = copy_network(trained.module, trained.build) if bf16 else trained.module
-        module = at_precision(given, trained.precision).eval()
+        module = module_at_precision(trained)
         # The number of threads is that of each call; the instructions are those that PyTorch itself names, so that the
         # file says what it needs.
         settings: dict[str, Any] = {"freezing": True, "cpp.dynamic_threads": True, "cpp.march": ""}
         try:
-            with warnings.catch_warnings(), written_out(), torch.no_grad(), config.patch(settings):
+            with warnings.catch_warnings(), torch.no_grad(), config.patch(settings):
                 warnings.simplefilter("ignore")
-                shapes = free_sizes(module, trained.example)
-                program = torch.export.export(module, two_rows(trained.example), dynamic_shapes=shapes)
+                program = exported_program(module, trained.example)
                 aoti_compile_and_package(program, package_path=str(folder / self.artifact))
         except Exception as error:
             raise StageFailed(f"AOTInductor cannot compile this network ({in_one_line(error)})") from error

@@ -59,16 +59,15 @@ class Eager(Backend):
     def ship(self, folder: Path, destination: Path, build: Callable[[], Any], example: ExampleInputs) -> None:
         import torch
 
-        from runners.lowering.free_sizes import free_sizes, two_rows, written_out
+        from runners.lowering.exported_program import exported_program
 
         module = _rebuild(folder, build)
-        with warnings.catch_warnings(), written_out(), torch.no_grad():
+        try:
+            program = exported_program(module, example)
+        except Exception as error:
+            raise StageFailed(_why_not_written(error, example)) from error
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            try:
-                shapes = free_sizes(module, example)
-                program = torch.export.export(module, two_rows(example), dynamic_shapes=shapes)
-            except Exception as error:
-                raise StageFailed(_why_not_written(error, example)) from error
             torch.export.save(program, destination / PROGRAM)
         precision = _settings(folder)["precision"]
         _require_equal(module, _load_program(destination / PROGRAM, torch.device("cpu")), example, precision)

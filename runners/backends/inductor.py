@@ -46,14 +46,10 @@ class Inductor(Backend):
     def lower(self, trained: Trained, folder: Path) -> None:
         import torch
 
-        from runners.lowering.free_sizes import free_sizes, two_rows, written_out
-        from runners.lowering.torch_predictor import DTYPES, at_precision
-        from runners.lowering.weights import copy_network
+        from runners.lowering.exported_program import exported_program, module_at_precision
         from runners.machine.accelerator import torch_device
 
-        changed = trained.precision in DTYPES
-        given = copy_network(trained.module, trained.build) if changed else trained.module
-        module = at_precision(given, trained.precision).eval()
+        module = module_at_precision(trained)
         settings = {
             "instructions": torch.backends.cpu.get_cpu_capability(),
             "device": torch_device().type,
@@ -62,11 +58,9 @@ class Inductor(Backend):
         }
         (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
         try:
-            with warnings.catch_warnings(), written_out(), torch.no_grad():
+            with warnings.catch_warnings(), torch.no_grad():
                 warnings.simplefilter("ignore")
-                shapes = free_sizes(module, trained.example)
-                program = torch.export.export(module, two_rows(trained.example), dynamic_shapes=shapes)
-                torch.export.save(program, folder / self.artifact)
+                torch.export.save(exported_program(module, trained.example), folder / self.artifact)
                 with TemporaryDirectory() as cache:
                     compile_program(folder, cache)
                     pack(Path(cache), folder / COMPILED)

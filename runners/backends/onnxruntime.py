@@ -15,11 +15,11 @@ from runners.inputs import network_batch
 from runners.lowering.onnx_session import open_session, session_options
 from runners.runner import StageFailed
 from spaces.configuration import Scalar
+from spaces.techniques.onnxruntime_options import PROVIDERS
 
 SETTINGS = "onnxruntime.json"
 KEPT = ("graph_level", "execution_provider")
 """The options that opening the artifact needs."""
-PROVIDERS = ("cpu", "cuda", "tensorrt", "openvino", "coreml")
 
 
 class OnnxRuntime(Backend):

@@ -22,14 +22,11 @@ class TorchScript(Backend):
     def lower(self, trained: Trained, folder: Path) -> None:
         import torch
 
+        from runners.lowering.exported_program import module_at_precision
         from runners.lowering.free_sizes import two_rows, written_out
-        from runners.lowering.torch_predictor import DTYPES, at_precision
-        from runners.lowering.weights import copy_network
 
         jit: Any = torch.jit  # its functions carry no types
-        copied = trained.precision in DTYPES
-        given = copy_network(trained.module, trained.build) if copied else trained.module
-        module = at_precision(given, trained.precision).eval()
+        module = module_at_precision(trained)
         try:
             with warnings.catch_warnings(), written_out(), torch.no_grad():
                 warnings.simplefilter("ignore")

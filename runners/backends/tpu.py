@@ -34,17 +34,11 @@ class Tpu(Backend):
     def lower(self, trained: Trained, folder: Path) -> None:
         import torch
 
-        from runners.lowering.free_sizes import free_sizes, two_rows, written_out
-        from runners.lowering.torch_predictor import DTYPES, at_precision
-        from runners.lowering.weights import copy_network
+        from runners.lowering.exported_program import exported_program, module_at_precision
 
-        changed = trained.precision in DTYPES
-        given = copy_network(trained.module, trained.build) if changed else trained.module
-        module = at_precision(given, trained.precision).eval()
+        module = module_at_precision(trained)
         try:
-            with written_out(), torch.no_grad():
-                shapes = free_sizes(module, trained.example)
-                program = torch.export.export(module, two_rows(trained.example), dynamic_shapes=shapes)
+            program = exported_program(module, trained.example)
         except Exception as error:
             raise StageFailed(f"torch.export cannot write this network ({in_one_line(error)})") from error
         torch.export.save(program, folder / self.artifact)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.inputs import Arrays, network_batch
+from runners.lowering.onnx_session import session_options
 from runners.processes.fresh_process import report_progress
 
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU")
@@ -131,11 +132,8 @@ def _outputs(model: Any, examples: Sequence[Arrays]) -> list[NDArray[np.float64]
     """Of each of ``examples``, without the optimisations that would compute with whole numbers."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    options, providers = session_options(1, "disabled"), ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
     names = [each.name for each in session.get_inputs()]
     return [
         session.run(None, dict(zip(names, map(network_batch, example), strict=True)))[0].astype(np.float64)

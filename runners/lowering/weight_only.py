@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runners.machine import telemetry
+from runners.quantisers.of_nncf import load_nncf
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
 
@@ -29,10 +29,7 @@ def compress_openvino(model: Any, precision: str) -> Any:
     Raises:
         StageFailed: NNCF cannot do it, or too few weights end up in this number of bits.
     """
-    telemetry.disable_telemetry()
-    import nncf
-
-    nncf.set_log_level(logging.ERROR)
+    nncf = load_nncf()
     options: dict[str, Any] = {"mode": nncf.CompressWeightsMode.INT8_SYM}
     if BITS[precision] == 4:
         adjusted = nncf.AdvancedCompressionParameters(group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST)

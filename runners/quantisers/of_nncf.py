@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runners.inputs import Arrays, network_batch
+from runners.machine.telemetry import disable_telemetry
 from runners.quantisers.attention import has_attention
 from runners.quantisers.settings import QuantisationSettings
 
@@ -20,6 +21,17 @@ SMOOTHING = 0.5
 """Share of the outliers of activations that smooth quantisation moves into the weights of a convolution."""
 
 
+def load_nncf() -> Any:
+    """NNCF, which then sends nothing and says nothing but errors."""
+    disable_telemetry()
+    # It imports a module of torch that warns where a CUDA compiler is found without a GPU.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    return nncf
+
+
 def quantise(onnx_path: Path, calibration: Sequence[Arrays], output_path: Path, settings: QuantisationSettings) -> None:
     """Write the int8 form of ``onnx_path``, which is float32, to ``output_path``.
 
@@ -28,12 +40,9 @@ def quantise(onnx_path: Path, calibration: Sequence[Arrays], output_path: Path, 
     in floating point: where padding is masked they are minus infinity, which has no range. With the plain settings a
     small transformer encoder with a mask fell from 88 to 64 % on `tests/examples/text.py`; with these it stays at 88 %.
     """
-    # NNCF imports a module of torch that warns where a CUDA compiler is found without a GPU.
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    import nncf
+    nncf = load_nncf()
     import onnx
 
-    nncf.set_log_level(logging.ERROR)
     model = onnx.load(onnx_path)
     names = [each.name for each in model.graph.input]
     inputs = [dict(zip(names, map(network_batch, example), strict=True)) for example in calibration]

@@ -1,18 +1,13 @@
 """Memory format: in which order the values of an image lie in memory."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from spaces.configuration import Scalar
-from spaces.environment import Environment
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.runtime_option import RuntimeOption
+from spaces.technique import Parameter
 
 
-class MemoryFormat(Technique):
+class MemoryFormat(RuntimeOption):
     """Weights and activations of convolutions with the channels of a pixel side by side, as many kernels read them."""
 
     name = "memory_format"
-    stage = Stage.OPTIONS
     parameters = (
         Parameter(
             "memory_format",
@@ -23,12 +18,6 @@ class MemoryFormat(Technique):
             only_where_named=True,
         ),
     )
-
-    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
-        return environment.takes("memory_format", earlier.choices.get("runtime", "eager"))
-
-    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
-        return subject.with_options(**settings)
 
 
 TECHNIQUE = MemoryFormat()

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from runners_tests.backends.short_training import trained_shortly
 
 from runners.workloads.synthetic import make_network, make_splits
 
@@ -24,16 +25,9 @@ def inputs(place: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def network() -> torch.nn.Module:
-    """The synthetic network, trained for a second, so that its classes are clearly apart."""
+    """The synthetic network, trained for a second."""
     torch.manual_seed(0)
-    module = make_network()
-    images, labels = (torch.from_numpy(array) for array in make_splits()["train"])
-    optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
-    for _ in range(40):
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(module(images), labels).backward()
-        optimizer.step()
-    return module.eval()
+    return trained_shortly(make_network())
 
 
 @pytest.fixture(scope="module")

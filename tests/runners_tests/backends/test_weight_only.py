@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from runners_tests.backends import backend_contract as contract
+from runners_tests.backends.short_training import trained_shortly
 
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.backend import Trained
@@ -18,7 +19,6 @@ from runners.lowering.onnx_export import export
 from runners.lowering.weight_only import BITS
 from runners.measuring.opening import Artifact
 from runners.runner import StageFailed
-from runners.workloads.synthetic import make_splits
 
 PAIRS = [(name, precision) for name in ("onnxruntime", "openvino") for precision in BITS]
 
@@ -32,14 +32,7 @@ def make_mlp() -> torch.nn.Module:
 @pytest.fixture(scope="module")
 def mlp() -> torch.nn.Module:
     torch.manual_seed(0)
-    module = make_mlp()
-    images, labels = (torch.from_numpy(array) for array in make_splits()["train"])
-    optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
-    for _ in range(40):
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(module(images), labels).backward()
-        optimizer.step()
-    return module.eval()
+    return trained_shortly(make_mlp())
 
 
 @pytest.fixture(scope="module")

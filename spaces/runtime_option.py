@@ -1,0 +1,20 @@
+"""A setting of inference runtimes, drawn after those alone that take it."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from spaces.configuration import Scalar
+from spaces.environment import Environment
+from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+
+
+class RuntimeOption(Technique):
+    """A technique whose parameters are settings by the names that runtimes have for them, see `BackendFacts.takes`."""
+
+    stage: ClassVar[Stage] = Stage.OPTIONS
+
+    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
+        return environment.takes(parameter.name, earlier.choices.get("runtime", "eager"))
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        return subject.with_options(**settings)

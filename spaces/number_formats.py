@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spaces.environment import Environment
+from spaces.environment import BackendFacts, Environment
 
 Reason = Callable[[Environment], str | None]
 """Why a machine cannot run something, or None."""
+NNCF = "nncf"
+"""The tool of a runtime that names no other."""
 
 
 def _nothing(environment: Environment) -> str | None:
@@ -22,6 +24,7 @@ class NumberFormat:
         on_processor: Why the processor of a machine cannot run it, or None.
         on_accelerator: Why the accelerator of a machine that has one cannot run it, or None.
         quantised: Whether the ONNX file is quantised to it after training, by the stage ``quantising``.
+        by_tool: Whether it is written by the tool of the runtime, `BackendFacts.quantiser`, which may be missing.
         by_default: Whether a space that offers ``all`` formats offers it.
     """
 
@@ -29,10 +32,18 @@ class NumberFormat:
     on_processor: Reason = _nothing
     on_accelerator: Reason = _nothing
     quantised: bool = False
+    by_tool: bool = False
     by_default: bool = True
 
     def unsupported(self, environment: Environment) -> str | None:
-        """Why neither the processor nor an accelerator of a machine runs it, or None."""
+        """Why neither the processor nor an accelerator of a machine runs it, or no runtime has its tool, or None."""
+        missing = [
+            self._missing_tool(facts, environment)
+            for facts in environment.backends.values()
+            if self.name in facts.precisions and not facts.unsupported
+        ]
+        if missing and all(missing):
+            return missing[0]
         if environment.accelerators and self.on_accelerator(environment) is None:
             return None
         reason = self.on_processor(environment)
@@ -43,9 +54,15 @@ class NumberFormat:
         facts = environment.backends[runtime]
         if self.name not in facts.precisions:
             return f"{runtime} does not support {self.name} here"
+        if missing := self._missing_tool(facts, environment):
+            return f"{self.name} for {runtime} {missing}"
         reason = self.on_accelerator(environment) if facts.on_accelerator else self.on_processor(environment)
         where = "accelerator" if facts.on_accelerator else "processor"
         return f"{runtime} computes {self.name} on the {where}, and {reason}" if reason else None
+
+    def _missing_tool(self, facts: BackendFacts, environment: Environment) -> str | None:
+        """How to install the tool of a runtime that writes this format, or None where it is here or none is needed."""
+        return environment.missing.get(facts.quantiser or NNCF) if self.by_tool else None
 
 
 def _bf16(environment: Environment) -> str | None:
@@ -65,10 +82,6 @@ def _fp16(environment: Environment) -> str | None:
 def _fp16_on_accelerator(environment: Environment) -> str | None:
     has_it = environment.accelerator in ("cuda", "xpu", "mps")
     return None if has_it else f"nothing is known of fp16 on an accelerator of the kind {environment.accelerator}"
-
-
-def _needs_nncf(environment: Environment) -> str | None:
-    return environment.missing.get("nncf")
 
 
 def _gpu(least: tuple[int, int], what: str) -> tuple[Reason, Reason]:
@@ -93,9 +106,9 @@ NUMBER_FORMATS = {
         NumberFormat("tf32", _NO_TF32, _tf32, by_default=False),
         NumberFormat("bf16", _bf16, _bf16_on_accelerator),
         NumberFormat("fp16", _fp16, _fp16_on_accelerator, by_default=False),
-        NumberFormat("int8", _needs_nncf, _needs_nncf, quantised=True),
-        NumberFormat("int8_weight_only", _needs_nncf, _needs_nncf, by_default=False),
-        NumberFormat("int4_weight_only", _needs_nncf, _needs_nncf, by_default=False),
+        NumberFormat("int8", quantised=True, by_tool=True),
+        NumberFormat("int8_weight_only", by_tool=True, by_default=False),
+        NumberFormat("int4_weight_only", by_tool=True, by_default=False),
         NumberFormat("fp8", *_gpu((8, 9), "multiplies fp8"), by_default=False),
         NumberFormat("nvfp4", *_gpu((10, 0), "multiplies nvfp4"), by_default=False),
     )

@@ -51,6 +51,12 @@ def quantise_int8(
         # Ranges that are not finite or empty are those of these weights.
         raise StageFailed(f"the network cannot be quantised to int8 ({in_one_line(error)})", "weights") from error
     if not INTEGER & {node.op_type for node in written.graph.node}:
+        if settings.accuracy_control:
+            raise StageFailed(
+                f"no layer of this network can be quantised to int8 with at most {settings.accuracy_control:.1%} of "
+                f"the answers to {len(calibration)} calibration examples changed; allow more as accuracy_control",
+                "weights",
+            )
         kinds = ", ".join(sorted({node.op_type for node in written.graph.node}))
         raise StageFailed(
             f"quantisation to int8 found no operation to quantise in this network: {settings.quantiser} leaves {kinds} "

@@ -7,6 +7,7 @@ from typing import Any
 
 from runners.inputs import Arrays, network_batch
 from runners.machine.telemetry import disable_telemetry
+from runners.quantisers.accuracy_control import Agreement
 from runners.quantisers.attention import has_attention
 from runners.quantisers.settings import QuantisationSettings
 
@@ -48,16 +49,25 @@ def quantise(onnx_path: Path, calibration: Sequence[Arrays], output_path: Path, 
     inputs = [dict(zip(names, map(network_batch, example), strict=True)) for example in calibration]
     smooths = settings.correction == "smooth-quant"
     presets = {"symmetric": nncf.QuantizationPreset.PERFORMANCE, "asymmetric": nncf.QuantizationPreset.MIXED}
-    quantised = nncf.quantize(
-        model,
-        nncf.Dataset(inputs),
-        subset_size=len(inputs),
-        preset=presets.get(settings.activations),
-        model_type=nncf.ModelType.TRANSFORMER if smooths or has_attention(model.graph) else None,
-        fast_bias_correction=settings.correction != "full-bias",
-        advanced_parameters=_advanced(settings),
-        ignored_scope=nncf.IgnoredScope(names=list(settings.kept)),
-    )
+    options = {
+        "subset_size": len(inputs),
+        "preset": presets.get(settings.activations),
+        "model_type": nncf.ModelType.TRANSFORMER if smooths or has_attention(model.graph) else None,
+        "fast_bias_correction": settings.correction != "full-bias",
+        "ignored_scope": nncf.IgnoredScope(names=list(settings.kept)),
+    }
+    if settings.accuracy_control:
+        quantised = nncf.quantize_with_accuracy_control(
+            model,
+            nncf.Dataset(inputs),
+            nncf.Dataset(range(len(inputs)), inputs.__getitem__),
+            Agreement(model, inputs),
+            max_drop=settings.accuracy_control,
+            advanced_quantization_parameters=_advanced(settings),
+            **options,
+        )
+    else:
+        quantised = nncf.quantize(model, nncf.Dataset(inputs), advanced_parameters=_advanced(settings), **options)
     onnx.save(quantised, output_path)
 
 

@@ -24,6 +24,9 @@ class QuantisationSettings:
             ``none``: it is quantised as it was exported.
         correction: ``none``, ``fast-bias`` or ``full-bias``: correct the biases by the mean error of each layer;
             ``smooth-quant``: move outliers of activations into the weights, and correct biases.
+        accuracy_control: Largest share of the calibration examples that may be answered otherwise than in floating
+            point; layers go back to it, one after another, until that holds (see `Agreement` for other outputs than
+            class scores). 0 leaves all as it was quantised.
         kept: Names of the nodes that stay in floating point.
     """
 
@@ -35,6 +38,7 @@ class QuantisationSettings:
     reduced_range: bool = False
     preparation: str = "default"
     correction: str = "default"
+    accuracy_control: float = 0.0
     kept: tuple[str, ...] = ()
 
     @classmethod

@@ -98,14 +98,14 @@ class Int8Quantisation(Technique):
             return False
         if not _own_quantiser(earlier, environment):
             return False
-        return _quantiser(earlier, environment) != DYNAMIC or parameter.name not in CALIBRATED
+        return quantiser_of(earlier, environment) != DYNAMIC or parameter.name not in CALIBRATED
 
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
     ) -> str | None:
         if parameter.name == "int8_quantiser":
             return _quantiser_reason(str(value), earlier, environment)
-        return LIMITS.get((_quantiser(earlier, environment), parameter.name, value))
+        return LIMITS.get((quantiser_of(earlier, environment), parameter.name, value))
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         neutral = {parameter.name: parameter.neutral for parameter in self.parameters}
@@ -119,8 +119,8 @@ def _own_quantiser(earlier: Earlier, environment: Environment) -> str:
     return environment.backends.get(runtime, BackendFacts(())).quantiser
 
 
-def _quantiser(earlier: Earlier, environment: Environment) -> str:
-    """The quantiser that was chosen, or that of the runtime."""
+def quantiser_of(earlier: Earlier, environment: Environment) -> str:
+    """The quantiser that was chosen, or that of the runtime; empty where it runs no quantised ONNX file."""
     chosen = str(earlier.choices.get("int8_quantiser", DEFAULT))
     return _own_quantiser(earlier, environment) if chosen == DEFAULT else chosen
 
@@ -129,6 +129,8 @@ def _quantiser_reason(value: str, earlier: Earlier, environment: Environment) ->
     own = _own_quantiser(earlier, environment)
     if value == own:
         return f"{earlier.choices['runtime']} is quantised by {value} by default"
+    if value in environment.missing:
+        return environment.missing[value]
     if value == DYNAMIC and own == NNCF:
         # MobileNetV2 at 224x224, one thread: 15.7 ms, and 4.2 ms in fp32.
         return "OpenVINO runs what ONNX Runtime's dynamic quantisation writes slower than fp32"

@@ -6,12 +6,16 @@ from typing import Any
 from spaces.configuration import Scalar
 from spaces.environment import Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.techniques.int8_quantisation import DYNAMIC, NNCF, quantiser_of
+
+SHARE, CONTROL = "float_share", "accuracy_control"
 
 
 class SensitiveLayers(Technique):
     """A share of the layers, ranked by what quantising each alone does to the outputs (Wu et al., arXiv 2004.09602).
 
-    The ranking is measured in ``runners/lowering/sensitivity.py``.
+    The ranking is measured in ``runners/lowering/sensitivity.py``. Or as many as it takes, by NNCF's accuracy control:
+    see `runners.quantisers.accuracy_control`.
     """
 
     name = "sensitive_layers"
@@ -19,11 +23,19 @@ class SensitiveLayers(Technique):
     speed_depends_on_weights = True  # which layers stay is found on the trained network
     parameters = (
         Parameter(
-            "float_share",
+            SHARE,
             (0.0, 0.1, 0.25),
             0.0,
             "the share of layers in floating point, from 0 to below 1",
             "float={}",
+            only_where_named=True,
+        ),
+        Parameter(
+            CONTROL,
+            (0.0, 0.01),
+            0.0,
+            "the share of answers that may change, from 0 to below 1",
+            "control={}",
             only_where_named=True,
         ),
     )
@@ -38,13 +50,19 @@ class SensitiveLayers(Technique):
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
     ) -> str | None:
-        if value and earlier.choices.get("int8_quantiser") == "onnxruntime-dynamic":
+        quantiser = quantiser_of(earlier, environment)
+        if not value:
+            return None
+        if parameter.name == SHARE and quantiser == DYNAMIC:
             return "ONNX Runtime's dynamic quantisation rounds inside of a layer, so none can be measured alone"
+        if parameter.name == CONTROL and quantiser != NNCF:
+            return "accuracy control is NNCF's alone; choose int8_quantiser: nncf"
+        if parameter.name == CONTROL and earlier.choices.get(SHARE):
+            return "float_share has chosen the layers that stay in floating point"
         return None
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
-        share = float(settings["float_share"])
-        return subject.with_quantisation(float_share=share) if share else subject
+        return subject.with_quantisation(**{name: float(value) for name, value in settings.items() if value})
 
 
 TECHNIQUE = SensitiveLayers()

@@ -1,5 +1,7 @@
 """The choices of int8: drawn only where they change anything, and off with a reason where a quantiser has no such."""
 
+from dataclasses import replace
+
 from spaces_tests.environments import LAPTOP
 
 from spaces.configuration import Configuration, Scalar
@@ -31,6 +33,13 @@ def test_nothing_is_drawn_where_nothing_is_quantised() -> None:
 def test_each_runtime_is_offered_the_other_quantiser_and_not_its_own_under_two_names() -> None:
     assert offered("int8_quantiser", after("openvino")) == ["default", "onnxruntime"]
     assert offered("int8_quantiser", after("onnxruntime")) == ["default", "nncf", "onnxruntime-dynamic"]
+
+
+def test_a_quantiser_that_is_not_installed_is_off_with_how_to_install_it() -> None:
+    bare = replace(LAPTOP, missing={"nncf": "needs `pip install 'nncf'`"})
+    quantiser = BY_NAME["int8_quantiser"]
+    assert TECHNIQUE.unsupported(quantiser, "nncf", after("onnxruntime"), bare) == "needs `pip install 'nncf'`"
+    assert TECHNIQUE.unsupported(quantiser, "onnxruntime-dynamic", after("onnxruntime"), bare) is None
 
 
 def test_range_estimators_are_those_of_the_quantiser() -> None:

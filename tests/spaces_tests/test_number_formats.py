@@ -70,11 +70,38 @@ def test_tf32_is_no_choice_where_the_baseline_and_fp32_have_it() -> None:
     assert drawn(replace(GPU, baseline_tuned=True), "tf32") == {("fp32", "eager"), ("fp32", "openvino")}
 
 
+TOOLS = replace(
+    LAPTOP,
+    missing={"nncf": "needs `pip install 'nncf'`"},
+    backends={
+        "onnxruntime": BackendFacts(tuple(NUMBER_FORMATS), quantiser="onnxruntime"),
+        "openvino": BackendFacts(tuple(NUMBER_FORMATS), quantiser="nncf"),
+        "tensorrt": BackendFacts(tuple(NUMBER_FORMATS)),
+    },
+)
+"""A processor without NNCF, with a runtime that brings its own tool, and two that do not."""
+
+
 @pytest.mark.parametrize("name", ["int8", "int8_weight_only", "int4_weight_only"])
-def test_quantised_formats_are_off_without_their_tool(name: str) -> None:
-    bare = replace(GPU, missing={"nncf": "needs `pip install 'nncf'`"})
-    assert NUMBER_FORMATS[name].unsupported(bare) == "needs `pip install 'nncf'`"
-    assert NUMBER_FORMATS[name].unsupported(GPU) is None
+def test_a_quantised_format_is_off_in_the_runtimes_whose_tool_is_missing_and_on_in_others(name: str) -> None:
+    number_format = NUMBER_FORMATS[name]
+    assert drawn(replace(TOOLS, missing={}), name) == {(name, runtime) for runtime in TOOLS.backends} | {
+        ("fp32", runtime) for runtime in TOOLS.backends
+    }
+    assert number_format.unsupported(TOOLS) is None
+    for runtime in ("openvino", "tensorrt"):
+        assert number_format.unsupported_in(runtime, TOOLS) == f"{name} for {runtime} needs `pip install 'nncf'`"
+    assert number_format.unsupported_in("onnxruntime", TOOLS) is None
+
+
+@pytest.mark.parametrize("name", ["int8", "int8_weight_only", "int4_weight_only"])
+def test_a_quantised_format_is_off_where_every_runtime_lacks_its_tool(name: str) -> None:
+    backends = {
+        "eager": BackendFacts(("fp32",)),
+        "onnxruntime": replace(TOOLS.backends["onnxruntime"], unsupported="needs onnxruntime"),
+        "openvino": TOOLS.backends["openvino"],
+    }
+    assert NUMBER_FORMATS[name].unsupported(replace(TOOLS, backends=backends)) == "needs `pip install 'nncf'`"
 
 
 def test_every_format_that_a_runtime_runs_has_a_row_and_a_bound_on_its_differences() -> None:

@@ -94,6 +94,16 @@ def test_predict_py_runs_it_without_frontrunner(
     assert np.abs(np.load(saved) - expected).max() <= 2e-2 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("precision", BITS)
+def test_onnx_runtime_needs_no_nncf_for_it(
+    precision: str, mlp: torch.nn.Module, place: Path, inputs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    export(mlp, ExampleInputs.of(inputs[:1]), place / "alone.onnx")
+    _lower("onnxruntime", precision, mlp, place / "alone.onnx", inputs, tmp_path)
+    assert find_backend("onnxruntime").open(tmp_path, threads=1, batch=1)(inputs).shape == (len(inputs), 4)
+
+
 @pytest.mark.parametrize(
     ("name", "precision", "why"),
     [

@@ -1,5 +1,6 @@
 """Quantisation to int8 after training: what each choice changes in the file, and bad calibration data."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -188,6 +189,14 @@ def test_a_network_of_operations_that_no_quantiser_knows_is_refused_with_their_n
         quantise_int8(
             tmp_path / "plain.onnx", one_by_one(INPUTS), tmp_path / "int8.onnx", QuantisationSettings(quantiser)
         )
+
+
+@pytest.mark.parametrize("quantiser", ["onnxruntime", "onnxruntime-dynamic"])
+def test_onnx_runtimes_tools_need_no_nncf(
+    quantiser: str, quantise: Quantise, plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    assert not np.array_equal(answer(quantise({"quantiser": quantiser})), answer(plain))
 
 
 def test_histograms_hold_a_few_examples_in_memory_at_once() -> None:

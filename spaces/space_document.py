@@ -9,6 +9,7 @@ from spaces.discovery import walk
 from spaces.environment import Environment
 from spaces.errors import RequestError
 from spaces.search_space import Axis, SearchSpace
+from spaces.setting_error import did_you_mean
 from spaces.technique import Parameter, Technique
 
 POST_TRAINING = "post-training"
@@ -66,7 +67,8 @@ def _values(
     values = tuple(wanted) if isinstance(wanted, (list, tuple)) else (wanted,)
     for value in values:
         if not technique.accepts(parameter, value):
-            raise RequestError(f"{parameter.name} cannot be {value!r}; allowed is {parameter.allowed}")
+            near = did_you_mean(value, technique.names(parameter)) if isinstance(value, str) else ""
+            raise RequestError(f"{parameter.name} cannot be {value!r}{near}; allowed is {parameter.allowed}")
         if not technique.known_here(parameter, value, environment):
             known = ", ".join(map(str, technique.choices(parameter, environment)))
             raise RequestError(f"{parameter.name} cannot be {value!r}, which is unknown here; known are {known}")

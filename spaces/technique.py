@@ -113,6 +113,8 @@ class ModelContext:
             them there again, in plain JSON types. It stays empty where only sizes and values of tensors change.
         calibration: Gives as many examples of the calibration split, or of the training split where there is none:
             each a tuple like ``example``. Where the split has fewer, there are fewer.
+        trained: Whether the weights are those that the search will have. They are not where a change is only tried
+            before a search, to see whether the network takes it: then nothing should fail because of their values.
     """
 
     example: Any
@@ -120,6 +122,7 @@ class ModelContext:
     initial: Callable[[], Any]
     record: dict[str, Any] = field(default_factory=dict)
     calibration: Callable[[int], Sequence[Any]] = no_examples
+    trained: bool = True
 
 
 class Technique(ABC):
@@ -162,6 +165,10 @@ class Technique(ABC):
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         """Whether ``value`` is allowed for ``parameter`` on some machine."""
         return value in parameter.choices
+
+    def names(self, parameter: Parameter) -> tuple[str, ...]:
+        """The names among which the nearest to one that is not accepted is looked for, in error messages."""
+        return tuple(value for value in parameter.choices if isinstance(value, str))
 
     def known_here(self, parameter: Parameter, value: Scalar, environment: Environment) -> bool:
         """Whether ``value`` names something that exists in this environment, even if it is unsupported."""

@@ -1,9 +1,9 @@
 """Which changes of the network cannot be made to a workload's own network: each is tried once, before a search."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from itertools import islice
+from itertools import combinations, islice
 from typing import Any
 
 import torch
@@ -43,7 +43,7 @@ def find_model_limits(
         RequestError: No combination of the choices can run here.
     """
     began, limits = time.monotonic(), list[ModelLimit]()
-    for changes in _combinations(environment, choices):
+    for changes in islice(_combinations(environment, choices), MAX_TRIED):
         if time.monotonic() - began > TRYING_S:
             break
         settings = {name: value for _, own in changes for name, value in own.items()}
@@ -54,17 +54,27 @@ def find_model_limits(
     return tuple(limits)
 
 
-def _combinations(environment: Environment, choices: Mapping[str, Any] | None) -> list[Changes]:
+def _combinations(environment: Environment, choices: Mapping[str, Any] | None) -> Iterator[Changes]:
     """All combinations of changes, those of few techniques first."""
-    techniques = [technique for technique in all_techniques() if technique.changes_network]
-    parameters = [parameter.name for technique in techniques for parameter in technique.parameters]
-    wanted = dict.fromkeys(parameters, "all") if choices is None else choices
-    space = make_space({name: wanted[name] for name in parameters if name in wanted}, environment)
-    found = [
-        tuple((technique, own) for technique in techniques if (own := space.settings_of(technique, configuration)))
-        for configuration in islice(space.configurations(), MAX_TRIED)
-    ]
-    return sorted((changes for changes in found if changes), key=len)
+    changing = [technique for technique in all_techniques() if technique.changes_network]
+    given = {p.name: "all" for t in changing for p in t.parameters} if choices is None else choices
+    wanted = {t: {p.name: given[p.name] for p in t.parameters if p.name in given} for t in changing}
+    named = [technique for technique in changing if wanted[technique]]
+    for count in range(1, len(named) + 1):
+        for together in combinations(named, count):
+            yield from _changes_of(together, wanted, environment)
+
+
+def _changes_of(
+    techniques: tuple[Technique, ...], wanted: Mapping[Technique, Mapping[str, Any]], environment: Environment
+) -> Iterator[Changes]:
+    """Every way of setting ``techniques`` in which each of them changes the network."""
+    document = {name: values for technique in techniques for name, values in wanted[technique].items()}
+    space = make_space(document, environment)
+    for configuration in space.configurations():
+        changes = tuple((t, own) for t in techniques if (own := space.settings_of(t, configuration)))
+        if len(changes) == len(techniques):
+            yield changes
 
 
 def _failure(workload: Workload, changes: Changes) -> str | None:
@@ -74,7 +84,8 @@ def _failure(workload: Workload, changes: Changes) -> str | None:
     try:
         for technique, step in steps:
             if isinstance(step, Change):
-                context = ModelContext(example, 0, partial(initial_network, workload, recipe_of(network)))
+                initial = partial(initial_network, workload, recipe_of(network))
+                context = ModelContext(example, 0, initial, trained=workload.pretrained)
                 network = change_network(network, technique, step.settings, context)
     except WorkFailed as error:
         return in_one_line(error, limit=200)

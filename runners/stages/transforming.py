@@ -74,7 +74,7 @@ def initial_network(workload: Workload, recipe: Recipe = ()) -> nn.Module:
     Those of a pretrained model are drawn anew, layer by layer, as torch draws them; what is no layer of torch's keeps
     its pretrained values.
     """
-    network = rebuilt(workload.network(), recipe)
+    network = workload.network()
     remove_parametrisations(network)
     if workload.pretrained:
         network.requires_grad_(True)
@@ -82,7 +82,7 @@ def initial_network(workload: Workload, recipe: Recipe = ()) -> nn.Module:
             reset = getattr(layer, "reset_parameters", None)
             if reset is not None:
                 reset()
-    return network
+    return rebuilt(network, recipe)
 
 
 def _examples(job: StageJob, count: int) -> list[tuple[torch.Tensor, ...]]:

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runners.models.torchvision_names import classifier_problem
 from spaces.errors import RequestError
 from spaces.given_path import given_path
+from spaces.named_networks.torchvision_names import classifier_problem
 from spaces.plans import FIELD_SCHEMAS, TrainingPlan
 from spaces.setting_error import SettingError, unknown_key
 

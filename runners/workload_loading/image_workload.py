@@ -8,16 +8,17 @@ from torch import Tensor, nn
 
 from runners.datasets.crop_and_flip import crop_and_flip
 from runners.datasets.image_folder import Triple, native_side, open_image_folder
-from runners.models import timm_models, torchvision_models
+from runners.models import torchvision_models
 from runners.models.program_file import ProgramFile
 from runners.models.torchvision_models import MEAN, STD
-from runners.models.torchvision_names import classifier_problem
 from runners.models.weights_file import misfit, read_weights
 from runners.workload import Workload
 from runners.workload_loading.image_settings import TIMM, TORCHVISION, ImageSettings
 from runners.workload_loading.user_code import type_of, user_code
 from runners.workload_loading.user_module import load_module
 from spaces.errors import RequestError
+from spaces.named_networks import timm_models
+from spaces.named_networks.torchvision_names import classifier_problem
 from spaces.plans import TrainingPlan
 from spaces.setting_error import did_you_mean
 
@@ -90,18 +91,21 @@ def check_model(settings: ImageSettings) -> None:
 def _build(settings: ImageSettings, classes: int, size: int, downloads: bool) -> nn.Module:
     """The network; of downloaded weights it has only those that the library itself loads."""
     from_library = bool(settings.weights) and settings.own_weights is None
+    network: nn.Module
     if settings.family == TORCHVISION:
-        return torchvision_models.build(settings.model_name, classes, size, from_imagenet=bool(settings.weights))
+        network = torchvision_models.build(settings.model_name, classes, size, from_imagenet=bool(settings.weights))
+        return network
     if settings.family == TIMM:
-        return timm_models.build(settings.model_name, classes, size, pretrained=from_library and downloads)
+        network = timm_models.build(settings.model_name, classes, size, pretrained=from_library and downloads)
+        return network
     function = getattr(load_module(settings.family), settings.model_name)
     with user_code(f"making the network with {settings.model_name}"):
         arguments = signature(function).parameters.values()
         takes_classes = any(each.name == "num_classes" or each.kind is Parameter.VAR_KEYWORD for each in arguments)
-        network = function(num_classes=classes) if takes_classes else function()
-    if not isinstance(network, nn.Module):
-        raise RequestError(f"{settings.model_name} gives {type_of(network)}; it must give a torch.nn.Module")
-    return network
+        made = function(num_classes=classes) if takes_classes else function()
+    if not isinstance(made, nn.Module):
+        raise RequestError(f"{settings.model_name} gives {type_of(made)}; it must give a torch.nn.Module")
+    return made
 
 
 def _normalisation(settings: ImageSettings) -> tuple[Triple, Triple]:

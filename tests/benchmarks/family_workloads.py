@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.models.torchvision_models import build
 from runners.workload import Workload
+from spaces.named_networks.torchvision_models import build
 from spaces.plans import TrainingPlan
 
 CLASSES = 10

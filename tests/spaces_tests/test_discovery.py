@@ -36,6 +36,14 @@ def test_every_file_is_found_in_the_order_of_the_file_names(folder: Path) -> Non
     assert list(walk(planted(), "THING")) == ["second", "first"]
 
 
+def test_files_of_a_folder_inside_are_found_too(folder: Path) -> None:
+    (folder / "b.py").write_text(GOOD.format(name="last"))
+    (folder / "a").mkdir()
+    (folder / "a" / "__init__.py").write_text("")
+    (folder / "a" / "inside.py").write_text(GOOD.format(name="inside"))
+    assert list(walk(planted(), "THING")) == ["inside", "last"]
+
+
 def test_an_empty_folder_has_nothing_to_find(folder: Path) -> None:
     assert walk(planted(), "THING") == {}
 

@@ -104,10 +104,21 @@ def test_a_part_that_failed_is_not_tried_again_with_others() -> None:
 
     limits = find_model_limits(replace(WORKLOAD, model=fixed), Environment(), CHOICES)
     assert [dict(limit.choices) for limit in limits] == [
-        {"channel_pruning": 0.5},
         {"student_width": 0.5},
         {"student_width": 0.25},
+        {"channel_pruning": 0.5},
     ]
+
+
+def test_every_change_is_tried_alone_before_two_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = list[list[str]]()
+    monkeypatch.setattr(model_limits, "_failure", lambda workload, changes: tried.append([t.name for t, _ in changes]))
+    find_model_limits(WORKLOAD, Environment(), CHOICES)
+    assert [len(names) for names in tried] == [1, 1, 1, 2, 2]
+    monkeypatch.setattr(model_limits, "MAX_TRIED", 3)
+    tried.clear()
+    find_model_limits(WORKLOAD, Environment(), CHOICES)
+    assert tried == [["student_width"], ["student_width"], ["channel_pruning"]]
 
 
 def test_a_temperature_is_not_drawn_for_a_loss_that_has_none() -> None:

@@ -91,7 +91,7 @@ def test_a_model_of_timm_is_made_for_the_classes_and_the_size(images: Path) -> N
 
 
 def test_timm_that_is_not_installed_says_how_to_get_it(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runners.models.timm_models.find_spec", lambda name: None)
+    monkeypatch.setattr("spaces.named_networks.timm_models.find_spec", lambda name: None)
     with pytest.raises(RequestError, match=r"^timm:test_vit2 needs `pip install 'frontrunner\[timm\]'`$"):
         resolve(mapping(images, "timm:test_vit2"))
 

@@ -5,7 +5,7 @@ import sys
 
 from torchvision import models
 
-from runners.models.torchvision_names import classifier_problem, registered_names
+from spaces.named_networks.torchvision_names import classifier_problem, registered_names
 
 
 def test_the_names_are_those_of_torchvision() -> None:
@@ -15,7 +15,7 @@ def test_the_names_are_those_of_torchvision() -> None:
 
 def test_reading_them_imports_neither_torch_nor_torchvision() -> None:
     program = (
-        "import sys; from runners.models.torchvision_names import classifier_problem as find; "
+        "import sys; from spaces.named_networks.torchvision_names import classifier_problem as find; "
         "assert find('resnet18') is None and find('resnet'); print({'torch', 'torchvision'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)

@@ -1,0 +1,1 @@
+"""Networks of torchvision and timm by name; torch is imported only when one is made."""

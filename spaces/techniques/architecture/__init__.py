@@ -1,0 +1,1 @@
+"""Techniques that change which layers a network has, one file each."""

@@ -39,6 +39,11 @@ def times(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
+def three_digits(value: float | None) -> str:
+    """Three digits of a number; all of them before the point from 100 on; empty for None."""
+    return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def interval_text(low: float | None, high: float | None) -> str:
     """The ends of a speedup's interval, as ``13.8-14.7``; empty where there is none."""
     return "" if low is None or high is None else f"{times(low)}-{times(high)}"

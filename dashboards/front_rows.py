@@ -7,16 +7,29 @@ its members is a dictionary with ``trial``, ``configuration``, ``measurement``, 
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dashboards.formatting import configuration_text
+from runners.metric import QualityMetric
+from runners.quality.generalisation import generalisation_gaps
 
 Document = Mapping[str, Any]
 Member = Mapping[str, Any]
 Row = dict[str, Any]
 
-COLUMNS = ("accuracy_train", "accuracy_test", "latency_p50_ms", "size_mib", "throughput_per_s", "lowering_seconds")
+COLUMNS = (
+    "accuracy_train",
+    "accuracy_test",
+    "latency_p50_ms",
+    "size_mib",
+    "throughput_per_s",
+    "lowering_seconds",
+    "train_seconds",
+    "load_ms",
+    "macs",
+    "parameters",
+)
 """Measured quantities with a column of their own, besides speedup and accuracy."""
 
 
@@ -25,13 +38,14 @@ def front_rows(document: Document) -> list[Row]:
 
     The columns are ``trial``, ``ties`` (the trials that it cannot be told apart from, with blanks between),
     ``speedup``, ``speedup_low``, ``speedup_high``, the same three of ``accuracy`` and ``accuracy_drop``,
-    ``speedup_searched`` (before the final measurement), those of `COLUMNS`, the other objectives, ``batch`` where a
-    call has several inputs, ``unstable`` (the reason, or empty) and ``configuration`` (what differs from the baseline).
-    ``low`` and ``high`` are the ends of the 95 % interval. What was not measured is None.
+    ``speedup_searched`` (before the final measurement), those of `COLUMNS`, ``gap_validation`` and ``gap_test`` (see
+    `runners.quality.generalisation`), the other objectives, ``batch`` where a call has several inputs, ``unstable``
+    (the reason, or empty) and ``configuration`` (what differs from the baseline). ``low`` and ``high`` are the ends of
+    the 95 % interval. What was not measured is None.
     """
     baseline = document.get("baseline")
     shown = [*([baseline] if baseline else []), *members(document)]
-    return [_row(member, baseline, objective_columns(document)) for member in shown]
+    return [_row(member, baseline, document) for member in shown]
 
 
 def trial_rows(document: Document, trials: Iterable[Member]) -> list[Row]:
@@ -41,11 +55,11 @@ def trial_rows(document: Document, trials: Iterable[Member]) -> list[Row]:
         document: The front document.
         trials: Members with a ``state`` and a ``failure``; what was not measured is None.
     """
-    baseline, objectives = document.get("baseline"), objective_columns(document)
+    baseline = document.get("baseline")
     rows = []
     for trial in trials:
         known = baseline if baseline and baseline["trial"] == trial["trial"] else trial
-        rows.append({**_row(known, baseline, objectives), "state": trial["state"], "failure": trial["failure"]})
+        rows.append({**_row(known, baseline, document), "state": trial["state"], "failure": trial["failure"]})
     return rows
 
 
@@ -102,14 +116,17 @@ def resolution(document: Document) -> float:
     return document.get("resolution") or 0.0
 
 
-def _row(member: Member, baseline: Member | None, objectives: Sequence[str]) -> Row:
+def _row(member: Member, baseline: Member | None, document: Document) -> Row:
     measurement = member["measurement"]
+    gaps = generalisation_gaps(measurement, QualityMetric.of_front(document))
     row: Row = {"trial": member["trial"], "ties": " ".join(map(str, member.get("ties", ())))}
     for name in ("speedup", "accuracy", "accuracy_drop"):
         low, high = interval_of(member, name) or (None, None)
         row |= {name: measurement.get(name), f"{name}_low": low, f"{name}_high": high}
     row["speedup_searched"] = (member.get("searched") or {}).get("speedup")
-    row |= {name: measurement.get(name) for name in (*COLUMNS, *objectives)}
+    row |= {name: measurement.get(name) for name in COLUMNS}
+    row |= {f"gap_{split}": gap for split, gap in gaps.items()}
+    row |= {name: measurement.get(name) for name in objective_columns(document)}
     if measurement.get("batch", 1) != 1:
         row["batch"] = measurement["batch"]
     row["unstable"] = instability(member)

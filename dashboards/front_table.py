@@ -1,7 +1,7 @@
 """The front as a table for a terminal of any width."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.markup import escape
@@ -25,6 +25,7 @@ class Column:
         rank: How soon it is left out where the terminal is narrow: the highest rank first, 0 never.
         optional: Whether it is left out where all its cells are empty.
         below: Its name in a line below the table, which replaces it where there is no room; empty for none.
+        quantity: The measured quantity that it shows; where that is an objective, it is left out late.
     """
 
     title: str
@@ -32,10 +33,15 @@ class Column:
     rank: int
     optional: bool = False
     below: str = ""
+    quantity: str = ""
 
 
-def _number(name: str, digits: int) -> Callable[[Row], str]:
-    return lambda row: "" if row[name] is None else f"{row[name]:,.{digits}f}"
+def _number(name: str, digits: int, scale: float = 1) -> Callable[[Row], str]:
+    return lambda row: "" if row[name] is None else f"{scale * row[name]:,.{digits}f}"
+
+
+def _gap(name: str, metric: QualityMetric) -> Callable[[Row], str]:
+    return lambda row: "" if row[name] is None else quality_number(row[name], metric)
 
 
 def _accuracy_interval(metric: QualityMetric) -> Callable[[Row], str]:
@@ -95,9 +101,14 @@ def _columns(metric: QualityMetric) -> tuple[Column, ...]:
         Column(lost, _drop(metric), 7, optional=True),
         Column("test", _accuracy("accuracy_test", metric), 4),
         Column("p50 ms", _number("latency_p50_ms", 2), 5),
-        Column("MiB", _number("size_mib", 2), 10),
-        Column("per s", _number("throughput_per_s", 0), 11),
-        Column("s to lower", _number("lowering_seconds", 1), 12, optional=True),
+        Column("MiB", _number("size_mib", 2), 10, quantity="size_mib"),
+        Column("per s", _number("throughput_per_s", 0), 11, quantity="throughput_per_s"),
+        Column("s to lower", _number("lowering_seconds", 1), 12, True, quantity="lowering_seconds"),
+        Column("s to train", _number("train_seconds", 1), 13, True, quantity="train_seconds"),
+        Column("ms to load", _number("load_ms", 0), 14, True, quantity="load_ms"),
+        Column("MMAC", _number("macs", 3, 1e-6), 15, True, quantity="macs"),
+        Column("weights", _number("parameters", 0), 15, True, quantity="parameters"),
+        Column("gap", _gap("gap_test", metric), 16, optional=True),
     )
 
 
@@ -138,11 +149,16 @@ def _fitting_columns(document: Document, rows: list[Row], width: int) -> list[Co
 
 def all_columns(document: Document) -> list[Column]:
     """Every column of the table of ``document``, whether or not there is room."""
-    objectives = [
+    objectives = {objective["name"] for objective in document.get("objectives", ())}
+    columns = [
+        replace(column, rank=_OBJECTIVE_RANK) if column.quantity in objectives else column
+        for column in _columns(QualityMetric.of_front(document))
+    ]
+    others = [
         Column(name, lambda row, name=name: _quantity(row[name]), _OBJECTIVE_RANK)  # type: ignore[misc]
         for name in objective_columns(document)
     ]
-    return [*_columns(QualityMetric.of_front(document)), *objectives, CONFIGURATION]
+    return [*columns, *others, CONFIGURATION]
 
 
 def _width(column: Column, rows: list[Row], wanted: int) -> int:

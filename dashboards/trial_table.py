@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.baseline_text import baseline_text
-from dashboards.formatting import configuration_text, interval_text, quality_number, quality_text, times
+from dashboards.formatting import configuration_text, interval_text, quality_number, quality_text, three_digits, times
 from dashboards.front_rows import instability, interval_of, resolution
 from runners.metric import QualityMetric
 from spaces.setting_error import in_short
@@ -85,18 +85,13 @@ def _columns(document: Document, width: int) -> dict[str, Callable[[Document], s
         "trial": number,
         "speedup": lambda trial: f"{times(trial['measurement']['speedup'])}x",
         "95 %": lambda trial: interval_text(*(interval_of(trial, "speedup") or (None, None))),
-        "p50 ms": lambda trial: _number(trial["measurement"].get("latency_p50_ms")),
-        "MiB": lambda trial: _number(trial["measurement"].get("size_mib")),
+        "p50 ms": lambda trial: three_digits(trial["measurement"].get("latency_p50_ms")),
+        "MiB": lambda trial: three_digits(trial["measurement"].get("size_mib")),
         in_short(metric.name, _LONGEST_NAME): lambda trial: quality_text(trial["measurement"].get("accuracy"), metric),
         "points lost (95 %)" if metric.is_fraction else "lost (95 %)": lost,
     }
     narrow = () if width >= WIDE else ("MiB", in_short(metric.name, _LONGEST_NAME))
     return {heading: cell for heading, cell in columns.items() if heading not in narrow}
-
-
-def _number(value: float | None) -> str:
-    """Three digits of a number; all of them before the point from 100 on."""
-    return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _text(trial: Document, document: Document) -> str:

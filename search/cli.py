@@ -13,8 +13,9 @@ if problem := check_packages():
 import typer
 from typer import Argument, Option
 
-from search.commands import search_options
-from search.commands.cache_cli import cache
+from search.commands.cli import search_options
+from search.commands.cli.cache import cache
+from search.commands.cli.time import time_models
 from search.commands.options import (
     AddressOption,
     HomeOption,
@@ -140,16 +141,20 @@ def studies(home: HomeOption = None, storage: StorageOption = None, json: JsonOp
 def front(
     name: StudyArgument,
     everything: Annotated[bool, Option("--all", help="Show all trials, and why the failed ones failed.")] = False,
+    costs: Annotated[
+        bool, Option("--costs", help="Also show what each member costs: training, loading, size, compute, overfitting.")
+    ] = False,
     csv: Annotated[bool, Option("--csv", help="Print comma-separated values on stdout.")] = False,
     home: HomeOption = None,
     storage: StorageOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show the Pareto front of a study."""
-    from search.commands.front import show_front
+    from search.commands.front import FrontOptions, show_front
     from search.request.locations import Locations
 
-    show_front(name, Locations(home, storage), everything=everything, as_csv=csv, as_json=json)
+    shown = FrontOptions(everything=everything, costs=costs, as_csv=csv, as_json=json)
+    show_front(name, Locations(home, storage), shown)
 
 
 @app.command(epilog='Example: frontrunner export digits --to fast --within "accuracy_drop<=0.01"')
@@ -195,34 +200,7 @@ def verify(
     verify_folder(folder, Home.find(home), trust=trust, as_json=json)
 
 
-@app.command("time", epilog="Example: frontrunner time fast model.onnx --threads 2")
-def time_models(
-    model_a: Annotated[Path, Argument(metavar="MODEL_A", help="Exported folder or model file.")],
-    model_b: Annotated[Path, Argument(metavar="MODEL_B", help="The model that is compared with MODEL_A.")],
-    shape: Annotated[
-        Text, Option(metavar="SIZES", help="Input shape, batch first, such as 1,3,32,32. [default: the models']")
-    ] = None,
-    batch: Annotated[
-        Number, Option(metavar="N", min=1, help="Inputs of one call. [default: the models' fixed batch, or 1]")
-    ] = None,
-    threads: Annotated[int, Option(metavar="N", min=1, help="Threads of one call.")] = 1,
-    budget: Annotated[str, Option(metavar="TIME", help="How long to measure, such as 10s or 1m.")] = "10s",
-    seed: Annotated[int, Option(metavar="N", min=0, help="Seed of the input and of the order of the calls.")] = 0,
-    trust: TrustOption = False,
-    home: HomeOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Time two models against each other: how much faster is B than A?
-
-    Models are exported folders, .onnx, TorchScript (.pt, .ts, .torchscript), torch.export (.pt2) and OpenVINO (.xml)
-    files that take one float32 tensor. TorchScript and .pt2 files can run code: give only files that you trust. An
-    exported folder with such a file is opened with --trust, or if it is as this home exported it.
-    """
-    from search.commands.time import TimeOptions, time_files
-    from search.request.locations import Home
-
-    options = TimeOptions(shape, batch, threads, budget, seed)
-    time_files(model_a, model_b, options, None if trust else Home.find(home), as_json=json)
+app.command("time", epilog="Example: frontrunner time fast model.onnx --threads 2")(time_models)
 
 
 @app.command(epilog="Example: frontrunner ui --port 8080")

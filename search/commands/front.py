@@ -1,6 +1,7 @@
 """``frontrunner front``: the Pareto front of a study, or all its trials."""
 
 import json
+from dataclasses import dataclass
 
 from rich.console import Console
 
@@ -14,30 +15,49 @@ from search.request.locations import Locations
 from spaces.errors import RequestError
 
 
-def show_front(name: str, locations: Locations, *, everything: bool, as_csv: bool, as_json: bool) -> None:
+@dataclass(frozen=True)
+class FrontOptions:
+    """What ``frontrunner front`` prints.
+
+    Attributes:
+        everything: All trials instead of the front, also in JSON.
+        costs: A table of what each member costs, below the front.
+        as_csv: Comma-separated values, which have the costs anyway.
+        as_json: One JSON document, which has them too.
+    """
+
+    everything: bool = False
+    costs: bool = False
+    as_csv: bool = False
+    as_json: bool = False
+
+
+def show_front(name: str, locations: Locations, options: FrontOptions) -> None:
     """Print the front of the study called ``name`` on stdout, as a table, CSV or JSON.
 
     Args:
         name: Name of the study.
         locations: Where it is kept.
-        everything: Show all trials instead of the front, also in JSON.
-        as_csv: Print comma-separated values.
-        as_json: Print one JSON document.
+        options: What is shown, and how.
 
     Raises:
-        RequestError: There is no such study, or both CSV and JSON are asked for.
+        RequestError: There is no such study, or options exclude each other.
     """
-    if as_csv and as_json:
+    if options.as_csv and options.as_json:
         raise RequestError("--csv and --json: give one of them")
+    if options.costs and (options.everything or options.as_csv or options.as_json):
+        raise RequestError(
+            "--costs adds a table to that of the front; --all, --csv and --json have its figures: leave it out"
+        )
     study, found = open_study(name, locations)
     run_ids = read_run_ids(found.folder.spool(name))
     document = front_document(study, run_ids)
-    if as_json:
-        extra = all_trials(study, run_ids) if everything else {}
+    if options.as_json:
+        extra = all_trials(study, run_ids) if options.everything else {}
         print(json.dumps({**document, **extra}, allow_nan=False))
-    elif as_csv:
+    elif options.as_csv:
         print(front_csv(document), end="")
-    elif everything:
+    elif options.everything:
         print_trials(Console(), document, all_trials(study, run_ids))
     else:
-        print_front(document, resume_command(name, found))
+        print_front(document, resume_command(name, found), costs=options.costs)

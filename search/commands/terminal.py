@@ -7,22 +7,29 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from dashboards.cost_table import cost_table
 from dashboards.front_table import render
 from dashboards.headline import headline
 from dashboards.trial_table import trial_table
 
 
-def print_front(document: Mapping[str, Any], resume: str, next_commands: Sequence[str] = ()) -> None:
+def print_front(
+    document: Mapping[str, Any], resume: str, next_commands: Sequence[str] = (), *, costs: bool = False
+) -> None:
     """Print the front document on stdout as a table and a sentence, then the commands that could come next.
 
     Args:
         document: The front document.
         resume: The command that continues the study.
         next_commands: The commands.
+        costs: Whether a table of what each member costs follows that of the front.
     """
     console = Console()
     console.print()
     console.print(render(document, console.width, resume))
+    if costs:
+        console.print()
+        console.print(cost_table(document))
     print_next(console, document, next_commands)
 
 

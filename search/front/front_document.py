@@ -7,6 +7,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from runners.metric import QualityMetric
+from runners.quality.generalisation import generalisation_gaps
 from search.front.front import MeasurementsByTrial, find_ties, front_numbers
 from search.front.runtime_alone import runtime_alone
 from search.objectives.constraint import Constraint, is_feasible
@@ -129,7 +131,7 @@ def _front(
 
     def member(number: int) -> Document:
         shared = {"ties": ties.get(number, []), "ties_test": ties_test.get(number)}
-        return {**trial_document(record(complete[number]), finals, run_ids), **shared}
+        return {**trial_document(record(complete[number]), finals, metric_of(attributes), run_ids), **shared}
 
     return {
         "hypervolume": volume,
@@ -164,18 +166,22 @@ def _runtime_alone(
     timed = study.user_attrs.get(RUNTIME_ALONE, {})
     if alone.number == timed.get("trial") and alone.number not in finals:
         finals = {**finals, alone.number: {**(alone.measurement or {}), **timed["figures"]}}
-    return trial_document(alone, finals, run_ids)
+    return trial_document(alone, finals, metric_of(study.user_attrs), run_ids)
 
 
 def trial_document(
-    trial: TrialRecord, finals: MeasurementsByTrial, run_ids: Mapping[int, str] | None = None
+    trial: TrialRecord, finals: MeasurementsByTrial, metric: QualityMetric, run_ids: Mapping[int, str] | None = None
 ) -> Document:
-    """One trial as the front document shows it: choices, measurement (final where there is one) and MLflow run."""
+    """One trial as the front document shows it: choices, measurement (final where there is one) and MLflow run.
+
+    ``generalisation_gap`` is that of `runners.quality.generalisation`.
+    """
     measurement = dict(finals.get(trial.number, trial.measurement or {}))
     return {
         "trial": trial.number,
         "configuration": dict(trial.configuration or {}),
         "measurement": measurement,
+        "generalisation_gap": generalisation_gaps(measurement, metric),
         "unstable": bool(measurement.get("unstable")),
         "searched": dict(trial.measurement or {}) if trial.number in finals else None,
         "run_id": (run_ids or {}).get(trial.number),
@@ -187,9 +193,9 @@ def trial_documents(study: optuna.Study, run_ids: Mapping[int, str] | None = Non
 
     A trial whose driver died before it had chosen a configuration is left out: a driver that goes on chooses one.
     """
-    finals = _final_measurements(study)
+    finals, metric = _final_measurements(study), metric_of(study.user_attrs)
     return [
-        {**trial_document(trial, finals, run_ids), "state": trial.state, "failure": trial.failure}
+        {**trial_document(trial, finals, metric, run_ids), "state": trial.state, "failure": trial.failure}
         for trial in records(study)
         if trial.configuration is not None
     ]

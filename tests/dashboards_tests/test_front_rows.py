@@ -3,6 +3,8 @@
 import csv
 import io
 
+import pytest
+
 from dashboards.front_rows import fastest_first, front_csv, front_rows
 
 
@@ -28,6 +30,12 @@ def test_the_table_has_the_baseline_first_and_then_the_fastest_first(document):
         "size_mib": 4.0 / 14.2,
         "throughput_per_s": 1420.0,
         "lowering_seconds": None,
+        "train_seconds": 3.0,
+        "load_ms": 30.0,
+        "macs": 1000,
+        "parameters": 500,
+        "gap_validation": None,
+        "gap_test": None,
         "unstable": "",
         "configuration": "int8, openvino",
     }
@@ -75,3 +83,21 @@ def test_of_members_that_are_tied_the_one_with_fewer_threads_comes_first(member)
     assert [m["trial"] for m in fastest_first([slow, fast, alike])] == [2, 1, 3]
     fast["ties"] = alike["ties"] = []
     assert [m["trial"] for m in fastest_first([slow, fast, alike])] == [1, 2, 3]
+
+
+def test_the_csv_has_what_a_member_costs_and_how_much_better_it_is_on_training_data(document):
+    fast = document["front"][1]
+    fast["measurement"]["accuracy_train"] = 0.991
+    rows = {row["trial"]: row for row in csv.DictReader(io.StringIO(front_csv(document)))}
+    costs = ("train_seconds", "load_ms", "macs", "parameters")
+    assert [rows["17"][name] for name in costs] == ["3.0", "30.0", "1000", "500"]
+    assert float(rows["17"]["gap_validation"]) == pytest.approx(0.991 - 0.981)
+    assert float(rows["17"]["gap_test"]) == pytest.approx(0.991 - 0.978)
+    assert rows["4"]["gap_test"] == "", "nothing is known of its training data"
+
+
+def test_a_gap_is_positive_where_training_data_are_answered_better_also_where_less_is_better(document):
+    document |= {"metric": "rmse", "metric_direction": "minimize", "metric_unit": "K"}
+    document["front"][1]["measurement"] |= {"accuracy_train": 1.5, "accuracy": 1.9, "accuracy_test": 2.0}
+    (row,) = (row for row in front_rows(document) if row["trial"] == 17)
+    assert (row["gap_validation"], row["gap_test"]) == (pytest.approx(0.4), pytest.approx(0.5))

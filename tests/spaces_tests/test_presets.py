@@ -10,7 +10,7 @@ from spaces_tests.machines import BOARD, GPU_NODE, LAPTOP, MACHINES, OLD_GPU, TP
 
 from runners.backends import all_backends, backend_names
 from runners.machine.device import describe
-from search.commands.search_options import Space
+from search.commands.cli.search_options import Space
 from search.request.space_file import check_choices
 from spaces.environment import Environment
 from spaces.errors import RequestError

@@ -1,10 +1,12 @@
 """When a claim of an exported folder holds: pure functions of the folder's document and of what was measured now.
 
-A speedup holds by one timing where the upper end of its 95 % interval reaches the claim, and its estimate is at least
-`LEAST_SHARE` of the claim. The claim was measured too, so the interval is that of the difference between the two
-measurements: upwards, in logarithms, it is the root of the sum of squares of the timing's own half-width and of the
-claim's. With the timing's own alone, 8 of 100 true claims would be refused where both are equally precise, instead of 2
-or 3. However wide an interval is, `LEAST_SHARE` stays.
+A timing is made in several fresh processes (`runners.measuring.group.combine`). A speedup holds by it where the upper
+end of its 95 % interval reaches the claim, and its estimate is at least `LEAST_SHARE` of the claim. The claim was
+measured too, so the interval is that of the difference between the two measurements: upwards, in logarithms, it is the
+root of the sum of squares of the timing's own half-width and of the claim's. With the timing's own alone, 8 of 100 true
+claims would be refused where both are equally precise, instead of 2 or 3. A claim that comes from a single process, as
+that of a search without a final measurement, does not know how much processes differ: the spread of those that time it
+now counts for it, too. However wide an interval is, `LEAST_SHARE` stays.
 
 Where the first timing does not show that it holds, there is a second one, and the claim holds where one of the two
 shows it by itself. Their intervals are not joined: a joined one reaches further than either, the further the more often
@@ -19,7 +21,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from runners.artifacts.document import ClaimedDocument, Claims
+from runners.measuring.group import combine
+from runners.measuring.interval import student_factor
 from runners.measuring.paired_timing import PairedTiming
 from runners.metric import ACCURACY, QualityMetric
 from runners.quality.quality import Accuracies
@@ -91,10 +97,10 @@ class CheckedClaim:
         return f"{self.name} claimed {self.claimed:.4g}, found {said}"
 
 
-def check_speedup(document: ClaimedDocument, timings: Sequence[PairedTiming], device: str) -> CheckedClaim:
-    """The claimed speedup beside all ``timings`` on ``device``, one at least."""
+def check_speedup(document: ClaimedDocument, timings: Sequence[Sequence[PairedTiming]], device: str) -> CheckedClaim:
+    """The claimed speedup beside all ``timings`` on ``device``, one at least, each made in several processes."""
     claimed, comparable = document.claims.speedup, document.measured.device == device
-    attempts = tuple(_attempt(document.claims, timing, comparable) for timing in timings)
+    attempts = tuple(_attempt(document, runs, comparable) for runs in timings)
     verdicts = [attempt.holds for attempt in attempts if attempt.holds is not None]
     best = max(attempts, key=lambda attempt: (attempt.holds is True, attempt.holds is not None, attempt.found))
     return CheckedClaim(
@@ -129,21 +135,29 @@ def _bound_text(bound: float, metric: QualityMetric) -> str:
     return f"holds {'from' if metric.higher_is_better else 'up to'} {shown}".rstrip()
 
 
-def reach(claims: Claims, timing: PairedTiming) -> float:
-    """The upper end of a timing's interval, widened by the error of the claim."""
+def reach(document: ClaimedDocument, runs: Sequence[PairedTiming]) -> float:
+    """The upper end of the interval of a timing, made in several processes, widened by the error of the claim."""
+    claims, timing = document.claims, combine(runs)
     own = math.log(timing.speedup_ci95[1] / timing.speedup)
     of_claim = max(0.0, math.log(claims.speedup / claims.speedup_ci95[0]))
-    return timing.speedup * math.exp(math.hypot(own, of_claim))
+    unknown = _spread(runs) if document.measured.processes == 1 and len(runs) > 1 else 0.0
+    return timing.speedup * math.exp(math.hypot(own, of_claim, unknown))
 
 
-def _attempt(claims: Claims, timing: PairedTiming, comparable: bool) -> Attempt:
-    claimed = claims.speedup * (1 - ROUNDING)
-    holds = reach(claims, timing) >= claimed and timing.speedup >= LEAST_SHARE * claimed
+def _spread(runs: Sequence[PairedTiming]) -> float:
+    """How far, as a logarithm, one process is from the mean of many in 95 of 100 cases, from some of them."""
+    deviation = np.std(np.log([run.speedup for run in runs]), ddof=1)
+    return student_factor(len(runs)) * float(deviation)
+
+
+def _attempt(document: ClaimedDocument, runs: Sequence[PairedTiming], comparable: bool) -> Attempt:
+    claimed, timing, reached = document.claims.speedup * (1 - ROUNDING), combine(runs), reach(document, runs)
+    holds = reached >= claimed and timing.speedup >= LEAST_SHARE * claimed
     decides = comparable and not timing.unstable
     return Attempt(
         found=timing.speedup,
         found_ci95=timing.speedup_ci95,
-        reach=reach(claims, timing),
+        reach=reached,
         unstable=timing.unstable,
         holds=holds if decides else None,
     )

@@ -74,7 +74,7 @@ class Origin(Part):
 
 
 class Measured(Part):
-    """How and on what the claims were measured."""
+    """How and on what the claims were measured: the speedup in so many fresh ``processes``."""
 
     device: str
     baseline_threads: Threads
@@ -84,6 +84,7 @@ class Measured(Part):
     metric_direction: Direction = "maximize"
     metric_unit: str = FRACTION
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    processes: Annotated[int, Field(ge=1)] = 1
 
     @property
     def quality(self) -> QualityMetric:

@@ -7,6 +7,7 @@ import numpy as np
 
 from runners.backend import Predictor
 from runners.measuring.calls import Call
+from runners.measuring.interval import half_width_of_mean
 from runners.measuring.opening import TimingRequest
 from runners.measuring.pair import prepare_process
 from runners.measuring.paired_timing import PairedTiming, joined
@@ -32,15 +33,22 @@ def measure_together(request: TimingRequest) -> list[PairedTiming]:
 def combine(runs: Sequence[PairedTiming]) -> PairedTiming:
     """One candidate's timings in several processes as one.
 
-    The speedup is their geometric mean. The interval reaches from the lowest to the highest end of theirs: where
-    memory happens to lie, and what the machine does by the minute, differ between processes and not within one.
+    The speedup is their geometric mean. Where memory happens to lie, and what the machine does by the minute, differ
+    between processes and not within one, so the processes are the sample: the interval is that of Student for the mean
+    of their logarithms (Kalibera & Jones, ISMM 2013), joined in quadrature by the mean of their own half-widths, since
+    what is wrong with one of them, such as the choice of the quantile, may be wrong with all alike.
     """
-    low, high = min(run.speedup_ci95[0] for run in runs), max(run.speedup_ci95[1] for run in runs)
-    speedup = float(np.exp(np.mean([np.log(run.speedup) for run in runs])))
+    if len(runs) == 1:
+        return runs[0]
+    logs = np.log([run.speedup for run in runs])
+    between = half_width_of_mean(logs)
+    below = np.hypot(between, np.mean([np.log(run.speedup / run.speedup_ci95[0]) for run in runs]))
+    above = np.hypot(between, np.mean([np.log(run.speedup_ci95[1] / run.speedup) for run in runs]))
+    speedup = float(np.exp(logs.mean()))
     p99s = [run.latency_p99_ms for run in runs if run.latency_p99_ms is not None]
     return PairedTiming(
         speedup=speedup,
-        speedup_ci95=(low, high),
+        speedup_ci95=(speedup * float(np.exp(-below)), speedup * float(np.exp(above))),
         latency_p50_ms=_mean(run.latency_p50_ms for run in runs),
         latency_p90_ms=_mean(run.latency_p90_ms for run in runs),
         latency_p99_ms=_mean(p99s) if len(p99s) == len(runs) else None,

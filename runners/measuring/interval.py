@@ -73,11 +73,23 @@ def sampling_errors(candidate: list[Floats], baseline: list[Floats], seed: int) 
     return max(0.0, float(-low)), max(0.0, float(high))
 
 
-def student_widening(count: int) -> float:
-    """How much wider an interval from ``count`` independent values is than the normal one says."""
+def half_width_of_mean(values: Floats) -> float:
+    """Half the width of the 95 % interval of Student for the mean of independent ``values``, of which there are two at
+    least.
+    """
+    return student_factor(len(values)) * float(np.std(values, ddof=1)) / float(np.sqrt(len(values)))
+
+
+def student_factor(count: int) -> float:
+    """By how many standard deviations, estimated from ``count`` values, the 95 % interval reaches to either side."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(count - 1, 0.975) / 1.959964 * np.sqrt(count / (count - 1)))
+    return float(stdtrit(count - 1, 0.975))
+
+
+def student_widening(count: int) -> float:
+    """How much wider an interval from ``count`` independent values is than the normal one says."""
+    return float(student_factor(count) / 1.959964 * np.sqrt(count / (count - 1)))
 
 
 def _level(candidate: list[Floats], baseline: list[Floats]) -> float:

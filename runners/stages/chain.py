@@ -18,9 +18,11 @@ SEARCHING_S = 1.2
 """Seconds for which a candidate is timed against the baseline in the search; see `runners.measuring.stopwatch`."""
 FINAL_S = 0.5
 """Seconds for which a member of a front is timed alone at the end, where it has to serve once more."""
-COMPARING_S = 1.0
+COMPARING_S = 0.5
 """Seconds for which each member of a front is timed at the end, in each of the processes."""
-COMPARING_PROCESSES = 2
+COMPARING_PROCESSES = 4
+"""With two, Student's interval of their mean would be 5.6 times as wide, since two values say little of their spread.
+"""
 CALIBRATING_PROCESSES = 3
 
 

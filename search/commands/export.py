@@ -22,6 +22,7 @@ from runners.artifacts.verification import require_claims
 from runners.machine.telemetry import disable_telemetry
 from runners.measuring.opening import Artifact
 from runners.metric import QualityMetric
+from runners.stages.chain import COMPARING_PROCESSES
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
@@ -242,11 +243,12 @@ def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Tri
         baseline=baseline["measurement"],
         measured={
             "device": document["device"],
-            "against": f"{baseline_text(baseline)}, in pairs in one process",
+            "against": f"{baseline_text(baseline)}, in pairs in the same process",
             "baseline_threads": baseline["configuration"]["threads"],
             "baseline_tuned": bool(baseline["measurement"].get("arithmetic")),
             "batch": baseline["measurement"].get("batch", 1),
             "seed": settings["seed"],
+            "processes": 1 if trial["searched"] is None else COMPARING_PROCESSES,
             **QualityMetric.of_front(document).to_json(),
             "doubts": warnings_of(trial),
         },

@@ -8,6 +8,7 @@ import pytest
 
 from runners.artifacts.checked_claim import CheckedClaim, check_accuracies, check_speedup
 from runners.artifacts.document import ClaimedDocument, Claims
+from runners.measuring.group import combine
 from runners.measuring.paired_timing import PairedTiming
 from runners.metric import QualityMetric
 from runners.quality.quality import Accuracies
@@ -15,8 +16,8 @@ from runners.quality.quality import Accuracies
 BUSY = "the machine was busy"
 
 
-def claimed(speedup: float, **other: Any) -> ClaimedDocument:
-    """A document with that claim, which has no error of its own."""
+def claimed(speedup: float, processes: int = 4, **other: Any) -> ClaimedDocument:
+    """A document with that claim, which has no error of its own and was made in so many processes."""
     claims = {"accuracy": 0.9, "speedup": speedup, "speedup_ci95": [speedup, speedup], **other}
     return ClaimedDocument.model_validate(
         {
@@ -24,7 +25,7 @@ def claimed(speedup: float, **other: Any) -> ClaimedDocument:
             "input": {"shape": ["batch", 1]},
             "files": {},
             "origin": {"workload": "synthetic"},
-            "measured": {"device": "here", "baseline_threads": 1, "seed": 0},
+            "measured": {"device": "here", "baseline_threads": 1, "seed": 0, "processes": processes},
             "claims": claims,
         }
     )
@@ -35,7 +36,8 @@ def timing(low: float, speedup: float, high: float, unstable: str = "") -> Paire
 
 
 def check(claim: float, *timings: PairedTiming, device: str = "here", **other: Any) -> CheckedClaim:
-    return check_speedup(claimed(claim, **other), timings, device)
+    """The claim held to timings in one process each."""
+    return check_speedup(claimed(claim, **other), [[one] for one in timings], device)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,25 @@ def test_eight_of_a_hundred_true_claims_are_refused_without_it_and_three_at_most
 
     assert refused(own_error=False) == pytest.approx(0.083, abs=0.02)
     assert refused(own_error=True) <= 0.035
+
+
+@pytest.mark.parametrize("processes", [1, 4])
+@pytest.mark.parametrize("between", [0.004, 0.012, 0.03])
+def test_of_true_claims_few_are_refused_however_much_processes_differ(between: float, processes: int) -> None:
+    """A claim of several processes has an interval that holds their spread; that of one process does not know it."""
+    random, own = np.random.default_rng(0), 0.005
+
+    def timed(count: int) -> list[PairedTiming]:
+        speedups = 10 * np.exp(random.normal(0, np.hypot(between, own), count))
+        half = np.exp(1.96 * own)
+        return [timing(one / half, one, one * half) for one in speedups.tolist()]
+
+    def holds() -> bool | None:
+        claim = combine(timed(processes))
+        document = claimed(claim.speedup, processes, speedup_ci95=[*claim.speedup_ci95])
+        return check_speedup(document, [timed(3)], "here").holds
+
+    assert np.mean([not holds() for _ in range(1000)]) <= 0.05
 
 
 def test_a_claim_of_ten_does_not_pass_at_seven_by_joining_intervals() -> None:

@@ -116,15 +116,32 @@ def timing(low: float, speedup: float, high: float, unstable: str = "") -> Paire
     )
 
 
-def test_several_processes_are_one_measurement_whose_interval_holds_all_of_theirs() -> None:
-    both = combine([timing(1.9, 2.0, 2.1), timing(7.0, 8.0, 9.0, "the machine was busy")])
+def test_several_processes_are_one_measurement_whose_interval_is_that_of_their_mean() -> None:
+    both = combine([timing(1.98, 2.0, 2.02), timing(7.92, 8.0, 8.08, "the machine was busy")])
     assert both.speedup == pytest.approx(4.0)
-    assert both.speedup_ci95 == (1.9, 9.0)
+    reach = np.hypot(12.706 * np.log(4) / 2, np.log(1.01))  # Student's t with one degree of freedom
+    np.testing.assert_allclose(both.speedup_ci95, (4 / np.exp(reach), 4 * np.exp(reach)), rtol=1e-3)
     assert both.latency_p50_ms == pytest.approx((1.0 + 0.25) / 2)
     assert both.latency_p99_ms is None, "not known in one of them"
     assert (both.blocks, both.outliers, both.baseline_outliers, both.warm_up_s) == (20, 2, 4, 8.0)
     assert both.machine == {"load_1m": 8.0}, "that of the last"
     assert both.unstable == "the machine was busy"
+
+
+def test_one_process_keeps_its_interval_and_alike_ones_are_no_narrower_than_one() -> None:
+    np.testing.assert_allclose(combine([timing(1.9, 2.0, 2.2)]).speedup_ci95, (1.9, 2.2))
+    np.testing.assert_allclose(combine([timing(1.9, 2.0, 2.2)] * 4).speedup_ci95, (1.9, 2.2))
+
+
+def test_the_interval_of_four_processes_holds_the_mean_of_many_in_95_of_100_cases() -> None:
+    random = np.random.default_rng(0)
+
+    def holds() -> bool:
+        runs = [timing(one * 0.9999, one, one * 1.0001) for one in np.exp(random.normal(0, 0.012, 4)).tolist()]
+        low, high = combine(runs).speedup_ci95
+        return bool(low <= 1 <= high)
+
+    assert np.mean([holds() for _ in range(2000)]) == pytest.approx(0.95, abs=0.012)
 
 
 def test_a_reason_that_several_processes_give_is_told_once() -> None:

@@ -81,6 +81,10 @@ class Backend(ABC):
     OPTIONS, which is drawn for such runtimes alone."""
     quantisation: ClassVar[Mapping[str, Scalar]] = {}
     """Settings of quantisation after training with which it is fastest; a choice wins over them."""
+    only_products: ClassVar[tuple[str, ...]] = ()
+    """Those of `precisions` that change the weights of matrix products alone, and leave convolutions as they are."""
+    takes_tensors: ClassVar[bool] = False
+    """Whether ``predict.py`` calls it with tensors of torch, which its own package does not install."""
     extra: ClassVar[str] = ""
     """The extra of `frontrunner` that installs them; empty where the default installation does, or no extra can."""
     note: ClassVar[str] = ""

@@ -9,7 +9,10 @@ from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
 
 class RuntimeOption(Technique):
-    """A technique whose parameters are settings by the names that runtimes have for them, see `BackendFacts.takes`."""
+    """A technique whose parameters are settings by the names that runtimes have for them, see `BackendFacts.takes`.
+
+    What is neutral is the runtime's default, and is left out.
+    """
 
     stage: ClassVar[Stage] = Stage.OPTIONS
 
@@ -17,4 +20,5 @@ class RuntimeOption(Technique):
         return environment.takes(parameter.name, earlier.choices.get("runtime", "eager"))
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
-        return subject.with_options(**settings)
+        neutral = {parameter.name: parameter.neutral for parameter in self.parameters}
+        return subject.with_options(**{name: value for name, value in settings.items() if value != neutral[name]})

@@ -3,13 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-TAKES_TENSORS = {
-    "executorch": ("torch",),
-    "tensorrt": ("torch",),
-    "torch_tensorrt": ("torch",),
-    "torch_tpu": ("torch",),
-}
-"""The packages beside a runtime's own that its ``predict.py`` imports; they do not install each other."""
+from runners.backends import find_backend
+
 PROGRAM = '''\
 """Runs the exported model on one example or a batch; needs {needs} and NumPy."""
 
@@ -107,6 +102,6 @@ def signatures(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def needs(document: Mapping[str, Any]) -> str:
     """What loads the model, at the version that it was made with."""
-    package = document["runtime"]["package"]
-    packages = (package, "torch") if package in TAKES_TENSORS else (package,)
+    runtime = document["runtime"]
+    packages = [runtime["package"], *(["torch"] if find_backend(runtime["name"]).takes_tensors else [])]
     return " and ".join(f"{name} {document['versions'].get(name, '')}".strip() for name in packages)

@@ -15,6 +15,7 @@ from spaces.errors import in_one_line
 
 PROGRAM = "model.pt2"
 SETTINGS = "eager.json"
+CHANNELS_LAST = "channels_last"
 TOLERANCE = {"fp32": 1e-4, "tf32": 1e-4, "bf16": 2e-2, "fp16": 5e-3}
 """Largest difference of a shipped program from the network, as a share of the largest output."""
 
@@ -30,16 +31,18 @@ class Eager(Backend):
     takes: ClassVar[tuple[str, ...]] = ("batch_norm_folding", "memory_format")
 
     def lower(self, trained: Trained, folder: Path) -> None:
-        from runners.lowering.network_options import OPTIONS, with_options
+        from runners.lowering.network_options import in_channels_last, with_batch_norms_folded
         from runners.lowering.torch_predictor import DTYPES
         from runners.lowering.weights import copy_network, save_network
 
-        options = {name: trained.options[name] for name in OPTIONS if name in trained.options}
-        if options:
-            with_options(copy_network(trained.module, trained.build), options)  # tried here, and applied when opened
-        dtype = DTYPES.get(trained.precision)
-        save_network(copy_network(trained.module, trained.build).to(dtype) if dtype else trained.module, folder)
-        settings = {"precision": trained.precision, "options": options}
+        options, dtype = trained.options, DTYPES.get(trained.precision)
+        network = copy_network(trained.module, trained.build) if options or dtype else trained.module
+        if options.get("batch_norm_folding"):
+            network = with_batch_norms_folded(network, trained.example)
+        settings = {"precision": trained.precision, "memory_format": options.get("memory_format", "contiguous")}
+        if settings["memory_format"] == CHANNELS_LAST:
+            in_channels_last(network)  # tried here, and applied where it is opened: files have one format
+        save_network(network.to(dtype) if dtype else network, folder)
         (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
@@ -111,14 +114,13 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 
 def _rebuild(folder: Path, build: Callable[[], Any]) -> Any:
-    from runners.lowering.network_options import with_options
+    from runners.lowering.network_options import in_channels_last
     from runners.lowering.torch_predictor import at_precision
     from runners.lowering.weights import load_network
 
-    settings = _settings(folder)
-    network = load_network(build, folder)
-    if settings["options"]:
-        network = with_options(network.float(), settings["options"])
+    settings, network = _settings(folder), load_network(build, folder)
+    if settings["memory_format"] == CHANNELS_LAST:
+        network = in_channels_last(network)
     return at_precision(network, settings["precision"]).eval()
 
 

@@ -24,6 +24,7 @@ class ExecuTorch(Backend):
     extra = "executorch"
     note = "for phones and boards; timed on this machine"
     by_default: ClassVar[bool] = False
+    takes_tensors: ClassVar[bool] = True
     compiles: ClassVar[bool] = True
 
     def lower(self, trained: Trained, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from inspect import getsource
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,9 +16,6 @@ from runners.machine import telemetry
 from spaces.configuration import Scalar
 
 SETTINGS = "openvino.json"
-HINTS = {"bf16": "bf16", "fp16": "f16"}
-"""The number format of what is not in few bits, else f32: without a hint OpenVINO takes bf16 wherever the CPU has it.
-"""
 
 
 class OpenVino(Backend):
@@ -29,6 +27,7 @@ class OpenVino(Backend):
     reads_onnx = True
     precisions = ("fp32", "bf16", "fp16", "int8", "int8_weight_only", "int4_weight_only")
     packages = ("openvino", "onnx")
+    only_products: ClassVar[tuple[str, ...]] = ("int4_weight_only",)
     quantisation: ClassVar[Mapping[str, Scalar]] = {"quantiser": "nncf"}
     """What NNCF writes is made for it; it fuses a scale a channel before depthwise convolutions, too."""
 
@@ -50,12 +49,12 @@ class OpenVino(Backend):
         model = core.read_model(folder / self.artifact)
         written = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         settings, names = compile_settings(threads, written["precision"]), written.get("inputs", [0])
-        requests = {batch: _compile(core, model, settings, batch)}
+        requests = {batch: compiled_request(core, model, settings, batch)}
 
         def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
             rows = len(inputs[0])
             if rows not in requests:
-                requests[rows] = _compile(core, model, settings, rows)
+                requests[rows] = compiled_request(core, model, settings, rows)
             given = dict(zip(names, map(network_batch, inputs), strict=True))
             outputs = requests[rows].infer(given, share_inputs=True, share_outputs=True)
             # A copy, because the next call writes into the same memory.
@@ -64,40 +63,33 @@ class OpenVino(Backend):
         return predict
 
     def loader_source(self) -> str:
-        return """
+        return f"""
 import json
 import sys
+from typing import Any
 
 import numpy as np
 
 sys.modules.setdefault("openvino_telemetry", None)  # nothing is sent
 import openvino
 
-HINTS = {"bf16": "bf16", "fp16": "f16"}
 CORE = openvino.Core()  # one for the process: two that end in another order than they began break its signal handlers
 
 
+{getsource(compile_settings)}
+
+{getsource(compiled_request)}
+
 def load(folder, threads):
     written = json.loads((folder / "openvino.json").read_text())
-    names = written.get("inputs", [0])
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": HINTS.get(written["precision"], "f32"),
-        "ENABLE_CPU_PINNING": False,
-        "CPU_DENORMALS_OPTIMIZATION": True,  # numbers below 1e-38 count as zero, as where this model was timed
-    }
+    names, settings = written.get("inputs", [0]), compile_settings(threads, written["precision"])
     model = CORE.read_model(folder / "model.xml")
-    requests = {}
+    requests = {{}}
 
     def predict(*inputs):
         rows = len(inputs[0])
-        if rows not in requests:  # a fixed batch size runs faster
-            shapes = {name: model.input(name).get_partial_shape() for name in names}
-            for shape in shapes.values():
-                shape[0] = rows
-            model.reshape(shapes)
-            requests[rows] = CORE.compile_model(model, "CPU", settings).create_infer_request()
+        if rows not in requests:
+            requests[rows] = compiled_request(CORE, model, settings, rows)
         return np.array(requests[rows].infer(dict(zip(names, inputs)))[0], dtype=np.float32)
 
     return predict
@@ -105,11 +97,15 @@ def load(folder, threads):
 
 
 def compile_settings(threads: int, precision: str) -> dict[str, Any]:
-    """The settings of OpenVINO for a short latency of one call, in the number format of ``precision``."""
+    """The settings of OpenVINO for a short latency of one call, in the number format of ``precision``.
+
+    ``predict.py`` of an exported folder holds the source of this function.
+    """
     return {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": HINTS.get(precision, "f32"),
+        # What is in few bits has f32 between; without a hint OpenVINO takes bf16 wherever the CPU has it.
+        "INFERENCE_PRECISION_HINT": {"bf16": "bf16", "fp16": "f16"}.get(precision, "f32"),
         # Pinned, the replicas of one machine would all sit on its first cores.
         "ENABLE_CPU_PINNING": False,
         # Of themselves it takes denormal weights for zero, but not what becomes denormal on the way.
@@ -117,8 +113,8 @@ def compile_settings(threads: int, precision: str) -> dict[str, Any]:
     }
 
 
-def _compile(core: Any, model: Any, settings: dict[str, Any], batch: int) -> Any:
-    """An inference request for a fixed batch size, which runs faster than one for any."""
+def compiled_request(core: Any, model: Any, settings: dict[str, Any], batch: int) -> Any:
+    """An inference request for a fixed batch size, which runs faster than one for any; ``predict.py`` has it, too."""
     shapes = {number: port.get_partial_shape() for number, port in enumerate(model.inputs)}
     for shape in shapes.values():
         shape[0] = batch

@@ -24,10 +24,10 @@ class TensorRt(Backend):
     artifact = "model.engine"
     precisions = ("fp32", "int8")
     packages = ("tensorrt", "torch")
-    runs_code = True
     reads_onnx = True
     note = "for NVIDIA GPUs alone"
     by_default: ClassVar[bool] = False
+    takes_tensors: ClassVar[bool] = True
     for_this_machine: ClassVar[bool] = True
     compiles: ClassVar[bool] = True
     on_accelerator: ClassVar[bool] = True

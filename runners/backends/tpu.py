@@ -22,6 +22,7 @@ class Tpu(Backend):
     extra = "tpu"
     note = "for TPU hosts alone"
     by_default: ClassVar[bool] = False
+    takes_tensors: ClassVar[bool] = True
     on_accelerator: ClassVar[bool] = True
 
     def unsupported(self) -> str | None:

@@ -5,15 +5,11 @@ from typing import Any
 
 from torch import nn
 
+from runners.backends import all_backends
 from runners.lowering.weight_only import LEAST_SHARE
 from runners.workload import Workload
 from spaces.environment import ModelLimit
-
-OF_PRODUCTS: tuple[dict[str, str], ...] = (
-    {"numeric_precision": "int8_weight_only", "runtime": "onnxruntime"},
-    {"numeric_precision": "int4_weight_only"},
-)
-"""Choices that change the weights of matrix products alone, and leave convolutions as they are."""
+from spaces.number_formats import NUMBER_FORMATS
 
 
 def find_format_limits(workload: Workload, choices: Mapping[str, Any] | None = None) -> tuple[ModelLimit, ...]:
@@ -24,7 +20,7 @@ def find_format_limits(workload: Workload, choices: Mapping[str, Any] | None = N
         choices: ``{parameter: [values]}`` as `make_space` takes it, of which none other is looked at; None for all.
     """
     formats = "every" if choices is None else choices.get("numeric_precision", ())
-    wanted = [each for each in OF_PRODUCTS if formats == "every" or each["numeric_precision"] in formats]
+    wanted = [each for each in _of_products() if formats == "every" or each["numeric_precision"] in formats]
     if not wanted:
         return ()
     share = share_in_products(workload.network())
@@ -32,6 +28,19 @@ def find_format_limits(workload: Workload, choices: Mapping[str, Any] | None = N
         return ()
     reason = f"{share:.1%} of this network's weights belong to matrix products, and only these take fewer bits"
     return tuple(ModelLimit(each, reason) for each in wanted)
+
+
+def _of_products() -> list[dict[str, str]]:
+    """Choices that change the weights of matrix products alone; without a runtime where all do so."""
+    found: list[dict[str, str]] = []
+    for name in NUMBER_FORMATS:
+        have = [backend for backend in all_backends().values() if name in backend.precisions]
+        alone = [backend for backend in have if name in backend.only_products]
+        if have == alone:
+            found += [{"numeric_precision": name}] if alone else []
+        else:
+            found += [{"numeric_precision": name, "runtime": backend.name} for backend in alone]
+    return found
 
 
 def share_in_products(network: nn.Module) -> float:

@@ -1,55 +1,37 @@
 """Options of a runtime that runs the network layer by layer: batch-norm folding and the memory format."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from runners.inputs import ExampleInputs
+from runners.lowering.recipe import recipe_of, set_recipe
 from runners.runner import StageFailed
-from spaces.errors import in_one_line
-
-OPTIONS = ("batch_norm_folding", "memory_format")
-"""The techniques whose choices `with_options` takes."""
+from spaces.batch_norm_folding import fold_batch_norms
 
 
-def with_options(network: nn.Module, options: Mapping[str, Any]) -> nn.Module:
-    """``network``, in eval mode and fp32, as the options of that name say; it may be changed in place.
+def with_batch_norms_folded(network: nn.Module, example: ExampleInputs) -> nn.Module:
+    """``network``, in eval mode and fp32, with each batch normalisation in the layer before it; changed in place.
+
+    It carries the recipe by which it is read from a file again.
 
     Raises:
-        StageFailed: An option changes nothing in this network, or cannot be applied to it.
+        StageFailed: There is none that can be folded.
     """
-    if options.get("batch_norm_folding"):
-        network = _folded(network)
-    if options.get("memory_format", "contiguous") == "channels_last":
-        network = _channels_last(network)
-    return network
-
-
-def _folded(network: nn.Module) -> nn.Module:
-    from torch.fx.experimental.optimization import fuse
-
-    before = _batch_norms(network)
-    try:
-        network = fuse(network, inplace=True).eval()
-    except Exception as error:
-        raise StageFailed(
-            f"batch_norm_folding: torch.fx cannot record this network ({in_one_line(error)}); "
-            "leave batch_norm_folding at false for this runtime"
-        ) from error
-    if _batch_norms(network) == before:
+    folded = fold_batch_norms(network, tuple(map(torch.from_numpy, example.arrays)))
+    if not folded:
         raise StageFailed(
             "batch_norm_folding changes nothing: no batch normalisation follows a convolution or a linear layer alone"
         )
+    set_recipe(network, [*recipe_of(network), {"technique": "batch_norm_folding", "record": {"folded": folded}}])
     return network
 
 
-def _batch_norms(network: nn.Module) -> int:
-    return sum(isinstance(layer, _BatchNorm) for layer in network.modules())
+def in_channels_last(network: nn.Module) -> nn.Module:
+    """``network`` with the weights of its convolutions in channels_last; changed in place.
 
-
-def _channels_last(network: nn.Module) -> nn.Module:
+    Raises:
+        StageFailed: It has no convolution over images.
+    """
     if not any(parameter.dim() == 4 for parameter in network.parameters()):
         raise StageFailed("channels_last changes nothing: the network has no convolution over images")
     return network.to(memory_format=torch.channels_last)

@@ -1,5 +1,8 @@
 """Batch-norm folding: the scale and shift of a batch normalisation become part of the convolution before it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from spaces.configuration import Scalar
 from spaces.runtime_option import RuntimeOption
 from spaces.technique import Parameter
@@ -15,6 +18,12 @@ class BatchNormFolding(RuntimeOption):
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return isinstance(value, bool)
+
+    def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
+        from spaces.batch_norm_folding import fold_structure
+
+        fold_structure(network, record["folded"])
+        return network
 
 
 TECHNIQUE = BatchNormFolding()

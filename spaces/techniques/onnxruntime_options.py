@@ -1,11 +1,9 @@
 """Settings of ONNX Runtime: how far it optimises the graph, what it computes on, and whether onnxslim goes before."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from spaces.configuration import Scalar
 from spaces.environment import BackendFacts, Environment
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.runtime_option import RuntimeOption
+from spaces.technique import Earlier, Parameter
 
 LEVELS = ("all", "extended", "basic", "disabled")
 PROVIDERS = {
@@ -18,7 +16,7 @@ PROVIDERS = {
 """The execution providers, each with the package that brings it, where its hardware is."""
 
 
-class OnnxRuntimeOptions(Technique):
+class OnnxRuntimeOptions(RuntimeOption):
     """Settings of a session of ONNX Runtime, by the names of its documentation.
 
     Lower levels of optimisation are offered for networks in which a fusion costs more than it saves. Not offered is
@@ -28,7 +26,6 @@ class OnnxRuntimeOptions(Technique):
     """
 
     name = "onnxruntime_options"
-    stage = Stage.OPTIONS
     parameters = (
         Parameter("graph_level", LEVELS, "all", f"one of {', '.join(LEVELS)}", "graph={}", only_where_named=True),
         Parameter(
@@ -49,9 +46,6 @@ class OnnxRuntimeOptions(Technique):
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return any(value is choice or value == choice for choice in parameter.choices if type(choice) is type(value))
 
-    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
-        return earlier.choices.get("runtime") == "onnxruntime"
-
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
     ) -> str | None:
@@ -63,10 +57,6 @@ class OnnxRuntimeOptions(Technique):
             f"the installed ONNX Runtime has no execution provider {value} here; `pip install {PROVIDERS[str(value)]}` "
             "brings it where its hardware is"
         )
-
-    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
-        neutral = {parameter.name: parameter.neutral for parameter in self.parameters}
-        return subject.with_options(**{name: value for name, value in settings.items() if value != neutral[name]})
 
 
 def _offered(parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:

@@ -64,7 +64,7 @@ class QuantisationAwareTraining(Technique):
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         from spaces.batch_norm_folding import fold_batch_norms
-        from spaces.quantisers import insert_quantisers
+        from spaces.fake_quantisers import insert_quantisers
 
         assert context is not None
         folded = fold_batch_norms(subject, context.example)
@@ -74,13 +74,13 @@ class QuantisationAwareTraining(Technique):
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
         from spaces.batch_norm_folding import fold_structure
-        from spaces.quantisers import rebuild_quantisers
+        from spaces.fake_quantisers import rebuild_quantisers
 
         fold_structure(network, record["folded"])
         return rebuild_quantisers(network, record["quantisers"])
 
     def exported(self, network: Any) -> Any:
-        from spaces.quantisers import write_quantisers
+        from spaces.fake_quantisers import write_quantisers
 
         return write_quantisers(network)
 

@@ -16,6 +16,7 @@ LAPTOP = Environment(
         "onnxruntime": BackendFacts(
             ("fp32", "int8"),
             options={"execution_provider": ("cpu", "openvino"), "onnxslim": (False, True)},
+            takes=("graph_level", "execution_provider", "onnxslim"),
             quantiser="onnxruntime",
         ),
         "openvino": BackendFacts(("fp32", "bf16", "int8"), quantiser="nncf"),

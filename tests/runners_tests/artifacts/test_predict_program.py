@@ -10,7 +10,7 @@ from runners.artifacts.predict_program import predict_source
 
 DOCUMENT = {
     "input": {"name": "input", "dtype": "float32", "shape": [None, 3]},
-    "runtime": {"package": "numpy", "threads": 1},
+    "runtime": {"name": "eager", "package": "numpy", "threads": 1},
     "versions": {},
 }
 

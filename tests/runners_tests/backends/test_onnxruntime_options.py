@@ -113,7 +113,8 @@ def test_the_providers_of_the_installed_onnxruntime_are_offered(
 ) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: available)
     found = ONNXRUNTIME.examine()
-    facts = BackendFacts(("fp32",), options={name: tuple(values) for name, values in found.items()})
+    options = {name: tuple(values) for name, values in found.items()}
+    facts = BackendFacts(("fp32",), options=options, takes=ONNXRUNTIME.takes)
     machine = replace(LAPTOP, backends={**LAPTOP.backends, "onnxruntime": facts})
     space = make_space({"runtime": ["onnxruntime"], "execution_provider": "all"}, machine)
     assert [each["execution_provider"] for each in space.configurations()] == offered
@@ -123,7 +124,8 @@ def test_the_settings_are_drawn_after_onnxruntime_alone_and_what_is_missing_says
     space = make_space({"runtime": "all", "graph_level": "all", "onnxslim": "all"}, LAPTOP)
     for configuration in space.configurations():
         assert ("graph_level" in configuration) == (configuration["runtime"] == "onnxruntime")
-    bare = replace(LAPTOP, backends={**LAPTOP.backends, "onnxruntime": BackendFacts(("fp32",))})
+    facts = BackendFacts(("fp32",), takes=ONNXRUNTIME.takes)
+    bare = replace(LAPTOP, backends={**LAPTOP.backends, "onnxruntime": facts})
     reasons = {
         (name, value): reason
         for name, value, reason in make_space(

@@ -1,4 +1,4 @@
-"""Quantisers in a network that is trained with them: put in by NNCF, made again, and written as ONNX."""
+"""Fake quantisers, with which a network is trained: put in by NNCF, made again, and written as ONNX."""
 
 import contextlib
 import io
@@ -35,7 +35,7 @@ def insert_quantisers(network: Any, examples: Sequence[Any]) -> tuple[Any, dict[
     nncf, inputs = _nncf(), len(examples[0])
     from nncf.quantization.advanced_parameters import QuantizationParameters
 
-    kind = nncf.ModelType.TRANSFORMER if _has_attention(network, examples[0]) else None
+    kind = nncf.ModelType.TRANSFORMER if _calls_attention(network, examples[0]) else None
     with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws progress bars on it
         quantised = nncf.quantize(
             _holder(inputs)(network),
@@ -142,7 +142,7 @@ def _written() -> Callable[[Any], Any]:
     return Written
 
 
-def _has_attention(network: Any, example: Any) -> bool:
+def _calls_attention(network: Any, example: Any) -> bool:
     """Whether ``network`` multiplies the result of a softmax with something, as attention does."""
     import torch
     from torch.overrides import TorchFunctionMode

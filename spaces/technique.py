@@ -1,7 +1,7 @@
 """The contract of a technique: its parameters, when a value is unsupported and why, and what it changes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -101,6 +101,11 @@ def no_examples(count: int) -> tuple[Any, ...]:
     return ()
 
 
+def no_losses(network: Any, count: int) -> Iterator[Any]:
+    """None, where a network is changed without data."""
+    return iter(())
+
+
 @dataclass(frozen=True)
 class ModelContext:
     """What a technique that changes the network gets besides the network.
@@ -115,6 +120,9 @@ class ModelContext:
             each a tuple like ``example``. Where the split has fewer, there are fewer.
         trained: Whether the weights are those that the search will have. They are not where a change is only tried
             before a search, to see whether the network takes it: then nothing should fail because of their values.
+        losses: Gives, for a network and a number, the loss of the network on as many examples of the training split:
+            one tensor without dimensions for each, with its graph where gradients are on. There are none where the loss
+            is not known.
     """
 
     example: Any
@@ -123,6 +131,7 @@ class ModelContext:
     record: dict[str, Any] = field(default_factory=dict)
     calibration: Callable[[int], Sequence[Any]] = no_examples
     trained: bool = True
+    losses: Callable[[Any, int], Iterator[Any]] = no_losses
 
 
 class Technique(ABC):

@@ -16,6 +16,7 @@ from runners.machine.telemetry import disable_telemetry
 from runners.measuring.footprint import count_macs, count_parameters
 from runners.runner import StageFailed
 from runners.stages.job import StageJob
+from runners.training.loss import losses_of_examples
 from runners.workload import Workload
 from spaces.configuration import Scalar
 from spaces.parametrisations import remove_parametrisations
@@ -39,7 +40,8 @@ def run(job: StageJob) -> dict[str, Any]:
     example = job.workload.example_inputs.arrays
     initial = partial(initial_network, job.workload, recipe_of(network))
     calibration = partial(_examples, job)
-    context = ModelContext(_tensors(example), job.task.seed, initial, calibration=calibration)
+    losses = partial(losses_of_examples, job.workload, job.task.seed)
+    context = ModelContext(_tensors(example), job.task.seed, initial, calibration=calibration, losses=losses)
     network = change_network(network, technique, settings, context)
     save_network(network, job.folder)
     if technique.quantises:

@@ -1,8 +1,13 @@
 """What training minimises: the loss on labels and, with distillation, on the teacher's soft targets."""
 
-from torch import Tensor
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
+from runners.inputs import network_batch, read
 from runners.training.batches import Batch
 from runners.workload import Workload
 from spaces.plans import TrainingPlan
@@ -37,6 +42,28 @@ def training_loss(workload: Workload, plan: TrainingPlan, outputs: Tensor, batch
     matched = divergence.sum(dim=1).mean()
     # The gradients of soft targets shrink with the square of the temperature (Hinton et al., section 2).
     return (1 - weight) * hard + weight * temperature**2 * matched
+
+
+def losses_of_examples(workload: Workload, seed: int, network: nn.Module, count: int) -> Iterator[Tensor]:
+    """The loss of ``network`` on each of as many examples of the training split, drawn with ``seed``.
+
+    There are fewer where the split has fewer. There are none where it has no labels, or where the workload trains by a
+    loop of its own and does not say by which loss.
+
+    Args:
+        workload: Its loss, or cross-entropy.
+        seed: Draws the examples.
+        network: On the CPU.
+        count: How many.
+    """
+    if workload.cannot_train or (workload.fit is not None and workload.loss is None):
+        return
+    split = workload.splits["train"]
+    for place in np.sort(np.random.default_rng(seed).permutation(len(split))[:count]):
+        inputs, targets = read(split, np.array([place]))
+        tensors = tuple(torch.from_numpy(network_batch(each)) for each in inputs)
+        batch = Batch(tensors, torch.from_numpy(np.ascontiguousarray(targets)))
+        yield training_loss(workload, TrainingPlan(), network(*tensors), batch, None)
 
 
 def _hard_loss(workload: Workload, plan: TrainingPlan, outputs: Tensor, batch: Batch) -> Tensor:

@@ -16,21 +16,16 @@ def channels(layer: Any) -> int:
     return int(getattr(layer, "out_channels", 0) or getattr(layer, "out_features", 0))
 
 
-def kept_channels(given: int, keep: float) -> int:
-    """About a share ``keep`` of the ``given`` channels, in blocks of 4, or of 8 from 64 on; 4 at least."""
-    block = 8 if given >= 64 else FEWEST_CHANNELS
-    return max(FEWEST_CHANNELS, block * int(given * keep / block + 0.5))
+def kept_channels(given: int, keep: float, multiple: int | None = None) -> int:
+    """About a share ``keep`` of the ``given`` channels, at least four.
 
-
-def removed_share(layer: Any, keep: float) -> float:
-    """The share to remove from one layer so that its width is rounded; 0 where the layer is too narrow."""
-    given, groups = channels(layer), int(getattr(layer, "groups", 1))
-    if groups not in (1, given):
-        width, kept = given // groups, max(1, int(given // groups * keep + 0.5))
-    else:
-        width, kept = given, kept_channels(given, keep)
-    # The pruner rounds the number kept down; half a channel more keeps float error from taking one away.
-    return 1.0 - (kept + 0.5) / width if kept < width else 0.0
+    Args:
+        given: The width of the layer.
+        keep: From 0 to 1.
+        multiple: What the width is rounded to a multiple of, and at least; None is 4, or 8 from 64 channels on.
+    """
+    block = multiple or (8 if given >= 64 else FEWEST_CHANNELS)
+    return min(given, max(FEWEST_CHANNELS, multiple or 0, block * int(given * keep / block + 0.5)))
 
 
 def keeping_layers(module: Any, inputs: Sequence[Any], *, attention: bool) -> list[Any]:

@@ -3,33 +3,30 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-from spaces.slimming.layers import kept_channels
-
 
 def narrow(
-    pruner: Any, layer: Any, sources: Collection[Any], keep: float, criterion: str, sound: Callable[[Any], bool]
+    pruner: Any, layer: Any, sources: Collection[Any], kept: int, scores: Any, sound: Callable[[Any], bool]
 ) -> bool:
     """Remove hidden units of ``layer``, the same in all its levels and directions; whether any were removed.
 
-    None are where a projection follows them, or where something that keeps its channels depends on their number.
+    None are where a projection follows them, where something that keeps its channels depends on their number, or where
+    the units have no scores.
 
     Args:
         pruner: Torch-pruning's, which knows what reads the outputs of the layer and what keeps its channels.
         layer: A ``torch.nn.RNNBase``, such as a GRU.
         sources: What stands for its outputs in the graph of the pruner, see `spaces.slimming.boundaries`.
-        keep: Share of the units kept.
-        criterion: ``magnitude`` removes those with the smallest L1 norm, ``random`` any.
+        kept: How many units stay.
+        scores: A tensor with a score for each unit, more for what should stay, or None.
         sound: Whether a group of what depends on an output may be changed.
     """
     import torch
 
     units = layer.hidden_size
-    kept = kept_channels(units, keep)
     widths = {units, units * (2 if layer.bidirectional else 1)}
-    if kept >= units or layer.proj_size or not {source.channels for source in sources} <= widths:
+    if scores is None or kept >= units or layer.proj_size or not {source.channels for source in sources} <= widths:
         return False
-    importance = _norms(layer) if criterion == "magnitude" else torch.rand(units)
-    removed = torch.topk(importance, units - kept, largest=False).indices.tolist()
+    removed = torch.topk(scores, units - kept, largest=False).indices.tolist()
     groups = []
     for source in sources:
         if source in pruner.DG.module2node:  # else nothing uses this output
@@ -44,13 +41,6 @@ def narrow(
         group.prune()
     _keep_units(layer, sorted({*range(units)} - {*removed}))
     return True
-
-
-def _norms(layer: Any) -> Any:
-    """The L1 norm of the weights that compute each hidden unit, over all gates, levels and directions."""
-    units = layer.hidden_size
-    weights = [weight for name, weight in layer.named_parameters() if name.startswith("weight")]
-    return sum(weight.detach().reshape(-1, units, weight.shape[1]).abs().sum((0, 2)) for weight in weights)
 
 
 def _is_free(pruner: Any, group: Any, source: Any) -> bool:

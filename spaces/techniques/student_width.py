@@ -34,7 +34,7 @@ class StudentWidth(Technique):
         torch.manual_seed(context.seed)
         student = context.initial()
         before = {name: parameter.shape for name, parameter in student.named_parameters()}
-        slim(student, context.example, keep=float(settings["student_width"]), criterion="random")
+        slim(student, context.example, keep=float(settings["student_width"]), new=True)
         for name, parameter in student.named_parameters():
             if parameter.shape != before[name]:
                 _start_anew(parameter, before[name])

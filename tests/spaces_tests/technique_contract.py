@@ -5,6 +5,7 @@ A rule takes the technique and all techniques in the order in which they act, th
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,11 +36,12 @@ class _Residual(nn.Module):
 def make_network() -> nn.Module:
     """Grey pictures ``(n, 1, 8, 8)`` to four logits ``(n, 4)``: a stem with a stride, three equal blocks, a head.
 
-    It has what techniques look for: coupled channels, blocks that could be left out, layers that could be factored.
+    It has what techniques look for: coupled channels, a norm with scales, blocks that could be left out, layers that
+    could be factored.
     """
     return nn.Sequential(
         nn.Conv2d(1, 16, 3, 2, 1),
-        nn.ReLU(),
+        nn.Sequential(nn.BatchNorm2d(16), nn.ReLU()),
         nn.Sequential(_Residual(), _Residual(), _Residual()),
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(1),
@@ -217,12 +219,19 @@ def _histories(before: list[tuple[Technique, Parameter]]) -> Iterator[dict[str, 
 
 
 def _settings(technique: Technique) -> Iterator[dict[str, Scalar]]:
-    """All parameters neutral except one, for each value of this one."""
+    """For each value of each parameter that is not neutral: the others neutral too, or else the first values of those
+    before it with which it is drawn.
+    """
     neutral = {parameter.name: technique.neutral(parameter, LAPTOP) for parameter in technique.parameters}
-    for parameter in technique.parameters:
+    for index, parameter in enumerate(technique.parameters):
+        before = technique.parameters[:index]
+        offered = [dict.fromkeys((neutral[p.name], *technique.choices(p, LAPTOP))) for p in before]
+        chosen = [dict(zip([p.name for p in before], values, strict=True)) for values in product(*offered)]
+        drawn = (own for own in chosen if technique.relevant(parameter, Earlier(own, model_changed=True), LAPTOP))
+        earlier = next(drawn, {})
         for value in technique.choices(parameter, LAPTOP):
             if value != neutral[parameter.name]:
-                yield {**neutral, parameter.name: value}
+                yield {**neutral, **earlier, parameter.name: value}
 
 
 def _apply(technique: Technique, settings: Mapping[str, Scalar]) -> tuple[Any, Any]:

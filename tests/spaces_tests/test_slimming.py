@@ -48,7 +48,7 @@ def _two(width: int) -> nn.Module:
 def test_the_outputs_keep_their_shape(build: Callable[[], nn.Module], shape: tuple[int, ...], keep: float) -> None:
     network, example = build(), torch.randn(shape)
     outputs, before = network(example).shape, sum(p.numel() for p in network.parameters())
-    slim(network, (example,), keep=keep, criterion="magnitude")
+    slim(network, (example,), keep=keep)
     assert network(example).shape == outputs
     assert sum(p.numel() for p in network.parameters()) < before
 
@@ -69,7 +69,7 @@ def test_the_outputs_keep_their_shape(build: Callable[[], nn.Module], shape: tup
 )
 def test_widths_are_rounded_and_never_below_four(width: int, keep: float, kept: int) -> None:
     network = _two(width)
-    slim(network, (torch.randn(1, 1, 4, 4),), keep=keep, criterion="random")
+    slim(network, (torch.randn(1, 1, 4, 4),), keep=keep, new=True)
     assert network[0].out_channels == kept
 
 
@@ -79,21 +79,21 @@ def test_magnitude_keeps_the_channels_with_the_largest_weights() -> None:
         for channel in range(8):
             network[0].weight[channel] = 0.1 + channel % 4
         network[3].weight.fill_(1.0)
-    slim(network, (torch.randn(1, 1, 4, 4),), keep=0.5, criterion="magnitude")
+    slim(network, (torch.randn(1, 1, 4, 4),), keep=0.5)
     assert sorted(network[0].weight[:, 0, 0, 0].tolist()) == pytest.approx([2.1, 2.1, 3.1, 3.1])
 
 
 def test_frozen_layers_are_slimmed_too_and_stay_frozen() -> None:
     network = ConvolutionalHead()
     network.body.requires_grad_(False)
-    slim(network, (torch.randn(1, 1, 8, 8),), keep=0.5, criterion="magnitude")
+    slim(network, (torch.randn(1, 1, 8, 8),), keep=0.5)
     assert (network.body.out_channels, network.head.out_channels) == (8, 6)
     assert [p.requires_grad for p in network.parameters()] == [False, False, True, True, True, True]
 
 
 def test_removing_nothing_is_an_error() -> None:
     with pytest.raises(WorkFailed, match="removes none"):
-        slim(_two(16), (torch.randn(1, 1, 4, 4),), keep=0.95, criterion="magnitude")
+        slim(_two(16), (torch.randn(1, 1, 4, 4),), keep=0.95)
 
 
 def test_a_network_that_cannot_be_pruned_is_an_error_that_says_why() -> None:
@@ -106,4 +106,4 @@ def test_a_network_that_cannot_be_pruned_is_an_error_that_says_why() -> None:
             return self.head(self.body(x).reshape(1, 64))
 
     with pytest.raises(WorkFailed, match="channels cannot be removed from this network"):
-        slim(FixedView(), (torch.randn(1, 1, 4, 4),), keep=0.5, criterion="magnitude")
+        slim(FixedView(), (torch.randn(1, 1, 4, 4),), keep=0.5)

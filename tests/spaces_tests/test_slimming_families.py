@@ -9,7 +9,7 @@ from torchvision.models import ShuffleNetV2, SwinTransformer, VisionTransformer
 from torchvision.models.maxvit import RelativePositionalMultiHeadAttention
 
 from spaces.errors import WorkFailed
-from spaces.slimming.slim import Criterion, slim
+from spaces.slimming.slim import slim
 
 
 class Windows(nn.Module):
@@ -85,7 +85,7 @@ def test_channels_that_give_nothing_leave_without_a_change(family: str) -> None:
     before = sum(parameter.numel() for parameter in network.parameters())
     with torch.no_grad():
         expected = network(*inputs)
-        slim(network, inputs, keep=0.5, criterion="magnitude")
+        slim(network, inputs, keep=0.5)
         torch.testing.assert_close(network(*inputs), expected)
     assert sum(parameter.numel() for parameter in network.parameters()) < 0.95 * before
 
@@ -94,7 +94,7 @@ def test_channels_that_give_nothing_leave_without_a_change(family: str) -> None:
 def test_a_new_network_is_narrowed_throughout_and_can_be_trained(family: str) -> None:
     network, inputs = made(family), inputs_of(family)
     before = {name: parameter.shape for name, parameter in network.named_parameters()}
-    slim(network, inputs, keep=0.5, criterion="random")
+    slim(network, inputs, keep=0.5, new=True)
     after = {name: parameter.shape for name, parameter in network.named_parameters()}
     tables = ("relative_position_bias_table",)  # a row for each place and a column for each head
     kept = [name for name, shape in before.items() if after[name] == shape and not name.endswith(tables)]
@@ -106,11 +106,11 @@ def test_a_new_network_is_narrowed_throughout_and_can_be_trained(family: str) ->
 
 def test_numbers_of_channels_beside_the_layers_follow() -> None:
     network = BUILDERS["vit"]()
-    slim(network, inputs_of("vit"), keep=0.5, criterion="random")
+    slim(network, inputs_of("vit"), keep=0.5, new=True)
     assert network.hidden_dim == network.conv_proj.out_channels == 8  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("criterion", ["magnitude", "random"])
-def test_where_rounding_removes_nothing_that_is_the_reason(criterion: Criterion) -> None:
+@pytest.mark.parametrize("new", [False, True])
+def test_where_rounding_removes_nothing_that_is_the_reason(new: bool) -> None:
     with pytest.raises(WorkFailed, match="removes none"):
-        slim(Windows(), inputs_of("windows"), keep=0.97, criterion=criterion)
+        slim(Windows(), inputs_of("windows"), keep=0.97, new=new)

@@ -71,7 +71,7 @@ def test_a_slimmed_network_comes_back(
 ) -> None:
     torch.manual_seed(0)
     network, example = build(), torch.randn(shape)
-    slim(network, (example,), keep=keep, criterion="magnitude")
+    slim(network, (example,), keep=keep)
     save_network(network, tmp_path)
     found = load_network(build, tmp_path)
     assert not found.training
@@ -81,7 +81,7 @@ def test_a_slimmed_network_comes_back(
 def test_a_loaded_network_can_be_slimmed_and_saved_again(tmp_path: Path) -> None:
     network, example = SmallResidualNetwork(), torch.randn(1, 1, 32, 32)
     for keep in (0.75, 0.5):
-        slim(network, (example,), keep=keep, criterion="magnitude")
+        slim(network, (example,), keep=keep)
         save_network(network, tmp_path)
         network = load_network(SmallResidualNetwork, tmp_path)
     save_network(network, tmp_path)
@@ -108,7 +108,7 @@ def test_a_network_with_other_layers_comes_back_slimmed_and_copied(
     monkeypatch.setattr("runners.lowering.recipe.find_technique", {"two_layers": TwoLayers()}.__getitem__)
     recipe = [{"technique": "two_layers", "record": {"rank": 8}}]
     network, example = rebuilt(SmallResidualNetwork(), recipe), torch.randn(1, 1, 32, 32)
-    slim(network, (example,), keep=0.5, criterion="magnitude")
+    slim(network, (example,), keep=0.5)
     save_network(network, tmp_path)
     found = load_network(SmallResidualNetwork, tmp_path)
     assert recipe_of(found) == tuple(recipe)

@@ -13,19 +13,21 @@ from spaces.environment import Environment
 class Stage(IntEnum):
     """The stages of building a candidate, in their order; each technique belongs to one.
 
-    The stage decides what `Technique.apply` takes and returns: STUDENT and PRUNE a ``torch.nn.Module``; TRAIN a
-    `TrainingPlan`; QUANTISE, LOWER and OPTIONS a `LoweringPlan`; SERVE a `ServingPlan`. A technique of a later stage
-    than TRAIN that changes the network instead, once it is trained, says so with `Technique.changes_network`. QUANTISE
-    chooses the number format, LOWER the runtime, and OPTIONS what is set of either once both are known.
+    The stage decides what `Technique.apply` takes and returns: STUDENT, PRUNE and COMPRESS a ``torch.nn.Module``; TRAIN
+    a `TrainingPlan`; QUANTISE, LOWER and OPTIONS a `LoweringPlan`; SERVE a `ServingPlan`. COMPRESS changes the values
+    of trained weights. A technique of a still later stage that changes the network instead says so with
+    `Technique.changes_network`. QUANTISE chooses the number format, LOWER the runtime, and OPTIONS what is set of
+    either once both are known.
     """
 
     STUDENT = 1
     PRUNE = 2
     TRAIN = 3
-    QUANTISE = 4
-    LOWER = 5
-    OPTIONS = 6
-    SERVE = 7
+    COMPRESS = 4
+    QUANTISE = 5
+    LOWER = 6
+    OPTIONS = 7
+    SERVE = 8
 
 
 @dataclass(frozen=True)
@@ -44,20 +46,34 @@ class Train:
     """A step that trains the network, as the candidate's plan says but for what is given here.
 
     Attributes:
-        epochs: Passes over the training split.
+        epochs: Passes over the training split; None is as many as the plan has.
         learning_rate: The peak of the schedule as a share of the plan's own; what is tuned from trained weights needs
             less than what is trained from new ones.
         distillation_weight: Share of the loss that comes from the teacher's soft targets; None is as the plan says.
         autocast: Whether it computes in bf16 where the machine trains in that; else in fp32.
     """
 
-    epochs: int
+    epochs: int | None = None
     learning_rate: float = 1.0
     distillation_weight: float | None = None
     autocast: bool = True
 
 
-Step = Change | Train
+@dataclass(frozen=True)
+class Rewind:
+    """A step that gives the network the weights back that it had early in its training (`runners.stages.rewinding`).
+
+    What a parametrisation decides, such as which weights are zero, stays as it is. A network that came with weights is
+    given those.
+
+    Attributes:
+        epochs: After so many epochs; 0 are its first weights.
+    """
+
+    epochs: int = 1
+
+
+Step = Change | Train | Rewind
 
 
 @dataclass(frozen=True)
@@ -153,11 +169,13 @@ class Technique(ABC):
     """
     quantises: ClassVar[bool] = False
     """Whether the network that it gives holds its quantisers, so that it is not quantised after its training."""
+    packs: ClassVar[bool] = False
+    """Whether its artifact is stored in a smaller file than the runtime reads, see `runners.stages.packing`."""
 
     @property
     def changes_network(self) -> bool:
         """Whether `apply` takes a network; one that is changed is trained, before or between the changes."""
-        return self.stage < Stage.TRAIN
+        return self.stage < Stage.TRAIN or self.stage is Stage.COMPRESS
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
         """The values offered by default in this environment."""

@@ -32,7 +32,7 @@ GROUPS = {
         ("quality",),
         ("workloads", "datasets", "lowering", "models"),
         ("store", "quantisers"),
-        ("machine",),
+        ("machine", "packing"),
         ("processes",),
         ("runner", "backend", "workload"),
         ("judged_network", "array_split", "dataset_split"),

@@ -14,6 +14,7 @@ from typing import Any
 from runners.artifacts.document import DOCUMENT, SCHEMA_VERSION
 from runners.artifacts.integrity import digest_of, read_document
 from runners.artifacts.model_card import model_card
+from runners.artifacts.packed_model import write_packed
 from runners.artifacts.predict_program import predict_source
 from runners.backend import Backend, Predictor
 from runners.backends import find_backend
@@ -46,6 +47,7 @@ class ExportedModel:
             sentences on why the figures may not be true.
         origin: Where it comes from, such as ``study`` and ``trial``.
         preparation: How an input is made of what a person has, and what the outputs stand for, as far as the data say.
+        packed: The packed file from which the artifact is restored (`runners.packing`), where there is one.
     """
 
     artifact: Artifact
@@ -59,6 +61,7 @@ class ExportedModel:
     measured: Mapping[str, Any]
     origin: Mapping[str, Any] = field(default_factory=dict)
     preparation: str = ""
+    packed: Path | None = None
 
 
 def write_exported_folder(
@@ -87,6 +90,8 @@ def write_exported_folder(
     try:
         with device_lease(exclusive=False, waiting=waiting):
             signature = _write_model(model, temporary)
+        if model.packed is not None:
+            signature["packed"] = write_packed(model.packed, temporary)
         _write_document(_document(model, signature), temporary, model.example)
         _flush(temporary)
         read_document(temporary)

@@ -45,7 +45,7 @@ In your own program:
     import sys; sys.path.insert(0, "path/to/this/folder")
     from predict import load
     predict = load(folder, threads={threads})    # folder is a pathlib.Path; {takes}
-
+{packed}
 `frontrunner verify FOLDER` loads it in a fresh process and compares it with the numbers above. `frontrunner.json`
 holds the same figures for programs, and the SHA-256 of every file.
 """
@@ -55,6 +55,19 @@ ONE = """\
 SEVERAL = """\
     python predict.py                       # inputs that are made up
     python predict.py --input inputs.npz    # one example or a batch, as saved by numpy.savez with these names"""
+
+
+PACKED = """
+## Stored and sent
+
+`model.packed` has {kib:.1f} KiB and holds {what}, bit by bit, with its {arrays} arrays by name. It is the file to keep
+and to send, with `decode.py`, `predict.py` and `frontrunner.json`. The runtime reads {read}: unpack before the model runs.
+`decode.py` needs Python and NumPy, and refuses a file that is cut short or was changed:
+
+    python decode.py model.packed .    # writes {files} into this folder
+
+In your own program `from decode import decode; files, arrays = decode("model.packed")` gives both.
+"""
 
 
 def model_card(document: Mapping[str, Any]) -> str:
@@ -84,7 +97,23 @@ def model_card(document: Mapping[str, Any]) -> str:
         takes=_takes(inputs),
         output_shape=_shape(document["output"]),
         preprocessing=document["preprocessing"],
+        packed=_packed_text(document.get("packed")),
     )
+
+
+def _packed_text(packed: Mapping[str, Any] | None) -> str:
+    """What the packed file is for, where there is one."""
+    if packed is None:
+        return ""
+    beside, others = ([f"`{name}`" for name in packed[key]] for key in ("restores", "restores_beside"))
+    if others:
+        what = f"{', '.join(others)}, from which the model was made"
+        read = "`model.pt2`, which it does not hold"
+    else:
+        what = ", ".join(beside)
+        read = "the unpacked file" if len(beside) == 1 else "the unpacked files"
+    files = ", ".join(name.strip("`") for name in (*beside, *others))
+    return PACKED.format(kib=packed["bytes"] / 1024, arrays=packed["arrays"], what=what, read=read, files=files)
 
 
 def _batch_text(batch: int) -> str:

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from runners.artifacts.document import DOCUMENT, Document
+from runners.artifacts.packed_model import DECODER, PACKED
 from runners.backends import find_backend
 from runners.workload_loading.image_settings import read_settings
 from runners.workload_loading.reference import absolute_reference
 from runners.workload_loading.source_files import sources_of
 
-FOR_PEOPLE = ("README.md", "predict.py")
+FOR_PEOPLE = ("README.md", "predict.py", PACKED, DECODER)
 """Files of the folder that are never opened here."""
 
 

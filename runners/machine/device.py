@@ -28,7 +28,12 @@ FLAGS = (
 )
 """Instruction sets that decide how fast a precision is, as Linux names them on x86 and ARM."""
 
-OPTIONAL = {"torch_pruning": "torch-pruning", "nncf": "nncf", "onnx": "onnx"}
+OPTIONAL = {
+    "torch_pruning": "torch-pruning",
+    "nncf": "nncf",
+    "onnx": "onnx",
+    "constriction": "frontrunner[packing]",
+}
 """Optional packages by import name, with the name that pip knows."""
 
 

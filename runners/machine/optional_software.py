@@ -26,6 +26,7 @@ class OptionalSoftware:
 
 PACKAGES = {
     "onnxslim": ("onnxslim", "simpler ONNX files, as a choice for runtime onnxruntime"),
+    "constriction": ("packing", "sparse and clustered weights in small files"),
     "psycopg": ("postgres", "studies in PostgreSQL"),
     "timm": ("timm", "networks by name, as timm:resnet18"),
     "kaleido": ("figures", "pictures of a front; it needs a Chrome or Chromium"),

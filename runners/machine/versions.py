@@ -14,6 +14,7 @@ LIBRARIES = (
     "openvino",
     "nncf",
     "onnxscript",
+    "constriction",
 )
 
 

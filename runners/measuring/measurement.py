@@ -35,7 +35,9 @@ class Measurement:
         throughput_per_s: Inputs a second with all replicas busy at once; None, as ``load_ms`` and ``peak_memory_mib``,
             where nothing was served.
         load_ms: Cold start in a fresh process: import of the runtime, reading the artifact, the first answer.
-        size_mib: Size of the artifact on disk.
+        size_mib: Size of the artifact on disk, as the runtime reads it.
+        stored_mib: Size of the file from which the artifact is restored bit by bit, where it is sparse or its weights
+            share values (`runners.packing`); of all others it is that of the artifact.
         lowering_seconds: Time that the runtime took to lower the network, compilation included, quantisation not.
         macs: Multiply-accumulate operations for one input.
         parameters: Weights of the network.
@@ -69,6 +71,7 @@ class Measurement:
     throughput_per_s: float | None = _quantity("maximize", "1/s", default=None)
     load_ms: float | None = _quantity("minimize", "ms", default=None)
     size_mib: float = _quantity("minimize", "MiB")
+    stored_mib: float | None = _quantity("minimize", "MiB", default=None)
     macs: int = _quantity("minimize", "MAC")
     parameters: int = _quantity("minimize", "1")
     peak_memory_mib: float | None = _quantity("minimize", "MiB", default=None)

@@ -13,7 +13,7 @@ from spaces.configuration import Configuration, Scalar
 from spaces.number_formats import NUMBER_FORMATS
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
 from spaces.search_space import SearchSpace
-from spaces.technique import Change, Stage, Technique, Train
+from spaces.technique import Change, Rewind, Stage, Technique, Train
 
 Plan = TypeVar("Plan", TrainingPlan, LoweringPlan, ServingPlan)
 
@@ -119,6 +119,16 @@ class CandidateStages:
             inputs = {**inputs, "ranking": tasks[-1].key}
         return (*tasks, self.task("quantising", configuration, settings, inputs))
 
+    def packing(self, configuration: Configuration, lowered: StageTask) -> tuple[StageTask, ...]:
+        """The stage that packs the artifact that ``lowered`` wrote; none where no technique makes that worthwhile."""
+        if not self.packs(configuration):
+            return ()
+        return (self.task("packing", configuration, {}, {"parent": lowered.key}),)
+
+    def packs(self, configuration: Configuration) -> bool:
+        """Whether the artifact is stored in a smaller file."""
+        return any(technique.packs for technique, _ in self._chosen(configuration))
+
     def lowering_plan(self, configuration: Configuration) -> LoweringPlan:
         """The runtime and the number format of ``configuration``, with the settings of both."""
         return self.plan(configuration, (Stage.QUANTISE, Stage.LOWER, Stage.OPTIONS), LoweringPlan())
@@ -183,7 +193,10 @@ class CandidateStages:
                 if isinstance(step, Change):
                     changes = {"technique": technique.name, **step.settings}
                     tasks.append(self.task("transforming", configuration, changes, {"parent": tasks[-1].key}))
-                elif trained:
+                elif trained and isinstance(step, Rewind):
+                    known = {task.key for task in tasks}
+                    tasks.extend(task for task in self._rewinding(tasks, configuration, step) if task.key not in known)
+                elif trained and isinstance(step, Train):
                     tasks.append(self._fine_tuning(tasks, configuration, step))
 
     def _add_levels(self, tasks: list[StageTask], configuration: Configuration) -> None:
@@ -201,10 +214,33 @@ class CandidateStages:
         own = self._training_plan(configuration)
         distilled = own.distillation_weight if step.distillation_weight is None else step.distillation_weight
         rate = own.learning_rate * step.learning_rate
-        plan = replace(own, epochs=step.epochs, learning_rate=rate, distillation_weight=distilled)
+        epochs = step.epochs or own.epochs
+        plan = replace(own, epochs=epochs, learning_rate=rate, distillation_weight=distilled)
         settings = self._training_settings(plan)
         settings = settings if step.autocast else replace(settings, autocast="fp32")
         return self._level(tasks, configuration, "fine_tuning", Level.whole(settings, self.seed))
+
+    def _rewinding(
+        self, tasks: list[StageTask], configuration: Configuration, step: Rewind
+    ) -> tuple[StageTask, StageTask]:
+        """The stage that makes the early weights again, as a training gives the same each time, and that puts them in.
+
+        Where the network was not changed before, they are those of the teacher's own training.
+        """
+        begun = next((index for index, task in enumerate(tasks) if task.stage == "training"), None)
+        if begun is not None and step.epochs and self.facts.trains_in_levels:
+            settings = self._training_settings(self._training_plan(configuration))
+            level = Level(settings, range(min(step.epochs, settings.plan.epochs)), self.seed)
+            early = self._level(tasks[:begun], configuration, "fine_tuning", level)
+        elif begun is not None:
+            early = tasks[begun - 1]
+        elif self.facts.pretrained:
+            early = tasks[0]
+        else:
+            epochs = step.epochs if self.facts.trains_in_levels else 0
+            early = self.task("teacher", configuration, {**tasks[0].settings, "to_epoch": epochs}, {})
+        inputs = {"parent": tasks[-1].key, "early": early.key}
+        return early, self.task("rewinding", configuration, {}, inputs)
 
     def _level(self, tasks: list[StageTask], configuration: Configuration, stage: str, level: Level) -> StageTask:
         """A training of what the last of ``tasks`` wrote, with the first one as its teacher."""

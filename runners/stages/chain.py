@@ -57,16 +57,18 @@ class Chains:
         """
         network = self._candidates.network(configuration)
         lowering = self._candidates.lowering(configuration, network[-1])
+        packing = self._candidates.packing(configuration, lowering[-1])
         settings, lowered = self._measuring_settings(configuration), _lowered(lowering)
+        lowered = {**lowered, **({"packed": packing[0].key} if packing else {})}
         if screened and (screening := self.screening(configuration)):
-            settings = {name: settings[name] for name in ("serving", "splits", "device")}
+            settings = {name: settings[name] for name in ("serving", "splits", "device", "packs") if name in settings}
             inputs = {**lowered, "speed": screening[-1].key}
             workers = settings["serving"]["threads"]
             measuring = self._task("measuring", configuration, settings, inputs, workers=workers)
         else:
             inputs = {**lowered, "teacher": network[0].key}
             measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
-        return (*network, *lowering, measuring)
+        return (*network, *lowering, *packing, measuring)
 
     def screening(self, configuration: Configuration) -> tuple[StageTask, ...]:
         """The stages that find the speed of ``configuration`` without training it.
@@ -108,10 +110,10 @@ class Chains:
             servings = {"servings": [dict(served_with)]} if served_with else {}
             settings = {**searched.settings, **servings, **settings, "budget_s": FINAL_S}
             return self._task("measuring", configuration, settings, searched.inputs, exclusive=True)
-        kept = ("serving", "device", "baseline_tuned")
+        kept = ("serving", "device", "baseline_tuned", "packs")
         settings = {**{name: value for name, value in searched.settings.items() if name in kept}, **settings}
         # Without its network: it was compared with that in the search.
-        inputs = {"parent": searched.inputs["parent"], "speed": measured}
+        inputs = {**{n: key for n, key in searched.inputs.items() if n in ("parent", "packed")}, "speed": measured}
         workers = searched.settings["serving"]["threads"]
         return self._task("measuring", configuration, settings, inputs, workers=workers)
 
@@ -173,6 +175,7 @@ class Chains:
             **self._calls(),
             "serving": asdict(serving),
             **servings,
+            **({"packs": True} if self._candidates.packs(configuration) else {}),
             "splits": ["validation"],
         }
 

@@ -21,6 +21,8 @@ from runners.stages.evaluating import accuracies_from_json, accuracies_to_json
 from runners.stages.job import StageJob
 
 SERVING_S = 0.3
+FROM_LOWERING = ("size_mib", "stored_mib", "lowering_seconds", "macs", "parameters")
+"""The figures that the lowering gives."""
 TUNED = "TF32, channels_last"
 """How an accelerator computes what is tuned, in words."""
 
@@ -48,7 +50,7 @@ def run(job: StageJob) -> dict[str, Any]:
         pair = replace(pair, accuracies=_evaluate(job, artifact))
     else:
         pair, serving = _measure(job, artifact), _serve(job, artifact)
-    figures = figures_to_json(pair, serving, lowered)
+    figures = figures_to_json(pair, serving, {**lowered, "stored_mib": _stored_mib(job)})
     on_accelerator = pair.device_p50_ms is not None
     return {**figures, "arithmetic": TUNED} if tuned and on_accelerator else figures
 
@@ -62,7 +64,7 @@ def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, An
     Args:
         pair: What was measured beside the baseline.
         serving: What was measured of the replicas.
-        lowered: The result of the lowering, which has the size.
+        lowered: The result of the lowering, which has the size, and ``stored_mib``.
 
     Raises:
         ValueError: A figure is not finite.
@@ -70,7 +72,7 @@ def figures_to_json(pair: PairResult, serving: Serving, lowered: Mapping[str, An
     figures = {
         **pair.timing.to_json(),
         **vars(serving),
-        **{name: lowered[name] for name in ("size_mib", "lowering_seconds", "macs", "parameters")},
+        **{name: lowered[name] for name in FROM_LOWERING},
         "device_p50_ms": pair.device_p50_ms,
     }
     if pair.accuracies is None:
@@ -86,6 +88,15 @@ def speed_from_json(result: Mapping[str, Any]) -> tuple[PairResult, Serving]:
     """What the result of this stage says of speed; without accuracies."""
     serving = Serving(**{entry.name: result[entry.name] for entry in fields(Serving)})
     return PairResult(PairedTiming.from_json(result), result["device_p50_ms"]), serving
+
+
+def _stored_mib(job: StageJob) -> float | None:
+    """The size of the packed artifact, or of the artifact itself where it is not packed; None where that is not known
+    because the weights of what is packed are not trained yet.
+    """
+    if "packed" in job.inputs:
+        return float(job.inputs["packed"].result["stored_mib"])
+    return None if job.task.settings.get("packs") else float(job.parent.result["size_mib"])
 
 
 def _original(job: StageJob) -> Original | None:

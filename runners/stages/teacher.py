@@ -20,6 +20,8 @@ from spaces.parametrisations import remove_parametrisations
 def run(job: StageJob) -> dict[str, Any]:
     """Write the teacher's weights, and without labels its outputs, against which artifacts are judged.
 
+    Where the settings have ``to_epoch``, its weights are those after so many epochs of its training, perhaps none.
+
     Figures: ``macs``, ``parameters``, ``train_seconds`` (0) and ``teacher_seconds``.
     """
     torch.set_num_threads(job.task.cpus)
@@ -29,7 +31,9 @@ def run(job: StageJob) -> dict[str, Any]:
     if not job.workload.pretrained:
         placed = network.to(memory_format=torch.channels_last).to(torch_device())
         settings = TrainingSettings.from_json(job.task.settings["plan"])
-        train(placed, job.workload, Level.whole(settings, job.task.seed))
+        epochs = min(job.task.settings.get("to_epoch", settings.plan.epochs), settings.plan.epochs)
+        if epochs:
+            train(placed, job.workload, Level(settings, range(epochs), job.task.seed))
     network.to("cpu").eval()
     save_network(network, job.folder)
     if not job.workload.labelled:

@@ -21,13 +21,13 @@ from runners.workload import Workload
 from spaces.configuration import Scalar
 from spaces.parametrisations import remove_parametrisations
 from spaces.space_document import find_technique
-from spaces.technique import ModelContext, Technique
+from spaces.technique import ModelContext, Stage, Technique
 
 
 def run(job: StageJob) -> dict[str, Any]:
     """Write the changed network. Figures: the parent's, with ``macs`` and ``parameters`` counted again.
 
-    Quantisers are not counted: those of a network that holds them are as before.
+    What computes the weights of a network, such as quantisers and masks, is not counted: its figures are as before.
 
     Raises:
         StageFailed: The technique changed nothing, or the network no longer gives outputs of its old shape.
@@ -44,7 +44,7 @@ def run(job: StageJob) -> dict[str, Any]:
     context = ModelContext(_tensors(example), job.task.seed, initial, calibration=calibration, losses=losses)
     network = change_network(network, technique, settings, context)
     save_network(network, job.folder)
-    if technique.quantises:
+    if technique.quantises or technique.stage is Stage.COMPRESS:
         return job.figures.to_json()
     macs, parameters = count_macs(network, example), count_parameters(network)
     return replace(job.figures, macs=macs, parameters=parameters).to_json()
@@ -55,11 +55,15 @@ def change_network(
 ) -> nn.Module:
     """``network`` changed by ``technique``, perhaps in place; what was parametrised has plain weights first.
 
+    A technique that acts again on what it alone changed last finds its own parametrisations as it left them.
+
     Raises:
         StageFailed: The technique changed nothing, or the network no longer gives outputs of its old shape.
     """
-    remove_parametrisations(network)
-    recipe, before, shape = recipe_of(network), weights_digest(network), _output_shape(network, context.example)
+    recipe = recipe_of(network)
+    if not recipe or recipe[-1]["technique"] != technique.name:
+        remove_parametrisations(network)
+    before, shape = weights_digest(network), _output_shape(network, context.example)
     changed: nn.Module = technique.apply(network, settings, context)
     own = [{"technique": technique.name, "record": context.record}] if context.record else []
     set_recipe(changed, [*recipe, *own])

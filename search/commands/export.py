@@ -18,6 +18,7 @@ from dashboards.front_rows import fastest_first, instability
 from dashboards.headline import headline
 from dashboards.progress import plain_console
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
+from runners.artifacts.packed_model import PACKED
 from runners.artifacts.verification import require_claims
 from runners.machine.telemetry import disable_telemetry
 from runners.measuring.opening import Artifact
@@ -137,7 +138,10 @@ def write_trial(options: ExportOptions, locations: Locations) -> Exported:
         raise RequestError(f"--register {options.register}: MLflow has no run of this trial yet; `{resume}` sends it")
     undecided: list[str] = []
     with stop_signals.cleaning_up("nothing was exported"), quiet(), store.in_use(f"export of {options.study}"):
-        model = _exported_model(study, document, trial, _artifact(study, document, trial["trial"], store, resume))
+        artifact = _stage_folder("lowering", study, document, trial["trial"], store, resume)
+        packed = _stage_folder("packing", study, document, trial["trial"], store, resume)
+        assert artifact is not None, "every trial has an artifact"
+        model = _exported_model(study, document, trial, artifact, packed and packed / PACKED)
 
         def check(written: Path) -> None:
             undecided.extend(require_claims(written, waiting=report_waiting))
@@ -218,9 +222,16 @@ def _knee(document: Mapping[str, Any], members: Sequence[Trial]) -> Trial:
     return members[int(np.linalg.norm(scaled, axis=1).argmin())]
 
 
-def _artifact(study: optuna.Study, document: Mapping[str, Any], number: int, store: StageStore, resume: str) -> Path:
-    """The folder in the stage store with the lowered model of a trial; the command ``resume`` makes it again."""
-    entry = store.get(study.get_trials(deepcopy=False)[number].user_attrs[STAGES]["lowering"])
+def _stage_folder(
+    stage: str, study: optuna.Study, document: Mapping[str, Any], number: int, store: StageStore, resume: str
+) -> Path | None:
+    """The folder in the stage store of a stage of a trial, or None where the trial has no such stage; the command
+    ``resume`` makes it again.
+    """
+    key = study.get_trials(deepcopy=False)[number].user_attrs[STAGES].get(stage)
+    if key is None:
+        return None
+    entry = store.get(key)
     if entry is None:
         on_front = any(member["trial"] == number for member in document["front"])
         how = f"`{resume}`" if on_front else "a search under another name"
@@ -230,7 +241,9 @@ def _artifact(study: optuna.Study, document: Mapping[str, Any], number: int, sto
     return entry.folder
 
 
-def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Trial, folder: Path) -> ExportedModel:
+def _exported_model(
+    study: optuna.Study, document: Mapping[str, Any], trial: Trial, folder: Path, packed: Path | None
+) -> ExportedModel:
     configuration, settings, baseline = trial["configuration"], study.user_attrs[SETTINGS], document["baseline"]
     workload = resolve(settings["workload"])
     return ExportedModel(
@@ -255,4 +268,5 @@ def _exported_model(study: optuna.Study, document: Mapping[str, Any], trial: Tri
         workload=document["workload"],
         origin={"study": study.study_name, "trial": trial["trial"], "workload": settings["workload"]},
         preparation=getattr(next(iter(workload.splits.values())), "preparation", ""),
+        packed=packed,
     )

@@ -65,4 +65,5 @@ def load_earlier_study(
 def _same_on_any_machine(measurement: Mapping[str, Any]) -> dict[str, Any]:
     """The figures that do not depend on the machine."""
     kept = {name: value for name, value in measurement.items() if name.startswith("accuracy")}
-    return {**kept, **{name: measurement[name] for name in ("macs", "parameters", "size_mib")}}
+    same = ("macs", "parameters", "size_mib", "stored_mib")
+    return {**kept, **{name: measurement[name] for name in same if name in measurement}}

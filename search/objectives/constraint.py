@@ -10,7 +10,7 @@ from runners.measuring.measurement import QUANTITIES
 from spaces.setting_error import SettingError, did_you_mean
 
 Operator = Literal["<=", ">="]
-UNTIMED = ("size_mib", "macs", "parameters", "peak_memory_mib")
+UNTIMED = ("size_mib", "stored_mib", "macs", "parameters", "peak_memory_mib")
 """Quantities that do not depend on the load of the machine."""
 _FORM = r"\s*({quantity})\s*(<=|>=)\s*(\S+)\s*"
 _WRITTEN = re.compile(_FORM.format(quantity=r"\w+"))

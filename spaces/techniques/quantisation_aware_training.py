@@ -55,6 +55,8 @@ class QuantisationAwareTraining(Technique):
             return (
                 "the loop of the workload (fit) trains the network inside of that which rounds, so nothing is rounded"
             )
+        if value and (earlier.choices.get("weight_sparsity") or earlier.choices.get("weight_clusters")):
+            return "it trains every weight for itself, and those that are zero or share a value would not stay so"
         return None
 
     def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:

@@ -1,0 +1,100 @@
+"""Unstructured sparsity: single weights of the trained network are set to zero, and the others are trained on."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from spaces.configuration import Scalar
+from spaces.environment import Environment
+from spaces.errors import WorkFailed
+from spaces.technique import Change, Earlier, ModelContext, Parameter, Rewind, Stage, Step, Technique, Train
+
+METHODS = ("magnitude", "lottery", "splice", "movement")
+RAMP = (0.0, 0.42, 0.70, 0.88)
+"""Shares of the sparsity before each of the epochs in which movement pruning raises it: a cubic schedule, as in Sanh et
+al. (arXiv 2005.07683). In the first one the scores alone are found."""
+
+
+class WeightSparsity(Technique):
+    """Masks on weights that hold while the network is trained on, and four ways of finding them.
+
+    Magnitude: Han et al. (arXiv 1506.02626). Lottery tickets with rewinding: Frankle & Carbin (arXiv 1803.03635),
+    Frankle et al. (arXiv 1912.05671). Splicing: Guo et al. (arXiv 1608.04493). Movement: Sanh et al. (arXiv
+    2005.07683). How many weights each layer keeps: Lee et al. (arXiv 2010.07611).
+    """
+
+    name = "weight_sparsity"
+    stage = Stage.COMPRESS
+    needs = ("constriction",)
+    packs = True
+    parameters = (
+        Parameter(
+            "weight_sparsity",
+            (0.0, 0.8, 0.9, 0.95),
+            0.0,
+            "the share of weights that are zero, from 0 to below 1",
+            "sparse={}",
+            only_where_named=True,
+        ),
+        Parameter(
+            "sparsity_method", METHODS, METHODS[0], f"one of {', '.join(METHODS)}", "by {}", only_where_named=True
+        ),
+    )
+
+    def accepts(self, parameter: Parameter, value: Scalar) -> bool:
+        if parameter.name == "sparsity_method":
+            return value in METHODS
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
+
+    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
+        return parameter.name == "weight_sparsity" or bool(earlier.choices.get("weight_sparsity"))
+
+    def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:
+        share, method = float(settings["weight_sparsity"]), settings.get("sparsity_method", METHODS[0])
+        if method == "lottery":
+            return tuple(step for each in _halving(share) for step in (_mask(each), Rewind(), Train()))
+        if method == "movement":
+            raised = [step for each in RAMP for step in (_mask(each * share, "movement"), Train(1))]
+            return (*raised, _mask(share, "movement"), Train(), Change({"removed": True}))
+        return _mask(share, "splice" if method == "splice" else "fixed"), Train()
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        from spaces.parametrisations import remove_parametrisations
+        from spaces.weight_masks import kept_counts, largest, mask_of, maskable, put_mask
+
+        assert context is not None
+        if settings.get("removed"):
+            remove_parametrisations(subject)
+            return subject
+        share, kind = float(settings["weight_sparsity"]), str(settings.get("mask", "fixed"))
+        layers = maskable(subject)
+        kept = kept_counts(layers, share) if layers else {}
+        if share and sum(kept.values()) == sum(layer.weight.numel() for layer in layers.values()):
+            raise WorkFailed(f"a share of {share:g} is less than one weight of its convolutions and linear layers")
+        if all(mask_of(layer) is None for layer in layers.values()):
+            context.record.update({"mask": kind, "layers": list(layers)})
+        for name, layer in layers.items():
+            scores = getattr(mask_of(layer), "scores", None)
+            put_mask(layer, kind, largest(layer.weight.detach().abs() if scores is None else scores, kept[name]))
+        return subject
+
+    def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
+        from spaces.weight_masks import rebuild_masks
+
+        rebuild_masks(network, record["mask"], record["layers"])
+        return network
+
+
+def _mask(share: float, kind: str = "fixed") -> Change:
+    return Change({"weight_sparsity": share, "mask": kind})
+
+
+def _halving(share: float) -> Iterator[float]:
+    """Shares that leave half, a quarter, ... of the weights, then ``share``: the rounds before it are shared by all."""
+    left = 0.5
+    while 1 - left < share:
+        yield 1 - left
+        left /= 2
+    yield share
+
+
+TECHNIQUE = WeightSparsity()

@@ -23,7 +23,7 @@ GROUPS = {
         ("exit_codes", "package_guard", "stop_signals"),
     ),
     "runners": (
-        ("executors",),
+        ("executors", "chains"),
         ("stages",),
         ("artifacts",),
         ("serving",),

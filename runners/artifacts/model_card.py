@@ -61,7 +61,7 @@ PACKED = """
 ## Stored and sent
 
 `model.packed` has {kib:.1f} KiB and holds {what}, bit by bit, with its {arrays} arrays by name. It is the file to keep
-and to send, with `decode.py`, `predict.py` and `frontrunner.json`. The runtime reads {read}: unpack before the model runs.
+and to send, with `decode.py`, `predict.py` and `frontrunner.json`. The runtime reads {read}: unpack it first.
 `decode.py` needs Python and NumPy, and refuses a file that is cut short or was changed:
 
     python decode.py model.packed .    # writes {files} into this folder

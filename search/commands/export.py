@@ -20,10 +20,10 @@ from dashboards.progress import plain_console
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.packed_model import PACKED
 from runners.artifacts.verification import require_claims
+from runners.chains.chain import COMPARING_PROCESSES
 from runners.machine.telemetry import disable_telemetry
 from runners.measuring.opening import Artifact
 from runners.metric import QualityMetric
-from runners.stages.chain import COMPARING_PROCESSES
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve

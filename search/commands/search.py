@@ -13,11 +13,11 @@ import optuna
 
 from dashboards.progress import Progress
 from dashboards.tracking.tracker import Tracker
+from runners.chains.chain import Chains
+from runners.chains.post_training import PostTrainingChains
 from runners.machine.telemetry import disable_telemetry
 from runners.measuring.paired_timing import CALLS_FOR_P99
 from runners.runner import Runner
-from runners.stages.chain import Chains
-from runners.stages.post_training import PostTrainingChains
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import check_workload_reference

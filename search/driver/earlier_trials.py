@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
-from runners.stages.chain import Chains
+from runners.chains.chain import Chains
 from search.driver.runs import training_of
 from search.driver.search_context import SearchContext
 from search.front.live_front import LiveFront

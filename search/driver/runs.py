@@ -11,9 +11,9 @@ from typing import Any
 
 import optuna
 
+from runners.chains.chain import Chains
 from runners.measuring.measurement import figures_of, without_accuracy
 from runners.runner import StageOutcome, StageTask
-from runners.stages.chain import Chains
 from search.driver.early_stopping import EarlyStopping, TrainingProgress
 from spaces.configuration import Configuration
 

@@ -6,9 +6,9 @@ from functools import cached_property
 
 import optuna
 
+from runners.chains.chain import Chains
 from runners.metric import QualityMetric
 from runners.runner import Runner, StageOutcome, StageTask
-from runners.stages.chain import Chains
 from search.driver.attempts import Attempts
 from search.driver.observer import Observer
 from search.objectives.constraint import Constraint

@@ -9,12 +9,12 @@ from typing import Any, Literal
 from family_workloads import reference
 
 from runners.backends import backend_names
+from runners.chains.candidate_stages import CandidateStages
+from runners.chains.post_training import PostTrainingChains
 from runners.executors.inspection import inspect_on_this_machine
 from runners.executors.model_limits import find_model_limits
 from runners.processes.fresh_process import call_fresh, start_server
 from runners.runner import StageFailed, StageTask, WorkloadFacts
-from runners.stages.candidate_stages import CandidateStages
-from runners.stages.post_training import PostTrainingChains
 from runners.stages.run import run_stage
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore

@@ -10,9 +10,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, create_trial
 
+from runners.chains.chain import Chains
 from runners.measuring.measurement import Measurement
 from runners.runner import Runner, WorkloadFacts
-from runners.stages.chain import Chains
 from search.driver.driver import Driver
 from search.driver.observer import Observer
 from search.driver.search_context import SearchContext

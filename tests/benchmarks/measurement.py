@@ -36,11 +36,11 @@ from timed_networks import (
 )
 
 from runners.artifacts.verification import VERIFY_S
+from runners.chains.chain import SEARCHING_S
 from runners.machine.lease import device_lease
 from runners.measuring.calls import Call
 from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.stopwatch import TimingSettings, time_pair
-from runners.stages.chain import SEARCHING_S
 
 Say = Callable[[str], None]
 Figures = dict[str, Any]

@@ -19,12 +19,12 @@ import numpy as np
 from known_ratios import Pair, on_one_thread, on_two_threads
 from timed_networks import BackgroundLoad, background_load, eager_teacher, student, two_cores
 
+from runners.chains.chain import SEARCHING_S
 from runners.machine.lease import device_lease
 from runners.measuring import interval, stopwatch
 from runners.measuring.blocks import Blocks
 from runners.measuring.calls import Floats, warm_up
 from runners.measuring.interval import Ratio, ratio
-from runners.stages.chain import SEARCHING_S
 
 Arms = tuple[list[Floats], list[Floats]]
 Part = tuple[Callable[[Blocks], Arms], dict[str, Any]]

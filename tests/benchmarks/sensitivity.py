@@ -69,10 +69,10 @@ def _layer(inputs: int, outputs: int, size: int, **options: int) -> Iterator[nn.
 
 def measure(data: Path, home: Path) -> Iterator[dict[str, Any]]:
     """A row for each candidate, with the fields of `SHOWN`, or the reason why there is none under ``failed``."""
+    from runners.chains.chain import Chains
     from runners.executors.inspection import inspect_on_this_machine
     from runners.quality.answers import answers_of_stage
     from runners.quality.paired_difference import difference_ci95
-    from runners.stages.chain import Chains
     from runners.stages.run import run_stage
     from runners.store.folder_store import FolderStore
     from spaces.configuration import Configuration

@@ -46,8 +46,8 @@ CHOICES = ("student_width", "channel_pruning", "weight_sparsity", "sparsity_meth
 
 def measure(workload: str, seed: int, home: Path, only: str) -> Iterator[dict[str, Any]]:
     """A row for each candidate, or the reason why there is none under ``failed``."""
+    from runners.chains.chain import Chains
     from runners.executors.inspection import inspect_on_this_machine
-    from runners.stages.chain import Chains
     from runners.stages.run import run_stage
     from runners.store.folder_store import FolderStore
     from spaces.configuration import Configuration

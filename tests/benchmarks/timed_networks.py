@@ -17,10 +17,10 @@ from torch.utils import benchmark
 
 from runners.backend import Trained
 from runners.backends import find_backend
+from runners.chains.chain import SEARCHING_S
 from runners.lowering.onnx_export import export
 from runners.lowering.torch_predictor import torch_predictor
 from runners.measuring.calls import Call
-from runners.stages.chain import SEARCHING_S
 from runners.workloads.digits import WORKLOAD
 from spaces.technique import ModelContext
 from spaces.techniques.student_width import TECHNIQUE

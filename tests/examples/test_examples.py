@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from examples.made_data import make_flowers, make_houses
 
+from runners.chains.chain import Chains
 from runners.executors.local import LocalRunner
 from runners.measuring.footprint import count_parameters
 from runners.runner import StageOutcome
-from runners.stages.chain import Chains
 from runners.workload_loading.reference import resolve
 from search.request.read_request import from_yaml
 from spaces.configuration import Configuration
@@ -73,7 +73,7 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(autouse=True)
 def short_timings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runners.stages.chain.SEARCHING_S", 0.05)
+    monkeypatch.setattr("runners.chains.chain.SEARCHING_S", 0.05)
     monkeypatch.setattr("runners.stages.measuring.SERVING_S", 0.05)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import optuna
 
+from runners.chains.chain import Chains
 from runners.executors.simulated import SimulatedRunner
 from runners.measuring.measurement import Measurement
 from runners.runner import StageTask, WorkloadFacts
-from runners.stages.chain import Chains
 from search.driver.baseline import time_baseline
 from search.driver.driver import Driver
 from search.driver.search_context import SearchContext

@@ -15,10 +15,10 @@ from dashboards.front_figure import draw
 from dashboards.front_points import front_points
 from dashboards.front_table import render
 from dashboards.headline import headline
+from runners.chains.chain import Chains
 from runners.executors.simulated import SimulatedRunner
 from runners.metric import ACCURACY, QualityMetric
 from runners.quality.answers import Answers
-from runners.stages.chain import Chains
 from search.commands.export import pick_trial
 from search.commands.hints import after_search
 from search.driver.baseline import time_baseline

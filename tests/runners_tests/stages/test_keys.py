@@ -10,12 +10,12 @@ import pytest
 from spaces_tests.environments import LAPTOP
 
 from runners.backends import all_backends, backend_names, find_backend
+from runners.chains.chain import Chains
+from runners.chains.post_training import PostTrainingChains
 from runners.machine import versions
 from runners.runner import StageTask, WorkloadFacts
 from runners.stages import keys
-from runners.stages.chain import Chains
 from runners.stages.keys import stage_key
-from runners.stages.post_training import PostTrainingChains
 from runners.workload_loading import code_digest
 from runners.workload_loading.fingerprint import MAKERS
 from spaces.configuration import Configuration

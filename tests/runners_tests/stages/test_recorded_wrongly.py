@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from runners.chains.chain import Chains
+from runners.chains.post_training import PostTrainingChains
 from runners.executors.local import LocalRunner
 from runners.runner import StageTask
-from runners.stages.chain import Chains
-from runners.stages.post_training import PostTrainingChains
 from spaces.configuration import Configuration
 from spaces.space_document import make_space
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from runners.chains.chain import Chains
 from runners.executors.local import LocalRunner
-from runners.stages.chain import Chains
 from spaces.space_document import make_space
 
 SOURCE = """

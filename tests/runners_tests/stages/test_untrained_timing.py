@@ -13,10 +13,10 @@ from runners_tests.small_workload import write_small_workload
 from torch import nn
 
 from runners.backends import find_backend
+from runners.chains.chain import Chains
 from runners.executors.local import LocalRunner
 from runners.measuring.measurement import Measurement, figures_of
 from runners.runner import StageOutcome, StageTask
-from runners.stages.chain import Chains
 from runners.stages.settling import settle
 from runners.training.level import train_level
 from spaces.configuration import Configuration

@@ -8,9 +8,9 @@ import optuna
 import pytest
 from search_tests.simulation import CHOICES, FACTS, MACHINE, OBJECTIVES, Log, Recording, open_table_study, table
 
+from runners.chains.chain import Chains
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
-from runners.stages.chain import Chains
 from search.driver.baseline import known_threads, offered_threads, time_baseline
 from search.driver.search_context import SearchContext
 from search.study.attributes import BASELINE, CONFIGURATION, FAILURE, TIMING_RESOLUTION

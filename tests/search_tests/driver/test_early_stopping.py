@@ -20,8 +20,8 @@ from search_tests.simulation import (
     table,
 )
 
+from runners.chains.chain import Chains
 from runners.runner import StageOutcome, StageTask, WorkloadFacts
-from runners.stages.chain import Chains
 from search.driver.early_stopping import EarlyStopping, TrainingProgress
 from search.driver.runs import TRAINING, training_of
 from search.driver.successive_halving import levels_of

@@ -6,8 +6,8 @@ import optuna
 import pytest
 from search_tests.simulation import CHOICES, MACHINE, OBJECTIVES, measurement
 
+from runners.chains.chain import Chains
 from runners.runner import FailureKind, StageOutcome, WorkloadFacts
-from runners.stages.chain import Chains
 from search.driver.early_stopping import EarlyStopping
 from search.driver.runs import (
     TRAINING,

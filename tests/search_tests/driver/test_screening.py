@@ -18,8 +18,8 @@ from search_tests.simulation import (
     table,
 )
 
+from runners.chains.chain import Chains
 from runners.runner import StageTask
-from runners.stages.chain import Chains
 from search.driver.screening import MAX_PER_TRIAL, MAX_SHARE_OF_TRAINING, Screening
 from search.driver.stage_costs import SCREENING_STAGES, StageCosts
 from search.objectives.constraint import Constraint

@@ -9,9 +9,9 @@ import pytest
 from search_tests.simulation import CHOICES, FACTS, MACHINE, Recording, table
 
 from dashboards.baseline_text import baseline_text
+from runners.chains.chain import Chains
+from runners.chains.post_training import PostTrainingChains
 from runners.serving.serving_plans import serving_plans
-from runners.stages.chain import Chains
-from runners.stages.post_training import PostTrainingChains
 from search.commands.search import resume_search, run_search
 from search.driver.baseline import offered_threads
 from search.request.locations import Locations

@@ -9,11 +9,11 @@ import pytest
 from spaces_tests.environments import LAPTOP
 
 from runners.backends import find_backend
+from runners.chains import post_training
+from runners.chains.post_training import PostTrainingChains
 from runners.executors.local import LocalRunner
 from runners.measuring.measurement import Measurement, figures_of
 from runners.runner import StageTask, WorkloadFacts
-from runners.stages import post_training
-from runners.stages.post_training import PostTrainingChains
 from spaces.configuration import Configuration
 from spaces.space_document import make_space
 

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from runners.chains.candidate_stages import CandidateStages
 from runners.runner import StageTask, WorkloadFacts
 from runners.serving.serving_plans import serving_plans
-from runners.stages.candidate_stages import CandidateStages
 from runners.workload import SPLITS
 from spaces.configuration import Configuration
 from spaces.plans import ServingPlan

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runners.backends import find_backend
+from runners.chains.chain import Chains
 from runners.runner import StageTask
-from runners.stages.chain import Chains
 from spaces.configuration import Configuration
 from spaces.number_formats import NUMBER_FORMATS
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from spaces_tests.environments import ENVIRONMENTS
 
+from runners.chains.chain import Chains
+from runners.chains.post_training import PostTrainingChains
 from runners.runner import StageTask, WorkloadFacts
-from runners.stages.chain import Chains
-from runners.stages.post_training import PostTrainingChains
 from spaces.axis import Axis
 from spaces.configuration import Configuration, Scalar
 from spaces.environment import BackendFacts, Environment

@@ -44,8 +44,8 @@ class WeightClusters(Technique):
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         from spaces.batch_norm_folding import fold_batch_norms
-        from spaces.shared_values import share_values
-        from spaces.weight_masks import maskable
+        from spaces.network_changes.shared_values import share_values
+        from spaces.network_changes.weight_masks import maskable
 
         assert context is not None
         most = int(settings["weight_clusters"])
@@ -59,7 +59,7 @@ class WeightClusters(Technique):
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
         from spaces.batch_norm_folding import fold_structure
-        from spaces.shared_values import rebuild_shared_values
+        from spaces.network_changes.shared_values import rebuild_shared_values
 
         fold_structure(network, record["folded"])
         rebuild_shared_values(network, record["values"])

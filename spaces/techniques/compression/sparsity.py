@@ -22,7 +22,7 @@ class WeightSparsity(Technique):
     2005.07683). How many weights each layer keeps: Lee et al. (arXiv 2010.07611).
     """
 
-    name = "weight_sparsity"
+    name = "sparsity"  # before `weight_clusters` of the same stage
     stage = Stage.COMPRESS
     needs = ("constriction",)
     packs = True
@@ -58,8 +58,8 @@ class WeightSparsity(Technique):
         return _mask(share, "splice" if method == "splice" else "fixed"), Train()
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        from spaces.network_changes.weight_masks import kept_counts, largest, mask_of, maskable, put_mask
         from spaces.parametrisations import remove_parametrisations
-        from spaces.weight_masks import kept_counts, largest, mask_of, maskable, put_mask
 
         assert context is not None
         if settings.get("removed"):
@@ -78,7 +78,7 @@ class WeightSparsity(Technique):
         return subject
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
-        from spaces.weight_masks import rebuild_masks
+        from spaces.network_changes.weight_masks import rebuild_masks
 
         rebuild_masks(network, record["mask"], record["layers"])
         return network

@@ -5,9 +5,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from runners.inputs import Arrays
+from runners.lowering.calibration import require_finite
 from runners.machine import telemetry
 from runners.quantisers import of_nncf, of_onnxruntime
 from runners.quantisers.settings import QuantisationSettings
@@ -73,17 +72,3 @@ def plain_graph(onnx_path: Path, folder: Path, settings: QuantisationSettings) -
         settings: The quantiser, and how it prepares the graph.
     """
     return onnx_path if settings.quantiser == "nncf" else of_onnxruntime.prepared(onnx_path, folder, settings)
-
-
-def require_finite(calibration: Sequence[Arrays]) -> None:
-    """Refuse calibration examples with NaN or infinite numbers: no range can be found on them.
-
-    Raises:
-        StageFailed: It says how many examples have such numbers.
-    """
-    bad = sum(not all(np.isfinite(each).all() for each in example) for example in calibration)
-    if bad:
-        raise StageFailed(
-            f"{bad} of the {len(calibration)} calibration examples have NaN or infinite numbers, and the ranges of "
-            "int8 are found on them: clean the calibration split, or the training split where there is none"
-        )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from runners.inputs import Arrays, augmented, input_names, read
 from runners.workload import CALIBRATION, Workload, accuracy
+from runners.workload_loading.check_calibration import calibration_note
 from runners.workload_loading.check_network import check_network, shapes_text
 from runners.workload_loading.check_plan import check_plan
 from runners.workload_loading.check_quality import check_classes, check_loss, check_metric, check_teacher_metric
@@ -67,7 +68,8 @@ def _check(workload: Workload) -> tuple[str, ...]:
         for learnt_from in ("train", CALIBRATION):
             if {evaluated, learnt_from} <= workload.splits.keys():
                 _check_overlap(workload, evaluated, learnt_from)
-    return (*notes, *((note,) if note else ()), *_notes_of_splits(workload))
+    told = (*notes, note, calibration_note(workload), *_notes_of_splits(workload))
+    return tuple(each for each in told if each)
 
 
 def _check_fields(workload: Workload) -> None:

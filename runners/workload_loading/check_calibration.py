@@ -30,9 +30,8 @@ def calibration_note(workload: Workload) -> str:
         return f"{found} are the same number throughout, and int8 finds its ranges on that; give data as it will serve"
     if len(chosen) > 1 and all((array == array[:1]).all() for array in inputs):
         return f"{found} are alike, and int8 finds its ranges on them; give examples that differ"
-    classes = np.unique(targets) if _are_classes(targets) else []
-    if len(chosen) >= LEAST and len(classes) == 1:
-        return f"{found} have the class {classes[0]}, and int8 finds its ranges on them; give examples of every class"
+    if len(chosen) >= LEAST and _are_classes(targets) and (targets == targets[0]).all():
+        return f"{found} have the class {targets[0]}, and int8 finds its ranges on them; give examples of every class"
     return ""
 
 

@@ -18,6 +18,8 @@ from spaces.errors import RequestError
 from spaces.plans import TrainingPlan
 
 SPLITS = ("train", "validation", "test")
+UNLABELLED = "unlabelled"
+"""The split of further inputs that candidates are distilled on beside the training split; its targets are not read."""
 CALIBRATION = "calibration"
 """The split that int8 is calibrated on; without it the training split is taken, or a part of the validation split."""
 LOOKED_AT = 32
@@ -56,8 +58,9 @@ class Workload:
         name: Short name; MLflow keeps one experiment for each.
         model: Makes the teacher: a ``torch.nn.Module`` from ``(n, *input_shape)`` to ``(n, outputs)``; with several
             inputs it is called with all of them.
-        data: Makes the splits ``validation``, and as it likes ``train``, ``test`` and ``calibration``, each a `Split`,
-            a pair ``(inputs, targets)``, inputs alone, or a map-style `torch.utils.data.Dataset`. Inputs are an array
+        data: Makes the splits ``validation``, and as it likes ``train``, ``test``, ``calibration`` and ``unlabelled``
+            (inputs on which candidates learn from their teacher, and nothing is judged), each a `Split`, a pair
+            ``(inputs, targets)``, inputs alone, or a map-style `torch.utils.data.Dataset`. Inputs are an array
             ``(n, *input_shape)``, or several as a tuple in the order of the model's arguments or as a dict by argument
             name. Several inputs alone are a dict, since a tuple of two is inputs and targets; what the dict has under
             one of `runners.inputs.TARGET_KEYS`, such as ``labels``, is the targets. Without labels the quality is the
@@ -115,9 +118,9 @@ class Workload:
         if "validation" not in given:
             raise RequestError(
                 f"data() gives no validation split, only {', '.join(given) or 'nothing'}; it must give validation, and "
-                f"may give train, test and {CALIBRATION}"
+                f"may give train, test, {CALIBRATION} and {UNLABELLED}"
             )
-        splits = {name: _as_split(name, given[name]) for name in (*SPLITS, CALIBRATION) if name in given}
+        splits = {name: _as_split(name, given[name]) for name in (*SPLITS, CALIBRATION, UNLABELLED) if name in given}
         if splits.keys().isdisjoint({"train", CALIBRATION}):
             splits["validation"], splits[CALIBRATION] = hold_out(splits["validation"])
         return splits

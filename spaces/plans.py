@@ -12,6 +12,12 @@ from spaces.errors import RequestError
 OPTIMISERS = {"sgd": (0.2, 5e-4), "adamw": (1e-3, 0.05)}
 """The optimisers by name, each with the learning rate and the weight decay that it has where the plan says none."""
 SCHEDULES = ("one-cycle", "cosine")
+SOFT_TARGETS = "soft-targets"
+DISTILLATION_METHODS = (SOFT_TARGETS, "features", "attention", "relations")
+
+
+ASSISTANT_WEIGHT, ASSISTANT_TEMPERATURE = 0.7, 4.0
+"""How an assistant learns from the teacher where the workload's plan says nothing of distillation."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,12 @@ class TrainingPlan:
         workers: Data-parallel processes, at most as many as a batch has examples.
         distillation_weight: Share of the loss that comes from the teacher's soft targets, 0 to 1.
         distillation_temperature: Temperature of the soft targets (Hinton et al., arXiv 1503.02531).
+        distillation_method: ``soft-targets`` alone, or the distance between layers besides: ``features``, ``attention``
+            or ``relations``, see `runners.training.layer_distance`.
+        distillation_layer_weight: What that distance is multiplied with before it is added to the loss.
+        distillation_assistant: Width of the network between teacher and student, which learns from the one and teaches
+            the other (Mirzadeh et al., arXiv 1902.03393); 0 is none.
+        train_before_pruning: Whether a student that is pruned is trained before that too.
         optimiser: ``sgd`` or ``adamw`` (Loshchilov & Hutter, arXiv 1711.05101).
         schedule: ``one-cycle``, or ``cosine``: a linear warm-up, then half a cosine down to 0 (arXiv 1608.03983).
         warmup: Share of all steps in which the cosine schedule rises, from 0 to below 1; one-cycle has its own.
@@ -38,6 +50,10 @@ class TrainingPlan:
         gradient_clipping: Largest norm of all gradients together; longer ones are scaled down to it. 0 clips none.
         accumulation: Parts in which each batch is computed, one after the other: less memory, the same step but for
             batch normalisation, which sees a part at a time.
+        trainable: Share of the network's blocks that are trained, counted from its outputs, from 0, which is the last
+            one alone, to 1; see `runners.models.blocks`.
+        layer_decay: Factor of the learning rate from each block to the one before it, above 0 and up to 1 (Howard &
+            Ruder, arXiv 1801.06146).
         ema: Decay of the exponential moving average of the weights, from 0 to below 1, such as 0.999; the network that
             is judged and kept has the average. 0 keeps the weights themselves.
 
@@ -52,6 +68,10 @@ class TrainingPlan:
     workers: int = 1
     distillation_weight: float = 0.0
     distillation_temperature: float = 1.0
+    distillation_method: str = SOFT_TARGETS
+    distillation_layer_weight: float = 1.0
+    distillation_assistant: float = 0.0
+    train_before_pruning: bool = False
     optimiser: str = "sgd"
     schedule: str = "one-cycle"
     warmup: float = 0.05
@@ -59,6 +79,8 @@ class TrainingPlan:
     mixup: float = 0.0
     gradient_clipping: float = 0.0
     accumulation: int = 1
+    trainable: float = 1.0
+    layer_decay: float = 1.0
     ema: float = 0.0
 
     def __post_init__(self) -> None:
@@ -71,10 +93,34 @@ class TrainingPlan:
             if not _holds(schema, value):
                 raise RequestError(f"training: {name} is {value!r}; give {_in_words(schema)}")
 
+    @property
+    def distils(self) -> bool:
+        """Whether a changed network learns from its teacher."""
+        return self.distillation_weight > 0 or self.compares_layers
+
+    @property
+    def compares_layers(self) -> bool:
+        """Whether it is compared with its teacher layer by layer too."""
+        return self.distillation_method != SOFT_TARGETS
+
+    def for_assistant(self) -> "TrainingPlan":
+        """The plan by which an assistant learns from the teacher, the same for all candidates: by soft targets."""
+        weight, temperature = self.distillation_weight, self.distillation_temperature
+        if not weight:
+            weight, temperature = ASSISTANT_WEIGHT, ASSISTANT_TEMPERATURE
+        return replace(
+            self,
+            distillation_weight=weight,
+            distillation_temperature=temperature,
+            distillation_method=SOFT_TARGETS,
+            distillation_assistant=0.0,
+        )
+
 
 _COUNT = {"type": "integer", "minimum": 1}
 _ABOVE_ZERO = {"type": "number", "exclusiveMinimum": 0}
 _FROM_ZERO = {"type": "number", "minimum": 0}
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _BELOW_ONE = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
 FIELD_SCHEMAS: dict[str, dict[str, Any]] = {
     "epochs": _COUNT,
@@ -82,8 +128,12 @@ FIELD_SCHEMAS: dict[str, dict[str, Any]] = {
     "learning_rate": _ABOVE_ZERO,
     "weight_decay": _FROM_ZERO,
     "workers": _COUNT,
-    "distillation_weight": {"type": "number", "minimum": 0, "maximum": 1},
+    "distillation_weight": _SHARE,
     "distillation_temperature": _ABOVE_ZERO,
+    "distillation_method": {"enum": [*DISTILLATION_METHODS]},
+    "distillation_layer_weight": _ABOVE_ZERO,
+    "distillation_assistant": _BELOW_ONE,
+    "train_before_pruning": {"type": "boolean"},
     "optimiser": {"enum": [*OPTIMISERS]},
     "schedule": {"enum": [*SCHEDULES]},
     "warmup": _BELOW_ONE,
@@ -91,6 +141,8 @@ FIELD_SCHEMAS: dict[str, dict[str, Any]] = {
     "mixup": _FROM_ZERO,
     "gradient_clipping": _FROM_ZERO,
     "accumulation": _COUNT,
+    "trainable": _SHARE,
+    "layer_decay": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
     "ema": _BELOW_ONE,
 }
 """What each field of a `TrainingPlan` may be, as a JSON schema: one of some texts, or a number within bounds."""
@@ -100,6 +152,8 @@ def _holds(schema: Mapping[str, Any], value: Any) -> bool:
     """Whether ``value`` is as the ``schema`` says; a number has to be finite, and may be of any type but bool."""
     if "enum" in schema:
         return isinstance(value, str) and value in schema["enum"]
+    if schema["type"] == "boolean":
+        return isinstance(value, bool)
     if isinstance(value, bool) or not isinstance(value, Integral if schema["type"] == "integer" else Real):
         return False
     if not isinstance(value, Integral) and not math.isfinite(value):
@@ -113,6 +167,8 @@ def _in_words(schema: Mapping[str, Any]) -> str:
     """Such as ``a number from 0 to below 1``."""
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}"
+    if schema["type"] == "boolean":
+        return "true or false"
     begin = f"from {schema['minimum']}" if "minimum" in schema else f"above {schema['exclusiveMinimum']}"
     ends = {"maximum": "to", "exclusiveMaximum": "to below"}
     end = "".join(f" {words} {schema[key]}" for key, words in ends.items() if key in schema)

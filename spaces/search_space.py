@@ -188,9 +188,16 @@ class SearchSpace:
             yield from self._complete(index + 1, {**chosen, self.axes[index].name: value})
 
     def _earlier(self, chosen: Mapping[str, Scalar]) -> Earlier:
-        changed = any(
-            axis.technique.changes_network and chosen[axis.name] != axis.neutral(self.environment)
+        changing = [
+            axis.technique
             for axis in self.axes
             if axis.name in chosen
+            and axis.technique.changes_network
+            and chosen[axis.name] != axis.neutral(self.environment)
+        ]
+        return Earlier(
+            chosen,
+            model_changed=bool(changing),
+            changed_in=frozenset(technique.stage for technique in changing),
+            keeps_weights=all(technique.keeps_weights for technique in changing),
         )
-        return Earlier(chosen, changed)

@@ -49,7 +49,8 @@ class Train:
         epochs: Passes over the training split; None is as many as the plan has.
         learning_rate: The peak of the schedule as a share of the plan's own; what is tuned from trained weights needs
             less than what is trained from new ones.
-        distillation_weight: Share of the loss that comes from the teacher's soft targets; None is as the plan says.
+        distillation_weight: Share of the loss that comes from the teacher's soft targets, and by no other method; None
+            is as the plan says.
         autocast: Whether it computes in bf16 where the machine trains in that; else in fp32.
     """
 
@@ -106,10 +107,14 @@ class Earlier:
     Attributes:
         choices: Values by parameter name.
         model_changed: Whether an earlier technique changes the network, so that it must be trained.
+        changed_in: The stages of the earlier techniques that change it.
+        keeps_weights: Whether the changed network has weights of the network as given.
     """
 
     choices: Mapping[str, Scalar]
     model_changed: bool
+    changed_in: frozenset[Stage] = frozenset()
+    keeps_weights: bool = True
 
 
 def no_examples(count: int) -> tuple[Any, ...]:
@@ -167,6 +172,8 @@ class Technique(ABC):
 
     If it does not, candidates are timed before they are trained.
     """
+    keeps_weights: ClassVar[bool] = True
+    """Whether a network that it changes keeps weights that it had; a student that is trained from new ones does not."""
     quantises: ClassVar[bool] = False
     """Whether the network that it gives holds its quantisers, so that it is not quantised after its training."""
     packs: ClassVar[bool] = False

@@ -11,7 +11,7 @@ from runners.stages.keys import code_of, stage_key
 from runners.training.settings import Level, TrainingSettings
 from spaces.configuration import Configuration, Scalar
 from spaces.number_formats import NUMBER_FORMATS
-from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
+from spaces.plans import SOFT_TARGETS, LoweringPlan, ServingPlan, TrainingPlan
 from spaces.search_space import SearchSpace
 from spaces.technique import Change, Rewind, Stage, Technique, Train
 
@@ -53,15 +53,23 @@ class CandidateStages:
     def network(self, configuration: Configuration) -> tuple[StageTask, ...]:
         """From the teacher to the trained network: the changes before its training, that training, and those after it.
 
-        It is the teacher alone where nothing changes the network.
+        It is the teacher alone where nothing changes the network. Where an assistant teaches it, the stages of that
+        come behind the teacher.
         """
-        tasks = [self.teacher(configuration)]
+        teacher, plan = self.teacher(configuration), self._training_plan(configuration)
         before, after = self._changing(configuration)
-        self._add_steps(tasks, configuration, before)
+        assistant = self._assistant(configuration, teacher, plan.distillation_assistant) if before else ()
+        teaches = (teacher, *assistant)[-1]
+        tasks = [teacher]
+        student = tuple((technique, own) for technique, own in before if technique.stage is Stage.STUDENT)
+        self._add_steps(tasks, configuration, student, teaches)
+        if plan.train_before_pruning and student and before != student:
+            tasks.append(self._fine_tuning(tasks[-1], teaches, configuration, Train(plan.epochs), plan))
+        self._add_steps(tasks, configuration, before[len(student) :], teaches)
         if before:
-            self._add_levels(tasks, configuration)
-        self._add_steps(tasks, configuration, after)
-        return tuple(tasks)
+            self._add_levels(tasks, configuration, teaches)
+        self._add_steps(tasks, configuration, after, teaches)
+        return (teacher, *assistant, *tasks[1:])
 
     def untrained(self, configuration: Configuration) -> tuple[StageTask, ...]:
         """The stages of `network` without those that train, and one that prepares new weights for timing.
@@ -73,10 +81,10 @@ class CandidateStages:
         if not (before or after) or any(t.speed_depends_on_weights for t, _ in self._chosen(configuration)):
             return ()
         tasks = [self.teacher(configuration)]
-        self._add_steps(tasks, configuration, before, trained=False)
+        self._add_steps(tasks, configuration, before)
         if before:
             tasks.append(self.task("settling", configuration, {}, {"parent": tasks[-1].key}))
-        self._add_steps(tasks, configuration, after, trained=False)
+        self._add_steps(tasks, configuration, after)
         return tuple(tasks)
 
     def lowering(
@@ -184,22 +192,37 @@ class CandidateStages:
         tasks: list[StageTask],
         configuration: Configuration,
         changing: tuple[tuple[Technique, dict[str, Scalar]], ...],
-        *,
-        trained: bool = True,
+        teaches: StageTask | None = None,
     ) -> None:
-        """The steps of the techniques in ``changing``; without those that train where not ``trained``."""
+        """The steps of the techniques in ``changing``; without those that train where nothing ``teaches``."""
         for technique, settings in changing:
             for step in technique.steps(settings):
                 if isinstance(step, Change):
                     changes = {"technique": technique.name, **step.settings}
                     tasks.append(self.task("transforming", configuration, changes, {"parent": tasks[-1].key}))
-                elif trained and isinstance(step, Rewind):
+                elif isinstance(step, Rewind) and teaches is not None:
                     known = {task.key for task in tasks}
-                    tasks.extend(task for task in self._rewinding(tasks, configuration, step) if task.key not in known)
-                elif trained and isinstance(step, Train):
-                    tasks.append(self._fine_tuning(tasks, configuration, step))
+                    made = self._rewinding(tasks, teaches, configuration, step)
+                    tasks.extend(task for task in made if task.key not in known)
+                elif isinstance(step, Train) and teaches is not None:
+                    plan = self._training_plan(configuration)
+                    if technique.quantises:  # its quantisers are new, and none of the blocks that may be frozen
+                        plan = replace(plan, trainable=1.0, layer_decay=1.0)
+                    tasks.append(self._fine_tuning(tasks[-1], teaches, configuration, step, plan))
 
-    def _add_levels(self, tasks: list[StageTask], configuration: Configuration) -> None:
+    def _assistant(self, configuration: Configuration, teacher: StageTask, width: float) -> tuple[StageTask, ...]:
+        """The stages of the network of this ``width`` that learns from the ``teacher``; none where the width is 0.
+
+        They hold nothing of the candidate, so that all candidates with an assistant of this width share them.
+        """
+        if not width:
+            return ()
+        narrower = {"technique": "student_width", "student_width": width}
+        made = self.task("transforming", configuration, narrower, {"parent": teacher.key})
+        level = Level.whole(self._training_settings(self._given_plan().for_assistant()), self.seed)
+        return made, self._level(made, teacher, configuration, "fine_tuning", level)
+
+    def _add_levels(self, tasks: list[StageTask], configuration: Configuration, teaches: StageTask) -> None:
         """A training for each level; the settings of each hold the whole plan, as the schedule spans all levels."""
         plan = self._training_plan(configuration)
         ends = self.rungs(plan.epochs) if self.facts.trains_in_levels else (plan.epochs,)
@@ -208,20 +231,22 @@ class CandidateStages:
         assert all(begin < end for begin, end in zip(begins, ends, strict=True)), f"the levels {ends} do not rise"
         for begin, end in zip(begins, ends, strict=True):
             level = Level(self._training_settings(plan), range(begin, end), self.seed)
-            tasks.append(self._level(tasks, configuration, "training", level))
+            tasks.append(self._level(tasks[-1], teaches, configuration, "training", level))
 
-    def _fine_tuning(self, tasks: list[StageTask], configuration: Configuration, step: Train) -> StageTask:
-        own = self._training_plan(configuration)
-        distilled = own.distillation_weight if step.distillation_weight is None else step.distillation_weight
-        rate = own.learning_rate * step.learning_rate
-        epochs = step.epochs or own.epochs
-        plan = replace(own, epochs=epochs, learning_rate=rate, distillation_weight=distilled)
+    def _fine_tuning(
+        self, parent: StageTask, teaches: StageTask, configuration: Configuration, step: Train, plan: TrainingPlan
+    ) -> StageTask:
+        """A training between changes, as ``plan`` says but for what the ``step`` gives."""
+        rate = plan.learning_rate * step.learning_rate
+        plan = replace(plan, epochs=step.epochs or plan.epochs, learning_rate=rate)
+        if step.distillation_weight is not None:
+            plan = replace(plan, distillation_weight=step.distillation_weight, distillation_method=SOFT_TARGETS)
         settings = self._training_settings(plan)
         settings = settings if step.autocast else replace(settings, autocast="fp32")
-        return self._level(tasks, configuration, "fine_tuning", Level.whole(settings, self.seed))
+        return self._level(parent, teaches, configuration, "fine_tuning", Level.whole(settings, self.seed))
 
     def _rewinding(
-        self, tasks: list[StageTask], configuration: Configuration, step: Rewind
+        self, tasks: list[StageTask], teaches: StageTask, configuration: Configuration, step: Rewind
     ) -> tuple[StageTask, StageTask]:
         """The stage that makes the early weights again, as a training gives the same each time, and that puts them in.
 
@@ -231,7 +256,7 @@ class CandidateStages:
         if begun is not None and step.epochs and self.facts.trains_in_levels:
             settings = self._training_settings(self._training_plan(configuration))
             level = Level(settings, range(min(step.epochs, settings.plan.epochs)), self.seed)
-            early = self._level(tasks[:begun], configuration, "fine_tuning", level)
+            early = self._level(tasks[begun - 1], teaches, configuration, "fine_tuning", level)
         elif begun is not None:
             early = tasks[begun - 1]
         elif self.facts.pretrained:
@@ -242,9 +267,11 @@ class CandidateStages:
         inputs = {"parent": tasks[-1].key, "early": early.key}
         return early, self.task("rewinding", configuration, {}, inputs)
 
-    def _level(self, tasks: list[StageTask], configuration: Configuration, stage: str, level: Level) -> StageTask:
-        """A training of what the last of ``tasks`` wrote, with the first one as its teacher."""
-        inputs = {"parent": tasks[-1].key, "teacher": tasks[0].key}
+    def _level(
+        self, parent: StageTask, teaches: StageTask, configuration: Configuration, stage: str, level: Level
+    ) -> StageTask:
+        """A training of what ``parent`` wrote, which learns from what ``teaches`` wrote."""
+        inputs = {"parent": parent.key, "teacher": teaches.key}
         workers = level.settings.plan.workers
         return self.task(stage, configuration, level.to_json(), inputs, workers=workers)
 

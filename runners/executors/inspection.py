@@ -10,6 +10,7 @@ from runners.backends import all_backends
 from runners.executors.format_limits import find_format_limits
 from runners.executors.model_limits import find_model_limits
 from runners.executors.runtime_limits import find_runtime_limits
+from runners.executors.training_limits import find_training_limits
 from runners.machine.device import describe
 from runners.quality.teacher_metric import judged_by_teacher
 from runners.runner import WorkloadFacts
@@ -70,6 +71,7 @@ def inspect_on_this_machine(
         *find_model_limits(resolved, environment, choices),
         *find_format_limits(resolved, choices),
         *find_runtime_limits(resolved, choices),
+        *find_training_limits(resolved, environment, choices),
     )
     return replace(environment, model_limits=limits), facts
 

@@ -7,6 +7,7 @@ from itertools import combinations, islice
 from typing import Any
 
 import torch
+from torch import nn
 
 from runners.lowering.recipe import recipe_of
 from runners.stages.transforming import change_network, initial_network
@@ -49,7 +50,7 @@ def find_model_limits(
         settings = {name: value for _, own in changes for name, value in own.items()}
         if any(limit.covers(settings) for limit in limits):
             continue
-        if reason := _failure(workload, changes):
+        if reason := why_not_changed(workload, changes):
             limits.append(ModelLimit(settings, reason))
     return tuple(limits)
 
@@ -77,9 +78,12 @@ def _changes_of(
             yield changes
 
 
-def _failure(workload: Workload, changes: Changes) -> str | None:
+def why_not_changed(workload: Workload, changes: Changes) -> str | None:
     """Why ``changes`` cannot be made to a new network, or None."""
-    network, example = workload.network().eval(), tuple(map(torch.from_numpy, workload.example_inputs.arrays))
+    network, example = (
+        _as_trained(workload.network().eval()),
+        tuple(map(torch.from_numpy, workload.example_inputs.arrays)),
+    )
     steps = [(technique, step) for technique, settings in changes for step in technique.steps(settings)]
     try:
         for technique, step in steps:
@@ -92,3 +96,11 @@ def _failure(workload: Workload, changes: Changes) -> str | None:
     except Exception as error:
         return f"it fails on this network ({in_one_line(error, limit=200)})"
     return None
+
+
+def _as_trained(network: nn.Module) -> nn.Module:
+    """``network`` with other weights than the workload gives it, as any that was trained: one may start with them."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1.01)
+    return network

@@ -1,7 +1,8 @@
 """Trained weights out of a file, which can run no code."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from spaces.errors import RequestError, in_one_line
+from spaces.setting_error import did_you_mean
 
 HOLDING = ("state_dict", "model_state_dict", "model", "weights")
 """Keys under which a checkpoint of a training holds the weights."""
@@ -20,22 +22,44 @@ WRAPPERS = ("module.", "_orig_mod.")
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def load_weights(network: Network, file: str | Path) -> Network:
+def load_weights(network: Network, file: str | Path, new_head: str = "") -> Network:
     """``network`` itself, with the weights of a file.
 
     Args:
         network: Its class decides the names and shapes of the weights.
         file: Safetensors, or what `torch.save` wrote of ``network.state_dict()``, alone or in a checkpoint. A file that
             holds anything but tensors and plain values is refused: such a pickle can run code.
+        new_head: Name of the layer that makes the outputs, such as ``fc``, where these are others than those of the
+            file: it keeps the weights that it has, and what the file has for it is left out.
 
     Raises:
-        RequestError: The file cannot be read, or does not fit; it names the first weight that does not.
+        RequestError: The file cannot be read, or does not fit; it names the first weight that does not, and the one
+            that is most like it.
     """
+    own = network.state_dict()
+    if new_head and not any(map(in_layer(new_head), own)):
+        layers = [name for name, layer in network.named_modules() if any(True for _ in layer.parameters(False))]
+        raise RequestError(
+            f"{type(network).__name__} has no layer {new_head!r} with weights{did_you_mean(new_head, layers)}; give "
+            "the name of the one that makes its outputs"
+        )
     given = read_weights(file)
-    if problem := misfit(network.state_dict(), given):
+    if new_head:
+        own, given = (leave_out(new_head, each) for each in (own, given))
+    if problem := misfit(own, given):
         raise RequestError(f"{file} does not fit {type(network).__name__}: {problem}")
-    network.load_state_dict(dict(given))
+    network.load_state_dict(dict(given), strict=not new_head)
     return network
+
+
+def in_layer(layer: str) -> Callable[[str], bool]:
+    """Whether a weight, by its name, belongs to ``layer``."""
+    return lambda name: name.startswith(f"{layer}.")
+
+
+def leave_out(layer: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``weights`` without those of ``layer``."""
+    return {name: tensor for name, tensor in weights.items() if not in_layer(layer)(name)}
 
 
 def read_weights(file: str | Path) -> dict[str, Tensor]:
@@ -55,13 +79,19 @@ def read_weights(file: str | Path) -> dict[str, Tensor]:
 
 def misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
     """The first thing that keeps ``given`` from being the weights of a network with ``own``; empty where they fit."""
+    odd = sorted(set(given) - set(own))
     for name, tensor in own.items():
         if name not in given:
-            return f"it has no {name}"
+            return f"it has no {name}{_most_like(name, odd)}"
         if given[name].shape != tensor.shape:
             return f"{name} is {tuple(given[name].shape)} where the model has {tuple(tensor.shape)}"
-    odd = sorted(set(given) - set(own))
-    return f"the model has no {odd[0]}" if odd else ""
+    return f"the model has no {odd[0]}{_most_like(odd[0], own)}" if odd else ""
+
+
+def _most_like(name: str, others: Iterable[str]) -> str:
+    """The most similar of ``others``, as it stands in a sentence; empty where none is similar."""
+    near = get_close_matches(name, [*others], n=1)
+    return f", and {near[0]} is most like it" if near else ""
 
 
 def _unpickled(path: Path) -> Any:

@@ -36,7 +36,7 @@ def run(job: StageJob) -> dict[str, Any]:
 
 def _train(job: StageJob, level: Level) -> float:
     plan = level.settings.plan
-    teacher = job.inputs["teacher"].folder if plan.distillation_weight > 0 else None
+    teacher = job.inputs["teacher"].folder if plan.distils else None
     folders = LevelFolders(job.parent.folder, teacher, job.folder)
     if plan.workers == 1:
         return train_level(job.workload, level, folders)

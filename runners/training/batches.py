@@ -1,8 +1,8 @@
 """The batches of a training, in the order that the seed decides: shuffled, augmented, mixed, and cut into parts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from runners.inputs import as_arrays, augmented
 from runners.training.settings import Level
-from runners.workload import Split, Workload
+from runners.workload import UNLABELLED, Split, Workload
 from spaces.plans import TrainingPlan
 
 
@@ -25,12 +25,22 @@ class Batch:
         targets: ``(n, ...)``.
         others: The targets of the examples that are mixed in, of the shape of ``targets``; None without mixup.
         share: Share of each example in its mixture.
+        unlabelled: Inputs without targets, as many as there are targets, a tensor for each input of the network; empty
+            where there are none.
     """
 
     inputs: tuple[Tensor, ...]
     targets: Tensor
     others: Tensor | None = None
     share: float = 1.0
+    unlabelled: tuple[Tensor, ...] = ()
+
+    @property
+    def all_inputs(self) -> tuple[Tensor, ...]:
+        """Those with targets, and behind them those without."""
+        if not self.unlabelled:
+            return self.inputs
+        return tuple(map(torch.cat, zip(self.inputs, self.unlabelled, strict=True)))
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -38,13 +48,17 @@ class Batch:
     def some(self, chosen: slice) -> "Batch":
         """The ``chosen`` examples of it."""
         others = None if self.others is None else self.others[chosen]
-        return Batch(tuple(each[chosen] for each in self.inputs), self.targets[chosen], others, self.share)
+        inputs, unlabelled = (tuple(each[chosen] for each in given) for given in (self.inputs, self.unlabelled))
+        return Batch(inputs, self.targets[chosen], others, self.share, unlabelled)
 
     def to(self, device: torch.device) -> "Batch":
         """The same on ``device``, pictures in the memory format ``channels_last``, as convolutions compute."""
-        inputs = tuple(each.contiguous(memory_format=_layout(each)).to(device) for each in self.inputs)
+        inputs, unlabelled = (
+            tuple(each.contiguous(memory_format=_layout(each)).to(device) for each in given)
+            for given in (self.inputs, self.unlabelled)
+        )
         others = None if self.others is None else self.others.to(device)
-        return Batch(inputs, self.targets.to(device), others, self.share)
+        return Batch(inputs, self.targets.to(device), others, self.share, unlabelled)
 
     def parts(self, number: int) -> list["Batch"]:
         """It in ``number`` parts whose sizes differ by one at most; in fewer where it has fewer examples."""
@@ -53,8 +67,13 @@ class Batch:
         return [self.some(slice(first, end)) for first, end in pairwise(ends)]
 
 
-def batches(workload: Workload, level: Level, rank: int = 0, workers: int = 1) -> Iterator[Batch]:
+def batches(
+    workload: Workload, level: Level, rank: int = 0, workers: int = 1, *, distils: bool = False
+) -> Iterator[Batch]:
     """The share of worker ``rank`` in every batch of the epochs of ``level``, in their order.
+
+    Where the network ``distils``, each batch has as many unlabelled inputs, if the data have some: others in every
+    epoch where that split is larger than the training split, and each several times where it is smaller.
 
     Order, augmentation and mixing of an epoch follow from the seed and its number, the same in every worker. What the
     network draws, such as dropout, comes from torch's own generator and is each worker's own.
@@ -69,8 +88,11 @@ def batches(workload: Workload, level: Level, rank: int = 0, workers: int = 1) -
         # A last batch of one would break batch normalisation, so the remainder of an epoch waits for the next one.
         firsts = range(0, batches_in_epoch(workload, plan) * plan.batch_size, plan.batch_size)
         chosen = [shuffled[first : first + plan.batch_size] for first in firsts]
-        for given in _read(split, chosen, drawn):
+        further = _unlabelled(workload, chosen, random, drawn) if distils else repeat(None)
+        for given, extra in zip(_read(split, chosen, drawn), further, strict=False):
             batch = _augmented(workload, *given, generator)
+            if extra is not None:
+                batch = replace(batch, unlabelled=_augmented_inputs(workload, extra, generator))
             mixed = _mixed(batch, float(random.beta(plan.mixup, plan.mixup))) if plan.mixup else batch
             yield mixed.some(slice(rank, None, workers))
 
@@ -89,11 +111,25 @@ def _read(split: Split, batches: list[NDArray[np.int64]], seed: int) -> Iterator
     return together(batches, seed) if callable(together) else map(split.batch, batches)
 
 
+def _unlabelled(
+    workload: Workload, batches: list[NDArray[np.int64]], random: np.random.Generator, seed: int
+) -> Iterator[Any]:
+    """As many inputs of the unlabelled split for each of the ``batches``; None where there is no such split."""
+    split = workload.splits.get(UNLABELLED)
+    if split is None:
+        return repeat(None)
+    shuffled = np.resize(random.permutation(len(split)), sum(map(len, batches)))
+    cuts = np.cumsum([len(each) for each in batches])[:-1]
+    return (inputs for inputs, _ in _read(split, np.split(shuffled, cuts), seed))
+
+
 def _augmented(workload: Workload, given: Any, targets: NDArray[Any], generator: torch.Generator) -> Batch:
+    return Batch(_augmented_inputs(workload, given, generator), _tensor(targets))
+
+
+def _augmented_inputs(workload: Workload, given: Any, generator: torch.Generator) -> tuple[Tensor, ...]:
     inputs: tuple[Tensor, ...] = tuple(map(_tensor, as_arrays(given)))
-    if workload.augment is not None:
-        inputs = augmented(workload.augment, inputs, generator)
-    return Batch(inputs, _tensor(targets))
+    return inputs if workload.augment is None else augmented(workload.augment, inputs, generator)
 
 
 def _mixed(batch: Batch, share: float) -> Batch:
@@ -102,7 +138,7 @@ def _mixed(batch: Batch, share: float) -> Batch:
     torchvision's `MixUp` mixes in the same way, but takes pictures and class numbers alone.
     """
     inputs = tuple(share * each + (1 - share) * each.roll(1, 0) for each in batch.inputs)
-    return Batch(inputs, batch.targets, batch.targets.roll(1, 0), share)
+    return replace(batch, inputs=inputs, others=batch.targets.roll(1, 0), share=share)
 
 
 def _tensor(values: NDArray[Any]) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from runners.lowering.weights import load_network, save_network
 from runners.machine.accelerator import torch_device
@@ -46,10 +46,9 @@ def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank
         load_network(workload.network, folders.teacher).requires_grad_(False).to(device) if folders.teacher else None
     )
     before = _read_state(folders.parent) if level.epochs.start else {}
-    student = nn.parallel.DistributedDataParallel(network) if workers > 1 else network
     _ = workload.splits  # loaded before the clock starts
     begin = time.perf_counter()
-    state = train(student, workload, level, teacher=teacher, state=before, rank=rank, workers=workers)
+    state = train(network, workload, level, teacher=teacher, state=before, rank=rank, workers=workers)
     seconds = time.perf_counter() - begin
     if rank == 0:
         save_network(network.eval(), folders.result)

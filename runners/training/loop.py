@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,15 +10,19 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from runners.machine.accelerator import wait_for
+from runners.models.called_layers import example_batch
 from runners.processes.fresh_process import report_progress
 from runners.runner import StageFailed
 from runners.training.averaging import WeightAverage
 from runners.training.batches import Batch, batches, batches_in_epoch
+from runners.training.layer_distance import layer_distance
+from runners.training.lesson import Lesson
 from runners.training.loss import training_loss
 from runners.training.optimiser import make_optimiser, optimiser_state
 from runners.training.own_loop import train_by_own_loop
 from runners.training.schedule import make_schedule
 from runners.training.settings import Level
+from runners.training.trained_part import trained_part
 from runners.workload import Workload
 
 
@@ -37,69 +42,82 @@ def train(
     that a training which goes on from an earlier one gives the weights of a training in one go.
 
     Args:
-        network: Takes ``(n, *input_shape)`` for each input; with ``workers`` it is wrapped so that gradients are
-            averaged.
+        network: Takes ``(n, *input_shape)`` for each input.
         workload: Gives data, loss and augmentation, or a loop of its own.
         level: How to train, and the epochs to train for.
-        teacher: Gives the soft targets where the plan's ``distillation_weight`` is above 0; on the same device.
+        teacher: What the network learns from too, where the plan says so; on the same device.
         state: What this function returned for the epochs before those of ``level``.
         rank: This worker's share of every batch.
-        workers: Number of workers.
+        workers: Number of workers; where there are more, they are in one process group and average their gradients.
 
     Returns:
-        All that the next epochs go on with beside the weights: what the optimiser keeps, and the weights themselves
-        where the network has their average.
+        All that the next epochs go on with beside the weights: what the optimiser keeps, the weights of projections,
+        and the weights themselves where the network has their average.
 
     Raises:
         StageFailed: The loss became NaN or infinite, or the person's own loop failed.
     """
     if workload.fit is not None:
         return train_by_own_loop(network, workload, level, teacher, state or {})
-    own = network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
     plan, steps = level.settings.plan, batches_in_epoch(workload, level.settings.plan)
     done, kept = level.epochs.start * steps, state or {}
-    optimiser = make_optimiser(own, plan, kept)
-    schedule = make_schedule(optimiser, plan, plan.epochs * steps, done)
-    average = WeightAverage(own, plan.ema, kept, done) if plan.ema else None
-    device = next(own.parameters()).device
+    device = next(network.parameters()).device
+    example = partial(_example, workload, device)
+    lesson = Lesson(network, teacher, plan, example, kept, level.seed).train()
     if isinstance(workload.loss, nn.Module):
         workload.loss.to(device)
-    network.train()
-    for batch in batches(workload, level, rank, workers):
-        optimiser.zero_grad()
-        loss = _add_gradients(network, workload, level, teacher, batch.to(device))
-        if plan.gradient_clipping:
-            clip_grad_norm_(own.parameters(), plan.gradient_clipping)
-        optimiser.step()
-        schedule.step()
-        if average:
-            average.update()
-        report_progress()
+    with trained_part(network, plan, example) as rates, lesson.reading():
+        optimiser = make_optimiser(lesson, plan, kept, {f"network.{name}": rate for name, rate in rates.items()})
+        schedule = make_schedule(optimiser, plan, plan.epochs * steps, done)
+        average = WeightAverage(network, plan.ema, kept, done) if plan.ema else None
+        together: nn.Module = nn.parallel.DistributedDataParallel(lesson) if workers > 1 else lesson
+        distils = teacher is not None and plan.distils
+        for batch in batches(workload, level, rank, workers, distils=distils):
+            optimiser.zero_grad()
+            loss = _add_gradients(together, lesson, workload, level, batch.to(device))
+            if plan.gradient_clipping:
+                clip_grad_norm_(lesson.parameters(), plan.gradient_clipping)
+            optimiser.step()
+            schedule.step()
+            if average:
+                average.update()
+            report_progress()
     network.eval()
     wait_for(device)
     if not torch.isfinite(loss):
         raise StageFailed("training diverged: the loss is not a finite number; lower the learning rate")
-    return {**optimiser_state(own, optimiser), **(average.exchange() if average else {})}
+    return {**optimiser_state(lesson, optimiser), **lesson.state(), **(average.exchange() if average else {})}
 
 
-def _add_gradients(
-    network: nn.Module, workload: Workload, level: Level, teacher: nn.Module | None, batch: Batch
-) -> Tensor:
-    """Add the gradients of the mean loss of ``batch`` to those of ``network``, a part after the other.
+def _add_gradients(together: nn.Module, lesson: Lesson, workload: Workload, level: Level, batch: Batch) -> Tensor:
+    """Add the gradients of the mean loss of ``batch`` to those of the network, a part after the other.
 
     Workers average their gradients once, with the last part. Returns the loss of that.
+
+    Args:
+        together: The lesson, wrapped where workers average the gradients.
+        lesson: The network and its teacher.
+        workload: Gives the loss.
+        level: How to train.
+        batch: On the device of the network.
     """
     plan = level.settings.plan
-    distils = teacher is not None and plan.distillation_weight > 0
     parts = batch.parts(plan.accumulation)
     for part in parts:
-        with _kept_apart(network) if part is not parts[-1] else nullcontext():
+        with _kept_apart(together) if part is not parts[-1] else nullcontext():
             with _precision(part.targets.device, level.settings.autocast):
-                outputs = network(*part.inputs)
-                soft = teacher(*part.inputs) if teacher is not None and distils else None
+                outputs, own_layers = together(*part.all_inputs)
+                soft, teaching_layers = lesson.taught(part.all_inputs)
             loss = training_loss(workload, plan, outputs.float(), part, soft)
+            if teaching_layers:
+                distance = layer_distance(plan.distillation_method, own_layers, teaching_layers)
+                loss = loss + plan.distillation_layer_weight * distance
             (loss * (len(part) / len(batch))).backward()  # type: ignore[no-untyped-call]
     return loss
+
+
+def _example(workload: Workload, device: torch.device) -> tuple[Tensor, ...]:
+    return example_batch(workload.example_inputs.arrays, device)
 
 
 def _kept_apart(network: nn.Module) -> AbstractContextManager[Any]:

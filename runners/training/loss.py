@@ -22,12 +22,12 @@ def training_loss(workload: Workload, plan: TrainingPlan, outputs: Tensor, batch
     Args:
         workload: Its loss, or cross-entropy.
         plan: The weight and the temperature of the soft targets, and the label smoothing of cross-entropy.
-        outputs: Of the network, ``(n, classes, ...)``.
+        outputs: Of the network, ``(n, classes, ...)``, those for the inputs without targets behind the others.
         batch: Its targets: labels ``(n, ...)``, or what the workload's loss takes.
         soft: Outputs of the teacher, of the shape of ``outputs``; None without distillation.
     """
     weight, temperature = plan.distillation_weight, plan.distillation_temperature
-    hard = _hard_loss(workload, plan, outputs, batch)
+    hard = _hard_loss(workload, plan, outputs[: len(batch)], batch)
     if soft is None:
         return hard
     if workload.loss is not None:

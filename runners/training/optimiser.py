@@ -1,6 +1,8 @@
 """The optimiser of a training plan, and its state by the names of the parameters."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +16,22 @@ STEP = "step"
 """What AdamW calls its number of steps, which stays on the processor."""
 
 
-def make_optimiser(network: nn.Module, plan: TrainingPlan, state: Mapping[str, Tensor]) -> Optimizer:
-    """The optimiser of ``plan`` for the parameters of ``network``, with the ``state`` that `optimiser_state` gave."""
-    optimiser = _new(network, plan)
+RATE = "rate"
+"""Under which a group of parameters has its share of the learning rate."""
+
+
+def make_optimiser(
+    network: nn.Module, plan: TrainingPlan, state: Mapping[str, Tensor], rates: Mapping[str, float] | None = None
+) -> Optimizer:
+    """The optimiser of ``plan`` for the parameters of ``network``, with the ``state`` that `optimiser_state` gave.
+
+    Args:
+        network: Gives the parameters.
+        plan: Names the optimiser.
+        state: Empty at the begin of a training.
+        rates: The share of the learning rate of each parameter, by name; 1 for those that it leaves out.
+    """
+    optimiser = _new(network, plan, rates or {})
     parameters = dict(network.named_parameters())
     for name, tensor in state.items():
         if name.startswith(STATE):
@@ -36,21 +51,23 @@ def optimiser_state(network: nn.Module, optimiser: Optimizer) -> dict[str, Tenso
     }
 
 
-def _new(network: nn.Module, plan: TrainingPlan) -> Optimizer:
+def _new(network: nn.Module, plan: TrainingPlan, rates: Mapping[str, float]) -> Optimizer:
+    groups = _groups(network, plan, rates)
     if plan.optimiser == "adamw":
-        return AdamW([*_decayed_or_not(network, plan.weight_decay)], lr=plan.learning_rate)
-    return SGD(network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=plan.weight_decay)
+        return AdamW(groups, lr=plan.learning_rate)
+    return SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
 
 
-def _decayed_or_not(network: nn.Module, weight_decay: float) -> Iterator[dict[str, object]]:
-    """Weights of two dimensions or more; and norms and biases, which are not decayed, as is usual with AdamW."""
-    parameters = [*network.parameters()]
-    for decay, own in (
-        (weight_decay, [p for p in parameters if p.dim() > 1]),
-        (0.0, [p for p in parameters if p.dim() <= 1]),
-    ):
-        if own:
-            yield {"params": own, "weight_decay": decay}
+def _groups(network: nn.Module, plan: TrainingPlan, rates: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The parameters that are decayed alike and learn at one rate; norms and biases are not decayed with AdamW."""
+    alike: dict[tuple[bool, float], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in network.named_parameters():
+        decayed = plan.optimiser != "adamw" or parameter.dim() > 1
+        alike[decayed, rates.get(name, 1.0)].append(parameter)
+    return [
+        {"params": own, "weight_decay": plan.weight_decay if decayed else 0.0, RATE: rate}
+        for (decayed, rate), own in alike.items()
+    ]
 
 
 def _as_kept(tensor: Tensor, kind: str, parameter: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from runners.training.optimiser import RATE
 from spaces.plans import TrainingPlan
 
 
@@ -28,9 +29,11 @@ def cosine_share(step: int, steps: int, warmup: float) -> float:
 
 
 def _schedule(optimiser: Optimizer, plan: TrainingPlan, steps: int, last: int) -> LRScheduler:
+    shares = [group.get(RATE, 1.0) for group in optimiser.param_groups]
     if plan.schedule == "one-cycle":
-        return OneCycleLR(optimiser, plan.learning_rate, total_steps=steps, last_epoch=last)
+        peaks = [plan.learning_rate * share for share in shares]
+        return OneCycleLR(optimiser, peaks, total_steps=steps, last_epoch=last)
     if last < 0:
-        for group in optimiser.param_groups:
-            group["lr"] = plan.learning_rate
+        for group, share in zip(optimiser.param_groups, shares, strict=True):
+            group["lr"] = plan.learning_rate * share
     return LambdaLR(optimiser, lambda step: cosine_share(step, steps, plan.warmup), last_epoch=last)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from runners.inputs import Arrays, augmented, input_names, read
-from runners.workload import CALIBRATION, Workload, accuracy
+from runners.workload import CALIBRATION, UNLABELLED, Workload, accuracy
 from runners.workload_loading.check_calibration import calibration_note
 from runners.workload_loading.check_network import check_network, shapes_text
 from runners.workload_loading.check_plan import check_plan
@@ -65,7 +65,7 @@ def _check(workload: Workload) -> tuple[str, ...]:
         _check_augmentation(workload, inputs)
         check_training_step(workload, outputs.shape)
     for evaluated in ("test", "validation"):
-        for learnt_from in ("train", CALIBRATION):
+        for learnt_from in ("train", CALIBRATION, UNLABELLED):
             if {evaluated, learnt_from} <= workload.splits.keys():
                 _check_overlap(workload, evaluated, learnt_from)
     told = (*notes, note, calibration_note(workload), *_notes_of_splits(workload))

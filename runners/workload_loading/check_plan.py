@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from runners.workload import Workload
 from spaces.errors import RequestError
-from spaces.plans import TrainingPlan
+from spaces.plans import SOFT_TARGETS, TrainingPlan
 
 ARGUMENTS = "fit(model, data, plan, teacher)"
 
@@ -51,6 +51,8 @@ def check_plan(workload: Workload, inputs: Sequence[NDArray[Any]]) -> tuple[str,
         raise RequestError(
             f"training: mixup is {plan.mixup}, and an input is {whole[0]}, which cannot be mixed; leave mixup out"
         )
+    if reason := why_no_method(workload, plan.distillation_method):
+        raise RequestError(f"training: distillation_method is {plan.distillation_method!r}, but {reason}")
     return ()
 
 
@@ -58,6 +60,24 @@ def examples_of_step(workload: Workload) -> int | None:
     """The examples of one optimiser step, of all workers together; None where there is nothing to train on."""
     train = workload.splits.get("train")
     return None if train is None else min(workload.training.batch_size, len(train))
+
+
+def examples_of_part(workload: Workload) -> int:
+    """The examples that one worker computes at once: its share of a batch, or of a part of one."""
+    plan = workload.training
+    return (examples_of_step(workload) or 0) // plan.workers // plan.accumulation
+
+
+def why_no_method(workload: Workload, method: str) -> str | None:
+    """Why candidates of ``workload`` cannot be distilled by ``method``, or None."""
+    if method == SOFT_TARGETS or workload.fit is not None:
+        return None
+    if method == "relations" and examples_of_part(workload) < 2:
+        return "it compares the examples of a batch with each other, and one is computed at a time"
+    from runners.models.called_layers import example_batch  # imports torch
+    from runners.models.compared_layers import why_not_compared
+
+    return why_not_compared(method, workload.network(), example_batch(workload.example_inputs.arrays))
 
 
 def _check_fit(workload: Workload) -> tuple[str, ...]:
@@ -72,6 +92,12 @@ def _check_fit(workload: Workload) -> tuple[str, ...]:
             f"training: workers is {workload.training.workers}, but its own loop (fit) runs in one process; "
             "leave workers out"
         )
+    for name in ("trainable", "layer_decay", "distillation_method"):
+        if (given := getattr(workload.training, name)) != getattr(TrainingPlan, name):
+            raise RequestError(
+                f"training: {name} is {given!r}, but its own loop (fit) trains the model; leave {name} out, and do so "
+                "in it"
+            )
     if workload.fit_obeys_epochs:
         return ()
     return (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from runners.quality.teacher_metric import judged_by_teacher
-from runners.workload import Split, Workload, accuracy
+from runners.workload import UNLABELLED, Split, Workload, accuracy
 from runners.workload_loading.split_overlap import spread
 from runners.workload_loading.user_code import type_of, user_code
 from spaces.errors import RequestError
@@ -38,7 +38,7 @@ def check_classes(workload: Workload, shape: torch.Size) -> None:
             "torch.nn.BCEWithLogitsLoss() or torch.nn.MSELoss(), or make a model with an output for each class"
         )
     for name, split in workload.splits.items():
-        if split.batch(np.array([0]))[1] is None:
+        if name == UNLABELLED or split.batch(np.array([0]))[1] is None:
             continue
         targets = all_targets(split)
         if targets.dtype.kind == "f" and targets.shape[1:] == tuple(shape[1:]):

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from runners import workloads
 from runners.models.program_file import ProgramFile
 from runners.workload import Workload
@@ -23,13 +25,28 @@ def fingerprint(workload: Workload, reference: Reference) -> str:
     """SHA-256 over data, training plan, the code that defines the workload, and the weights that it comes with."""
     parts: list[Any] = [[name, split.fingerprint()] for name, split in sorted(workload.splits.items())]
     parts += [asdict(workload.training), _definition(absolute_reference(reference, Path.cwd()))]
-    if workload.pretrained:
-        from runners.lowering.weights import weights_digest
-
-        parts.append(weights_digest(workload.model()))
+    parts.append(_given_weights(workload))
     if isinstance(workload.model, ProgramFile):
         parts.append(_digest(workload.model.file))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _given_weights(workload: Workload) -> str:
+    """Digest of the weights that the model comes with: those that are the same whatever is drawn at random."""
+    from runners.lowering.weights import weights_digest
+
+    if workload.pretrained:
+        return weights_digest(workload.model())
+    made = []
+    with torch.random.fork_rng(devices=[]):
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            made.append({name: tensor.detach() for name, tensor in workload.model().state_dict().items()})
+    digest = hashlib.sha256()
+    for name, tensor in made[0].items():
+        if torch.equal(tensor, made[1][name]):
+            digest.update(name.encode() + tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _definition(reference: Reference) -> Any:

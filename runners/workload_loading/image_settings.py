@@ -6,18 +6,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runners.workload_loading.weights_settings import (
+    FILES,
+    NAMES,
+    TIMM,
+    TORCHVISION,
+    path_setting,
+    read_new_head,
+    read_weights_setting,
+)
 from spaces.errors import RequestError
-from spaces.given_path import given_path
 from spaces.named_networks.torchvision_names import classifier_problem
 from spaces.plans import FIELD_SCHEMAS, TrainingPlan
 from spaces.setting_error import SettingError, unknown_key
 
-TORCHVISION, TIMM = "torchvision", "timm"
 _NAMED = rf"({TORCHVISION}:\w+|{TIMM}:[\w.]+)"
 _PROGRAM = r".+\.(pt2|pt|ts)"
 _FUNCTION = r"(.+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*"
-_WEIGHTS = r"[A-Z][A-Z0-9_]*"
-_FILES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 _NUMBERS = {"image_size": (8, 2048), "epochs": (1, 10_000), "batch_size": (2, 65_536)}
 _MOST_SEED = 2**32 - 1
 _HIGHEST_RATE = 10
@@ -29,12 +34,13 @@ _MEANINGS = {
     "not; split: a seed to divide it by, or a CSV file with the columns file, class and split",
     "weights": "DEFAULT or another name of torchvision's weights to start from, or a file with trained ones: "
     "safetensors, or a state dict of torch.save",
+    "new_head": "true where the file of weights is of other classes: without its head, the training starts from it",
     "image_size": "side of the images in pixels",
     "epochs": "passes over the training images",
     "batch_size": "images per optimiser step",
     "learning_rate": "peak of the schedule",
     "training": "how else it is trained: optimiser, schedule, warmup, weight_decay, label_smoothing, mixup, "
-    "gradient_clipping, accumulation, ema",
+    "gradient_clipping, accumulation, ema, trainable, layer_decay",
 }
 KEYS = tuple(_MEANINGS)
 NEEDED = ("model", "data")
@@ -42,7 +48,7 @@ _TRAINING = {
     name: FIELD_SCHEMAS[name]
     for name in (
         *("optimiser", "schedule", "weight_decay", "warmup", "label_smoothing"),
-        *("mixup", "gradient_clipping", "accumulation", "ema"),
+        *("mixup", "gradient_clipping", "accumulation", "ema", "trainable", "layer_decay"),
     )
 }
 """The fields of a `TrainingPlan` that a mapping may set under ``training``, each with its JSON schema."""
@@ -59,6 +65,7 @@ class ImageSettings:
         images: Absolute folder of the images.
         split: A CSV file that says which image belongs where, or the seed by which a folder that is not divided is.
         weights: ``DEFAULT`` or another name of downloads, an absolute file, or None to start afresh.
+        new_head: Whether a file of weights is started from, without those of its head.
         image_size: Side of the square images in pixels.
         epochs: Passes over the training split.
         batch_size: Images per optimiser step.
@@ -70,6 +77,7 @@ class ImageSettings:
     images: str
     split: str | int = 0
     weights: str | None = None
+    new_head: bool = False
     image_size: int | None = None
     epochs: int = 20
     batch_size: int = 128
@@ -99,7 +107,12 @@ class ImageSettings:
     @property
     def own_weights(self) -> Path | None:
         """The person's own trained weights, where they gave some."""
-        return Path(self.weights) if self.weights and self.weights.endswith(_FILES) else None
+        return Path(self.weights) if self.weights and self.weights.endswith(FILES) else None
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the weights are those of the teacher, and not trained again."""
+        return self.program is not None or (self.own_weights is not None and not self.new_head)
 
     @property
     def name(self) -> str:
@@ -110,7 +123,9 @@ class ImageSettings:
         """The mapping that `read_settings` reads into these settings, with absolute paths."""
         data = {_IMAGES: self.images, **({_SPLIT: self.split} if self.split != 0 else {})}
         given = ("model", "images", "split")
-        rest = {key: value for key, value in asdict(self).items() if key not in given and value not in (None, {})}
+        rest = {
+            key: value for key, value in asdict(self).items() if key not in given and value not in (None, {}, False)
+        }
         return {"model": self.model, "data": data, **rest}
 
 
@@ -132,7 +147,8 @@ def settings_schema() -> dict[str, Any]:
             "required": [_IMAGES],
             "additionalProperties": False,
         },
-        "weights": {"type": ["string", "null"], "pattern": f"^({_WEIGHTS}|.*({'|'.join(map(re.escape, _FILES))}))$"},
+        "weights": {"type": ["string", "null"], "pattern": f"^({NAMES}|.*({'|'.join(map(re.escape, FILES))}))$"},
+        "new_head": {"type": "boolean"},
         "learning_rate": {"type": "number", "exclusiveMinimum": 0, "maximum": _HIGHEST_RATE},
         "training": {"type": "object", "properties": _TRAINING, "additionalProperties": False},
     }
@@ -165,11 +181,13 @@ def read_settings(given: Mapping[str, Any], base: Path) -> ImageSettings:
     numbers = {key: _whole(key, given[key], *limits) for key, limits in _NUMBERS.items() if key in given}
     model = _model(given["model"], base)
     images, split = _data(given["data"], base)
+    weights = read_weights_setting(given.get("weights"), model, base, program=bool(re.fullmatch(_PROGRAM, model)))
     return ImageSettings(
         model,
         images,
         split,
-        _weights(given.get("weights"), model, base),
+        weights,
+        read_new_head(given.get("new_head", False), weights),
         learning_rate=_learning_rate(given["learning_rate"]) if "learning_rate" in given else None,
         training=_training(given.get("training", {})),
         **numbers,
@@ -184,7 +202,7 @@ def _model(given: object, base: Path) -> str:
             ("model",),
         )
     if re.fullmatch(_PROGRAM, given):
-        file = _path(given, base, ("model",))
+        file = path_setting(given, base, ("model",))
         if not file.is_file():
             raise SettingError(f"there is no file {file}; give a program of torch.export or TorchScript", ("model",))
         return str(file)
@@ -193,7 +211,7 @@ def _model(given: object, base: Path) -> str:
         raise SettingError(problem, ("model",))
     if not place.endswith(".py"):
         return given
-    file = _path(place, base, ("model",))
+    file = path_setting(place, base, ("model",))
     if not file.is_file():
         raise SettingError(f"there is no file {file}; give the one with the function {name}", ("model",))
     return f"{file}:{name}"
@@ -209,7 +227,7 @@ def _data(given: object, base: Path) -> tuple[str, str | int]:
             raise unknown_key(key, (_IMAGES, _SPLIT), ("data", key), "data")
     if not isinstance(given.get(_IMAGES), str) or not given[_IMAGES]:
         raise SettingError("give the folder that holds train, val and test, or classes", at)
-    folder = _path(given[_IMAGES], base, at)
+    folder = path_setting(given[_IMAGES], base, at)
     if not folder.is_dir():
         raise SettingError(f"there is no folder {folder}; give the one that holds train, val and test, or classes", at)
     return str(folder), _split(given.get(_SPLIT, 0), base)
@@ -221,32 +239,10 @@ def _split(given: object, base: Path) -> str | int:
         return given
     if not isinstance(given, str) or not given.endswith(".csv"):
         raise SettingError("give a whole number, the seed to divide by, or FILE.csv with file, class and split", at)
-    file = _path(given, base, at)
+    file = path_setting(given, base, at)
     if not file.is_file():
         raise SettingError(f"there is no file {file}; give a CSV file with the columns file, class and split", at)
     return str(file)
-
-
-def _weights(given: object, model: str, base: Path) -> str | None:
-    if given is None:
-        return None
-    at = ("weights",)
-    if re.fullmatch(_PROGRAM, model):
-        raise SettingError("a program comes with its weights; leave this out", at)
-    if isinstance(given, str) and given.endswith(_FILES):
-        file = _path(given, base, at)
-        if not file.is_file():
-            raise SettingError(f"there is no file {file}; give a file with weights, or DEFAULT", at)
-        return str(file)
-    named = isinstance(given, str) and re.fullmatch(_WEIGHTS, given)
-    if named and (model.startswith(TORCHVISION) or (model.startswith(TIMM) and given == "DEFAULT")):
-        return str(given)
-    starts = {TORCHVISION: "DEFAULT or another name of torchvision's weights to start from, or ", TIMM: "DEFAULT, or "}
-    raise SettingError(
-        f"give {starts.get(model.partition(':')[0], '')}FILE.safetensors or FILE.pt with your own"
-        " (safetensors.torch.save_file(model.state_dict(), FILE) writes one)",
-        at,
-    )
 
 
 def _training(given: object) -> dict[str, Any]:
@@ -261,13 +257,6 @@ def _training(given: object) -> dict[str, Any]:
         except RequestError as error:
             raise SettingError(str(error).partition("; ")[2], (*at, key)) from error
     return dict(given)
-
-
-def _path(given: str, base: Path, at: tuple[str, ...]) -> Path:
-    try:
-        return given_path(given, base)
-    except SettingError as error:
-        raise SettingError(str(error), at) from error
 
 
 def _whole(key: str, given: object, least: int, most: int) -> int:

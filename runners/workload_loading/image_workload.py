@@ -11,11 +11,12 @@ from runners.datasets.image_folder import Triple, native_side, open_image_folder
 from runners.models import torchvision_models
 from runners.models.program_file import ProgramFile
 from runners.models.torchvision_models import MEAN, STD
-from runners.models.weights_file import misfit, read_weights
+from runners.models.weights_file import leave_out, misfit, read_weights
 from runners.workload import Workload
-from runners.workload_loading.image_settings import TIMM, TORCHVISION, ImageSettings
+from runners.workload_loading.image_settings import ImageSettings
 from runners.workload_loading.user_code import type_of, user_code
 from runners.workload_loading.user_module import load_module
+from runners.workload_loading.weights_settings import TIMM, TORCHVISION
 from spaces.errors import RequestError
 from spaces.named_networks import timm_models
 from spaces.named_networks.torchvision_names import classifier_problem
@@ -52,7 +53,7 @@ def make_workload(settings: ImageSettings) -> Workload:
             learning_rate=settings.learning_rate or _suitable_rate(settings, classes, size),
             **settings.training,
         ),
-        pretrained=settings.own_weights is not None or settings.program is not None,
+        pretrained=settings.pretrained,
         augment=crop_and_flip,
     )
 
@@ -65,7 +66,7 @@ def make_network(settings: ImageSettings, classes: int, size: int) -> nn.Module:
     """
     network = _build(settings, classes, size, downloads=True)
     if settings.own_weights:
-        network.load_state_dict(_own_weights(settings, network, classes))
+        network.load_state_dict(_own_weights(settings, network, classes), strict=not settings.new_head)
     elif settings.weights and settings.family == TORCHVISION:
         _load_matching(network, torchvision_models.fetch(settings.model_name, settings.weights))
     return network
@@ -153,14 +154,25 @@ def _check_own_weights(settings: ImageSettings, classes: int, size: int) -> None
 
 
 def _own_weights(settings: ImageSettings, network: nn.Module, classes: int) -> dict[str, Tensor]:
-    """The person's own weights, which fit ``network``."""
+    """The person's own weights, which fit ``network``; without those of its head where that is new."""
     file = settings.own_weights
     assert file is not None
-    given = read_weights(file)
+    own, given = network.state_dict(), read_weights(file)
     if settings.family == TORCHVISION:  # the extra heads of some networks, which only help training
         given = {name: tensor for name, tensor in given.items() if not name.lower().startswith("aux")}
-    if problem := misfit(network.state_dict(), given):
-        raise RequestError(
-            f"{file.name} does not fit {settings.model_name} with {classes} classes: {problem}; train it on these"
-        )
-    return given
+    if settings.new_head:
+        head = _head(network, classes)
+        own, given = (leave_out(head, each) for each in (own, given))
+    if problem := misfit(own, given):
+        advice = "" if settings.new_head else "; train it on these, or start from it with new_head: true"
+        raise RequestError(f"{file.name} does not fit {settings.model_name} with {classes} classes: {problem}{advice}")
+    return dict(given)
+
+
+def _head(network: nn.Module, classes: int) -> str:
+    """The name of the last layer whose weight has a row for each class."""
+    weights = [name for name, weight in network.named_parameters() if weight.dim() > 1 and len(weight) == classes]
+    rows = [name.rpartition(".")[0] for name in weights]
+    if not rows:
+        raise RequestError(f"no layer of the network has a row of weights for each of the {classes} classes")
+    return rows[-1]

@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from runners import workloads
-from runners.workload_loading.image_settings import TIMM, TORCHVISION, read_settings
+from runners.workload_loading.image_settings import read_settings
 from runners.workload_loading.reference import Reference, split_reference
 from runners.workload_loading.user_code import INSTALLED, OUR_PACKAGES
+from runners.workload_loading.weights_settings import TIMM, TORCHVISION
 from spaces.errors import RequestError
 
 

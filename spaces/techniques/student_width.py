@@ -17,6 +17,7 @@ class StudentWidth(Technique):
 
     name = "student_width"
     stage = Stage.STUDENT
+    keeps_weights = False
     needs = ("torch_pruning",)
     parameters = (
         Parameter("student_width", (1.0, 0.75, 0.5, 0.25, 0.125), 1.0, "a number above 0 and up to 1", "width={}"),

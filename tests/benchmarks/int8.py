@@ -35,8 +35,8 @@ class Quantised:
     """
 
     def __init__(self, workload: Mapping[str, Any], home: Path) -> None:
-        from runners.executors.inspection import inspect_on_this_machine
         from runners.chains.candidate_stages import CandidateStages
+        from runners.executors.inspection import inspect_on_this_machine
         from runners.store.folder_store import FolderStore
         from spaces.space_document import make_space
 

@@ -25,6 +25,7 @@ KIND = {
     "tpu": "a TPU host",
     "edge": "a phone-like board",
     "quick": "a laptop",
+    "four-step": "a laptop",
     "full": "a node of eight GPUs",
 }
 """The machine for which each preset is made."""

@@ -17,7 +17,7 @@ Space = Annotated[
     Text,
     Option(
         metavar="SPACE",
-        help="Search space: cpu, edge, full, gpu, post-training, quick, tpu, or FILE.yaml. [default: cpu]",
+        help="Search space: cpu, edge, four-step, full, gpu, post-training, quick, tpu, or FILE.yaml. [default: cpu]",
     ),
 ]
 Trials = Annotated[

@@ -540,3 +540,49 @@ def test_only_an_accelerator_is_tried_with_tf32_and_every_timing_beside_it_says_
     tuned = Chains(make_space({"runtime": "all"}, replace(machine, baseline_tuned=True)), FACTS, "digits", 0)
     for task in (tuned.chain(baseline)[-1], tuned.final(baseline, 3), tuned.comparing({0: baseline}, 3)):
         assert task.settings["baseline_tuned"] is True
+
+
+def _named(**offered: object) -> Chains:
+    document = {"student_width": [1.0, 0.5, 0.25], "channel_pruning": [0.0, 0.5], "distillation_weight": [0.0, 0.7]}
+    return Chains(make_space({**document, **offered}, MACHINE), FACTS, "digits", seed=0)
+
+
+def test_an_assistant_is_trained_behind_the_teacher_and_takes_its_place() -> None:
+    chains = _named(distillation_assistant="every")
+    candidate = _candidate(chains, student_width=0.25, distillation_weight=0.7, distillation_assistant=0.5)
+    tasks = chains.chain(candidate)
+    assert _stages(tasks)[:5] == ["teacher", "transforming", "fine_tuning", "transforming", "training"]
+    teacher, made, taught, student, training = tasks[:5]
+    assert made.settings == {"technique": "student_width", "student_width": 0.5}
+    assert taught.inputs == {"parent": made.key, "teacher": teacher.key}
+    assert taught.settings["distillation_weight"] == 0.7
+    assert student.inputs == {"parent": teacher.key}
+    assert training.inputs == {"parent": student.key, "teacher": taught.key}
+    assert tasks[-1].inputs["teacher"] == teacher.key
+
+
+def test_candidates_that_differ_otherwise_share_their_assistant() -> None:
+    chains = _named(distillation_assistant="every", distillation_method="every")
+    one = _candidate(chains, student_width=0.25, distillation_weight=0.7, distillation_assistant=0.5)
+    other = Configuration({**one, "channel_pruning": 0.5, "distillation_method": "attention"})
+    first, second = chains.chain(one), chains.chain(other)
+    assert [task.key for task in first[:3]] == [task.key for task in second[:3]]
+
+
+def test_a_student_is_trained_before_and_after_it_is_pruned_and_shares_the_first() -> None:
+    chains = _named(train_before_pruning=[True], channel_pruning=[0.25, 0.5])
+    half, quarter = (
+        chains.chain(
+            _candidate(
+                chains, student_width=0.5, channel_pruning=share, distillation_weight=0.7, train_before_pruning=True
+            )
+        )
+        for share in (0.5, 0.25)
+    )
+    assert _stages(half)[:5] == ["teacher", "transforming", "fine_tuning", "transforming", "training"]
+    assert [task.inputs["parent"] for task in half[1:5]] == [task.key for task in half[:4]]
+    assert half[2].settings["epochs"] == half[4].settings["epochs"] == 3
+    assert half[2].key == quarter[2].key
+    assert half[3].key != quarter[3].key
+    timed = chains.screening(_candidate(chains, student_width=0.5, channel_pruning=0.5, train_before_pruning=True))
+    assert _stages(timed)[:4] == ["teacher", "transforming", "transforming", "settling"]

@@ -292,6 +292,28 @@ def test_own_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         workload(folder, weights=str(file))
 
 
+def test_weights_of_other_classes_are_started_from_with_a_new_head(tmp_path: Path) -> None:
+    folder, file = make_images(tmp_path / "lamps"), tmp_path / "theirs.safetensors"
+    theirs = make_network(read_settings(mapping(folder), folder), 5, 32).state_dict()
+    save_file(theirs, file)
+    reference = mapping(folder, weights=str(file), new_head=True)
+    made = resolve(reference)
+    assert not made.pretrained
+    assert made.training.learning_rate == 0.01
+    own = made.model().state_dict()
+    assert all(torch.equal(own[name], theirs[name]) for name in own if not name.startswith("classifier.1"))
+    assert own["classifier.1.weight"].shape[0] == 2
+    before = fingerprint(made, reference)
+    assert before == fingerprint(made, reference), "new weights of the head do not count"
+    save_file({name: value + 1 for name, value in theirs.items()}, file)
+    assert fingerprint(made, reference) != before
+    save_file({name.replace("features.0.", "features.00."): value for name, value in theirs.items()}, file)
+    with pytest.raises(RequestError, match=r"it has no features\.0\.weight, and features\.00\.weight is most like it"):
+        workload(folder, weights=str(file), new_head=True)
+    with pytest.raises(RequestError, match=r"give weights: FILE\.safetensors or FILE"):
+        workload(folder, new_head=True)
+
+
 def test_unknown_models_and_weights_name_the_nearest(tmp_path: Path) -> None:
     folder = make_images(tmp_path)
     with pytest.raises(RequestError, match=r"no classification model 'resnet1' \(did you mean 'resnet18'\?\); it has"):

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from guides import ROOT, example
 from safetensors.torch import save_file
 from torch import nn
 
+from runners.models.torchvision_models import build
 from runners.models.weights_file import load_weights
+from runners.workload_loading.user_module import load_module
 from spaces.errors import RequestError
 
 
@@ -86,3 +89,46 @@ def test_what_does_not_fit_is_one_sentence(tmp_path: Path, trained: nn.Module) -
     for name in ("text.pth", "gone.pt", "gone.safetensors"):
         with pytest.raises(RequestError, match=rf"{name} (cannot be read as|holds more)"):
             load_weights(network(), tmp_path / name)
+
+
+def test_a_new_head_keeps_its_weights_and_all_else_comes_from_the_file(tmp_path: Path, trained: nn.Module) -> None:
+    torch.save(nn.Sequential(*trained, nn.Linear(4, 7)).state_dict(), tmp_path / "weights.pt")
+    other = nn.Sequential(*network(), nn.Linear(4, 2))
+    head = other[2].weight.clone()
+    loaded = load_weights(other, tmp_path / "weights.pt", new_head="2")
+    assert torch.equal(loaded[0].weight, trained[0].weight)
+    assert torch.equal(loaded[2].weight, head)
+
+
+def test_a_backbone_without_a_head_fits_where_the_head_is_new(tmp_path: Path, trained: nn.Module) -> None:
+    save_file(trained.state_dict(), tmp_path / "backbone.safetensors")
+    other = nn.Sequential(*network(), nn.Linear(4, 2))
+    assert torch.equal(
+        load_weights(other, tmp_path / "backbone.safetensors", new_head="2")[0].weight, trained[0].weight
+    )
+
+
+def test_what_does_not_fit_beside_the_head_is_named_with_what_is_most_like_it(
+    tmp_path: Path, trained: nn.Module
+) -> None:
+    other = nn.Sequential(*network(), nn.Linear(4, 2))
+    state = trained.state_dict()
+    renamed = {name.replace("0.bias", "0.biases"): value for name, value in state.items()}
+    for given, head, sentence in (
+        (renamed, "2", r"does not fit Sequential: it has no 0\.bias, and 0\.biases is most like it"),
+        ({**state, "0.bais": state["0.bias"]}, "2", r"the model has no 0\.bais, and 0\.bias is most like it"),
+        ({**state, "0.bias": torch.zeros(5)}, "2", r"0\.bias is \(5,\) where the model has \(4,\)"),
+        (state, "fc", r"Sequential has no layer 'fc' with weights; give the name of the one that makes its outputs"),
+    ):
+        torch.save(given, tmp_path / "weights.pt")
+        with pytest.raises(RequestError, match=sentence):
+            load_weights(other, tmp_path / "weights.pt", new_head=head)
+
+
+def test_the_example_of_transfer_learning_begins_with_the_weights_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "transfer.py").write_text(example(ROOT / "runners" / "README.md", "transfer.py"))
+    theirs = build("resnet18", classes=10, size=64).state_dict()
+    save_file(theirs, tmp_path / "backbone.safetensors")
+    own = load_module(str(tmp_path / "transfer.py")).make_network().state_dict()
+    assert own["fc.weight"].shape == (5, 512)
+    assert all(torch.equal(own[name], theirs[name]) for name in own if not name.startswith("fc."))

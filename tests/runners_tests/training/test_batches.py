@@ -16,6 +16,7 @@ from runners.training.level import train_level
 from runners.training.settings import Level, LevelFolders, TrainingSettings
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
+from spaces.plans import TrainingPlan
 
 SOURCE = """
 import numpy as np
@@ -143,3 +144,50 @@ def test_a_split_with_an_attribute_of_that_name_is_read_batch_by_batch() -> None
     workload = Workload("counting", torch.nn.Identity, lambda: splits)
     (batch,) = batches(workload, level(workload, batch_size=8))
     assert sorted(batch.targets.tolist()) == list(range(8))
+
+
+def further(count: int) -> Workload:
+    """Labels 0 and inputs that are their own numbers, and ``count`` unlabelled inputs, which are negative."""
+    numbers = np.arange(1, 33, dtype=np.float32)[:, None]
+    extra = -np.arange(1, count + 1, dtype=np.float32)[:, None]
+
+    def data() -> dict[str, Any]:
+        pairs = {name: (numbers, np.zeros(32, np.int64)) for name in ("train", "validation")}
+        return {**pairs, "unlabelled": (extra, np.full(count, -1))}
+
+    plan = TrainingPlan(epochs=2, batch_size=8)
+    return Workload("further", lambda: torch.nn.Linear(1, 2), data, training=plan)
+
+
+def test_each_batch_has_as_many_unlabelled_inputs_and_each_epoch_others() -> None:
+    found = [*batches(workload := further(80), level(workload, 2), distils=True)]
+    drawn = [
+        [int(value) for batch in found[first : first + 4] for value in batch.unlabelled[0][:, 0]] for first in (0, 4)
+    ]
+    assert [len(set(each)) for each in drawn] == [32, 32]
+    assert set(drawn[0]) != set(drawn[1])
+    both = found[0].all_inputs[0][:, 0]
+    assert (both[:8] > 0).all()
+    assert (both[8:] < 0).all()
+
+
+def test_a_small_unlabelled_split_is_drawn_several_times() -> None:
+    found = [*batches(workload := further(5), level(workload, 1), distils=True)]
+    assert [len(batch.unlabelled[0]) for batch in found] == [8] * 4
+    assert {int(value) for batch in found for value in batch.unlabelled[0][:, 0]} == {-1, -2, -3, -4, -5}
+
+
+def test_workers_and_parts_share_the_unlabelled_inputs_as_they_share_the_others() -> None:
+    workload = further(80)
+    whole = next(batches(workload, level(workload, 1), distils=True))
+    shares = [next(batches(workload, level(workload, 1), rank, 2, distils=True)) for rank in (0, 1)]
+    assert torch.equal(torch.stack([share.unlabelled[0] for share in shares], 1).flatten(0, 1), whole.unlabelled[0])
+    assert torch.equal(torch.cat([part.unlabelled[0] for part in whole.parts(3)]), whole.unlabelled[0])
+
+
+def test_labelled_batches_are_the_same_with_and_without_a_teacher() -> None:
+    workload = further(80)
+    alone, beside = ([*batches(workload, level(workload, 2), distils=distils)] for distils in (False, True))
+    assert not any(batch.unlabelled for batch in alone)
+    for one, other in zip(alone, beside, strict=True):
+        assert torch.equal(one.inputs[0], other.inputs[0])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from runners_tests.small_workload import write_small_workload
+from safetensors.torch import load_file
 from torch import nn
 from torch.func import functional_call
 
@@ -19,6 +20,8 @@ from runners.training.loop import train
 from runners.training.settings import Level, LevelFolders, TrainingSettings
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
+from spaces.space_document import find_technique
+from spaces.technique import ModelContext
 
 EPOCHS = 3
 EVERYTHING: dict[str, Any] = {
@@ -33,6 +36,9 @@ EVERYTHING: dict[str, Any] = {
     "accumulation": 3,
     "ema": 0.95,
     "distillation_weight": 0.5,
+    "distillation_method": "features",
+    "trainable": 0.5,
+    "layer_decay": 0.8,
 }
 
 
@@ -83,8 +89,10 @@ def tensors(workload: Workload, folder: Path) -> Mapping[str, torch.Tensor]:
         {"autocast": "bf16", "distillation_weight": 0.5},
         {"ema": 0.9, "schedule": "cosine", "mixup": 0.2, "accumulation": 2, "gradient_clipping": 0.5},
         EVERYTHING,
+        {"distillation_method": "features"},
+        {"distillation_method": "relations", "distillation_weight": 0.5},
     ],
-    ids=["plain", "bf16 and distillation", "sgd with the rest", "everything"],
+    ids=["plain", "bf16 and distillation", "sgd with the rest", "everything", "features", "relations"],
 )
 def test_levels_give_the_very_weights_of_training_in_one_go(
     workload: Workload, start: Path, choices: dict[str, Any]
@@ -94,6 +102,27 @@ def test_levels_give_the_very_weights_of_training_in_one_go(
     expected, found = tensors(workload, whole), tensors(workload, last)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert not torch.equal(expected["9.weight"], tensors(workload, start)["9.weight"])
+
+
+@pytest.mark.parametrize(
+    "choices", [{}, {"optimiser": "adamw", "learning_rate": 0.01, "ema": 0.9}], ids=["sgd", "adamw"]
+)
+def test_projections_to_a_wider_teacher_go_on_from_level_to_level(
+    workload: Workload, start: Path, choices: dict[str, Any]
+) -> None:
+    narrow, example = start.parent / "narrow", (torch.randn(1, 1, 8, 8),)
+    narrow.mkdir()
+    context = ModelContext(example, 0, workload.model)
+    save_network(find_technique("student_width").apply(None, {"student_width": 0.5}, context), narrow)
+    ends = {"whole": (0, EPOCHS), "first": (0, 1), "second": (1, EPOCHS)}
+    for name, (begin, end) in ends.items():
+        (to := start.parent / name).mkdir()
+        before = start.parent / "first" if begin else narrow
+        part = level(workload, begin, end, distillation_method="features", **choices)
+        train_level(workload, part, LevelFolders(before, start, to))
+    assert "projection/0.weight" in load_file(start.parent / "first" / TRAINING_STATE)
+    expected, found = tensors(workload, start.parent / "whole"), tensors(workload, start.parent / "second")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
 def test_workers_that_stop_at_a_level_give_the_weights_of_those_that_do_not(

@@ -48,3 +48,14 @@ def test_of_mixed_examples_the_loss_is_that_of_the_mixed_labels() -> None:
     mixed = training_loss(WORKLOAD, TrainingPlan(), outputs, Batch((), labels, labels.roll(1), 0.3), None)
     shares = Batch((), 0.3 * one_hot + 0.7 * one_hot.roll(1, 0))
     torch.testing.assert_close(mixed, training_loss(WORKLOAD, TrainingPlan(), outputs, shares, None))
+
+
+def test_what_has_no_label_counts_for_the_soft_targets_alone() -> None:
+    outputs, soft = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0)).unbind()
+    batch = Batch((), torch.tensor([0, 1, 2]))
+    labels_alone = replace(PLAN, distillation_weight=0.0)
+    hard = training_loss(WORKLOAD, labels_alone, outputs, batch, soft)
+    torch.testing.assert_close(hard, training_loss(WORKLOAD, labels_alone, outputs[:3], batch, None))
+    taught = replace(PLAN, distillation_weight=1.0)
+    mean = (training_loss(WORKLOAD, taught, *((outputs[part], batch, soft[part]))) for part in (slice(3), slice(3, 6)))
+    torch.testing.assert_close(training_loss(WORKLOAD, taught, outputs, batch, soft), sum(mean) / 2)

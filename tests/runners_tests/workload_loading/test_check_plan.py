@@ -53,6 +53,14 @@ REFUSED: dict[str, tuple[Workload, str]] = {
         replace(WORKLOAD, model=lambda: NORMED, training=TrainingPlan(batch_size=4, accumulation=4)),
         r"the training plan's batch_size is 4 in 4 parts \(accumulation\)",
     ),
+    "attention without feature maps": (
+        Workload("tokens", OfTokens, tokens, training=TrainingPlan(distillation_method="attention")),
+        "distillation_method is 'attention', but this network has no feature maps",
+    ),
+    "frozen blocks beside an own loop": (
+        replace(WORKLOAD, fit=three, training=TrainingPlan(trainable=0.5)),
+        r"trainable is 0.5, but its own loop \(fit\) trains the model; leave trainable out",
+    ),
     "a warm-up of one cycle": (
         replace(WORKLOAD, training=TrainingPlan(warmup=0.1)),
         "training: warmup is 0.1, but the schedule 'one-cycle' has a warm-up of its own; give schedule='cosine'",

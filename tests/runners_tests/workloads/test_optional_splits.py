@@ -128,3 +128,19 @@ def test_several_inputs_alone_are_a_dict_and_a_label_among_them_is_the_target() 
         RequestError, match=r"split is tuple; give .* inputs alone \(several as a dict by argument name\)"
     ):
         _ = of(validation=(ids, mask, ids)).splits
+
+
+def test_unlabelled_inputs_are_like_the_others_and_their_targets_are_not_read() -> None:
+    labelled = {"train": (inputs(20), targets(20)), "validation": (inputs(20, 1), targets(20))}
+    workload = of(**labelled, unlabelled=(inputs(30, 2), np.full(30, -1)))
+    assert check_contract(workload) == ()
+    assert set(workload.splits) == {"train", "validation", "unlabelled"}
+    assert set(of(**labelled, unlabelled=inputs(30, 2)).splits) == {"train", "validation", "unlabelled"}
+    with pytest.raises(RequestError, match=r"inputs of different shapes \(.*unlabelled \(5,\)\); make them the same"):
+        check_contract(of(**labelled, unlabelled=np.zeros((30, 5), np.float32)))
+
+
+def test_what_judges_may_not_be_among_the_unlabelled_inputs() -> None:
+    labelled = {"train": (inputs(20), targets(20)), "validation": (inputs(20, 1), targets(20))}
+    with pytest.raises(RequestError, match="20 of 20 examples of its validation split are in its unlabelled split too"):
+        check_contract(of(**labelled, unlabelled=inputs(20, 1)))

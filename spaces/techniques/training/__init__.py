@@ -1,0 +1,1 @@
+"""How a network is trained: distillation, transfer, learning rate, epochs, processes. A technique in each file."""

@@ -72,7 +72,7 @@ def kept_shares(
             group loses as much as costs the outputs the same, see `shares_by_error`.
         error: How far the outputs are off where as many channels of one group leave.
     """
-    if scope == UNIFORM:
+    if scope == UNIFORM or not groups:
         return [keep] * len(groups)
     if scope == SENSITIVITY:
         sizes = [len(group.scores) for group in groups]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from spaces.errors import WorkFailed
 from spaces.slimming.boundaries import traced
 from spaces.slimming.network_state import size
 from spaces.slimming.pruner import Wanted, _pruner, _scored_groups, prune
@@ -85,6 +86,12 @@ def test_layers_lose_as_much_as_costs_the_outputs_the_same() -> None:
 @pytest.mark.parametrize("scope", SCOPES)
 def test_no_scope_leaves_a_layer_empty(scope: str) -> None:
     assert set(kept(scope, 0.01).values()) == {4}
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_where_no_layer_can_be_narrowed_that_is_the_reason(scope: str) -> None:
+    with pytest.raises(WorkFailed, match="removes none"):
+        slim(nn.Sequential(nn.Linear(4, 3)), (torch.randn(1, 4),), keep=0.5, scope=scope)
 
 
 def test_the_shares_have_the_mean_that_was_asked_for_and_one_error() -> None:

@@ -159,7 +159,7 @@ def _read_openvino(path: Path, threads: int) -> ModelFile:
         known = not partial.rank.is_dynamic
         sizes = tuple(size.get_length() if size.is_static else None for size in partial) if known else None
         inputs.append(FileInput(str(kind.to_dtype()) if kind in _openvino_kinds() else kind.get_type_name(), sizes))
-    settings = compile_settings(threads, "fp32")  # as its file says, and not bf16 wherever the CPU has it
+    settings = compile_settings(threads, {"precision": "fp32"})  # as its file says, not bf16 where the CPU has it
 
     def make_predictor(shapes: tuple[tuple[int, ...], ...]) -> Predictor:
         model.reshape({number: list(shape) for number, shape in enumerate(shapes)})

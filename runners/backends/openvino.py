@@ -27,6 +27,7 @@ class OpenVino(Backend):
     reads_onnx = True
     precisions = ("fp32", "bf16", "fp16", "int8", "int8_weight_only", "int4_weight_only")
     packages = ("openvino", "onnx")
+    takes: ClassVar[tuple[str, ...]] = ("sparse_decompression",)
     only_products: ClassVar[tuple[str, ...]] = ("int4_weight_only",)
     quantisation: ClassVar[Mapping[str, Scalar]] = {"quantiser": "nncf"}
     """What NNCF writes is made for it; it fuses a scale a channel before depthwise convolutions, too."""
@@ -41,14 +42,14 @@ class OpenVino(Backend):
         if trained.precision in BITS:
             model = compress_openvino(model, trained.precision)
         openvino.save_model(model, folder / self.artifact, compress_to_fp16=trained.precision == "fp16")
-        settings = {"precision": trained.precision, **_names(trained.example.names)}
+        settings = {"precision": trained.precision, **trained.options, **_names(trained.example.names)}
         (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
         core = openvino_core()
         model = core.read_model(folder / self.artifact)
         written = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        settings, names = compile_settings(threads, written["precision"]), written.get("inputs", [0])
+        settings, names = compile_settings(threads, written), written.get("inputs", [0])
         requests = {batch: compiled_request(core, model, settings, batch)}
 
         def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
@@ -66,6 +67,7 @@ class OpenVino(Backend):
         return f"""
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -82,7 +84,7 @@ CORE = openvino.Core()  # one for the process: two that end in another order tha
 
 def load(folder, threads):
     written = json.loads((folder / "openvino.json").read_text())
-    names, settings = written.get("inputs", [0]), compile_settings(threads, written["precision"])
+    names, settings = written.get("inputs", [0]), compile_settings(threads, written)
     model = CORE.read_model(folder / "model.xml")
     requests = {{}}
 
@@ -96,16 +98,20 @@ def load(folder, threads):
 """
 
 
-def compile_settings(threads: int, precision: str) -> dict[str, Any]:
-    """The settings of OpenVINO for a short latency of one call, in the number format of ``precision``.
+def compile_settings(threads: int, written: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of OpenVINO for a short latency of one call, as `SETTINGS` has been ``written``: the number format
+    is its ``precision``.
 
     ``predict.py`` of an exported folder holds the source of this function.
     """
+    # Weights of products in 8 bits of which half are zero stay packed in memory, where the CPU has a kernel for that.
+    sparse = {"CPU_SPARSE_WEIGHTS_DECOMPRESSION_RATE": 0.5} if written.get("sparse_decompression") else {}
     return {
+        **sparse,
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
         # What is in few bits has f32 between; without a hint OpenVINO takes bf16 wherever the CPU has it.
-        "INFERENCE_PRECISION_HINT": {"bf16": "bf16", "fp16": "f16"}.get(precision, "f32"),
+        "INFERENCE_PRECISION_HINT": {"bf16": "bf16", "fp16": "f16"}.get(written["precision"], "f32"),
         # Pinned, the replicas of one machine would all sit on its first cores.
         "ENABLE_CPU_PINNING": False,
         # Of themselves it takes denormal weights for zero, but not what becomes denormal on the way.

@@ -86,6 +86,7 @@ def build_engine(onnx_path: Path, example: ExampleInputs) -> bytes:
         said = "; ".join(str(parser.get_error(number).desc()) for number in range(parser.num_errors))
         raise StageFailed(f"TensorRT cannot read this network ({said or 'it said nothing'})")
     config = builder.create_builder_config()
+    config.set_flag(tensorrt.BuilderFlag.SPARSE_WEIGHTS)  # for layers of which two of four weights in a row are zero
     for sizes in BATCHES:
         profile = builder.create_optimization_profile()
         for name, array in zip(example.names, example.arrays, strict=True):

@@ -64,6 +64,20 @@ def largest(values: Any, count: int) -> Any:
     return mask.reshape(values.shape)
 
 
+def two_of_four(weight: Any) -> Any:
+    """A mask that keeps the two largest of each four weights of neighbouring inputs, as kernels of NVIDIA need it.
+
+    Args:
+        weight: Its second size, the inputs, is a multiple of four.
+    """
+    import torch
+
+    rows = weight.movedim(1, -1)
+    groups = rows.reshape(*rows.shape[:-1], -1, 4).abs()
+    mask = torch.zeros_like(groups, dtype=torch.bool).scatter(-1, groups.topk(2).indices, True)
+    return mask.reshape(rows.shape).movedim(-1, 1)
+
+
 def put_mask(layer: Any, kind: str, mask: Any) -> None:
     """Let ``mask``, of the shape of the weight, decide which weights of ``layer`` are not zero.
 

@@ -6,7 +6,8 @@ import pytest
 from spaces_tests.environments import LAPTOP
 
 from spaces.environment import BackendFacts, Environment
-from spaces.space_document import make_space
+from spaces.space_document import find_technique, make_space
+from spaces.technique import Earlier
 
 MACHINE = replace(
     LAPTOP,
@@ -50,3 +51,21 @@ def test_a_space_that_does_not_name_them_has_none(name: str) -> None:
 
 def test_the_machine_keeps_them_on_its_way_through_json() -> None:
     assert Environment.from_json(MACHINE.to_json()).backends == MACHINE.backends
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision", "zeros", "said"),
+    [
+        (("amx_int8",), "int8", 0.8, None),
+        (("avx512_vnni",), "int8", 0.8, "needs a CPU with AMX"),
+        (("amx_int8",), "fp32", 0.8, "is for int8"),
+        (("amx_int8",), "int8", 0.0, "fewer than 50% of the weights are zero"),
+    ],
+)
+def test_sparse_weights_are_unpacked_by_openvino_on_amx_in_int8(
+    flags: tuple[str, ...], precision: str, zeros: float, said: str | None
+) -> None:
+    technique = find_technique("sparse_decompression")
+    earlier = Earlier({"numeric_precision": precision, "weight_sparsity": zeros}, model_changed=True)
+    reason = technique.unsupported(technique.parameters[0], True, earlier, Environment(cpu_flags=flags))
+    assert reason is None if said is None else said in str(reason)

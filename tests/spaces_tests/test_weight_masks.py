@@ -127,3 +127,25 @@ def test_movement_raises_the_share_and_puts_plain_weights_in_at_the_end() -> Non
     assert shares[0] == 0
     assert shares[-1] == pytest.approx(0.75, abs=0.01)
     assert mask_of(network[0]) is None
+
+
+def test_two_of_four_neighbouring_weights_stay() -> None:
+    network = nn.Sequential(nn.Conv2d(8, 4, 3), nn.Flatten(), nn.Linear(16, 4))
+    context = ModelContext((torch.ones(1, 8, 4, 4),), 0, _network)
+    find_technique("sparsity").apply(network, {"weight_sparsity": 0.5, "sparsity_pattern": "2:4"}, context)
+    for layer in (network[0], network[2]):
+        assert ((layer.weight.movedim(1, -1).reshape(-1, 4) != 0).sum(1) == 2).all()
+
+
+def test_two_of_four_is_offered_on_nvidia_alone() -> None:
+    from spaces.environment import Environment
+    from spaces.technique import Earlier
+
+    technique, earlier = find_technique("sparsity"), Earlier({"weight_sparsity": 0.5}, True)
+    pattern = technique.parameters[1]
+    reasons = [
+        technique.unsupported(pattern, "2:4", earlier, Environment(accelerator_capability=capability))
+        for capability in ((), (7, 5), (8, 0))
+    ]
+    assert ["8.0 or higher" in str(reason) for reason in reasons] == [True, True, False]
+    assert not technique.relevant(pattern, Earlier({"weight_sparsity": 0.8}, True), Environment())

@@ -8,6 +8,7 @@ from spaces.environment import Environment
 from spaces.errors import WorkFailed
 from spaces.technique import Change, Earlier, ModelContext, Parameter, Rewind, Stage, Step, Technique, Train
 
+UNSTRUCTURED, TWO_OF_FOUR = "unstructured", "2:4"
 METHODS = ("magnitude", "lottery", "splice", "movement")
 RAMP = (0.0, 0.42, 0.70, 0.88)
 """Shares of the sparsity before each of the epochs in which movement pruning raises it: a cubic schedule, as in Sanh et
@@ -29,10 +30,18 @@ class WeightSparsity(Technique):
     parameters = (
         Parameter(
             "weight_sparsity",
-            (0.0, 0.8, 0.9, 0.95),
+            (0.0, 0.5, 0.8, 0.9, 0.95),
             0.0,
             "the share of weights that are zero, from 0 to below 1",
             "sparse={}",
+            only_where_named=True,
+        ),
+        Parameter(
+            "sparsity_pattern",
+            (UNSTRUCTURED, TWO_OF_FOUR),
+            UNSTRUCTURED,
+            f"one of {UNSTRUCTURED}, {TWO_OF_FOUR}",
+            "{}",
             only_where_named=True,
         ),
         Parameter(
@@ -41,15 +50,29 @@ class WeightSparsity(Technique):
     )
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        if parameter.name == "sparsity_method":
-            return value in METHODS
+        if parameter.name != "weight_sparsity":
+            return value in parameter.choices
         return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
 
     def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
-        return parameter.name == "weight_sparsity" or bool(earlier.choices.get("weight_sparsity"))
+        if parameter.name == "weight_sparsity":
+            return True
+        share = earlier.choices.get("weight_sparsity")
+        if parameter.name == "sparsity_pattern":
+            return share == 0.5
+        return bool(share) and earlier.choices.get("sparsity_pattern") != TWO_OF_FOUR
+
+    def unsupported(
+        self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
+    ) -> str | None:
+        if value == TWO_OF_FOUR and environment.accelerator_capability < (8, 0):
+            return "kernels for two of four weights need an NVIDIA GPU of compute capability 8.0 or higher"
+        return None
 
     def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:
         share, method = float(settings["weight_sparsity"]), settings.get("sparsity_method", METHODS[0])
+        if settings.get("sparsity_pattern") == TWO_OF_FOUR:
+            return Change({"weight_sparsity": share, "sparsity_pattern": TWO_OF_FOUR}), Train()
         if method == "lottery":
             return tuple(step for each in _halving(share) for step in (_mask(each), Rewind(), Train()))
         if method == "movement":
@@ -67,6 +90,8 @@ class WeightSparsity(Technique):
             return subject
         share, kind = float(settings["weight_sparsity"]), str(settings.get("mask", "fixed"))
         layers = maskable(subject)
+        if settings.get("sparsity_pattern") == TWO_OF_FOUR:
+            return _two_of_four(subject, layers, context)
         kept = kept_counts(layers, share) if layers else {}
         if share and sum(kept.values()) == sum(layer.weight.numel() for layer in layers.values()):
             raise WorkFailed(f"a share of {share:g} is less than one weight of its convolutions and linear layers")
@@ -82,6 +107,18 @@ class WeightSparsity(Technique):
 
         rebuild_masks(network, record["mask"], record["layers"])
         return network
+
+
+def _two_of_four(network: Any, layers: Mapping[str, Any], context: ModelContext) -> Any:
+    from spaces.network_changes.weight_masks import put_mask, two_of_four
+
+    fitting = {name: layer for name, layer in layers.items() if layer.weight.shape[1] % 4 == 0}
+    if not fitting:
+        raise WorkFailed("no convolution or linear layer has a multiple of four inputs, as two of four weights need it")
+    context.record.update({"mask": "fixed", "layers": list(fitting)})
+    for layer in fitting.values():
+        put_mask(layer, "fixed", two_of_four(layer.weight.detach()))
+    return network
 
 
 def _mask(share: float, kind: str = "fixed") -> Change:

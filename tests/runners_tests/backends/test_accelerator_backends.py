@@ -61,13 +61,17 @@ class Stand(ModuleType):
         self.Logger = type("Logger", (), {"ERROR": 1, "__init__": lambda self, level: None})
         self.NetworkDefinitionCreationFlag = SimpleNamespace(STRONGLY_TYPED=1)
         self.TensorIOMode = SimpleNamespace(INPUT="in")
+        self.BuilderFlag = SimpleNamespace(SPARSE_WEIGHTS="sparse weights")
         self.network = SimpleNamespace(file=b"")
+        self.allowed: list[str] = []
 
     def Builder(self, logger: Any) -> Any:
         profile = SimpleNamespace(set_shape=lambda name, *shapes: self.profiles.append((name, shapes)))
         return SimpleNamespace(
             create_network=lambda flags: self.network,
-            create_builder_config=lambda: SimpleNamespace(add_optimization_profile=lambda profile: 0),
+            create_builder_config=lambda: SimpleNamespace(
+                add_optimization_profile=lambda profile: 0, set_flag=self.allowed.append
+            ),
             create_optimization_profile=lambda: profile,
             build_serialized_network=lambda network, config: network.file,
         )
@@ -111,6 +115,7 @@ def test_an_engine_has_a_profile_for_one_example_and_one_for_several(
     backend.lower(Trained(network, lambda: tmp_path / "plain.onnx", example, "fp32"), tmp_path / "lowered")
     shape = inputs.shape[1:]
     assert stand.profiles == [("input", tuple((size, *shape) for size in sizes)) for sizes in tensorrt.BATCHES]
+    assert stand.allowed == ["sparse weights"]
     predict = backend.open(tmp_path / "lowered", threads=1, batch=1)
     np.testing.assert_allclose(predict(inputs[:1]), reference[:1], atol=1e-4)
     many = np.concatenate([inputs] * (300 // len(inputs) + 1))

@@ -39,6 +39,7 @@ ACCURACIES = Accuracies(0.95, (0.94, 0.96), accuracy_test=0.93, accuracy_test_ci
 SERVING = Serving(throughput_per_s=2000.0, load_ms=50.0, peak_memory_mib=90.0, energy_mj=3.0)
 LOWERED = {
     "size_mib": 1.5,
+    "stored_mib": 1.5,
     "lowering_seconds": 4.0,
     "macs": 1000,
     "parameters": 100,

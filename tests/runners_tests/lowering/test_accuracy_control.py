@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from torch import nn
+from runners_tests.lowering.uneven_network import Uneven
 
 from runners.inputs import Arrays, ExampleInputs
 from runners.lowering.onnx_export import export
@@ -19,22 +19,6 @@ from runners.runner import StageFailed
 IMAGES = np.random.default_rng(0).normal(size=(64, 3, 8, 8)).astype(np.float32)
 EXAMPLES: list[Arrays] = [(image[None],) for image in IMAGES]
 INPUTS = [{"input": image[None]} for image in IMAGES]
-
-
-class Uneven(nn.Module):
-    """Three convolutions; of those that the second reads, one channel is a thousand times as large as the others."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second, self.third = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1)
-        self.last = nn.Linear(8, 4)
-        with torch.no_grad():
-            self.first.weight[0].mul_(1000)
-            self.second.weight[:, 0].div_(1000)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        inside = torch.relu(self.second(torch.max_pool2d(torch.relu(self.first(x)), 2)))
-        return self.last(torch.relu(self.third(inside) + inside).mean((2, 3)))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from runners.inputs import ExampleInputs
+from runners.inputs import Arrays, ExampleInputs
 from spaces.configuration import Scalar
 
 Predictor = Callable[..., NDArray[Any]]
@@ -34,6 +34,7 @@ class Trained:
         build: Makes the network as it was before it was trained or changed; None where that is not known.
         options: Settings of the runtime by name, from the techniques of the stage OPTIONS; what is left out is the
             runtime's default. What `Backend.open` needs of them is written beside the artifact.
+        calibration: Gives examples, each a batch of one, on which a runtime that quantises the network finds ranges.
     """
 
     module: Any
@@ -42,6 +43,7 @@ class Trained:
     precision: str
     build: Callable[[], Any] | None = None
     options: Mapping[str, Scalar] = field(default_factory=dict)
+    calibration: Callable[[], Sequence[Arrays]] = tuple
 
 
 class Backend(ABC):
@@ -85,6 +87,11 @@ class Backend(ABC):
     """Those of `precisions` that change the weights of matrix products alone, and leave convolutions as they are."""
     takes_tensors: ClassVar[bool] = False
     """Whether ``predict.py`` calls it with tensors of torch, which its own package does not install."""
+    quantises: ClassVar[bool] = False
+    """Whether `lower` quantises to int8 itself, on `Trained.calibration`, and reads no quantised ONNX file; then no
+    choice of how int8 is quantised is drawn for it."""
+    lacks: ClassVar[Mapping[str, str]] = {}
+    """Why it does not run a number format, by the name of the format, where that is known: the limit of its library."""
     extra: ClassVar[str] = ""
     """The extra of `frontrunner` that installs them; empty where the default installation does, or no extra can."""
     note: ClassVar[str] = ""

@@ -17,6 +17,8 @@ class BackendFacts:
         on_accelerator: Whether it computes on the accelerator of this machine.
         takes: Names of the settings that it takes, each a parameter of a technique.
         quantiser: The tool that quantises an ONNX file for it unless another is chosen; empty where it runs none.
+        quantises: Whether it quantises a network to int8 itself, and reads no quantised ONNX file.
+        lacks: Why it does not run a number format, by the name of the format, where that is known.
     """
 
     precisions: tuple[str, ...]
@@ -26,6 +28,8 @@ class BackendFacts:
     on_accelerator: bool = False
     takes: tuple[str, ...] = ()
     quantiser: str = ""
+    quantises: bool = False
+    lacks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,11 @@ class Environment:
         facts = self.backends.get(str(runtime))
         return facts is not None and option in facts.takes
 
+    def quantises(self, runtime: object) -> bool:
+        """Whether the inference runtime of that name quantises a network itself."""
+        facts = self.backends.get(str(runtime))
+        return facts is not None and facts.quantises
+
     def to_json(self) -> dict[str, Any]:
         """A dictionary of plain JSON types; `from_json` gives the same environment back."""
         return asdict(self)
@@ -118,6 +127,8 @@ class Environment:
                 facts.get("on_accelerator", False),
                 tuple(facts.get("takes", ())),
                 facts.get("quantiser", ""),
+                facts.get("quantises", False),
+                facts.get("lacks", {}),
             )
             for name, facts in document["backends"].items()
         }

@@ -53,7 +53,8 @@ class NumberFormat:
         """Why ``runtime`` does not run it where it computes on a machine, or None."""
         facts = environment.backends[runtime]
         if self.name not in facts.precisions:
-            return f"{runtime} does not support {self.name} here"
+            known = facts.lacks.get(self.name)
+            return f"{runtime} does not support {self.name} here{f': {known}' if known else ''}"
         if missing := self._missing_tool(facts, environment):
             return f"{self.name} for {runtime} {missing}"
         reason = self.on_accelerator(environment) if facts.on_accelerator else self.on_processor(environment)
@@ -62,7 +63,8 @@ class NumberFormat:
 
     def _missing_tool(self, facts: BackendFacts, environment: Environment) -> str | None:
         """How to install the tool of a runtime that writes this format, or None where it is here or none is needed."""
-        return environment.missing.get(facts.quantiser or NNCF) if self.by_tool else None
+        own = facts.quantises or not self.by_tool
+        return None if own else environment.missing.get(facts.quantiser or NNCF)
 
 
 def _bf16(environment: Environment) -> str | None:

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import getsource
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,6 +27,9 @@ class Eager(Backend):
     artifact = "weights.safetensors"
     precisions = ("fp32", "tf32", "bf16", "fp16")
     packages = ("torch", "safetensors")
+    lacks: ClassVar[Mapping[str, str]] = {
+        "int8": "PyTorch's own quantisation of activations (torch.ao.quantization) is deprecated"
+    }
     on_accelerator: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = ("batch_norm_folding", "memory_format")
 

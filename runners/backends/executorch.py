@@ -1,6 +1,6 @@
 """ExecuTorch with XNNPACK on the CPU: PyTorch's own runtime for phones and boards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr
 from inspect import getsource
 from io import StringIO
@@ -19,13 +19,17 @@ class ExecuTorch(Backend):
 
     name = "executorch"
     artifact = "model.pte"
-    precisions = ("fp32",)
-    packages = ("executorch", "torch")
+    precisions = ("fp32", "int8")
+    packages = ("executorch", "torchao", "torch")
     extra = "executorch"
     note = "for phones and boards; timed on this machine"
     by_default: ClassVar[bool] = False
     takes_tensors: ClassVar[bool] = True
     compiles: ClassVar[bool] = True
+    quantises: ClassVar[bool] = True
+    lacks: ClassVar[Mapping[str, str]] = {
+        "bf16": "of its operators for XNNPACK only linear layers compute in it, where that is asked for",
+    }
 
     def lower(self, trained: Trained, folder: Path) -> None:
         if trained.example.is_dynamic:
@@ -35,12 +39,17 @@ class ExecuTorch(Backend):
         from executorch.exir import to_edge_transform_and_lower
 
         from runners.lowering.free_sizes import written_out
+        from runners.quantisers.of_xnnpack import quantise
 
         inputs = tuple(map(torch.from_numpy, trained.example.arrays))
         try:
             with written_out(), torch.no_grad(), redirect_stderr(StringIO()):
                 program = torch.export.export(trained.module, inputs)
+                if trained.precision == "int8":
+                    program = quantise(program, trained.calibration())
                 lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
+        except StageFailed:
+            raise
         except Exception as error:
             raise StageFailed(f"ExecuTorch cannot lower this network ({in_one_line(error)})") from error
         (folder / self.artifact).write_bytes(lowered.buffer)

@@ -4,7 +4,7 @@ import json
 import os
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import getsource
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +34,9 @@ class Inductor(Backend):
     artifact = "model.pt2"
     precisions = ("fp32", "bf16")
     packages = ("torch",)
+    lacks: ClassVar[Mapping[str, str]] = {
+        "int8": "torchao's quantiser for it (X86InductorQuantizer) fails on residual connections, as of ResNet"
+    }
     by_default: ClassVar[bool] = False
     for_this_machine: ClassVar[bool] = True
     compiles: ClassVar[bool] = True

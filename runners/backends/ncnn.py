@@ -1,10 +1,11 @@
 """ncnn on the CPU: a small runtime for phones and boards; pnnx converts to its format."""
 
+import json
 import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import getsource
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from runners.inputs import ExampleInputs
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
 
+SETTINGS = "ncnn.json"
 CONVERSION_S = 300.0
 """A conversion that takes longer is ended."""
 FORMATS = {"float32": "f32", "int64": "i64", "bool": "u8"}
@@ -27,13 +29,16 @@ class Ncnn(Backend):
 
     name = "ncnn"
     artifact = "model.ncnn.param"
-    precisions = ("fp32",)
+    precisions = ("fp32", "bf16")
     packages = ("ncnn", "pnnx")
     extra = "ncnn"
     note = "for phones and boards; timed on this machine"
     runs_code = False
     by_default: ClassVar[bool] = False
     tried_before_search: ClassVar[bool] = True
+    lacks: ClassVar[Mapping[str, str]] = {
+        "int8": "its tools for that, ncnn2table and ncnn2int8, are in none of its Python packages",
+    }
 
     def lower(self, trained: Trained, folder: Path) -> None:
         if trained.example.is_dynamic:
@@ -45,6 +50,8 @@ class Ncnn(Backend):
             _require_operators(traced.with_suffix(".ncnn.param"))
             for file in (self.artifact, "model.ncnn.bin"):
                 (folder / file).write_bytes((Path(place) / file).read_bytes())
+        settings = {"bf16": trained.precision == "bf16"}
+        (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
         predictor: Predictor = open_network(folder, threads)
@@ -52,6 +59,7 @@ class Ncnn(Backend):
 
     def loader_source(self) -> str:
         return f"""
+import json
 from typing import Any
 
 import numpy as np
@@ -68,15 +76,17 @@ def open_network(folder: Any, threads: int) -> Any:
     """The network in ``folder`` as a function of a batch for each input, which is called row by row.
 
     ``predict.py`` of an exported folder holds the source of this function. ncnn has no setting in Python for denormal
-    numbers, so it computes with them unless the process takes them for zero, as every process that times does.
+    numbers, so it computes with them unless the process takes them for zero, as every process that times does. The file
+    is the same in fp32 and bf16: weights become bf16 as it is opened.
     """
     import ncnn
 
     network = ncnn.Net()
     network.opt.num_threads = threads
     network.opt.use_vulkan_compute = False
-    for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+    for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
         setattr(network.opt, option, False)
+    network.opt.use_bf16_storage = json.loads((folder / "ncnn.json").read_text())["bf16"]
     if network.load_param(str(folder / "model.ncnn.param")) or network.load_model(str(folder / "model.ncnn.bin")):
         raise OSError(f"ncnn cannot open the network in {folder}")
 

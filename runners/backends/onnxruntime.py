@@ -33,6 +33,9 @@ class OnnxRuntime(Backend):
     packages = ("onnxruntime", "onnx")
     takes: ClassVar[tuple[str, ...]] = (*KEPT, "onnxslim")
     only_products: ClassVar[tuple[str, ...]] = ("int8_weight_only", "int4_weight_only")
+    lacks: ClassVar[Mapping[str, str]] = {
+        "bf16": "its CPU provider has no convolution and no matrix product in that format"
+    }
     quantisation: ClassVar[Mapping[str, Scalar]] = {"quantiser": "onnxruntime", "depthwise": "per-tensor"}
     """Unsigned activations and signed weights, quantised by its own tools. Against its own fp32 on one thread (x86 with
     VNNI, networks of torchvision at 224x224, ResNet-18 at 64x64): MobileNetV2 2.1 times as fast, EfficientNet-B0 1.2,

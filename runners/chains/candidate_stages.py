@@ -21,6 +21,11 @@ SCREENING_IMAGES = 16
 """Images on which an untrained network is calibrated: other ranges do not make int8 faster or slower."""
 
 
+def reads_quantised(plan: LoweringPlan) -> bool:
+    """Whether the runtime of ``plan`` is given an ONNX file that was quantised before."""
+    return NUMBER_FORMATS[plan.precision].quantised and not find_backend(plan.runtime).quantises
+
+
 def quantising_settings(plan: LoweringPlan) -> dict[str, Scalar]:
     """What the stage ``quantising`` is told: the format, the defaults of the runtime and what was chosen."""
     return {"precision": plan.precision, **find_backend(plan.runtime).quantisation, **plan.quantisation}
@@ -98,12 +103,13 @@ class CandidateStages:
             screened: Whether it is only timed.
         """
         plan, inputs = self.lowering_plan(configuration), {"parent": parent.key}
-        if not NUMBER_FORMATS[plan.precision].quantised:
-            return (self.artifact(configuration, inputs),)
+        images = {"images": SCREENING_IMAGES} if screened else {}
+        if not reads_quantised(plan):
+            return (self.artifact(configuration, inputs, images),)
         if any(technique.quantises for technique, _ in self._chosen(configuration)):
             exporting = self.task("exporting", configuration, {}, inputs)
             return exporting, self.artifact(configuration, {**inputs, "onnx": exporting.key})
-        quantising = self.quantising(configuration, inputs, {"images": SCREENING_IMAGES} if screened else {})
+        quantising = self.quantising(configuration, inputs, images)
         return (*quantising, self.artifact(configuration, {"parent": quantising[-1].key}))
 
     def quantising(
@@ -141,12 +147,19 @@ class CandidateStages:
         """The runtime and the number format of ``configuration``, with the settings of both."""
         return self.plan(configuration, (Stage.QUANTISE, Stage.LOWER, Stage.OPTIONS), LoweringPlan())
 
-    def artifact(self, configuration: Configuration, inputs: Mapping[str, str]) -> StageTask:
-        """The stage that lowers what ``inputs`` name; its settings name the machine where the artifact is for it."""
+    def artifact(
+        self, configuration: Configuration, inputs: Mapping[str, str], calibration: Mapping[str, Scalar] | None = None
+    ) -> StageTask:
+        """The stage that lowers what ``inputs`` name; its settings name the machine where the artifact is for it.
+
+        Those of ``calibration`` are read by a runtime that quantises the network itself.
+        """
         plan, machine = self.lowering_plan(configuration), self.space.environment
         on = {"device": machine.device, "cpu_flags": list(machine.cpu_flags)}
         chosen = {name: value for name, value in asdict(plan).items() if name != "quantisation"}
-        settings = {**chosen, **(on if find_backend(plan.runtime).for_this_machine else {})}
+        backend, quantised = find_backend(plan.runtime), NUMBER_FORMATS[plan.precision].quantised
+        settings = {**chosen, **(on if backend.for_this_machine else {})}
+        settings |= (calibration or {}) if quantised and backend.quantises else {}
         return self.task("lowering", configuration, settings, inputs)
 
     def plan(self, configuration: Configuration, stages: tuple[Stage, ...], plan: Plan) -> Plan:

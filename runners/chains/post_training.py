@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from runners.backends import find_backend
+from runners.chains.candidate_stages import reads_quantised
 from runners.chains.chain import Chains
 from runners.runner import StageTask
 from spaces.configuration import Configuration
-from spaces.number_formats import NUMBER_FORMATS
 
 TIMING_S = 0.9
 """Seconds for which each configuration is timed against the baseline: three quarters of those of another search."""
@@ -66,7 +66,7 @@ class PostTrainingChains(Chains):
         plan = self._candidates.lowering_plan(configuration)
         tasks: list[StageTask] = []
         inputs = {"parent": network.key}
-        quantised = NUMBER_FORMATS[plan.precision].quantised
+        quantised = reads_quantised(plan)
         if quantised or find_backend(plan.runtime).reads_onnx:
             tasks.append(self._task("exporting", configuration, {}, inputs))
             inputs = {**inputs, "onnx": tasks[-1].key}

@@ -75,7 +75,8 @@ def _facts(backend: Backend, examined: Examination | None, accelerators: "_Accel
     unsupported, options = (found, {}) if isinstance(found, str) else (backend.unsupported(), found)
     on_accelerator = bool(accelerators.names) and backend.on_accelerator
     facts = BackendFacts(backend.precisions, unsupported, backend.by_default, options, on_accelerator, backend.takes)
-    return replace(facts, quantiser=str(backend.quantisation.get("quantiser", "")))
+    quantiser = str(backend.quantisation.get("quantiser", ""))
+    return replace(facts, quantiser=quantiser, quantises=backend.quantises, lacks=backend.lacks)
 
 
 def usable_cores(root: Path = Path("/")) -> int:

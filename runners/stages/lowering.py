@@ -7,6 +7,8 @@ from typing import Any
 
 from runners.backend import Trained
 from runners.backends import find_backend
+from runners.inputs import Arrays
+from runners.lowering.calibration import CALIBRATION_IMAGES, calibration_rows
 from runners.lowering.onnx_export import export
 from runners.lowering.weights import load_network
 from runners.measuring.footprint import folder_size_mib
@@ -38,7 +40,10 @@ def run(job: StageJob) -> dict[str, Any]:
         export(network, example, exported)
         return exported
 
-    trained = Trained(network, onnx, example, plan.precision, job.workload.network, plan.options)
+    def calibration() -> list[Arrays]:
+        return calibration_rows(job.workload, job.task.seed, settings.get("images", CALIBRATION_IMAGES))
+
+    trained = Trained(network, onnx, example, plan.precision, job.workload.network, plan.options, calibration)
     begin = time.perf_counter()
     find_backend(plan.runtime).lower(trained, job.folder)
     seconds = time.perf_counter() - begin

@@ -78,7 +78,7 @@ def diagnosis(environment: Environment) -> dict[str, Any]:
 def _unsupported_precisions(environment: Environment) -> list[dict[str, Any]]:
     """The pairs of a usable runtime and a usual precision that it does not support; a search never proposes them."""
     return [
-        {"choice": "runtime", "value": name, "reason": f"{name} does not support {precision} here"}
+        {"choice": "runtime", "value": name, "reason": number_format.unsupported_in(name, environment)}
         for name, facts in environment.backends.items()
         if facts.unsupported is None
         for precision, number_format in NUMBER_FORMATS.items()

@@ -31,7 +31,10 @@ class Runtime(Technique):
     ) -> str | None:
         backend = environment.backends.get(str(value), BackendFacts((), f"there is no backend {value!r}"))
         precision = NUMBER_FORMATS[str(earlier.choices.get("numeric_precision", "fp32"))]
-        return backend.unsupported or precision.unsupported_in(str(value), environment)
+        reason = backend.unsupported or precision.unsupported_in(str(value), environment)
+        if reason is None and backend.quantises and earlier.choices.get("quantisation_aware_epochs", 0):
+            return f"{value} quantises a network itself, and takes none that was trained with its quantisers"
+        return reason
 
     def every(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:
         return tuple(environment.backends)

@@ -45,7 +45,8 @@ class SensitiveLayers(Technique):
 
     def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         tuned = earlier.choices.get("quantisation_aware_epochs", 0)
-        return earlier.choices.get("numeric_precision") == "int8" and not tuned
+        own = environment.quantises(earlier.choices.get("runtime"))
+        return earlier.choices.get("numeric_precision") == "int8" and not tuned and not own
 
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment

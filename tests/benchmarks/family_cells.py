@@ -8,20 +8,21 @@ from typing import Any, Literal
 
 from family_workloads import reference
 
-from runners.backends import backend_names
+from runners.backends import backend_names, find_backend
 from runners.chains.candidate_stages import CandidateStages
 from runners.chains.post_training import PostTrainingChains
 from runners.executors.inspection import inspect_on_this_machine
 from runners.executors.model_limits import find_model_limits
+from runners.machine.resources import STAGES_THAT_TRAIN
 from runners.processes.fresh_process import call_fresh, start_server
-from runners.runner import StageFailed, StageTask, WorkloadFacts
+from runners.runner import StageFailed, StageOutcome, StageTask, WorkloadFacts
 from runners.stages.run import run_stage
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
 from spaces.configuration import Configuration, Scalar
 from spaces.environment import Environment
-from spaces.errors import RequestError
+from spaces.errors import RequestError, WorkFailed
 from spaces.space_document import make_space
 
 TECHNIQUES: dict[str, dict[str, Scalar]] = {
@@ -67,7 +68,7 @@ def cells_of(family: str, wanted: Sequence[tuple[str, str]]) -> Iterator[Cell]:
     """The cells of a ``family``, each as soon as it is known.
 
     Every stage runs in a process of its own, so that one that crashes or hangs is a failure of its cell. What cells
-    share, such as the changed network and its export to ONNX, is computed once.
+    share, such as the changed network and its export to ONNX, is computed once; what this machine has is found once.
 
     Args:
         family: One of `family_workloads.SMALLEST`.
@@ -75,8 +76,8 @@ def cells_of(family: str, wanted: Sequence[tuple[str, str]]) -> Iterator[Cell]:
     """
     start_server(IMPORTED)
     try:
-        seen = call_fresh(_look_at, reference(family), what="the look at the network", timeout_s=LIMIT_S)
-    except StageFailed as error:
+        seen = _look_at(reference(family))
+    except WorkFailed as error:
         yield from (Cell(family, technique, runtime, "failed", str(error)) for technique, runtime in wanted)
         return
     with tempfile.TemporaryDirectory() as place:
@@ -103,12 +104,21 @@ def _cell(cell: Cell, environment: Environment, facts: WorkloadFacts, store: Sta
     chains = PostTrainingChains(space, facts, reference(cell.family), 0)
     try:
         for task in _tasks(stages, chains, next(space.configurations())):
-            outcome = call_fresh(run_stage, task, store, what=task.stage, timeout_s=LIMIT_S)
+            outcome = _outcome(task, store)
             if outcome.failure:
                 raise StageFailed(outcome.failure)
     except StageFailed as error:
         return replace(cell, status="failed", reason=str(error), seconds=time.perf_counter() - began)
     return replace(cell, seconds=time.perf_counter() - began)
+
+
+def _outcome(task: StageTask, store: StageStore) -> StageOutcome:
+    """What came of a stage; one that starts a process for its work itself is run here, as two of them cost seconds."""
+    compiles = task.stage == "lowering" and find_backend(task.settings["runtime"]).compiles
+    if compiles or task.stage in (*STAGES_THAT_TRAIN, "evaluating"):
+        return run_stage(task, store)
+    outcome: StageOutcome = call_fresh(run_stage, task, store, what=task.stage, timeout_s=LIMIT_S)
+    return outcome
 
 
 def _tasks(stages: CandidateStages, chains: PostTrainingChains, configuration: Configuration) -> tuple[StageTask, ...]:

@@ -104,6 +104,39 @@ def test_a_quantised_format_is_off_where_every_runtime_lacks_its_tool(name: str)
     assert NUMBER_FORMATS[name].unsupported(replace(TOOLS, backends=backends)) == "needs `pip install 'nncf'`"
 
 
+def test_a_runtime_that_quantises_itself_needs_no_other_tool_and_takes_no_network_tuned_with_quantisers() -> None:
+    machine = replace(TOOLS, backends={**TOOLS.backends, "own": BackendFacts(("int8",), quantises=True)})
+    assert NUMBER_FORMATS["int8"].unsupported_in("own", machine) is None
+    ready = replace(machine, missing={})
+    choices = {
+        "numeric_precision": ["int8"],
+        "runtime": ["own", "openvino"],
+        "quantisation_aware_epochs": [0, 1],
+        "float_share": [0.0, 0.1],
+    }
+    found = [
+        (each["runtime"], each["quantisation_aware_epochs"], each.choices.get("float_share", 0.0))
+        for each in make_space(choices, ready).configurations()
+    ]
+    assert sorted(found) == [("openvino", 0, 0.0), ("openvino", 0, 0.1), ("openvino", 1, 0.0), ("own", 0, 0.0)]
+
+
+def test_a_runtime_says_what_its_library_lacks_for_a_format() -> None:
+    facts = BackendFacts(("fp32",), lacks={"bf16": "its convolutions have no bf16"})
+    machine = replace(GPU, backends={"own": facts})
+    expected = "own does not support bf16 here: its convolutions have no bf16"
+    assert NUMBER_FORMATS["bf16"].unsupported_in("own", machine) == expected
+    assert NUMBER_FORMATS["int8"].unsupported_in("own", machine) == "own does not support int8 here"
+    assert Environment.from_json(machine.to_json()) == machine
+
+
+def test_every_runtime_says_why_it_lacks_a_format_that_is_offered_by_default() -> None:
+    for backend in all_backends().values():
+        if not {"tensorrt", "torch_tensorrt", "tpu"} & {backend.name}:  # these are off without their hardware
+            lacking = {name for name, each in NUMBER_FORMATS.items() if each.by_default} - {*backend.precisions}
+            assert lacking == set(backend.lacks), backend.name
+
+
 def test_every_format_that_a_runtime_runs_has_a_row_and_a_bound_on_its_differences() -> None:
     run = {precision for backend in all_backends().values() for precision in backend.precisions}
     assert run <= set(NUMBER_FORMATS)

@@ -33,8 +33,8 @@ class Unusual(nn.Module):
         return torch.erfinv(x.tanh())
 
 
-def lowered(name: str, module: nn.Module, example: ExampleInputs, folder: Path) -> None:
-    find_backend(name).lower(Trained(module.eval(), lambda: folder, example, "fp32"), folder)
+def lowered(name: str, module: nn.Module, example: ExampleInputs, folder: Path, **given: Any) -> None:
+    find_backend(name).lower(Trained(module.eval(), lambda: folder, example, **{"precision": "fp32", **given}), folder)
 
 
 @pytest.mark.parametrize("name", EDGE)
@@ -66,3 +66,17 @@ def test_an_operator_that_ncnn_does_not_have_is_named(tmp_path: Path) -> None:
     with pytest.raises(StageFailed, match=r"ncnn has no operator for .*erfinv"):
         lowered("ncnn", Unusual(), ExampleInputs.of(np.zeros((1, 4), np.float32)), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", EDGE[1:])
+def test_int8_is_quantised_with_the_ranges_of_the_examples(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4))
+    inputs = np.random.default_rng(0).normal(size=(32, 3, 8, 8)).astype(np.float32)
+    example, examples = ExampleInputs.of(inputs[:1]), [(row[None],) for row in inputs]
+    lowered(name, network, example, tmp_path, precision="int8", calibration=lambda: examples)
+    answer = find_backend(name).open(tmp_path, threads=1, batch=1)(inputs)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(inputs)).numpy()
+    apart = np.abs(answer - expected).max() / np.abs(expected).max()
+    assert 1e-4 < apart < 0.05, "it is quantised, and with the ranges of the examples"

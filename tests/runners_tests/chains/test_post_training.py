@@ -10,11 +10,13 @@ from spaces_tests.environments import LAPTOP
 
 from runners.backends import find_backend
 from runners.chains import post_training
+from runners.chains.candidate_stages import SCREENING_IMAGES, CandidateStages
 from runners.chains.post_training import PostTrainingChains
 from runners.executors.local import LocalRunner
 from runners.measuring.measurement import Measurement, figures_of
 from runners.runner import StageTask, WorkloadFacts
 from spaces.configuration import Configuration
+from spaces.environment import BackendFacts
 from spaces.space_document import make_space
 
 SPACE = {"numeric_precision": "all", "runtime": "all", "threads": "all"}
@@ -46,6 +48,21 @@ def test_all_work_but_the_timing_is_shared() -> None:
         assert count(tasks, stage) == artifacts
     alone = {task.stage for task in tasks.values() if task.exclusive}
     assert alone == {"measuring"}  # beside all else another stage may run
+
+
+def test_a_runtime_that_quantises_itself_is_given_no_quantised_file_and_fewer_examples_where_it_is_only_timed() -> None:
+    facts = BackendFacts(("int8",), quantises=True)
+    machine = replace(LAPTOP, backends={**LAPTOP.backends, "executorch": facts})
+    space = make_space({"numeric_precision": ["int8"], "runtime": ["executorch"]}, machine)
+    (candidate,) = space.configurations()
+    stages = [task.stage for task in PostTrainingChains(space, FACTS, "digits", 0).chain(candidate)]
+    assert stages == ["teacher", "lowering", "evaluating", "measuring"]
+    chains = CandidateStages(space, FACTS, "digits", 0, lambda epochs: (epochs,))
+    teacher = chains.teacher(candidate)
+    (trained,) = chains.lowering(candidate, teacher)
+    (screened,) = chains.lowering(candidate, teacher, screened=True)
+    assert "images" not in trained.settings
+    assert screened.settings["images"] == SCREENING_IMAGES
 
 
 def test_every_stage_comes_after_its_inputs() -> None:

@@ -1,1 +1,1 @@
-"""The tools that quantise an ONNX file to int8 after training, a file each."""
+"""The tools that quantise a network to int8 after training, a file each."""

@@ -1,9 +1,10 @@
 """Which family of networks goes through which technique and which runtime, tried on the smallest of each family.
 
-    python tests/benchmarks/families.py                                   an hour or more, a table for each technique
-    python tests/benchmarks/families.py --json                            one JSON document on stdout
-    python tests/benchmarks/families.py --family swin --runtime openvino  a part of it
-    python tests/benchmarks/families.py --keep FILE                       goes on from FILE, and writes every cell there
+    python tests/benchmarks/families/table.py                                   hours; a table for each technique
+    python tests/benchmarks/families/table.py --json                            one JSON document on stdout
+    python tests/benchmarks/families/table.py --family swin --runtime openvino  a part of it
+    python tests/benchmarks/families/table.py --keep FILE                       goes on from FILE, which gets every cell
+    python tests/benchmarks/families/table.py --keep FILE --only-kept           tries nothing, and shows what FILE has
 
 Networks are those of torchvision with new weights; what changes a network is not followed by training, as when a search
 times it. A cell works where the artifact gives finite outputs of the right shape that agree with those of the network
@@ -38,7 +39,7 @@ def main() -> None:
     for family in options.family:
         pairs = [(technique, runtime) for technique in options.technique for runtime in options.runtime]
         missing = [pair for pair in pairs if (family, *pair) not in done]
-        for cell in cells_of(family, missing) if missing else ():
+        for cell in cells_of(family, missing) if missing and not options.only_kept else ():
             done[cell.family, cell.technique, cell.runtime] = cell
             what = f"{family}, {cell.technique}, {cell.runtime}"
             print(f"{what}: {MARKS[cell.status].format(cell.seconds)} {cell.reason}", file=sys.stderr, flush=True)
@@ -48,12 +49,14 @@ def main() -> None:
         for technique in options.technique
         for family in options.family
         for runtime in options.runtime
+        if (family, technique, runtime) in done
     ]
     found = {**summary(wanted), "wall_s": round(time.perf_counter() - began, 1)}
     if options.json:
         print(json.dumps({**found, "cells": [asdict(cell) for cell in wanted]}, indent=1))
     else:
-        print(*(as_table(wanted, technique) for technique in options.technique), as_text(found), sep="\n\n")
+        tables = (as_table(wanted, technique) for technique in options.technique)
+        print(*tables, as_overview(wanted), as_text(found), sep="\n\n")
 
 
 def summary(cells: Sequence[Cell]) -> dict[str, Any]:
@@ -76,7 +79,7 @@ def as_table(cells: Sequence[Cell], technique: str) -> str:
     by_place = {(cell.family, cell.runtime): MARKS[cell.status].format(cell.seconds) for cell in own}
     lines = [f"{technique:16}" + "".join(f"{runtime:>13}" for runtime in runtimes)]
     for family in dict.fromkeys(cell.family for cell in own):
-        lines.append(f"{family:16}" + "".join(f"{by_place[family, runtime]:>13}" for runtime in runtimes))
+        lines.append(f"{family:16}" + "".join(f"{by_place.get((family, runtime), ''):>13}" for runtime in runtimes))
     reasons: dict[tuple[str, str], list[str]] = {}
     for cell in own:
         if cell.reason:
@@ -87,6 +90,21 @@ def as_table(cells: Sequence[Cell], technique: str) -> str:
     return "\n".join(lines)
 
 
+def as_overview(cells: Sequence[Cell]) -> str:
+    """How many cells work of those offered: of each family, and in the last rows of each technique, by runtime."""
+    runtimes = list(dict.fromkeys(cell.runtime for cell in cells))
+    rows = [f"| work / offered | {' | '.join(runtimes)} |", f"|---{'|---' * len(runtimes)}|"]
+    for field in ("family", "technique"):
+        for name in dict.fromkeys(getattr(cell, field) for cell in cells):
+            counted = [
+                summary([cell for cell in cells if getattr(cell, field) == name and cell.runtime == runtime])
+                for runtime in runtimes
+            ]
+            shown = [f"{each['work']} / {each['offered']}" if each["offered"] else "-" for each in counted]
+            rows.append(f"| {name} | {' | '.join(shown)} |")
+    return "\n".join(rows)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--family", action="append", choices=SMALLEST, metavar="NAME", help=", ".join(SMALLEST))
@@ -94,6 +112,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runtime", action="append", choices=RUNTIMES, metavar="NAME", help=", ".join(RUNTIMES))
     parser.add_argument("--keep", type=Path, help="a JSON file: cells in it are not tried again")
     parser.add_argument("--again", action="store_true", help="try those again that failed")
+    parser.add_argument("--only-kept", action="store_true", help="try nothing")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     for name, every in (("family", SMALLEST), ("technique", TECHNIQUES), ("runtime", RUNTIMES)):

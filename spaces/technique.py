@@ -218,6 +218,13 @@ class Technique(ABC):
         """Why ``value`` cannot run here after these earlier choices, or None."""
         return None
 
+    def excluded(self, network: Any) -> Mapping[tuple[str, Scalar], str]:
+        """Why ``network`` cannot take a value whatever else is chosen, by the name of its parameter and the value.
+
+        It is for what the layers of a network show. What is not among these is tried before a search.
+        """
+        return {}
+
     def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:
         """The steps by which it changes a network, in their order; by default one change with these settings.
 

@@ -43,7 +43,7 @@ def find_model_limits(
     Raises:
         RequestError: No combination of the choices can run here.
     """
-    began, limits = time.monotonic(), list[ModelLimit]()
+    began, limits = time.monotonic(), _excluded(workload, choices)
     for changes in islice(_combinations(environment, choices), MAX_TRIED):
         if time.monotonic() - began > TRYING_S:
             break
@@ -53,6 +53,19 @@ def find_model_limits(
         if reason := why_not_changed(workload, changes):
             limits.append(ModelLimit(settings, reason))
     return tuple(limits)
+
+
+def _excluded(workload: Workload, choices: Mapping[str, Any] | None) -> list[ModelLimit]:
+    """The values among ``choices`` that need not be tried, as the layers of the network show."""
+    named = [t for t in all_techniques() if choices is None or any(p.name in choices for p in t.parameters)]
+    asked = [technique for technique in named if type(technique).excluded is not Technique.excluded]
+    network = workload.network() if asked else None
+    return [
+        ModelLimit({name: value}, reason)
+        for technique in asked
+        for (name, value), reason in technique.excluded(network).items()
+        if choices is None or name in choices
+    ]
 
 
 def _combinations(environment: Environment, choices: Mapping[str, Any] | None) -> Iterator[Changes]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from spaces.errors import WorkFailed
 from spaces.technique import ModelContext
 
 L1, L2, BATCH_NORM_SCALE, TAYLOR, FPGM, LAMP, RANDOM = (
@@ -53,15 +52,14 @@ def importance(criterion: str) -> Any:
     return makers[criterion]()
 
 
-def require_defined(criterion: str, model: Any) -> None:
-    """Raise `WorkFailed` where ``criterion`` is not defined for any layer of ``model``."""
+def why_undefined(criterion: str, model: Any) -> str | None:
+    """Why ``criterion`` is not defined for any layer of ``model``, or None."""
     from torch.nn.modules.batchnorm import _BatchNorm
 
     has_scale = any(isinstance(layer, _BatchNorm) and layer.affine for layer in model.modules())
     if criterion == BATCH_NORM_SCALE and not has_scale:
-        raise WorkFailed(
-            "the network has no batch normalisation with a scale, which this criterion reads; choose another criterion"
-        )
+        return "the network has no batch normalisation with a scale, which this criterion reads"
+    return None
 
 
 @contextmanager

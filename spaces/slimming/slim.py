@@ -5,7 +5,7 @@ from typing import Any
 
 from spaces.errors import WorkFailed, in_one_line
 from spaces.slimming.boundaries import left_alone
-from spaces.slimming.criteria import L1, RANDOM, gradients, require_defined
+from spaces.slimming.criteria import L1, RANDOM, gradients, why_undefined
 from spaces.slimming.network_state import all_trainable, output_shape, quiet, size, snapshot
 from spaces.slimming.pruner import BreaksNetwork, Wanted, prune, require_shape
 from spaces.slimming.sensitivity import EXAMPLES
@@ -52,7 +52,8 @@ def slim(
         WorkFailed: The network cannot be pruned, the criterion is not defined for it, or no channel would be removed.
     """
     model.eval()
-    require_defined(criterion, model)
+    if reason := why_undefined(criterion, model):
+        raise WorkFailed(f"{reason}; choose another criterion")
     before, shape = size(model), output_shape(model, example)
     examples = (context.calibration(EXAMPLES) if context and scope == SENSITIVITY else ()) or [tuple(example)]
     wanted = Wanted(keep, new, RANDOM if new else criterion, scope, multiple, examples)

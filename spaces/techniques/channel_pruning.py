@@ -70,6 +70,12 @@ class ChannelPruning(Technique):
             return f"inside one layer lamp ranks channels as l2 does; it needs the scope global or {ISOMORPHIC}"
         return None
 
+    def excluded(self, network: Any) -> Mapping[tuple[str, Scalar], str]:
+        from spaces.slimming.criteria import why_undefined
+
+        reasons = {(CRITERION, criterion): why_undefined(criterion, network) for criterion in CRITERIA}
+        return {choice: reason for choice, reason in reasons.items() if reason}
+
     def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:
         """Each step removes the same share of the channels that are left, and is the same step.
 

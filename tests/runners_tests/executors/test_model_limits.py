@@ -112,7 +112,9 @@ def test_a_part_that_failed_is_not_tried_again_with_others() -> None:
 
 def test_every_change_is_tried_alone_before_two_together(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = list[list[str]]()
-    monkeypatch.setattr(model_limits, "_failure", lambda workload, changes: tried.append([t.name for t, _ in changes]))
+    monkeypatch.setattr(
+        model_limits, "why_not_changed", lambda workload, changes: tried.append([t.name for t, _ in changes])
+    )
     find_model_limits(WORKLOAD, Environment(), CHOICES)
     assert [len(names) for names in tried] == [1, 1, 1, 2, 2]
     monkeypatch.setattr(model_limits, "MAX_TRIED", 3)
@@ -136,3 +138,14 @@ def test_a_space_that_the_baseline_alone_is_in_has_nothing_to_try() -> None:
     workload = Workload(name="none", model=never, data=lambda: {"train": (np.zeros((1, 1)), np.zeros(1))})
     assert find_model_limits(workload, Environment(), {"student_width": [1.0]}) == ()
     assert Configuration(make_space({}, Environment()).baseline())["student_width"] == 1.0
+
+
+def test_what_the_layers_of_a_network_show_is_told_without_a_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_limits, "TRYING_S", -1.0)
+    choices = {"channel_pruning": [0.5], "pruning_criterion": ["l1", "batch-norm-scale"]}
+    limits = find_model_limits(WORKLOAD, Environment(), choices)
+    assert [limit.choices for limit in limits] == [{"pruning_criterion": "batch-norm-scale"}]
+    space = make_space(choices, Environment(model_limits=limits))
+    assert {configuration["pruning_criterion"] for configuration in space.configurations()} == {"l1"}
+    assert "no batch normalisation with a scale" in space.reasons()[0][2]
+    assert not find_model_limits(WORKLOAD, Environment(), {"channel_pruning": [0.5]})

@@ -1,0 +1,61 @@
+"""A new classifier of a family of torchvision or timm, fitted to the pictures and classes of another network."""
+
+from typing import Any
+
+from spaces.errors import WorkFailed, in_one_line
+from spaces.named_networks import timm_models, torchvision_models
+
+TIMM = "timm:"
+
+
+def new_classifier(name: str, classes: int, size: tuple[int, int, int]) -> Any:
+    """A network with new weights from ``(n, *size)`` to ``(n, classes)``, in eval mode.
+
+    Args:
+        name: A network of torchvision, or of timm behind ``timm:``.
+        classes: Number of outputs.
+        size: Channels, height and width of the pictures. Where there are not 3 channels, the first convolution is
+            another one.
+
+    Raises:
+        RequestError: The library has no such network, or cannot make it.
+        WorkFailed: The network does not take pictures of this size.
+    """
+    import torch
+
+    channels, height, width = size
+    side = max(height, width)
+    if name.startswith(TIMM):
+        timm_models.check_name(name.removeprefix(TIMM))
+        network = timm_models.build(name.removeprefix(TIMM), classes, side, channels=channels)
+    else:
+        _require_size(name, height, width)
+        network = torchvision_models.build(name, classes, side)
+        if channels != 3:
+            _take_channels(network, channels)
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, *size))
+    except Exception as error:
+        raise WorkFailed(f"{name} does not take pictures of {height}x{width} ({in_one_line(error, 160)})") from error
+    return network
+
+
+def _require_size(name: str, height: int, width: int) -> None:
+    least = torchvision_models.least_side(name)
+    if min(height, width) < least:
+        raise WorkFailed(
+            f"{name} takes pictures from {least}x{least} on and these are {height}x{width}; name another family"
+        )
+
+
+def _take_channels(network: Any, channels: int) -> None:
+    """Put a convolution for pictures of so many channels in place of the first one, which takes three."""
+    from torch import nn
+
+    old: Any
+    name, old = next((name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d))
+    new = nn.Conv2d(
+        channels, old.out_channels, old.kernel_size, old.stride, old.padding, old.dilation, bias=old.bias is not None
+    )
+    network.set_submodule(name, new)

@@ -1,0 +1,160 @@
+"""Blocks that can leave a network: repeated parts in a row of layers that give a tensor of the shape that they take."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from spaces.errors import WorkFailed, in_one_line
+
+
+def removable_blocks(network: Any, example: Sequence[Any]) -> list[str]:
+    """The names of the blocks of ``network`` that can leave it, in the order in which it calls them.
+
+    A block is a part of a row (``nn.Sequential``, ``nn.ModuleList``) in which its class occurs again, such as a
+    residual block of a stage or a layer of an encoder. It can leave where it is called once and its output has the
+    shape of its input. Of blocks inside of each other the inner ones count.
+
+    Args:
+        network: In eval mode.
+        example: A tensor for each input.
+
+    Raises:
+        WorkFailed: There are none.
+    """
+    called = _calls(network, example, _repeated(network))
+    fitting = [name for name, shapes in called.items() if len(shapes) == 1 and shapes[0][0] == shapes[0][1]]
+    inner = [name for name in fitting if not any(other.startswith(f"{name}.") for other in fitting)]
+    if not inner:
+        raise WorkFailed(
+            "this network has no block that could leave it: no repeated part of a Sequential or ModuleList gives a "
+            "tensor of the shape that it takes"
+        )
+    return inner
+
+
+def most_that_leave(network: Any, blocks: Sequence[str]) -> int:
+    """How many of ``blocks`` can leave together: one part stays in each row."""
+    return len(leaving(network, blocks, len(blocks)))
+
+
+def leaving(network: Any, preferred: Sequence[str], count: int) -> list[str]:
+    """Up to ``count`` blocks that leave, the ``preferred`` first; the last part of a row stays."""
+    left = {parent: len(list(network.get_submodule(parent).children())) for parent in map(_parent, preferred)}
+    chosen: list[str] = []
+    for name in preferred:
+        if len(chosen) < count and left[_parent(name)] > 1:
+            left[_parent(name)] -= 1
+            chosen.append(name)
+    return chosen
+
+
+def share_of(count: int, share: float, what: str) -> int:
+    """The number that is a ``share`` of ``count``, rounded.
+
+    Raises:
+        WorkFailed: It is 0.
+    """
+    number = int(share * count + 0.5)
+    if number == 0:
+        raise WorkFailed(f"{what} of {count} blocks that can leave are none; give another share")
+    return number
+
+
+def remove_blocks(network: Any, blocks: Sequence[str]) -> None:
+    """Take ``blocks`` out of their rows, in place; the rest of a row is numbered anew."""
+    places: dict[str, list[int]] = {}
+    for name in blocks:
+        row = [child for child, _ in network.get_submodule(_parent(name)).named_children()]
+        places.setdefault(_parent(name), []).append(row.index(name.rpartition(".")[2]))
+    for parent, positions in sorted(places.items(), key=lambda place: -place[0].count(".")):  # the inner rows first
+        for position in sorted(positions, reverse=True):
+            del network.get_submodule(parent)[position]
+
+
+def require_runs(network: Any, example: Sequence[Any], blocks: Sequence[str]) -> None:
+    """Raise `WorkFailed` where ``network`` cannot be called without the ``blocks`` that have left it."""
+    import torch
+
+    try:
+        with torch.no_grad():
+            network.eval()(*example)
+    except Exception as error:
+        raise WorkFailed(f"the network does not run without {', '.join(blocks)} ({in_one_line(error, 160)})") from error
+
+
+@contextmanager
+def skipped(network: Any, block: str) -> Iterator[None]:
+    """Context in which ``block`` gives its input."""
+
+    def give_input(module: Any, args: Any, kwargs: Any, output: Any) -> Any:
+        given = _first_tensor((*args, *kwargs.values()))
+        return (given, *output[1:]) if isinstance(output, tuple) else given
+
+    handle = network.get_submodule(block).register_forward_hook(give_input, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _parent(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _repeated(network: Any) -> dict[str, Any]:
+    """The parts of rows by name that have weights, and layers inside, and a class that occurs again in their row."""
+    from torch import nn
+
+    found = {}
+    for name, row in network.named_modules():
+        parts = dict(row.named_children()) if isinstance(row, (nn.Sequential, nn.ModuleList)) else {}
+        classes = [type(part) for part in parts.values()]
+        for child, part in parts.items():
+            if classes.count(type(part)) > 1 and _is_block(part):
+                found[f"{name}.{child}" if name else child] = part
+    return found
+
+
+def _is_block(part: Any) -> bool:
+    """Whether ``part`` is made of layers; a row is a block only where it holds nothing but layers, as convolution, norm
+    and activation.
+    """
+    from torch import nn
+
+    inside = list(part.children())
+    if not inside or next(part.parameters(), None) is None:
+        return False
+    if isinstance(part, (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
+        return type(part) is nn.Sequential and all(next(layer.children(), None) is None for layer in inside)
+    return True
+
+
+def _calls(
+    network: Any, example: Sequence[Any], parts: Mapping[str, Any]
+) -> dict[str, list[tuple[tuple[int, ...] | None, tuple[int, ...] | None]]]:
+    """For each of ``parts`` that is called the shapes of its input and output at every call, in the order of calls."""
+    import torch
+
+    seen: dict[str, list[Any]] = {}
+
+    def watch(name: str) -> Any:
+        def note(module: Any, args: Any, kwargs: Any, output: Any) -> None:
+            given = _first_tensor((*args, *kwargs.values()))
+            gave = _first_tensor(output if isinstance(output, tuple) else (output,))
+            shapes = tuple(None if each is None else tuple(each.shape) for each in (given, gave))
+            seen.setdefault(name, []).append(shapes if None not in shapes else (None, ()))
+
+        return note
+
+    with ExitStack() as stack:
+        for name, part in parts.items():
+            stack.callback(part.register_forward_hook(watch(name), with_kwargs=True).remove)
+        with torch.no_grad():
+            network(*example)
+    return seen
+
+
+def _first_tensor(values: Sequence[Any]) -> Any:
+    import torch
+
+    return next((value for value in values if isinstance(value, torch.Tensor)), None)

@@ -1,0 +1,70 @@
+"""The first layers of a network fitted to small pictures: a convolution over every pixel, and no pooling behind it."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from spaces.errors import WorkFailed, in_one_line
+
+
+def find_stem(network: Any, example: Sequence[Any]) -> dict[str, Any]:
+    """Which layers make the stem: ``{"convolution": name, "pooling": name or None}``.
+
+    The convolution is the first one that is called. The pooling is one with a stride between it and the second one.
+
+    Args:
+        network: In eval mode.
+        example: A tensor for each input.
+
+    Raises:
+        WorkFailed: The network begins in another way, or looks at every pixel already.
+    """
+    import torch
+    from torch import nn
+
+    poolings = (nn.MaxPool2d, nn.AvgPool2d)
+    called: list[tuple[str, Any]] = []
+    with ExitStack() as stack:
+        for name, layer in network.named_modules():
+            if isinstance(layer, (nn.Conv2d, *poolings)):
+                note = lambda *_, found=(name, layer): called.append(found)  # noqa: E731
+                stack.callback(layer.register_forward_hook(note).remove)
+        with torch.no_grad():
+            network(*example)
+    convolutions = [place for place, (_, layer) in enumerate(called) if isinstance(layer, nn.Conv2d)]
+    if not convolutions or convolutions[0] != 0:
+        raise WorkFailed("student_stem is for networks that begin with a convolution over a picture; this one does not")
+    name, first = called[0]
+    between = called[1 : convolutions[1]] if len(convolutions) > 1 else called[1:]
+    pooling = next((name for name, layer in between if _stride(layer) > 1), None)
+    if _stride(first) == 1 and pooling is None:
+        raise WorkFailed(
+            "the first convolution of this network has no stride and no pooling behind it: it fits already"
+        )
+    return {"convolution": name, "pooling": pooling}
+
+
+def fit_stem(network: Any, stem: Mapping[str, Any]) -> None:
+    """Put a new 3x3 convolution without a stride in place of that of the ``stem``, and take its pooling out."""
+    from torch import nn
+
+    old = network.get_submodule(stem["convolution"])
+    new = nn.Conv2d(old.in_channels, old.out_channels, 3, padding=1, groups=old.groups, bias=old.bias is not None)
+    network.set_submodule(stem["convolution"], new)
+    if stem["pooling"]:
+        network.set_submodule(stem["pooling"], nn.Identity())
+
+
+def require_fits(network: Any, example: Sequence[Any]) -> None:
+    """Raise `WorkFailed` where ``network`` cannot be called with its new stem."""
+    import torch
+
+    try:
+        with torch.no_grad():
+            network.eval()(*example)
+    except Exception as error:
+        raise WorkFailed(f"the network does not take a stem for small pictures ({in_one_line(error, 160)})") from error
+
+
+def _stride(layer: Any) -> int:
+    return max(layer.stride) if isinstance(layer.stride, tuple) else int(layer.stride)

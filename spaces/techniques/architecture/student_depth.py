@@ -1,0 +1,57 @@
+"""Student depth: the teacher's architecture with a share of its blocks, trained from new weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from spaces.configuration import Scalar
+from spaces.technique import ModelContext, Parameter, Stage, Technique
+
+
+class StudentDepth(Technique):
+    """Fewer blocks in the stages of a network, with new initial weights (He et al., arXiv 1512.03385, table 1).
+
+    The blocks are found by their shapes, so the workload needs no constructor that takes a depth. They leave evenly
+    spaced over the depth.
+    """
+
+    name = "student_depth"
+    stage = Stage.STUDENT
+    keeps_weights = False
+    parameters = (
+        Parameter(
+            "student_depth",
+            (1.0, 0.5, 0.25),
+            1.0,
+            "the share of blocks that stay, from 0 to 1",
+            "depth={}",
+            only_where_named=True,
+        ),
+    )
+
+    def accepts(self, parameter: Parameter, value: Scalar) -> bool:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+    def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        import torch
+
+        from spaces.network_changes import removable_blocks as removable
+
+        assert context is not None
+        torch.manual_seed(context.seed)
+        student, share = context.initial().eval(), float(settings["student_depth"])
+        blocks = removable.removable_blocks(student, context.example)
+        free = removable.leaving(student, blocks[::-1], len(blocks))[::-1]
+        count = removable.share_of(len(free), 1.0 - share, f"keeping {share:g}")
+        context.record["blocks"] = [free[int((number + 0.5) * len(free) / count)] for number in range(count)]
+        removable.remove_blocks(student, context.record["blocks"])
+        removable.require_runs(student, context.example, context.record["blocks"])
+        return student
+
+    def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
+        from spaces.network_changes.removable_blocks import remove_blocks
+
+        remove_blocks(network, record["blocks"])
+        return network
+
+
+TECHNIQUE = StudentDepth()

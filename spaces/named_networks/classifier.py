@@ -42,6 +42,8 @@ def new_classifier(name: str, classes: int, size: tuple[int, int, int]) -> Any:
 
 
 def _require_size(name: str, height: int, width: int) -> None:
+    if name.startswith(torchvision_models.MADE_FOR_A_SIZE):
+        return  # which says itself what it takes
     least = torchvision_models.least_side(name)
     if min(height, width) < least:
         raise WorkFailed(

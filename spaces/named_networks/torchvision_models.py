@@ -7,6 +7,9 @@ from typing import Any
 from spaces.named_networks.failed_making import request_error
 from spaces.named_networks.torchvision_names import registered_names
 
+MADE_FOR_A_SIZE = ("vit_", "maxvit")
+"""How the names of networks begin that are made for one size of images."""
+
 
 def build(name: str, classes: int, size: int, from_imagenet: bool = False) -> Any:
     """A network with new weights for ``(n, 3, size, size)`` and this number of classes; nothing is downloaded.
@@ -39,7 +42,7 @@ def build(name: str, classes: int, size: int, from_imagenet: bool = False) -> An
 
 
 def least_side(name: str) -> int:
-    """The smallest side of an image in pixels that the network takes."""
+    """The smallest side of an image in pixels that the network takes where it is made for its weights' size."""
     needed: int = max(weights_of(name)["DEFAULT"].meta.get("min_size", (1, 1)))
     return needed
 

@@ -32,8 +32,8 @@ def factor_layers(network: Any, example: Sequence[Any], energy: float | None) ->
     Args:
         network: In eval mode.
         example: A tensor for each input.
-        energy: Share of the squares of the singular values that is kept, above 0 and below 1; None keeps half of the
-            ranks, whatever the weights are.
+        energy: Share of the squares of the singular values that is kept, above 0 and below 1; None keeps a quarter of
+            the ranks, whatever the weights are.
 
     Raises:
         WorkFailed: No layer gets cheaper.
@@ -43,7 +43,7 @@ def factor_layers(network: Any, example: Sequence[Any], energy: float | None) ->
         name: ranks for name, (layer, positions) in layers.items() if (ranks := _cheapest(layer, positions, energy))
     }
     if not found:
-        kept = "half of the ranks" if energy is None else f"{energy:g} of the energy"
+        kept = "a quarter of the ranks" if energy is None else f"{energy:g} of the energy"
         raise WorkFailed(
             f"keeping {kept} makes none of the {len(layers)} linear layers and convolutions cheaper; keep less of it"
             if layers
@@ -126,7 +126,7 @@ def _rank(matrix: Any, energy: float | None) -> int:
 
     full: int = min(matrix.shape)
     if energy is None:
-        rank = max(1, full // 2)
+        rank = max(1, full // 4)
     else:
         squares = torch.linalg.svdvals(matrix.double()).square()
         kept = squares.cumsum(0) / squares.sum()

@@ -1,0 +1,120 @@
+"""Layers as products of smaller ones: equal where the layer has that rank, cheaper, and nothing else is touched."""
+
+import pytest
+import torch
+from spaces_tests.techniques.architecture.changed_networks import changed, context, pictures
+from torch import Tensor, nn
+
+from spaces.environment import Environment
+from spaces.errors import RequestError, WorkFailed
+from spaces.space_document import make_space
+
+
+def of_rank(layer: nn.Module, outputs: int, inputs: int) -> nn.Module:
+    """``layer`` with a weight of these ranks over its outputs and its inputs."""
+    weight: Tensor = layer.weight  # type: ignore[assignment]
+    left, right = torch.randn(weight.shape[0], outputs), torch.randn(inputs, weight.shape[1])
+    core = torch.randn(outputs, inputs, *weight.shape[2:])
+    with torch.no_grad():
+        weight.copy_(torch.einsum("oa,ab...,bi->oi...", left, core, right))
+    return layer
+
+
+def layers(network: nn.Module) -> list[tuple[int, ...]]:
+    return [tuple(parameter.shape) for name, parameter in network.named_parameters() if name.endswith("weight")]
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "expected"),
+    [
+        (of_rank(nn.Linear(32, 24), 4, 4), (32,), [(4, 32), (24, 4)]),
+        (of_rank(nn.Conv2d(24, 32, 1, stride=2), 3, 3), (24, 8, 8), [(3, 24, 1, 1), (32, 3, 1, 1)]),
+        (
+            of_rank(nn.Conv2d(24, 32, 3, stride=2, padding=1, dilation=2), 6, 4),
+            (24, 12, 12),
+            [(4, 24, 1, 1), (6, 4, 3, 3), (32, 6, 1, 1)],
+        ),
+        (
+            of_rank(nn.Conv2d(3, 32, 3, padding=1, padding_mode="reflect"), 3, 3),
+            (3, 8, 8),
+            [(3, 3, 3, 3), (32, 3, 1, 1)],
+        ),
+    ],
+)
+def test_a_layer_of_little_rank_gives_the_same_with_fewer_multiplications(
+    layer: nn.Module, size: tuple[int, ...], expected: list[tuple[int, ...]]
+) -> None:
+    example, batch = pictures(1, size), pictures(2, size)
+    before = layer(batch)
+    made = changed(nn.Sequential(layer), {"low_rank": 0.999999}, context((example,)))
+    assert layers(made) == expected
+    torch.testing.assert_close(made(batch), before, atol=1e-3, rtol=1e-3)
+
+
+def test_less_energy_keeps_less_rank() -> None:
+    torch.manual_seed(0)
+    sizes = []
+    for energy in (0.7, 0.5, 0.3):
+        made = changed(nn.Sequential(nn.Linear(48, 48)), {"low_rank": energy}, context((torch.zeros(1, 48),)))
+        sizes.append(layers(made)[0][0])
+    assert 24 > sizes[0] > sizes[1] > sizes[2] > 0
+
+
+def test_the_energy_kept_is_that_which_was_asked_for() -> None:
+    layer = nn.Linear(8, 8, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.diag(torch.tensor([4.0, 2.0, 1.0, 0.5, 0.1, 0.1, 0.1, 0.1])))
+    squares = layer.weight.detach().diagonal().square()
+    for energy, rank in ((0.75, 1), (0.9, 2), (0.95, 3)):
+        made = changed(nn.Sequential(layer), {"low_rank": energy}, context((torch.zeros(1, 8),)))
+        assert layers(made)[0] == (rank, 8)
+        assert float(squares[:rank].sum() / squares.sum()) >= energy > float(squares[: rank - 1].sum() / squares.sum())
+        layer = nn.Linear(8, 8, bias=False)
+        with torch.no_grad():
+            layer.weight.copy_(torch.diag(torch.tensor([4.0, 2.0, 1.0, 0.5, 0.1, 0.1, 0.1, 0.1])))
+
+
+class Others(nn.Module):
+    """Layers that keep their weights: in attention, shared, grouped, used without a call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+        self.first = nn.Linear(16, 16)
+        self.second = nn.Linear(16, 16)
+        self.second.weight = self.first.weight
+        self.grouped = nn.Conv1d(16, 16, 1, groups=2)
+        self.uncalled = nn.Linear(16, 16)
+        for layer in (self.attention.out_proj, self.first, self.uncalled):
+            of_rank(layer, 2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.second(self.first(self.attention(x, x, x)[0]))
+        return nn.functional.linear(x, self.uncalled.weight)
+
+
+def test_attention_and_weights_that_others_use_are_left_alone() -> None:
+    with pytest.raises(WorkFailed, match="calls no linear layer and no convolution of its own that could be factored"):
+        changed(Others().eval(), {"low_rank": 0.9}, context((torch.randn(1, 4, 16),)))
+
+
+def test_where_no_layer_gets_cheaper_the_trial_says_so() -> None:
+    network = nn.Sequential(nn.Linear(16, 16))
+    nn.init.orthogonal_(network[0].weight)  # type: ignore[arg-type]
+    with pytest.raises(WorkFailed, match=r"^keeping 0\.9 of the energy makes none of the 1 linear layers"):
+        changed(network, {"low_rank": 0.9}, context((torch.zeros(1, 16),)))
+
+
+def test_a_network_that_is_only_tried_is_factored_whatever_its_weights_are() -> None:
+    network = nn.Sequential(nn.Linear(16, 16))
+    nn.init.orthogonal_(network[0].weight)  # type: ignore[arg-type]
+    made = changed(network, {"low_rank": 0.9}, context((torch.zeros(1, 16),), trained=False))
+    assert layers(made) == [(4, 16), (16, 4)]
+
+
+@pytest.mark.parametrize("energy", [0, 1.2, True, "0.9"])
+def test_an_energy_out_of_range_is_one_sentence(energy: object) -> None:
+    with pytest.raises(
+        RequestError, match=r"^low_rank cannot be .*; allowed is the share of energy kept, above 0 and up"
+    ):
+        make_space({"low_rank": [energy]}, Environment())

@@ -66,7 +66,7 @@ def remove_blocks(network: Any, blocks: Sequence[str]) -> None:
     for name in blocks:
         row = [child for child, _ in network.get_submodule(_parent(name)).named_children()]
         places.setdefault(_parent(name), []).append(row.index(name.rpartition(".")[2]))
-    for parent, positions in sorted(places.items(), key=lambda place: -place[0].count(".")):  # the inner rows first
+    for parent, positions in sorted(places.items(), key=lambda place: -_depth(place[0])):  # the inner rows first
         for position in sorted(positions, reverse=True):
             del network.get_submodule(parent)[position]
 
@@ -101,28 +101,40 @@ def _parent(name: str) -> str:
     return name.rpartition(".")[0]
 
 
+def _depth(name: str) -> int:
+    return name.count(".") + 1 if name else 0
+
+
 def _repeated(network: Any) -> dict[str, Any]:
-    """The parts of rows by name that have weights, and layers inside, and a class that occurs again in their row."""
+    """The parts of rows by name that are blocks, and of a kind that occurs again in their row."""
     from torch import nn
 
     found = {}
     for name, row in network.named_modules():
         parts = dict(row.named_children()) if isinstance(row, (nn.Sequential, nn.ModuleList)) else {}
-        classes = [type(part) for part in parts.values()]
+        kinds = [_kind(part) for part in parts.values()]
         for child, part in parts.items():
-            if classes.count(type(part)) > 1 and _is_block(part):
+            if kinds.count(_kind(part)) > 1 and _is_block(part):
                 found[f"{name}.{child}" if name else child] = part
     return found
 
 
+def _kind(part: Any) -> Any:
+    """The class of ``part``, or the classes of the layers in a row."""
+    from torch import nn
+
+    return tuple(map(type, part.children())) if type(part) is nn.Sequential else type(part)
+
+
 def _is_block(part: Any) -> bool:
-    """Whether ``part`` is made of layers; a row is a block only where it holds nothing but layers, as convolution, norm
-    and activation.
+    """Whether ``part`` is made of layers with a convolution or product among them.
+
+    A row is a block only where it holds nothing but layers, as convolution, norm and activation.
     """
     from torch import nn
 
     inside = list(part.children())
-    if not inside or next(part.parameters(), None) is None:
+    if not inside or all(weight.dim() < 2 for weight in part.parameters()):
         return False
     if isinstance(part, (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
         return type(part) is nn.Sequential and all(next(layer.children(), None) is None for layer in inside)

@@ -28,7 +28,7 @@ WORKLOAD = replace(SYNTHETIC, model=make_network)
 EXAMPLE = ExampleInputs.of(np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 1, 8, 8))
 
 TOGETHER: dict[str, dict[str, Scalar]] = {
-    "a student": {"student_depth": 0.5, "student_stem": "small", "student_width": 0.5, "channel_pruning": 0.25},
+    "a student": {"student_depth": 0.5, "student_stem": "small", "student_width": 0.5, "channel_pruning": 0.5},
     "another family": {"student": "shufflenet_v2_x0_5", "student_depth": 0.5, "student_width": 0.5},
     "a pruned network": {
         "block_pruning": 0.5,

@@ -84,8 +84,17 @@ def test_blocks_called_by_keyword_that_answer_with_a_tuple_are_found_and_measure
 
 def test_blocks_of_rows_inside_of_each_other_leave_together() -> None:
     rows = nn.Sequential(*(nn.Sequential(Block(number), Block(number)) for number in range(3)))
-    remove_blocks(network := nn.Sequential(rows), ["0.0", "0.1.0", "0.2.1"])
-    assert [[block.gain for block in row] for row in network[0]] == [[1], [2]]
+    rows.append(Block(7))
+    remove_blocks(rows, ["0", "1.0", "2.1"])
+    assert [[block.gain for block in row] for row in rows[:2]] == [[1], [2]]
+
+
+def test_a_row_of_layers_is_a_block_where_the_same_layers_occur_again_with_a_product_among_them() -> None:
+    norms = [nn.Sequential(nn.BatchNorm2d(8), nn.ReLU()) for _ in range(2)]
+    products = [nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU()) for _ in range(2)]
+    other = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Tanh())
+    network = nn.Sequential(nn.Conv2d(3, 8, 1), *norms, *products, other).eval()
+    assert removable_blocks(network, (pictures(),)) == ["3", "4"]
 
 
 def test_an_encoder_of_torch_gets_shorter_and_still_runs() -> None:

@@ -14,7 +14,7 @@ class TeacherAssistant(Technique):
     """Distillation in two steps, where a student is much smaller than its teacher (Mirzadeh et al., arXiv 1902.03393).
 
     The assistant is made as `student_width` makes a student, and trained by `TrainingPlan.for_assistant`, so that all
-    candidates share it. Its stages are added in ``runners/chains/candidate_stages.py``.
+    candidates share it. Its stages are added in ``runners/chains/network_stages.py``.
     """
 
     name = "teacher_assistant"

@@ -52,11 +52,12 @@ class Fixed:
 def reasons_against(configuration: Mapping[str, Scalar], environment: Environment) -> Iterator[str]:
     """Why a configuration cannot run, from the techniques alone and not from the space."""
     chosen: dict[str, Scalar] = {}
-    changed = False
+    changing: list[Technique] = []
     for technique, parameter in ((t, p) for t in all_techniques() for p in t.parameters):
         if parameter.only_where_named and parameter.name not in configuration:
             continue
-        earlier = Earlier(dict(chosen), changed)
+        stages, keeps = frozenset(each.stage for each in changing), all(each.keeps_weights for each in changing)
+        earlier = Earlier(dict(chosen), bool(changing), stages, keeps)
         if technique.relevant(parameter, earlier, environment) != (parameter.name in configuration):
             yield f"{parameter.name} is there and should not be, or the other way round"
         if parameter.name in configuration:
@@ -68,7 +69,7 @@ def reasons_against(configuration: Mapping[str, Scalar], environment: Environmen
             if acts:
                 yield from (limit.reason for limit in environment.model_limits if limit.covers(chosen))
             yield from (environment.missing[one] for one in technique.needs if acts and one in environment.missing)
-            changed = changed or (acts and technique.changes_network)
+            changing += [technique] if acts and technique.changes_network else []
 
 
 def preset(name: str, environment: Environment) -> SearchSpace:

@@ -9,14 +9,20 @@ from runners.inputs import Arrays
 def count_macs(network: Any, example: Arrays) -> int:
     """Multiply-accumulate operations of one example, given as a batch of one for each input.
 
-    Counted by PyTorch over convolutions and matrix products; it calls one multiply-accumulate two operations.
+    Counted by PyTorch over convolutions and matrix products; it calls one multiply-accumulate two operations. It does
+    not see into kernels that compute whole attention, so attention is computed by its parts here.
     """
     import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    counter = FlopCounterMode(display=False)
-    with torch.inference_mode(), counter:
-        network.eval()(*map(torch.from_numpy, example))
+    counter, by_one_kernel = FlopCounterMode(display=False), torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), counter:
+            network.eval()(*map(torch.from_numpy, example))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(by_one_kernel)
     return int(counter.get_total_flops() // 2)
 
 

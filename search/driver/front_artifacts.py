@@ -10,6 +10,9 @@ from search.study.attributes import STAGES
 from search.study.study import record
 from spaces.errors import WorkFailed
 
+EXPORTED = ("lowering", "packing")
+"""The stages whose files an export has; not every trial has the second."""
+
 
 def keep_artifacts(search: SearchContext, members: Iterable[int], store: StageStore) -> None:
     """See to it that every member of a front can be exported, and ask the store to keep that longest.
@@ -23,11 +26,12 @@ def keep_artifacts(search: SearchContext, members: Iterable[int], store: StageSt
     trials = study.get_trials(deepcopy=False)
     keys = []
     for number in members:
-        key = trials[number].user_attrs[STAGES]["lowering"]
-        keys.append(key)
-        if store.get(key) is None:
+        stages = trials[number].user_attrs[STAGES]
+        needed = [stages[name] for name in EXPORTED if name in stages]
+        keys.extend(needed)
+        if lost := [key for key in needed if store.get(key) is None]:
             observer.note(f"the artifact of trial {number} is gone from the stage store; making it again")
-            if failure := _make_again(search, trials[number], key):
+            if failure := _make_again(search, trials[number], lost[-1]):
                 observer.note(f"trial {number} cannot be exported: {failure}")
     try:
         store.capacity.pin(f"{study.study_name} {trials[0].datetime_start}", keys)

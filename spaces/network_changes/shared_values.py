@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-SAMPLE = 50_000
+SAMPLE = 10_000
 """Weights of a layer from which its values are found; the clusters of more are the same."""
 
 
@@ -45,7 +45,7 @@ def _centres(values: Any, count: int) -> Any:
         return distinct
     sample = values[np.linspace(0, len(values) - 1, min(len(values), SAMPLE)).astype(int)]
     spread = np.linspace(values[0], values[-1], count)[:, None]
-    found = KMeans(count, init=spread, n_init=1, max_iter=100).fit(sample[:, None])
+    found = KMeans(count, init=spread, n_init=1, max_iter=30).fit(sample[:, None])
     return np.unique(found.cluster_centers_.astype(values.dtype))
 
 

@@ -8,23 +8,20 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboards.front_figure import draw, safe
 from dashboards.front_points import FrontPoints, Point, front_points
+from dashboards.picture_file import ENDINGS, check_picture_file, write_picture_file
 from spaces.errors import RequestError
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-ENDINGS = (".png", ".svg", ".pdf")
 WIDTH_PX, HEIGHT_PX = 800, 330
 """Of the whole picture, and of the part between the axes."""
 AXIS_PX, LINE_PX = 80, 20
-SCALE = 2
-"""Pixels of a PNG for each pixel of the layout, so that it is sharp in print."""
 
 
 def read_front(file: Path) -> FrontPoints:
@@ -82,18 +79,8 @@ def write_picture(points: FrontPoints, to: Path) -> None:
     Raises:
         RequestError: The ending is unknown, the file cannot be written, or what makes pictures is not installed.
     """
-    if to.suffix not in ENDINGS:
-        raise RequestError(f"{to}: a picture ends in {', '.join(ENDINGS)}; front.html in MLflow is the interactive one")
-    if find_spec("kaleido") is None:
-        raise RequestError("a picture needs `pip install 'frontrunner[figures]'`")
-    try:
-        image: bytes = picture(points).to_image(format=to.suffix[1:], scale=SCALE)
-    except RuntimeError as error:
-        raise RequestError("a picture needs Chrome or Chromium, which was not found; install one") from error
-    try:
-        to.write_bytes(image)
-    except OSError as error:
-        raise RequestError(f"{to} cannot be written ({error.strerror}); name another file") from error
+    check_picture_file(to, f"{to}: a picture ends in {', '.join(ENDINGS)}; front.html in MLflow is the interactive one")
+    write_picture_file(picture(points), to)
 
 
 def _line(point: Point) -> str:

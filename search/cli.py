@@ -15,6 +15,7 @@ from typer import Argument, Option
 
 from search.commands.cli import search_options
 from search.commands.cli.cache import cache
+from search.commands.cli.explain import explain_study
 from search.commands.cli.time import time_models
 from search.commands.options import (
     AddressOption,
@@ -31,7 +32,7 @@ from search.stop_signals import stop_signals
 
 app = typer.Typer(
     name="frontrunner",
-    help="Make a PyTorch model fast: search for fast variants, train and measure them, and export the best.",
+    help="Make a PyTorch model fast: search variants, train, measure and export them.",
     epilog="Example: frontrunner search --workload digits. FRONTRUNNER_HOME names the home folder of every command "
     "that is given no --home. Exit codes: 0 done; 1 the work failed; 2 the request was wrong; 130, 143 or 129 stopped "
     "by Ctrl-C, SIGTERM or SIGHUP.",
@@ -155,6 +156,9 @@ def front(
 
     shown = FrontOptions(everything=everything, costs=costs, as_csv=csv, as_json=json)
     show_front(name, Locations(home, storage), shown)
+
+
+app.command("explain", epilog="Example: frontrunner explain digits 12 --figure digits.png")(explain_study)
 
 
 @app.command(epilog='Example: frontrunner export digits --to fast --within "accuracy_drop<=0.01"')

@@ -53,7 +53,7 @@ class SearchSpace:
         """The unchanged teacher: each drawn parameter at its neutral value, even if the space does not offer that."""
         chosen: dict[str, Scalar] = {}
         for axis in self.axes:
-            if axis.relevant(self._earlier(chosen), self.environment):
+            if axis.relevant(self.earlier(chosen), self.environment):
                 chosen[axis.name] = axis.neutral(self.environment)
         return Configuration(chosen)
 
@@ -150,7 +150,7 @@ class SearchSpace:
 
     def _dead_end(self, index: int, value: Scalar) -> str | None:
         """Why a later parameter has no option after ``value``, or None where each has one."""
-        earlier = self._earlier({self.axes[index].name: value})
+        earlier = self.earlier({self.axes[index].name: value})
         for later in self.axes[index + 1 :]:
             reasons = [later.reason(other, earlier, self.environment) for other in later.values]
             if later.relevant(earlier, self.environment) and all(reasons):
@@ -158,7 +158,7 @@ class SearchSpace:
         return None
 
     def _find_options(self, index: int, chosen: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
-        axis, earlier = self.axes[index], self._earlier(chosen)
+        axis, earlier = self.axes[index], self.earlier(chosen)
         if not axis.relevant(earlier, self.environment):
             return ()
         return tuple(value for value in axis.values if self._runs(index, value, chosen, earlier))
@@ -167,7 +167,7 @@ class SearchSpace:
         """Whether each drawn parameter from ``index`` on can get an option; stops at the first combination."""
         if index == len(self.axes):
             return True
-        axis, earlier = self.axes[index], self._earlier(chosen)
+        axis, earlier = self.axes[index], self.earlier(chosen)
         if not axis.relevant(earlier, self.environment):
             return self._can_complete(index + 1, chosen)
         return any(self._runs(index, value, chosen, earlier) for value in axis.values)
@@ -187,7 +187,8 @@ class SearchSpace:
         for value in options:
             yield from self._complete(index + 1, {**chosen, self.axes[index].name: value})
 
-    def _earlier(self, chosen: Mapping[str, Scalar]) -> Earlier:
+    def earlier(self, chosen: Mapping[str, Scalar]) -> Earlier:
+        """What a later choice is told of the choices ``chosen`` so far."""
         changing = [
             axis.technique
             for axis in self.axes

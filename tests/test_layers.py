@@ -16,6 +16,7 @@ GROUPS = {
         ("__main__",),
         ("cli", "notebook"),
         ("commands",),
+        ("explain",),
         ("driver",),
         ("samplers", "front", "request"),
         ("study",),

@@ -24,6 +24,21 @@ COMPARING_PROCESSES = 4
 """With two, Student's interval of their mean would be 5.6 times as wide, since two values say little of their spread.
 """
 CALIBRATING_PROCESSES = 3
+CONTRASTING_S = 0.3
+"""Seconds for which each variant of a candidate is timed beside the others, in each of the processes."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A candidate that is timed beside others.
+
+    Attributes:
+        configuration: Its choices.
+        lowering: The stage that writes its artifact.
+    """
+
+    configuration: Configuration
+    lowering: StageTask
 
 
 @dataclass(frozen=True)
@@ -134,6 +149,34 @@ class Chains:
         inputs = {f"trial {number}": task.key for number, task in lowered.items()}
         return self._baseline_task("comparing", settings, inputs)
 
+    def evaluating(self, configuration: Configuration) -> StageTask:
+        """The evaluation of the trained artifact of ``configuration`` on the validation split; nothing is timed."""
+        measuring = self.chain(configuration)[-1]
+        return self._evaluating(configuration, {role: measuring.inputs[role] for role in ("parent", "network")})
+
+    def contrasting(
+        self, variants: Mapping[str, Variant], contrasts: Mapping[str, Mapping[str, int]], occasion: int = 0
+    ) -> StageTask:
+        """The timing of ``variants`` beside each other and the baseline.
+
+        Args:
+            variants: What is timed, by name.
+            contrasts: For each contrast of their times the weight of each variant, as in `runners.measuring.contrasts`.
+            occasion: How often the same was timed before: each time is a measurement of its own.
+        """
+        arms = {
+            name: {"threads": self._serving(one.configuration).threads, "configuration": one.configuration.canonical()}
+            for name, one in variants.items()
+        }
+        settings = {
+            **self._timing_settings(CONTRASTING_S),
+            "arms": arms,
+            "contrasts": {name: dict(weights) for name, weights in contrasts.items()},
+            "processes": COMPARING_PROCESSES,
+            "occasion": occasion,
+        }
+        return self._baseline_task("comparing", settings, {name: one.lowering.key for name, one in variants.items()})
+
     def calibrating(
         self, study: str, offered: Sequence[int], occasion: int = 0, tuned: bool | None = None
     ) -> StageTask:
@@ -183,6 +226,12 @@ class Chains:
         machine, threads = self.space.environment, self._serving(self.space.baseline()).threads
         tuned = {"baseline_tuned": True} if machine.baseline_tuned else {}
         return {"baseline_threads": threads, **tuned, **self._batch(), "budget_s": budget_s, "device": machine.device}
+
+    def _evaluating(self, configuration: Configuration, inputs: Mapping[str, str]) -> StageTask:
+        machine = self.space.environment
+        tuned = {"baseline_tuned": True} if machine.baseline_tuned else {}
+        settings = {"splits": ["validation"], "device": machine.device, **tuned}
+        return self._task("evaluating", configuration, settings, inputs)
 
     def _batch(self) -> dict[str, int]:
         batch = self.space.environment.call_batch

@@ -34,13 +34,15 @@ class PostTrainingChains(Chains):
         teacher = self.teacher()
         lowering = self.shared_lowering(configuration, teacher)
         artifact = {"parent": lowering[-1].key, "network": teacher.key}
-        tuned = {"baseline_tuned": True} if self.space.environment.baseline_tuned else {}
-        machine = {"device": self.space.environment.device, **tuned}
-        evaluating = self._task("evaluating", configuration, {"splits": ["validation"], **machine}, artifact)
+        evaluating = self._evaluating(configuration, artifact)
         settings = {**self._measuring_settings(configuration), "budget_s": TIMING_S, "serves": self.serves}
         inputs = {"parent": lowering[-1].key, "evaluated": evaluating.key, "teacher": teacher.key}
         measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
         return (teacher, *lowering, evaluating, measuring)
+
+    def evaluating(self, configuration: Configuration) -> StageTask:
+        """As in `chain`, of which it is a stage."""
+        return self.chain(configuration)[-2]
 
     def screening(self, configuration: Configuration) -> tuple[StageTask, ...]:
         """Nothing: nothing is trained."""

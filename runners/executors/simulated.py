@@ -1,6 +1,7 @@
 """A runner that carries nothing out: its measurements come from a table, and its time is counted, not waited for."""
 
 import heapq
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -103,9 +104,36 @@ class SimulatedRunner(Runner):
             return figures if task.settings.get("splits", True) else without_accuracy(figures)
         if task.stage in TRAINING_STAGES:
             return self._level(configuration, int(task.settings["to_epoch"]))
+        if task.stage == "comparing" and "arms" in task.settings:
+            return {"contrasts": self._contrasts(task.settings["arms"], task.settings["contrasts"])}
+        if task.stage == "evaluating":
+            return {n: v for n, v in self._table(configuration).items() if n in ("accuracy", "accuracy_ci95")}
+        if task.stage == "lowering":
+            return self._lowered(configuration)
         if task.stage == "calibrating":
             return {**WITHOUT_NOISE["calibrating"], "threads": min(task.settings["offered"])}
         return WITHOUT_NOISE.get(task.stage, {})
+
+    def _contrasts(
+        self, arms: Mapping[str, Mapping[str, Any]], contrasts: Mapping[str, Mapping[str, int]]
+    ) -> dict[str, Any]:
+        """The contrasts of the times that the table has for ``arms``, without noise."""
+        speedups = {
+            name: self._table(Configuration.from_json(arm["configuration"]))["speedup"] for name, arm in arms.items()
+        }
+        values = {
+            name: math.prod(speedups.get(arm, 1.0) ** -weight for arm, weight in weights.items())
+            for name, weights in contrasts.items()
+        }
+        return {name: {"value": value, "ci95": [value, value], "unstable": ""} for name, value in values.items()}
+
+    def _lowered(self, configuration: Configuration) -> Mapping[str, Any]:
+        """What the table has of an artifact; nothing where it has none, as only a later stage fails then."""
+        try:
+            figures = self._table(configuration)
+        except Exception:
+            return {}
+        return {n: figures[n] for n in ("size_mib", "macs", "parameters", "train_seconds") if n in figures}
 
     def _level(self, configuration: Configuration, epochs: int) -> Mapping[str, Any]:
         if self._curve:

@@ -69,11 +69,11 @@ class Blocks:
             self._undisturbed[arm].append(np.concatenate(undisturbed[arm]))
         self.spent_s += self._now() - begin
 
-    def undisturbed(self, arm: int, other: int) -> tuple[list[Floats], list[Floats]]:
-        """The undisturbed calls of two arms, from the blocks in which both have some and the cores are not shared."""
-        pairs = zip(self._undisturbed[arm], self._undisturbed[other], self.shared, strict=True)
-        kept = [(one, two) for one, two, shared in pairs if len(one) and len(two) and not shared]
-        return [one for one, _ in kept], [two for _, two in kept]
+    def undisturbed(self, *arms: int) -> list[list[Floats]]:
+        """The undisturbed calls of ``arms``, from the blocks in which all have some and the cores are not shared."""
+        blocks = zip(*(self._undisturbed[arm] for arm in arms), strict=True)
+        kept = [calls for calls, shared in zip(blocks, self.shared, strict=True) if all(map(len, calls)) and not shared]
+        return [[calls[place] for calls in kept] for place in range(len(arms))]
 
     def _take_turn(self, arm: int) -> tuple[Floats, float]:
         """The times of the timed calls, and the seconds that this process waited for a core meanwhile."""

@@ -1,8 +1,9 @@
-"""The speedup of a candidate and its 95 % interval, from the call times of two arms. Nothing here reads a clock.
+"""Speedups and other contrasts of call times, with 95 % intervals. Nothing here reads a clock.
 
 The README beside this file says why.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -23,7 +24,7 @@ ROUNDS = 400
 
 @dataclass(frozen=True)
 class Ratio:
-    """Baseline time / candidate time, and its 95 % interval."""
+    """Baseline time / candidate time, or another contrast of times, and its 95 % interval."""
 
     value: float
     low: float
@@ -36,39 +37,50 @@ class Ratio:
 
 
 def ratio(candidate: list[Floats], baseline: list[Floats], seed: int) -> Ratio:
-    """The ratio of low quantiles of two arms, with its interval.
-
-    Its half-widths, as logarithms, are the roots of the sums of three squares: the sampling error, the largest
-    difference between the estimate and the ratio at another level, and the floor.
+    """The ratio of low quantiles of two arms, with its interval: the `contrast` that divides one by the other.
 
     Args:
         candidate: Call times in seconds of the one arm, an array per block.
         baseline: Those of the other, from the same blocks.
         seed: Of the bootstrap.
     """
-    levels = (_level(candidate, baseline), *LEVELS[1:])
-    logs = np.log(np.quantile(np.concatenate(baseline), levels) / np.quantile(np.concatenate(candidate), levels))
+    return contrast([baseline, candidate], (1, -1), seed)
+
+
+def contrast(arms: Sequence[list[Floats]], weights: Sequence[float], seed: int) -> Ratio:
+    """The product of low quantiles of several arms, each to the power of its weight, with its interval.
+
+    Its half-widths, as logarithms, are the roots of the sums of three squares: the sampling error, the largest
+    difference between the estimate and the contrast at another level, and the floor.
+
+    Args:
+        arms: Call times in seconds of each arm, an array per block; all from the same blocks.
+        weights: The power of each arm; their sum is 0, so that the result has no unit.
+        seed: Of the bootstrap.
+    """
+    levels = (_level(arms), *LEVELS[1:])
+    logs = np.array([_log_contrast(arms, weights, level) for level in levels])
     widening = np.hypot(np.abs(logs - logs[0]).max(), FLOOR)
-    below, above = np.hypot(sampling_errors(candidate, baseline, seed), widening)
+    below, above = np.hypot(sampling_errors(arms, weights, seed), widening)
     return Ratio(float(np.exp(logs[0])), float(np.exp(logs[0] - below)), float(np.exp(logs[0] + above)))
 
 
-def sampling_errors(candidate: list[Floats], baseline: list[Floats], seed: int) -> tuple[float, float]:
-    """How far, as logarithms, the sampling error at 95 % reaches below and above the estimate.
+def sampling_errors(arms: Sequence[list[Floats]], weights: Sequence[float], seed: int) -> tuple[float, float]:
+    """How far, as logarithms, the sampling error at 95 % of a contrast reaches below and above the estimate.
 
     A bootstrap that draws segments of consecutive blocks (Carlstein, 1986), since a disturbance slows many calls in a
     row, and they are not independent. It is widened for few segments as Student's distribution asks (Hesterberg, arXiv
     1411.5279, section 4); one segment says nothing.
     """
-    segments, level = _segments(candidate, baseline), _level(candidate, baseline)
+    segments, level = _segments(arms), _level(arms)
     if len(segments) < 2:
         return np.inf, np.inf
     random = np.random.default_rng(seed)
-    estimate = _log_ratio(candidate, baseline, level)
+    estimate = _log_contrast(arms, weights, level)
     errors = np.empty(ROUNDS)
     for index in range(ROUNDS):
         drawn = [segments[i] for i in random.integers(0, len(segments), len(segments))]
-        errors[index] = _log_ratio([one for one, _ in drawn], [two for _, two in drawn], level) - estimate
+        errors[index] = _log_contrast(list(zip(*drawn, strict=True)), weights, level) - estimate
     low, high = np.quantile(errors, [0.025, 0.975]) * student_widening(len(segments))
     return max(0.0, float(-low)), max(0.0, float(high))
 
@@ -92,18 +104,19 @@ def student_widening(count: int) -> float:
     return float(student_factor(count) / 1.959964 * np.sqrt(count / (count - 1)))
 
 
-def _level(candidate: list[Floats], baseline: list[Floats]) -> float:
-    """The lowest level, the same for both arms: `LEVELS`' first, or the one above `LEAST_BELOW` of few calls."""
-    fewest = min(sum(map(len, arm)) for arm in (candidate, baseline))
+def _level(arms: Sequence[Sequence[Floats]]) -> float:
+    """The lowest level, the same for all arms: `LEVELS`' first, or the one above `LEAST_BELOW` of few calls."""
+    fewest = min(sum(map(len, arm)) for arm in arms)
     return max(LEVELS[0], min(LEAST_BELOW / fewest, 0.25))
 
 
-def _log_ratio(candidate: list[Floats], baseline: list[Floats], level: float) -> float:
-    time, baseline_time = (np.quantile(np.concatenate(arm), level) for arm in (candidate, baseline))
-    return float(np.log(baseline_time / time))
+def _log_contrast(arms: Sequence[Sequence[Floats]], weights: Sequence[float], level: float) -> float:
+    logs = np.log([np.quantile(np.concatenate(arm), level) for arm in arms])
+    return float(np.dot(weights, logs))
 
 
-def _segments(candidate: list[Floats], baseline: list[Floats]) -> list[tuple[Floats, Floats]]:
-    """The calls of both arms in each of at most `MAX_SEGMENTS` segments of consecutive blocks."""
-    edges = np.linspace(0, len(candidate), min(len(candidate), MAX_SEGMENTS) + 1).round().astype(int).tolist()
-    return [(np.concatenate(candidate[i:j]), np.concatenate(baseline[i:j])) for i, j in pairwise(edges)]
+def _segments(arms: Sequence[list[Floats]]) -> list[tuple[Floats, ...]]:
+    """The calls of every arm in each of at most `MAX_SEGMENTS` segments of consecutive blocks."""
+    blocks = len(arms[0])
+    edges = np.linspace(0, blocks, min(blocks, MAX_SEGMENTS) + 1).round().astype(int).tolist()
+    return [tuple(np.concatenate(arm[i:j]) for arm in arms) for i, j in pairwise(edges)]

@@ -5,14 +5,15 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from runners.machine.accelerator import accelerated
 from runners.measuring.blocks import Blocks
-from runners.measuring.calls import Call, Now, warm_up
+from runners.measuring.calls import Call, Floats, Now, warm_up
 from runners.measuring.device_state import device_state, slowed
 from runners.measuring.disturbance import Others, Taken
 from runners.measuring.paired_timing import Conditions, PairedTiming, joined, summarise
@@ -76,16 +77,49 @@ def time_interleaved(
     Raises:
         StageFailed: By the clock a call takes no time.
     """
-    arms = [baseline, *candidates]
+    called = call_interleaved([baseline, *candidates], settings, now, others)
+    return [_timing(called, arm, settings.seed) for arm in range(1, 1 + len(candidates))]
+
+
+@dataclass(frozen=True)
+class Interleaved:
+    """Calls of several arms in the same blocks.
+
+    Attributes:
+        blocks: Their times.
+        warm_ups_s: Seconds of the warm-up of each arm.
+        machine: What `device_state` showed right after the last block.
+        taken: What others took of the cores meanwhile.
+        doubt: Why the machine was not as it should be, whatever the blocks say, or an empty string.
+    """
+
+    blocks: Blocks
+    warm_ups_s: list[float]
+    machine: Mapping[str, Any]
+    taken: Taken
+    doubt: str
+
+    def that_count(self, *arms: int) -> tuple[list[list[Floats]], str]:
+        """The calls of ``arms`` in the blocks that count, and why all of them had to be used, or an empty string."""
+        calls = self.blocks.undisturbed(*arms)
+        if not are_too_few(len(calls[0]), self.blocks):
+            return calls, ""
+        return [self.blocks.times[arm] for arm in arms], _why_disturbed(self.blocks, self.taken)
+
+
+def call_interleaved(
+    arms: Sequence[Call], settings: TimingSettings, now: Now = time.perf_counter, others: Others = OTHERS_HERE
+) -> Interleaved:
+    """Call all ``arms`` in the same blocks; the first one is what the others are compared with.
+
+    The arguments are those of `time_interleaved`.
+    """
     warm_ups_s = [warm_up(arm, settings.budget_s / 8, now) for arm in arms]
     blocks, use = Blocks(arms, settings.seed, now, others), others.core_use(others.cores())
-    _add_blocks(blocks, settings.budget_s * len(candidates), settings.least_calls)
+    _add_blocks(blocks, settings.budget_s * (len(arms) - 1), settings.least_calls)
     machine, taken = device_state(), use.taken()
     doubts = [slowed(machine) if accelerated() else "", _stolen(taken) if len(others.cores()) > 1 else ""]
-    return [
-        _timing(blocks, arm, settings.seed, taken, Conditions(warm_ups_s[arm], joined(doubts), machine))
-        for arm in range(1, len(arms))
-    ]
+    return Interleaved(blocks, warm_ups_s, machine, taken, joined(doubts))
 
 
 def _add_blocks(blocks: Blocks, budget_s: float, least_calls: int) -> None:
@@ -105,16 +139,15 @@ def _fewest_undisturbed(blocks: Blocks) -> int:
     return min(len(blocks.undisturbed(arm, 0)[0]) for arm in range(1, len(blocks.times)))
 
 
-def _timing(blocks: Blocks, arm: int, seed: int, taken: Taken, conditions: Conditions) -> PairedTiming:
+def _timing(called: Interleaved, arm: int, seed: int) -> PairedTiming:
     """The timing of one arm against the first, from the blocks that count."""
-    candidate, baseline = blocks.undisturbed(arm, 0)
-    disturbed, doubt = 1 - len(candidate) / blocks.count, ""
-    if are_too_few(len(candidate), blocks):
-        candidate, baseline, doubt = blocks.times[arm], blocks.times[0], _why_disturbed(blocks, taken)
+    blocks = called.blocks
+    disturbed = 1 - len(blocks.undisturbed(arm, 0)[0]) / blocks.count
+    (candidate, baseline), doubt = called.that_count(arm, 0)
     conditions = Conditions(
-        warm_up_s=conditions.warm_up_s,
-        doubt=joined([doubt, conditions.doubt]),
-        machine={**conditions.machine, "disturbed": round(disturbed, 3)},
+        warm_up_s=called.warm_ups_s[arm],
+        doubt=joined([doubt, called.doubt]),
+        machine={**called.machine, "disturbed": round(disturbed, 3)},
     )
     return summarise(candidate, baseline, seed, conditions, every_call=np.concatenate(blocks.times[arm]))
 

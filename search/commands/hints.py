@@ -32,6 +32,12 @@ def export_command(study: str, locations: Locations, *picked: str) -> str:
     return shlex.join(["frontrunner", "export", study, "--to", "exported", *picked, *_found_by(locations)])
 
 
+def explain_command(study: str, locations: Locations, trial: int | None = None) -> str:
+    """The command that explains ``trial`` of ``study``, or the one that is picked by default."""
+    number = [] if trial is None else [str(trial)]
+    return shlex.join(["frontrunner", "explain", study, *number, *_found_by(locations)])
+
+
 def after_search(document: Mapping[str, Any], locations: Locations) -> list[str]:
     """What could come after a search whose front document is ``document``, a line each."""
     study = document["study"]

@@ -14,25 +14,23 @@ import optuna
 from dashboards.progress import Progress
 from dashboards.tracking.tracker import Tracker
 from runners.chains.chain import Chains
-from runners.chains.post_training import PostTrainingChains
 from runners.machine.telemetry import disable_telemetry
-from runners.measuring.paired_timing import CALLS_FOR_P99
 from runners.runner import Runner
 from runners.store.location import open_store
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import check_workload_reference
 from search.commands.hints import resume_command
+from search.commands.reopened import beside_baseline, chains_of, given_settings
 from search.commands.search_plan import settings_of
 from search.commands.search_result import Searched, print_everything, print_result, require_front
 from search.commands.studies import open_study
 from search.commands.tracking import check_tracking, run_location, status_recorded, used_variables
-from search.driver.baseline import is_tuned, offered_threads, time_baseline
+from search.driver.baseline import offered_threads, time_baseline
 from search.driver.driver import Driver
-from search.driver.final_measurement import SERVED, measure_front
+from search.driver.final_measurement import measure_front
 from search.driver.front_artifacts import keep_artifacts
 from search.driver.observer import Observers
 from search.driver.search_context import SearchContext
-from search.driver.successive_halving import levels_of
 from search.driver.warm_start import EarlierStudy, load_earlier_study
 from search.front.front_document import front_document
 from search.objectives.objective import find_objectives
@@ -46,7 +44,7 @@ from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
 from search.samplers.starting_points import untrained_points
 from search.stop_signals import stop_signals
-from search.study.attributes import BUDGETS, PLACES, SETTINGS, STATUS
+from search.study.attributes import BUDGETS, PLACES, STATUS
 from search.study.storage import open_storage
 from search.study.study import make_study
 from search.study.study_lock import lock_study
@@ -143,16 +141,14 @@ def resume_search(
     disable_telemetry()
     study, found = open_study(name, locations)
     require_credentials(name, study.user_attrs.get(PLACES, {}), locations, ("stage_store", "tracking_uri"))
-    settings, budgets = (study.user_attrs[key] for key in (SETTINGS, BUDGETS))
-    made = {key: settings[key] for key in ("workload", "space", "objectives", "constraints", "seed")}
-    made |= {"serve": settings["serve"]} if settings.get("serve") else {}
+    budgets = study.user_attrs[BUDGETS]
     changed = {
         **budgets,
         **{key: value for key, value in (("trials", trials), ("timeout", timeout)) if value is not None},
         "study": name,
         **found.given(),
     }
-    return run_search(merge(made, changed), as_json=as_json)
+    return run_search(merge(given_settings(study), changed), as_json=as_json)
 
 
 def _prepare(
@@ -177,11 +173,7 @@ def _prepare(
     name, budgets = request.study_name, request.budgets()
     study = make_study(storage, name, objectives, settings, environment, facts, budgets, to_json(locations))
     stop_signals.leaves(f"`{resume_command(name, locations)}` continues the study")
-    least_calls = CALLS_FOR_P99 if "latency_p99_ms" in request.quantities else 0
-    given = space, facts, request.workload, request.seed, levels_of, least_calls
-    if not request.everything:
-        return study, Chains(*given)
-    return study, PostTrainingChains(*given, serves=not SERVED.isdisjoint(request.quantities))
+    return study, chains_of(request, space, facts)
 
 
 def _notes(request: StudyRequest, choices: Mapping[str, Any], locations: Locations, chains: Chains) -> Iterator[str]:
@@ -209,10 +201,8 @@ def _beside_best_baseline(search: SearchContext, choices: Mapping[str, Any]) -> 
 
     A choice that is left out stays as the baseline has it, so the space is made anew.
     """
-    space = search.chains.space
-    threads = time_baseline(search, offered_threads(space, choices))
-    machine = replace(space.environment, baseline_threads=threads, baseline_tuned=is_tuned(search.study))
-    return replace(search.chains, space=make_space(choices, machine))
+    threads = time_baseline(search, offered_threads(search.chains.space, choices))
+    return beside_baseline(search.chains, search.study, threads, choices)
 
 
 def _earlier_study(

@@ -31,6 +31,7 @@ from search.study.attributes import (
 from spaces.configuration import Configuration
 from spaces.environment import Environment
 from spaces.errors import RequestError
+from spaces.setting_error import did_you_mean
 
 _STATES = {
     TrialState.COMPLETE: "complete",
@@ -101,7 +102,7 @@ def find_study(storage: BaseStorage, name: str) -> optuna.Study:
     names = optuna.get_all_study_names(storage)
     if name not in names:
         known = f"there are {', '.join(sorted(names))}" if names else "there are none in this home yet"
-        raise RequestError(f"no study is called {name!r}; {known}")
+        raise RequestError(f"no study is called {name!r}; {known}{did_you_mean(name, names)}")
     study = optuna.load_study(study_name=name, storage=storage)
     if SETTINGS not in study.user_attrs:
         if not study.get_trials(deepcopy=False):

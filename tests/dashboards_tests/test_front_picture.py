@@ -80,7 +80,7 @@ def test_what_is_missing_is_said_in_one_sentence(printed, tmp_path, monkeypatch)
 
     monkeypatch.setattr("plotly.graph_objects.Figure.to_image", fail)
     for spec, said in ((None, "pip install 'frontrunner.figures.'"), ("there", "Chrome or Chromium")):
-        monkeypatch.setattr("dashboards.front_picture.find_spec", lambda _, spec=spec: spec)
+        monkeypatch.setattr("dashboards.picture_file.find_spec", lambda _, spec=spec: spec)
         with pytest.raises(RequestError, match=f"a picture needs .*{said}"):
             write_picture(read_front(printed), tmp_path / "front.png")
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from runners.measuring.interval import FLOOR, Ratio, ratio, sampling_errors
+from runners.measuring.interval import FLOOR, Ratio, contrast, ratio, sampling_errors
 
 
 def sampled(candidate: list[NDArray[np.float64]], baseline: list[NDArray[np.float64]], seed: int = 0) -> Ratio:
     """The ratio with the interval of the sampling error alone."""
-    value, (low, high) = ratio(candidate, baseline, seed).value, sampling_errors(candidate, baseline, seed)
+    value, (low, high) = ratio(candidate, baseline, seed).value, sampling_errors([baseline, candidate], (1, -1), seed)
     return Ratio(value, value * np.exp(-low), value * np.exp(high))
 
 
@@ -46,10 +46,24 @@ def test_the_interval_holds_the_ratio_at_every_level_and_is_never_narrower_than_
 
 
 def test_one_block_gives_no_interval() -> None:
-    assert sampling_errors([np.ones(4)], [np.ones(4)], 0) == (np.inf, np.inf)
+    assert sampling_errors([[np.ones(4)], [np.ones(4)]], (1, -1), 0) == (np.inf, np.inf)
 
 
 def test_no_single_call_decides_the_estimate_of_few_calls() -> None:
     slow = [np.array([2.0, 2.0])] * 10
     once_too_short = [np.array([0.5, 2.0]), *slow[1:]]
     assert ratio(once_too_short, [np.full(100, 4.0)] * 10, 0).value == pytest.approx(2.0)
+
+
+def test_what_two_choices_give_together_is_found_among_four_arms_that_one_disturbance_slows() -> None:
+    random = np.random.default_rng(0)
+    true = {"both": 1.0, "first alone": 2.0, "second alone": 3.0, "neither": 9.0}
+    covered, values = 0, []
+    for seed in range(12):
+        slowed = 1 + random.exponential(0.3, (1, 24, 1))  # a block slows all arms alike
+        arms = slowed * (1 + random.exponential(0.02, (4, 24, 8))) * np.array([*true.values()])[:, None, None]
+        found = contrast([list(arm) for arm in arms], (-1, 1, 1, -1), seed)
+        values.append(found.value)
+        covered += found.low <= 2.0 * 3.0 / (1.0 * 9.0) <= found.high
+    assert np.median(values) == pytest.approx(2 / 3, rel=0.02)
+    assert covered >= 11

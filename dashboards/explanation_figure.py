@@ -1,0 +1,176 @@
+"""The figure of an explanation: what each choice of a trial gives, and what two give together.
+
+`draw_explanation` is a pure function from the document that ``frontrunner explain --json`` prints.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dashboards.explanation_table import headline, letters
+from dashboards.formatting import interval_text, times
+from dashboards.front_figure import safe
+from dashboards.picture_file import ENDINGS, check_picture_file, write_picture_file
+from spaces.errors import RequestError
+
+if TYPE_CHECKING:  # plotly takes a moment to import, and only drawing needs it
+    from plotly.graph_objects import Bar, Figure, Heatmap
+
+Document = Mapping[str, Any]
+_BLUE, _RED, _GREY, _INK = "#1f5fbf", "#c8452f", "#9aa1ab", "#23272e"
+_WIDTH_PX, _ROW_PX, _ABOVE_PX, _BELOW_PX = 1100, 44, 115, 80
+
+
+def draw_explanation(document: Document) -> "Figure":
+    """A waterfall of the choices from the baseline to the trial, and the matrix of pairs beside it.
+
+    The waterfall has a logarithmic axis, so that bars of equal length are equal factors. A bar is what its choice gives
+    where all others stay; the bar of the interactions is what is missing from the product.
+    """
+    from plotly.subplots import make_subplots
+
+    names = letters(document)
+    has_pairs = any(pair["synergy"] for pair in document["pairs"])
+    titles = ("speed, from the baseline to the trial", "two choices together, over each alone" if has_pairs else "")
+    figure = make_subplots(
+        1, 2, column_widths=(0.58, 0.42), horizontal_spacing=0.07, subplot_titles=titles if has_pairs else titles[:1]
+    )
+    bars = _steps(document)
+    figure.add_trace(_waterfall(bars), row=1, col=1)
+    low, high = min(one[1] for one in bars), max(one[2] for one in bars)
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500) if low / 2 <= tick <= high * 2]
+    figure.update_xaxes(
+        type="log",
+        tickvals=ticks,
+        ticktext=[f"{tick:g}x" for tick in ticks],
+        range=[math.log10(low) - 0.08, math.log10(high) + 0.45 * math.log10(high / low) + 0.1],
+        title="times as fast as the baseline",
+        row=1,
+        col=1,
+    )
+    figure.update_yaxes(autorange="reversed", row=1, col=1)
+    if has_pairs:
+        figure.add_trace(_matrix(document, names), row=1, col=2)
+        figure.update_yaxes(autorange="reversed", row=1, col=2)
+    rows = len(bars)
+    heading = "<br>".join(_wrapped(headline(document)))
+    figure.update_layout(
+        title={
+            "text": f"<b>{heading}</b>",
+            "x": 0.02,
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 18},
+            "font": {"size": 15},
+        },
+        template="plotly_white",
+        font={"family": "Inter, Segoe UI, Helvetica, Arial, sans-serif", "size": 14, "color": _INK},
+        showlegend=False,
+        width=_WIDTH_PX,
+        height=_ABOVE_PX + _BELOW_PX + max(6, rows) * _ROW_PX,
+        margin={"l": 40, "r": 30, "t": _ABOVE_PX, "b": _BELOW_PX},
+    )
+    figure.update_yaxes(automargin=True, ticklabelstandoff=6)
+    return figure
+
+
+def check_figure_file(to: Path) -> None:
+    """Raise `RequestError` where a figure cannot be written into ``to``, before anything is measured for it."""
+    if to.suffix != ".html":
+        check_picture_file(to, f"--figure {to}: a figure ends in .html, {', '.join(ENDINGS)}")
+    if not to.absolute().parent.is_dir():
+        raise RequestError(f"--figure {to}: there is no folder {to.absolute().parent}; make it or name another")
+
+
+def write_explanation(document: Document, to: Path) -> None:
+    """Write the figure into the file ``to``; its ending says the format.
+
+    Raises:
+        RequestError: The file cannot be written, or what makes pictures is not installed.
+    """
+    figure = draw_explanation(document)
+    if to.suffix != ".html":
+        return write_picture_file(figure, to)
+    try:
+        to.write_text(figure.to_html(include_plotlyjs=True, config={"displaylogo": False}), encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"{to} cannot be written ({error.strerror}); name another file") from error
+
+
+Step = tuple[str, float, float, str, str]
+"""Label, where the bar begins and ends, its text, and its colour."""
+
+
+def _steps(document: Document) -> list[Step]:
+    """The bars of the waterfall, from the baseline at 1 to the trial."""
+    names, reached, steps = letters(document), 1.0, list[Step]()
+    for one in document["choices"]:
+        label = f"{names[one['choice']]}  {one['text']}"
+        if one["speed"] is None:
+            steps.append((label, reached, reached, "not timed", _GREY))
+            continue
+        ratio = one["speed"]["ratio"]
+        text = "same file" if one["same_artifact"] else f"{times(ratio)}x ({interval_text(*one['speed']['ci95'])})"
+        steps.append((label, reached, reached * ratio, text, _BLUE if ratio >= 1 else _RED))
+        reached *= ratio
+    if document["remainder"]:
+        rest = document["remainder"]
+        steps.append(("interactions", reached, reached * rest, f"{times(rest)}x", _GREY))
+    if document["together"]:
+        total = document["together"]
+        text = f"{times(total['ratio'])}x ({interval_text(*total['ci95'])})"
+        steps.append(("together", 1.0, total["ratio"], text, _INK))
+    return steps
+
+
+def _waterfall(steps: list[Step]) -> "Bar":
+    import plotly.graph_objects as go
+
+    return go.Bar(
+        orientation="h",
+        y=[safe(label) for label, *_ in steps],
+        base=[min(begin, end) for _, begin, end, _, _ in steps],
+        x=[abs(end - begin) for _, begin, end, _, _ in steps],
+        marker={"color": [colour for *_, colour in steps]},
+        text=[text for _, _, _, text, _ in steps],
+        textposition="outside",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+
+
+def _matrix(document: Document, names: Mapping[str, str]) -> "Heatmap":
+    """The factors of all pairs; the colour is their logarithm, white is none."""
+    import plotly.graph_objects as go
+
+    known = {frozenset(pair["choices"]): pair["synergy"] for pair in document["pairs"] if pair["synergy"]}
+    shown = [name for name in names if any(name in pair for pair in known)]
+    cells = [[known.get(frozenset((row, column))) for column in shown] for row in shown]
+    widest = max((abs(math.log(one["ratio"])) for one in known.values()), default=0.0) or 1.0
+    labels = [names[name] for name in shown]
+    return go.Heatmap(
+        x=labels,
+        y=labels,
+        z=[[None if one is None else math.log(one["ratio"]) for one in row] for row in cells],
+        text=[["" if one is None else _cell(one) for one in row] for row in cells],
+        texttemplate="%{text}",
+        zmin=-widest,
+        zmax=widest,
+        colorscale=[(0, _RED), (0.5, "white"), (1, _BLUE)],
+        showscale=False,
+        xgap=2,
+        ygap=2,
+        hoverinfo="skip",
+    )
+
+
+def _cell(effect: Mapping[str, Any]) -> str:
+    star = "*" if effect["significant"] else ""
+    return f"{times(effect['ratio'])}x{star}<br>{interval_text(*effect['ci95'])}"
+
+
+def _wrapped(text: str) -> list[str]:
+    import textwrap
+
+    return [safe(line) for line in textwrap.wrap(text.replace(" %", "\u00a0%"), 100)]

@@ -1,6 +1,6 @@
 """What int8 loses on a trained network with each choice of how it is quantised, and how much faster it is than fp32.
 
-    python tests/benchmarks/int8.py --data DIR                              ResNet-18, trained here: an hour or more
+    python tests/benchmarks/int8.py --data DIR                              ResNet-18, trained here: most of an hour
     python tests/benchmarks/int8.py --data DIR --quick                      plain int8 and the default alone
     python tests/benchmarks/int8.py --data DIR --model timm:efficientnet_lite0 --image-size 64 --weights FILE
 
@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--model", default="torchvision:resnet18", help="as in a study file")
     parser.add_argument("--weights", type=Path, help="its trained weights; without them it is trained first")
     parser.add_argument("--image-size", type=int, help="side of the images in pixels")
-    parser.add_argument("--epochs", type=int, default=20, help="of its training, which tuning takes its pace from")
+    parser.add_argument("--epochs", type=int, default=8, help="of its training, which tuning takes its pace from")
     parser.add_argument("--runtime", action="append", choices=[*CHOICES], help="one runtime, and another one")
     parser.add_argument("--choice", action="append", help="one row, and another one; by default all")
     parser.add_argument("--home", type=Path, help="where results of stages are kept; by default nowhere")

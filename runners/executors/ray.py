@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from ray.exceptions import GetTimeoutError, NodeDiedError, OutOfMemoryError, Ray
 
 from runners.executors.connection_checks import require_listener, require_own_packages
 from runners.executors.node_size import NodeSize, at_most, in_words, total
+from runners.executors.proxies import proxies_here, restore_proxies, without_proxies
 from runners.executors.workload_folder import pack, unpack
 from runners.machine.device import usable_cores
 from runners.machine.telemetry import disable_telemetry
@@ -41,9 +42,9 @@ GET_S = 1.0
 SOCKET = "ray/session_2000-01-01_00-00-00_123456_1234567/sockets/plasma_store"
 """What Ray calls the longest of its sockets, relative to the folder of temporary files."""
 
-PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
-UNREACHABLE_PROXY = "http://127.0.0.1:9"
-"""The discard port of this machine, where nothing listens."""
+HANG_S = 900.0
+"""A worker in which a stage does nothing for so long is ended: other limits within a stage, and what a converter may
+take, are shorter. A process of its own for each stage would cost what it imports anew: a second, and some for ONNX."""
 
 LONG_WAIT_S = 60.0
 """A stage that has waited longer than this for cores and accelerators is worth a note."""
@@ -56,7 +57,7 @@ class _Sent:
     task: StageTask
     granted: StageTask
     since: float
-    begun: bool = False
+    begun: float | None = None
 
 
 class RayRunner(Runner):
@@ -92,9 +93,9 @@ class RayRunner(Runner):
             raise RequestError("--address: no node of the cluster has a CPU for Ray; start one with --num-cpus")
         self._workload_folder = ray.put(pack(workload) if self._on_cluster else None)
         if not self._on_cluster and self.slots > 1:
-            _prepare.remote(workload, self._workload_folder, _proxies())
+            _prepare.remote(workload, self._workload_folder, proxies_here())
         try:
-            environment, facts = _get(_inspect.remote(workload, choices, self._workload_folder, _proxies()))
+            environment, facts = _get(_inspect.remote(workload, choices, self._workload_folder, proxies_here()))
         except RayError as error:
             if isinstance(error, RayTaskError) and isinstance(error.cause, RequestError):
                 raise error.cause from None
@@ -113,7 +114,7 @@ class RayRunner(Runner):
         remote = _carry_out.options(
             num_cpus=granted.cpus, num_gpus=granted.gpus, name=task.stage, scheduling_strategy=strategy
         )
-        steps = remote.remote(granted, self._store, self._workload_folder, _proxies())
+        steps = remote.remote(granted, self._store, self._workload_folder, proxies_here(), HANG_S)
         self._under_way[steps] = _Sent(task, granted, time.monotonic())
 
     def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
@@ -123,20 +124,21 @@ class RayRunner(Runner):
             done, _ = ray.wait(list(self._under_way), num_returns=1, timeout=left_s)
             if not done:
                 break
-            task = self._under_way[done[0]].task
-            outcome = _next_step(done[0], task)
+            sent = self._under_way[done[0]]
+            outcome = _next_step(done[0], sent.task)
             if outcome is None:
-                self._under_way[done[0]].begun = True
+                sent.begun = time.monotonic()
                 continue
             del self._under_way[done[0]]
             if outcome.failure_kind == "process":
-                self._died.add(task.key)
-            return [(task, outcome)]
+                outcome = _hung(sent) or outcome
+                self._died.add(sent.task.key)
+            return [(sent.task, outcome)]
         return []
 
     def waiting(self) -> str | None:
         for sent in self._under_way.values():
-            if not sent.begun and time.monotonic() - sent.since > LONG_WAIT_S:
+            if sent.begun is None and time.monotonic() - sent.since > LONG_WAIT_S:
                 return (
                     f"{sent.task.stage} has waited for {LONG_WAIT_S:.0f} s for {in_words(sent.granted)}; Ray has "
                     f"{in_words(total(_nodes()))}, which others use"
@@ -183,7 +185,7 @@ def _connect(address: str | None) -> None:
         require_listener(address)
         options.update(address=address)
     try:
-        with _without_proxies() if address is None else nullcontext():
+        with without_proxies() if address is None else nullcontext():
             ray.init(**options)
     except Exception as error:  # Ray raises errors of many classes, also bare ones
         reason = in_one_line(error)
@@ -196,34 +198,9 @@ def _connect(address: str | None) -> None:
         ) from error
 
 
-@contextmanager
-def _without_proxies() -> Iterator[None]:
-    """Start Ray's processes so that they reach no machine but this one.
-
-    Its dashboard process runs even without a dashboard, and looks for the metadata of a cloud whatever the usage
-    statistics are set to; a proxy that is not there makes that fail at once.
-    """
-    before = _proxies()
-    os.environ.update(dict.fromkeys(PROXIES, UNREACHABLE_PROXY))
-    try:
-        yield
-    finally:
-        for name in PROXIES:
-            os.environ.pop(name)
-        os.environ.update(before)
-
-
 def _enter_worker(proxies: dict[str, str]) -> None:
-    """Give the workload's code in a worker the driver's ``proxies``, in place of what `_without_proxies` left there."""
     disable_telemetry()
-    for name in PROXIES:
-        if os.environ.get(name) == UNREACHABLE_PROXY:
-            os.environ.pop(name)
-            os.environ.update({name: proxies[name]} if name in proxies else {})
-
-
-def _proxies() -> dict[str, str]:
-    return {name: os.environ[name] for name in PROXIES if name in os.environ}
+    restore_proxies(proxies)
 
 
 @ray.remote(num_cpus=1, max_retries=0)
@@ -250,7 +227,7 @@ def _prepare(workload: Any, folder: bytes | None, proxies: dict[str, str]) -> No
 
 @ray.remote(max_retries=0)
 def _carry_out(
-    task: StageTask, store: str, folder: bytes | None, proxies: dict[str, str]
+    task: StageTask, store: str, folder: bytes | None, proxies: dict[str, str], hang_limit_s: float
 ) -> Iterator[StageOutcome | None]:
     """None when it begins, and the outcome."""
     yield None
@@ -261,7 +238,7 @@ def _carry_out(
 
     workload = unpack(task.workload, folder)
     start_server_for(workload)
-    yield run_stage(replace(task, workload=workload), open_store(store))
+    yield run_stage(replace(task, workload=workload), open_store(store), hang_limit_s)
 
 
 def _get(reference: Any) -> Any:
@@ -279,6 +256,14 @@ def _next_step(steps: Any, task: StageTask) -> StageOutcome | None:
         return StageOutcome({}, failure=f"{task.stage}: {_reason(error)}", failure_kind="machine")
     except RayError as error:
         return StageOutcome({}, failure=f"{task.stage}: {_reason(error)}", failure_kind="process")
+
+
+def _hung(sent: _Sent) -> StageOutcome | None:
+    """The failure of a stage whose worker ended because it did nothing, which it would do again; None for another."""
+    if sent.begun is None or time.monotonic() - sent.begun < HANG_S:
+        return None
+    reason = f"{sent.task.stage}: it did nothing for {HANG_S:.0f} s and its process was ended"
+    return StageOutcome({}, failure=reason, failure_kind="candidate")
 
 
 def _reason(error: RayError) -> str:

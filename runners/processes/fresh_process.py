@@ -54,8 +54,8 @@ making a few calls take less."""
 PROGRESS_EVERY_S = 1.0
 """How often progress is reported at most: a pipe that nobody reads fills up."""
 
-_send_progress: Callable[[], None] | None = None
-"""In a fresh process: tells its caller that it made progress."""
+_tell_progress: Callable[[], None] | None = None
+"""What `report_progress` calls: in a fresh process it tells the caller."""
 
 
 SOCKET = "pymp-12345678/listener-12345678"
@@ -77,9 +77,15 @@ def start_server(libraries: Sequence[str] = ()) -> None:
 
 
 def report_progress() -> None:
-    """Start the time limit of this process anew, where it is a fresh one."""
-    if _send_progress is not None:
-        _send_progress()
+    """Start the time limit of this process anew, where it has one."""
+    if _tell_progress is not None:
+        _tell_progress()
+
+
+def tell_progress_to(listener: Callable[[], None] | None) -> None:
+    """Let `report_progress` call ``listener``, or nothing."""
+    global _tell_progress
+    _tell_progress = listener
 
 
 class FreshProcess:
@@ -205,7 +211,6 @@ def _run_and_send(
 
 def _report_progress_to(sender: Connection) -> None:
     """Let `report_progress` send a message, not more often than every `PROGRESS_EVERY_S`."""
-    global _send_progress
     last = time.monotonic()
 
     def send() -> None:
@@ -214,7 +219,7 @@ def _report_progress_to(sender: Connection) -> None:
             last = time.monotonic()
             sender.send(None)
 
-    _send_progress = send
+    tell_progress_to(send)
 
 
 def _set_visible_devices(visible: dict[str, str | None]) -> None:

@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from runners.backends import find_backend
 from runners.machine.lease import device_lease
 from runners.machine.resources import STAGES_THAT_TRAIN
 from runners.processes.fresh_process import HANG_TIMEOUT_S, call_fresh
+from runners.processes.hang_limit import ended_where_it_hangs
 from runners.runner import FailureKind, StageFailed, StageOutcome, StageTask
 from runners.stages.job import StageJob
 from runners.stages.keys import code_of
@@ -29,10 +30,15 @@ PROBE_BYTES = 64 * 2**10
 """A store that does not take a file of this size is full."""
 
 
-def run_stage(task: StageTask, store: StageStore) -> StageOutcome:
+def run_stage(task: StageTask, store: StageStore, hang_limit_s: float | None = None) -> StageOutcome:
     """The outcome of ``task``: out of the store where it has it, computed and stored otherwise.
 
     Whatever the stage raises becomes a failure in one line: a bad candidate must not end a search.
+
+    Args:
+        task: The stage.
+        store: Where results are kept.
+        hang_limit_s: This process is ended where a stage in it does nothing for so long; None in one that must live on.
     """
     begin = time.perf_counter()
     try:
@@ -40,14 +46,14 @@ def run_stage(task: StageTask, store: StageStore) -> StageOutcome:
             entry = store.get(task.key)
         if entry is not None:
             return StageOutcome(entry.result, time.perf_counter() - begin, from_store=True)
-        return _compute(task, store)
+        return _compute(task, store, hang_limit_s)
     except Exception as error:
         kind, reason = _failure(error, store)
         failure = f"{task.stage}: {reason}"
         return StageOutcome({}, time.perf_counter() - begin, failure=failure, failure_kind=kind)
 
 
-def _compute(task: StageTask, store: StageStore) -> StageOutcome:
+def _compute(task: StageTask, store: StageStore, hang_limit_s: float | None) -> StageOutcome:
     """Run the stage under a lease of the device; the time spent on waiting for the lease is not the stage's."""
     _require_same_code(task)
     with ExitStack() as held:
@@ -59,7 +65,7 @@ def _compute(task: StageTask, store: StageStore) -> StageOutcome:
         asked = time.perf_counter()
         with device_lease(exclusive=task.exclusive):
             begin = time.perf_counter()
-            result = _run_where_it_belongs(task, inputs, folder)
+            result = _run_where_it_belongs(task, inputs, folder, hang_limit_s)
             seconds = time.perf_counter() - begin
         with _machine_is_to_blame():
             entry = store.put(task.key, folder, result, seconds, origin=_origin(task))
@@ -76,7 +82,9 @@ def _require_same_code(task: StageTask) -> None:
         )
 
 
-def _run_where_it_belongs(task: StageTask, inputs: dict[str, StoredStage], folder: Path) -> dict[str, Any]:
+def _run_where_it_belongs(
+    task: StageTask, inputs: dict[str, StoredStage], folder: Path, hang_limit_s: float | None
+) -> dict[str, Any]:
     """The stage's figures.
 
     Raises:
@@ -86,7 +94,8 @@ def _run_where_it_belongs(task: StageTask, inputs: dict[str, StoredStage], folde
     try:
         limit_s = _limit_of_own_process(task)
         if limit_s is None:
-            return _run(task, inputs, folder)
+            with nullcontext() if hang_limit_s is None else ended_where_it_hangs(hang_limit_s):
+                return _run(task, inputs, folder)
         result: dict[str, Any] = call_fresh(_run, task, inputs, folder, timeout_s=limit_s, what="its own process")
         return result
     except Exception as error:

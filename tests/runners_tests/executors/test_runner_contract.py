@@ -128,6 +128,47 @@ def test_it_does_not_wait_for_nothing(case: Case) -> None:
     contract.check_idle_wait_returns_at_once(case.runner)
 
 
+BREAKS = """
+import os, ray, signal, time
+from runners.backends.torchscript import TorchScript
+from runners.workload import Workload
+from runners.workloads.synthetic import make_network, make_splits
+
+
+def lower(self, trained, folder):
+    HAPPENS
+
+
+if ray.is_initialized():
+    TorchScript.lower = lower
+WORKLOAD = Workload("breaks", make_network, make_splits, pretrained=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("happens", "failure", "kind"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "its process died before it answered", "process"),
+        ("time.sleep(600)", "it did nothing for 4 s and its process was ended", "candidate"),
+    ],
+    ids=["crashes", "hangs"],
+)
+def test_a_runtime_that_does_not_return_in_a_worker_of_ray_fails_its_stage_and_others_go_on(
+    case: Case, happens: str, failure: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(case.runner, LocalRunner | SimulatedRunner):
+        pytest.skip("it has no workers")
+    monkeypatch.setattr("runners.executors.ray.HANG_S", 4.0)
+    contract.check_every_task_comes_back_once(case.runner, [case.first])
+    (tmp_path / "breaks.py").write_text(BREAKS.replace("HAPPENS", happens))
+    settings = {"runtime": "torchscript", "precision": "fp32", "options": {}}
+    inputs = {"parent": case.first.key}
+    case.runner.submit(StageTask("lowering", "6" * 64, settings, inputs, str(tmp_path / "breaks.py"), 0))
+    ((_, outcome),) = contract.collect(case.runner, 1)
+    assert (outcome.failure, outcome.failure_kind) == (f"lowering: {failure}", kind)
+    contract.check_every_task_comes_back_once(case.runner, [case.first])
+
+
 def test_it_is_closed_twice_with_a_task_under_way(case: Case) -> None:
     contract.check_close_twice(case.make, replace(case.first, key="5" * 64, seed=5))
 

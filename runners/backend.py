@@ -1,5 +1,6 @@
 """The contract of an inference runtime."""
 
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -135,7 +136,7 @@ class Backend(ABC):
     def ship(self, folder: Path, destination: Path, build: Callable[[], Any], example: ExampleInputs) -> None:
         """Write what a machine without Frontrunner can load from what `lower` wrote; by default the same files."""
         for file in sorted(folder.iterdir()):
-            (destination / file.name).write_bytes(file.read_bytes())
+            shutil.copyfile(file, destination / file.name)
 
     @abstractmethod
     def loader_source(self) -> str:

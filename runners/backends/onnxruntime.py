@@ -55,13 +55,14 @@ class OnnxRuntime(Backend):
         }
 
     def lower(self, trained: Trained, folder: Path) -> None:
+        from runners.lowering.onnx_files import copy_onnx
         from runners.lowering.weight_only import BITS, compress_onnx
 
         artifact, options = folder / self.artifact, {n: v for n, v in trained.options.items() if n in KEPT}
         if trained.precision in BITS:
             compress_onnx(trained.onnx(), trained.precision, artifact)
         else:
-            artifact.write_bytes(trained.onnx().read_bytes())
+            copy_onnx(trained.onnx(), artifact)
         if trained.options.get("onnxslim"):
             from runners.lowering.onnx_slimming import slim
 

@@ -1,6 +1,7 @@
 """OpenVINO on the CPU."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from inspect import getsource
 from pathlib import Path
@@ -13,7 +14,9 @@ from runners.backend import Backend, Predictor, Trained
 from runners.inputs import network_batch
 from runners.lowering.openvino_core import openvino_core
 from runners.machine import telemetry
+from runners.runner import StageFailed
 from spaces.configuration import Scalar
+from spaces.errors import in_one_line
 
 SETTINGS = "openvino.json"
 
@@ -38,7 +41,11 @@ class OpenVino(Backend):
 
         from runners.lowering.weight_only import BITS, compress_openvino
 
-        model = openvino_core().read_model(trained.onnx())
+        exported = trained.onnx()
+        try:
+            model = openvino_core().read_model(exported)
+        except RuntimeError as error:
+            raise StageFailed(_why_not_read(error)) from error
         if trained.precision in BITS:
             model = compress_openvino(model, trained.precision)
         openvino.save_model(model, folder / self.artifact, compress_to_fp16=trained.precision == "fp16")
@@ -126,6 +133,13 @@ def compiled_request(core: Any, model: Any, settings: dict[str, Any], batch: int
         shape[0] = batch
     model.reshape(shapes)
     return core.compile_model(model, "CPU", settings).create_infer_request()
+
+
+def _why_not_read(error: RuntimeError) -> str:
+    """Why OpenVINO cannot read an ONNX file; operators that it does not have are named."""
+    if found := re.search(r"No conversion rule found for operations: (.+)", str(error)):
+        return f"OpenVINO has no operator for {found[1].strip()} of ONNX"
+    return f"OpenVINO cannot read this network ({in_one_line(error)})"
 
 
 def _names(names: Sequence[str]) -> dict[str, list[str]]:

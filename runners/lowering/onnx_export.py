@@ -1,6 +1,7 @@
 """A network as an ONNX file with a free batch dimension, the names of its inputs, and an output ``output``."""
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,16 +11,16 @@ from typing import Any
 import torch
 
 from runners.inputs import ExampleInputs
+from runners.lowering import onnx_files
 from runners.lowering.free_sizes import free_sizes, two_rows, written_out
+from runners.lowering.onnx_files import weights_file
 from runners.runner import StageFailed
 
-LARGEST_BYTES = 2**31 - 2**24
-"""An ONNX file is a message of protobuf, of less than 2 GiB; some of it is left for the graph."""
 NOISY_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 def export(module: torch.nn.Module, example: ExampleInputs, path: Path) -> str:
-    """Write ``module`` to ``path`` as one ONNX file.
+    """Write ``module`` to ``path``, with weights of 2 GiB or more in the `onnx_files.weights_file` beside it.
 
     Args:
         module: A network in eval mode, fp32.
@@ -30,19 +31,16 @@ def export(module: torch.nn.Module, example: ExampleInputs, path: Path) -> str:
         Why the older exporter had to be used, in one line, or an empty string where the current one did it.
 
     Raises:
-        StageFailed: Neither exporter can write this network, it is too large for the format, a size that is to be free
-            cannot be, or the network does not use an input.
+        StageFailed: Neither exporter can write this network, a size that is to be free cannot be, or the network does
+            not use an input. The older exporter is not tried on weights that need a file of their own.
     """
     if any(isinstance(layer, torch.jit.ScriptModule) for layer in module.modules()):
         raise StageFailed("a TorchScript program cannot be written as ONNX; a program of torch.export (.pt2) can")
     weights = sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
-    if weights > LARGEST_BYTES:
-        raise StageFailed(
-            f"the network has {weights / 2**30:.1f} GiB of weights, and an ONNX file holds less than 2 GiB; choose "
-            "runtimes that PyTorch's own formats are for, such as eager, torchscript or aotinductor, in fp32 or bf16"
-        )
-    free = free_sizes(module, example)
-    reason = _attempt(module, example, path, dynamo=True, dynamic_shapes=free, external_data=False, verbose=False)
+    apart, free = weights > onnx_files.LARGEST_BYTES, free_sizes(module, example)
+    reason = _attempt(module, example, path, dynamo=True, dynamic_shapes=free, external_data=apart, verbose=False)
+    if reason and apart:
+        raise StageFailed(f"the network, of {weights / 2**30:.1f} GiB, cannot be written as ONNX: {reason}")
     if reason:
         axes = {
             name: {0: "batch"} if place is None else {0: "batch", place: "size"}
@@ -76,6 +74,7 @@ def round_weights(path: Path) -> None:
     )
     optimizer.remove_unused_nodes(model)
     onnx.save(model, path)
+    weights_file(path).unlink(missing_ok=True)  # they were read, and are in the file itself now
 
 
 def _attempt(module: torch.nn.Module, example: ExampleInputs, path: Path, **options: Any) -> str:
@@ -86,9 +85,18 @@ def _attempt(module: torch.nn.Module, example: ExampleInputs, path: Path, **opti
             torch.onnx.export(module, two_rows(example), path, **names, **options)
         return _problem(path, example)
     except Exception as error:
-        # The first line alone: the others are advice to whoever calls the exporter.
-        first_line = (str(error).strip() or "no message").splitlines()[0]
-        return f"{type(error).__name__}: {first_line}"
+        return _why(error)
+
+
+def _why(error: BaseException) -> str:
+    """What is behind ``error`` of an exporter, in one line; an operator that ONNX does not have by its name alone."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if operator := re.search(r"No ONNX function found for <OpOverload\(op='([\w.]+)'", str(error)):
+        return f"it has no function for {operator[1]}"
+    # The first line alone: the others are advice to whoever calls the exporter.
+    first_line = (str(error).strip() or "no message").splitlines()[0]
+    return f"{type(error).__name__}: {first_line}"
 
 
 def _problem(path: Path, example: ExampleInputs) -> str:
@@ -110,6 +118,8 @@ def _problem(path: Path, example: ExampleInputs) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
+    # The older one prints a graph that it cannot write, and standard output belongs to whoever asked for JSON.
+    torch._C._jit_set_onnx_log_output_stream("stderr")
     levels = {name: logging.getLogger(name).level for name in NOISY_LOGGERS}
     for name in levels:
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from runners.lowering.onnx_files import require_one_file
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
 
@@ -18,12 +19,13 @@ def slim(path: Path, graph_level: str) -> None:
         graph_level: How far ONNX Runtime optimises the graph afterwards, as in `onnx_session.open_session`.
 
     Raises:
-        StageFailed: onnxslim fails on this network, or ONNX Runtime makes the same graph of the file with and without
-            it, so that the trial would repeat another.
+        StageFailed: onnxslim fails on this network, its weights are in another file, or ONNX Runtime makes the same
+            graph of the file with and without it, so that the trial would repeat another.
     """
     import onnx
     import onnxslim
 
+    require_one_file(path, "onnxslim writes the graph")
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             before = _optimised(path, graph_level)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runners.inputs import Arrays
 from runners.lowering.calibration import require_finite
+from runners.lowering.onnx_files import require_one_file
 from runners.machine import telemetry
 from runners.quantisers import of_nncf, of_onnxruntime
 from runners.quantisers.settings import QuantisationSettings
@@ -32,14 +33,15 @@ def quantise_int8(
         settings: The quantiser, and how it finds the ranges; by default NNCF, as it is.
 
     Raises:
-        StageFailed: The calibration data are not finite, the network cannot be quantised, or it has no operation to
-            quantise.
+        StageFailed: The calibration data are not finite, the network cannot be quantised, its weights are in another
+            file, or it has no operation to quantise.
     """
     telemetry.disable_telemetry()
     import onnx
 
     settings = settings or QuantisationSettings()
     require_finite(calibration)
+    require_one_file(onnx_path, "NNCF and ONNX Runtime quantise the graph")
     write = of_nncf.quantise if settings.quantiser == "nncf" else of_onnxruntime.quantise
     try:
         # Both write progress to standard output, which belongs to whoever asked for JSON.

@@ -10,6 +10,7 @@ from runners.backends import find_backend
 from runners.inputs import Arrays
 from runners.lowering.calibration import CALIBRATION_IMAGES, calibration_rows
 from runners.lowering.onnx_export import export
+from runners.lowering.onnx_files import remove_onnx
 from runners.lowering.weights import load_network
 from runners.measuring.footprint import folder_size_mib
 from runners.stages.exporting import EXPORTED
@@ -47,7 +48,7 @@ def run(job: StageJob) -> dict[str, Any]:
     begin = time.perf_counter()
     find_backend(plan.runtime).lower(trained, job.folder)
     seconds = time.perf_counter() - begin
-    exported.unlink(missing_ok=True)
+    remove_onnx(exported)
     size_mib = folder_size_mib(job.folder)
     figures = replace(job.figures, size_mib=size_mib, lowering_seconds=seconds)
     return replace(figures, runtime=plan.runtime, precision=plan.precision).to_json()

@@ -17,6 +17,7 @@ from runners.backend import Trained
 from runners.backends import all_backends, find_backend, inductor
 from runners.inputs import ExampleInputs
 from runners.lowering.agreement import TOLERANCES
+from runners.processes.fresh_process import call_fresh
 from runners.runner import StageFailed
 from runners.workloads.synthetic import make_network
 
@@ -52,6 +53,13 @@ class Sequence(nn.Module):
         return self.last(self.words(tokens).mean(1) + self.image(image).mean((2, 3)))
 
 
+def _lower_sequence(weights: Path, example: ExampleInputs, folder: Path) -> None:
+    """As a search lowers it: a process that compiled before would keep what it has, and not write it again."""
+    network = Sequence().eval()
+    network.load_state_dict(torch.load(weights))
+    find_backend("inductor").lower(Trained(network, lambda: folder, example, "fp32", Sequence), folder)
+
+
 class Branches(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs + 1 if inputs.sum() > 0 else inputs - 1
@@ -78,6 +86,21 @@ def test_it_keeps_the_contract_and_its_exported_folder_runs_alone(
     assert np.abs(saved - found["all"]).max() <= TOLERANCES[precision].difference * np.abs(saved).max()
 
 
+@pytest.mark.parametrize("name", ["aotinductor", "inductor"])
+def test_what_was_compiled_for_instructions_that_a_processor_lacks_is_not_opened_here_or_by_predict_py(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{name}.json").write_text(json.dumps({"instructions": "AVX512"}))  # nothing else is read first
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX2")
+    sentence = r"the model was compiled for AVX512, and this processor has AVX2; lower it again here"
+    with pytest.raises(StageFailed, match=sentence):
+        find_backend(name).open(tmp_path, threads=1, batch=1)
+    program: dict[str, Any] = {}
+    exec(find_backend(name).loader_source(), program)
+    with pytest.raises(OSError, match=sentence):
+        program["load"](tmp_path, 1)
+
+
 @pytest.mark.slow
 @needs_inductor
 def test_torch_compile_opens_what_it_compiled_without_compiling_for_every_batch_and_length(tmp_path: Path) -> None:
@@ -90,8 +113,8 @@ def test_torch_compile_opens_what_it_compiled_without_compiling_for_every_batch_
         return random.integers(0, 11, (rows, length)), random.normal(size=(rows, 3, 8, 8)).astype(np.float32)
 
     example = ExampleInputs(made(1, 3), ("tokens", "image"), (1, None))
-    trained = Trained(network, lambda: folder, example, "fp32", Sequence)
-    find_backend("inductor").lower(trained, folder)
+    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    call_fresh(_lower_sequence, tmp_path / "weights.pt", example, folder, what="lowering")
     files = []
     for number, (rows, length) in enumerate([(1, 7), (6, 9)]):
         files.append(str(tmp_path / f"{number}.npz"))

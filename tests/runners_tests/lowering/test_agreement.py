@@ -133,3 +133,19 @@ def test_honest_quantisation_agrees(tmp_path: Path) -> None:
         backend.lower(Trained(network, lambda file=file: file, example, precision, make_network), folder)
         predictor = backend.open(folder, threads=1, batch=16, build=make_network)
         require_agreement(predictor, network, split, TOLERANCES[precision])
+
+
+def test_numbers_that_fp16_does_not_hold_fail_with_the_size_and_what_the_format_holds(tmp_path: Path) -> None:
+    def make() -> nn.Module:
+        torch.manual_seed(0)
+        layers = [nn.Linear(4, 4, bias=False) for _ in range(4)]
+        for layer, factor in zip(layers, (1e-5, 1e-5, 1e4, 1e4), strict=True):  # too small between
+            layer.weight.data.mul_(factor)
+        return nn.Sequential(*layers).eval()
+
+    split = ArraySplit(np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32), np.zeros(64))
+    trained = Trained(make(), lambda: tmp_path, ExampleInputs.of(split.inputs[:1]), "fp16", make)
+    find_backend("eager").lower(trained, tmp_path)
+    predictor = find_backend("eager").open(tmp_path, threads=1, batch=1, build=make)
+    with pytest.raises(StageFailed, match=r"in \d+ of 16 rows .*, by up to .* from 6e-8 to 65504 alone"):
+        require_agreement(predictor, make(), split, TOLERANCES["fp16"])

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from runners.backend import Trained
+from runners.backends import find_backend
 from runners.chains.chain import Chains
 from runners.chains.post_training import PostTrainingChains
 from runners.executors.local import LocalRunner
-from runners.runner import StageTask
+from runners.runner import StageFailed, StageTask
+from runners.workload_loading.reference import resolve
 from spaces.configuration import Configuration
 from spaces.space_document import make_space
 
@@ -80,12 +83,22 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(tmp_path_factory.mktemp("early"))
 
 
-def test_a_trace_fails_with_the_size_of_the_mismatch(bench: Bench) -> None:
-    failure = bench.failure(bench.chains.chain(bench.candidate(runtime="torchscript")))
+@pytest.mark.parametrize("runtime", ["torchscript", "onnxruntime", "openvino"])
+def test_what_is_recorded_once_fails_with_the_size_of_the_mismatch(bench: Bench, runtime: str) -> None:
+    failure = bench.failure(bench.chains.chain(bench.candidate(runtime=runtime)))
     assert failure is not None
     assert failure.startswith("measuring: ")
     assert "gives other outputs than the network it was lowered from" in failure
     assert re.search(r"in \d+ of 50 rows called alone, by up to \d", failure), failure
+
+
+def test_a_program_of_torch_export_is_refused_with_the_branch(bench: Bench, tmp_path: Path) -> None:
+    workload, backend = resolve(bench.chains.workload), find_backend("eager")
+    lowered, shipped = tmp_path / "lowered", tmp_path / "shipped"
+    lowered.mkdir(), shipped.mkdir()
+    backend.lower(Trained(workload.network().eval(), lambda: tmp_path, workload.example_inputs, "fp32"), lowered)
+    with pytest.raises(StageFailed, match=r"torch.export cannot write this network .*data-dependent"):
+        backend.ship(lowered, shipped, workload.network, workload.example_inputs)
 
 
 def test_an_untrained_student_fails_before_it_is_trained(bench: Bench) -> None:

@@ -33,9 +33,9 @@ class TensorRt(Backend):
     on_accelerator: ClassVar[bool] = True
 
     def unsupported(self) -> str | None:
-        from runners.machine.accelerator import torch_device
+        from runners.machine.accelerator import no_nvidia_gpu
 
-        return super().unsupported() if torch_device().type == "cuda" else "needs an NVIDIA GPU, and torch finds none"
+        return no_nvidia_gpu() or super().unsupported()
 
     def lower(self, trained: Trained, folder: Path) -> None:
         if trained.example.is_dynamic:

@@ -36,11 +36,16 @@ def at_precision(module: nn.Module, precision: str) -> nn.Module:
     return SixteenBits(module, DTYPES[precision]) if precision in DTYPES else module
 
 
-def program_module(program: Any, device: torch.device) -> nn.Module:
-    """A program of ``torch.export``, written on a processor, as a module on ``device``."""
+def program_on(program: Any, device: torch.device) -> Any:
+    """A program of ``torch.export``, written on a processor, on ``device``."""
     from torch.export.passes import move_to_device_pass
 
-    placed = program if device.type == "cpu" else move_to_device_pass(program, device)
+    return program if device.type == "cpu" else move_to_device_pass(program, device)
+
+
+def program_module(program: Any, device: torch.device) -> nn.Module:
+    """The same as a module."""
+    placed = program_on(program, device)
     # The guards check shapes and types in Python at every call, which costs more than a small layer.
     module: nn.Module = placed.module(check_guards=False)
     return module

@@ -28,6 +28,11 @@ def accelerated() -> bool:
     return torch_device().type != "cpu"
 
 
+def no_nvidia_gpu() -> str | None:
+    """Why what runs on NVIDIA GPUs alone cannot be used here, or None."""
+    return None if torch_device().type == "cuda" else "needs an NVIDIA GPU, and torch finds none"
+
+
 def wait_for(device: "torch.device") -> None:
     """Wait until ``device`` has done all that it was given; the processor always has."""
     import torch

@@ -8,7 +8,8 @@ from spaces.technique import Earlier, Parameter
 
 class CompileMode(RuntimeOption):
     """The ``mode`` of ``torch.compile``: max-autotune times several kernels for each operator and takes the fastest;
-    reduce-overhead launches all kernels of a call at once, as a CUDA graph.
+    reduce-overhead launches all kernels of a call at once, as a CUDA graph. Other compilers have the same by their own
+    names.
     """
 
     name = "compile_mode"

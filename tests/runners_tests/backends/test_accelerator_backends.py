@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from runners.backend import Trained
-from runners.backends import find_backend, tensorrt
+from runners.backends import find_backend, tensorrt, torch_tensorrt
 from runners.inputs import ExampleInputs
 from runners.lowering import torch_predictor
 from runners.lowering.onnx_export import export
@@ -134,6 +134,84 @@ def test_an_operator_that_tensorrt_does_not_have_is_named(
         find_backend("tensorrt").lower(trained, tmp_path)
 
 
+class TorchTensorRtStand(ModuleType):
+    """The part of ``torch_tensorrt`` that is used; its programs are those of PyTorch."""
+
+    def __init__(self, refuses: bool = False) -> None:
+        super().__init__("torch_tensorrt")
+        self.inputs: list[Any] = []
+        self.options: list[Any] = []
+        self.graphs: list[bool] = []
+        self.Input = lambda **given: given
+        self.dynamo = SimpleNamespace(compile=self.compile)
+        self.runtime = SimpleNamespace(set_cudagraphs_mode=self.graphs.append)
+        self.refuses = refuses
+
+    def compile(self, program: Any, inputs: Any, **options: Any) -> Any:
+        if self.refuses:
+            raise RuntimeError("no engine for aten.erfinv")
+        self.inputs.append(inputs)
+        self.options.append(options)
+        return program.module()
+
+    def save(self, module: Any, path: str, arg_inputs: Any, dynamic_shapes: Any) -> None:
+        torch.export.save(torch.export.export(module, tuple(arg_inputs), dynamic_shapes=dynamic_shapes), path)
+
+    def load(self, path: str) -> Any:
+        return torch.export.load(path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "graphs"),
+    [("default", {}, False), ("max-autotune", {"optimization_level": 5}, False), ("reduce-overhead", {}, True)],
+)
+def test_torch_tensorrt_has_a_program_for_one_example_and_one_for_several(
+    mode: str,
+    options: dict[str, Any],
+    graphs: bool,
+    network: torch.nn.Module,
+    inputs: Any,
+    reference: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = TorchTensorRtStand()
+    monkeypatch.setitem(sys.modules, "torch_tensorrt", made)
+    backend, example = find_backend("torch_tensorrt"), ExampleInputs.of(inputs[:1])
+    trained = Trained(network, lambda: tmp_path, example, "fp32", options={"compile_mode": mode})
+    backend.lower(trained, tmp_path)
+    shape, kind = inputs.shape[1:], torch.float32
+    least, best, most = ((rows, *shape) for rows in torch_tensorrt.BATCHES)
+    alone = {"shape": (1, *shape), "dtype": kind}
+    assert made.inputs == [[alone], [{"min_shape": least, "opt_shape": best, "max_shape": most, "dtype": kind}]]
+    assert made.options == [{"disable_tf32": True, "min_block_size": 1, **options}] * 2
+    predict = backend.open(tmp_path, threads=1, batch=1)
+    assert made.graphs == [graphs]
+    for rows in (1, 5):
+        np.testing.assert_allclose(predict(inputs[:rows]), reference[:rows], atol=1e-4)
+    many = np.concatenate([inputs] * (300 // len(inputs) + 1))
+    np.testing.assert_allclose(predict(many)[: len(inputs)], reference, atol=1e-4)
+
+
+def test_what_torch_tensorrt_cannot_compile_or_open_is_told(
+    network: torch.nn.Module, inputs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, backend = TorchTensorRtStand(refuses=True), find_backend("torch_tensorrt")
+    monkeypatch.setitem(sys.modules, "torch_tensorrt", made)
+    trained = Trained(network, lambda: tmp_path, ExampleInputs.of(inputs[:1]), "fp32")
+    with pytest.raises(StageFailed, match=r"Torch-TensorRT cannot compile this network .*no engine for aten.erfinv"):
+        backend.lower(trained, tmp_path)
+
+    def load(path: str) -> Any:
+        raise RuntimeError("engine of another device")
+
+    monkeypatch.setattr(made, "load", load)
+    with pytest.raises(
+        StageFailed, match=r"cannot open the model here .RuntimeError: engine of another device.; lower it again"
+    ):
+        backend.open(tmp_path, threads=1, batch=1)
+
+
 def test_a_program_is_compiled_by_the_backend_of_the_tpu_for_fixed_sizes(
     network: torch.nn.Module, inputs: Any, reference: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +233,9 @@ def test_a_program_is_compiled_by_the_backend_of_the_tpu_for_fixed_sizes(
         ("tensorrt", "cpu", True, "needs an NVIDIA GPU, and torch finds none"),
         ("tensorrt", "cuda", False, "needs `pip install 'tensorrt'`"),
         ("tensorrt", "cuda", True, None),
+        ("torch_tensorrt", "cpu", True, "needs an NVIDIA GPU, and torch finds none"),
+        ("torch_tensorrt", "cuda", False, "needs `pip install 'torch_tensorrt'`"),
+        ("torch_tensorrt", "cuda", True, None),
         ("tpu", "cpu", False, "needs a TPU, and on its host `pip install 'frontrunner[tpu]'`"),
         ("tpu", "cpu", True, "needs a TPU, and torch.accelerator finds none"),
         ("tpu", "tpu", True, None),

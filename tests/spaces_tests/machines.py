@@ -18,6 +18,8 @@ def _backends(environment: Environment, off: dict[str, str]) -> Environment:
             backend.by_default,
             on_accelerator=bool(environment.accelerators) and backend.on_accelerator,
             takes=backend.takes,
+            quantises=backend.quantises,
+            lacks=backend.lacks,
         )
         for name, backend in all_backends().items()
     }

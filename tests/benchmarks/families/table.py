@@ -91,7 +91,10 @@ def as_table(cells: Sequence[Cell], technique: str) -> str:
 
 
 def as_overview(cells: Sequence[Cell]) -> str:
-    """How many cells work of those offered: of each family, and in the last rows of each technique, by runtime."""
+    """How many cells work of those offered, by runtime: of each family, and then of each technique.
+
+    A dash means that none was offered, and nothing that none was tried.
+    """
     runtimes = list(dict.fromkeys(cell.runtime for cell in cells))
     rows = [f"| work / offered | {' | '.join(runtimes)} |", f"|---{'|---' * len(runtimes)}|"]
     for field in ("family", "technique"):
@@ -100,7 +103,7 @@ def as_overview(cells: Sequence[Cell]) -> str:
                 summary([cell for cell in cells if getattr(cell, field) == name and cell.runtime == runtime])
                 for runtime in runtimes
             ]
-            shown = [f"{each['work']} / {each['offered']}" if each["offered"] else "-" for each in counted]
+            shown = [f"{n['work']} / {n['offered']}" if n["offered"] else "-" * (n["tried"] > 0) for n in counted]
             rows.append(f"| {name} | {' | '.join(shown)} |")
     return "\n".join(rows)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 EXAMPLES = 16
 """Examples on which the outputs are compared."""
-LEVELS = (0.75, 0.5, 0.25)
+LEVELS = (0.75, 0.5, 0.25, 0.1)
 """The shares of its channels that each layer keeps in turn."""
 
 

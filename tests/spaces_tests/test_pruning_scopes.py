@@ -63,6 +63,12 @@ def test_one_ranking_takes_the_weakest_channels_of_all_layers() -> None:
     assert found["first"] == found["third"] == 32
 
 
+def test_what_a_ranking_leaves_to_each_layer_counts_for_the_share() -> None:
+    found = kept("global", 0.25)
+    assert sum(found.values()) == 32
+    assert found["first"] == found["third"] == 4
+
+
 def test_a_ranking_of_each_kind_keeps_the_same_share_of_each_kind() -> None:
     found = {}
     for scope in ("global", "isomorphic"):

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from spaces.errors import WorkFailed, in_one_line
+from spaces.errors import WorkFailed
 from spaces.named_networks import timm_models, torchvision_models
+from spaces.network_changes.trial_call import require_runs
 
 TIMM = "timm:"
 
@@ -33,11 +34,7 @@ def new_classifier(name: str, classes: int, size: tuple[int, int, int]) -> Any:
         network = torchvision_models.build(name, classes, side)
         if channels != 3:
             _take_channels(network, channels)
-    try:
-        with torch.no_grad():
-            network.eval()(torch.zeros(1, *size))
-    except Exception as error:
-        raise WorkFailed(f"{name} does not take pictures of {height}x{width} ({in_one_line(error, 160)})") from error
+    require_runs(network, [torch.zeros(1, *size)], f"{name} does not take pictures of {height}x{width}")
     return network
 
 

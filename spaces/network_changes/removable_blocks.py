@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from spaces.errors import WorkFailed, in_one_line
+from spaces.errors import WorkFailed
 
 
 def removable_blocks(network: Any, example: Sequence[Any]) -> list[str]:
@@ -69,17 +69,6 @@ def remove_blocks(network: Any, blocks: Sequence[str]) -> None:
     for parent, positions in sorted(places.items(), key=lambda place: -_depth(place[0])):  # the inner rows first
         for position in sorted(positions, reverse=True):
             del network.get_submodule(parent)[position]
-
-
-def require_runs(network: Any, example: Sequence[Any], blocks: Sequence[str]) -> None:
-    """Raise `WorkFailed` where ``network`` cannot be called without the ``blocks`` that have left it."""
-    import torch
-
-    try:
-        with torch.no_grad():
-            network.eval()(*example)
-    except Exception as error:
-        raise WorkFailed(f"the network does not run without {', '.join(blocks)} ({in_one_line(error, 160)})") from error
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from spaces.errors import WorkFailed, in_one_line
-
 
 def with_resized_input(network: Any, size: tuple[int, int], smaller: tuple[int, int]) -> Any:
     """A network that takes pictures of ``size`` and calls ``network`` with those of the ``smaller`` size.
@@ -37,20 +35,6 @@ def with_resized_input(network: Any, size: tuple[int, int], smaller: tuple[int, 
     even = all(full % part == 0 for full, part in zip(size, smaller, strict=True))
     kernel = (size[0] // smaller[0], size[1] // smaller[1])
     return nn.Sequential(nn.AvgPool2d(kernel) if even else Products(), network)
-
-
-def require_takes(network: Any, example: Any, size: tuple[int, int], smaller: tuple[int, int]) -> None:
-    """Raise `WorkFailed` where ``network``, which makes pictures of ``size`` ``smaller``, cannot be called."""
-    import torch
-
-    try:
-        with torch.no_grad():
-            network.eval()(*example)
-    except Exception as error:
-        raise WorkFailed(
-            f"the network does not take pictures of {smaller[0]}x{smaller[1]} in place of {size[0]}x{size[1]} "
-            f"({in_one_line(error, 160)})"
-        ) from error
 
 
 def _weights(full: int, part: int) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from spaces.errors import WorkFailed, in_one_line
+from spaces.errors import WorkFailed
 
 
 def find_stem(network: Any, example: Sequence[Any]) -> dict[str, Any]:
@@ -53,17 +53,6 @@ def fit_stem(network: Any, stem: Mapping[str, Any]) -> None:
     network.set_submodule(stem["convolution"], new)
     if stem["pooling"]:
         network.set_submodule(stem["pooling"], nn.Identity())
-
-
-def require_fits(network: Any, example: Sequence[Any]) -> None:
-    """Raise `WorkFailed` where ``network`` cannot be called with its new stem."""
-    import torch
-
-    try:
-        with torch.no_grad():
-            network.eval()(*example)
-    except Exception as error:
-        raise WorkFailed(f"the network does not take a stem for small pictures ({in_one_line(error, 160)})") from error
 
 
 def _stride(layer: Any) -> int:

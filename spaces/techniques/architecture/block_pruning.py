@@ -43,6 +43,7 @@ class BlockPruning(Technique):
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         from spaces.network_changes import removable_blocks as removable
         from spaces.network_changes.block_damage import damages
+        from spaces.network_changes.trial_call import require_runs
 
         assert context is not None
         share = float(settings["block_pruning"])
@@ -52,7 +53,7 @@ class BlockPruning(Technique):
         chosen = removable.leaving(subject, sorted(blocks, key=lambda name: damage[name]), count)
         context.record.update({"blocks": chosen, "damage": damage})
         removable.remove_blocks(subject, chosen)
-        removable.require_runs(subject, context.example, chosen)
+        require_runs(subject, context.example, "the network does not run without some of its blocks")
         return subject
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:

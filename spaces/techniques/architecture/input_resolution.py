@@ -29,7 +29,7 @@ class InputResolution(Technique):
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         from spaces.network_changes.pictures import picture_size
-        from spaces.network_changes.resized_input import require_takes
+        from spaces.network_changes.trial_call import require_runs
 
         assert context is not None
         share = float(settings["input_resolution"])
@@ -39,7 +39,8 @@ class InputResolution(Technique):
             raise WorkFailed(f"{share:g} of pictures of {size[0]}x{size[1]} is that size again; give a smaller share")
         context.record.update({"size": size, "smaller": smaller})
         network = self.rebuild(subject, context.record)
-        require_takes(network, context.example, (size[0], size[1]), (smaller[0], smaller[1]))
+        instead = f"{smaller[0]}x{smaller[1]} in place of {size[0]}x{size[1]}"
+        require_runs(network, context.example, f"the network does not take pictures of {instead}")
         return network
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:

@@ -26,14 +26,15 @@ class StudentStem(Technique):
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         import torch
 
-        from spaces.network_changes.small_stem import find_stem, require_fits
+        from spaces.network_changes.small_stem import find_stem
+        from spaces.network_changes.trial_call import require_runs
 
         assert context is not None
         torch.manual_seed(context.seed)
         student = context.initial().eval()
         context.record.update(find_stem(student, context.example))
         student = self.rebuild(student, context.record)
-        require_fits(student, context.example)
+        require_runs(student, context.example, "the network does not take a stem for small pictures")
         return student
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:

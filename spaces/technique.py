@@ -174,6 +174,8 @@ class Technique(ABC):
     """
     keeps_weights: ClassVar[bool] = True
     """Whether a network that it changes keeps weights that it had; a student that is trained from new ones does not."""
+    replaces_network: ClassVar[bool] = False
+    """Whether another network takes the place of the one it is given: what failed on that one may do on the new one."""
     quantises: ClassVar[bool] = False
     """Whether the network that it gives holds its quantisers, so that it is not quantised after its training."""
     packs: ClassVar[bool] = False

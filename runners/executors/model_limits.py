@@ -14,7 +14,7 @@ from runners.stages.transforming import change_network, initial_network
 from runners.workload import Workload
 from spaces.configuration import Scalar
 from spaces.environment import Environment, ModelLimit
-from spaces.errors import WorkFailed, in_one_line
+from spaces.errors import RequestError, WorkFailed, in_one_line
 from spaces.space_document import all_techniques, make_space
 from spaces.technique import Change, ModelContext, Technique
 
@@ -44,15 +44,23 @@ def find_model_limits(
         RequestError: No combination of the choices can run here.
     """
     began, limits = time.monotonic(), _excluded(workload, choices)
+    same_network = _same_network(environment, choices or {})
     for changes in islice(_combinations(environment, choices), MAX_TRIED):
         if time.monotonic() - began > TRYING_S:
             break
-        settings = {name: value for _, own in changes for name, value in own.items()}
+        settings = {**same_network, **{name: value for _, own in changes for name, value in own.items()}}
         if any(limit.covers(settings) for limit in limits):
             continue
         if reason := why_not_changed(workload, changes):
             limits.append(ModelLimit(settings, reason))
     return tuple(limits)
+
+
+def _same_network(environment: Environment, choices: Mapping[str, Any]) -> dict[str, Scalar]:
+    """The values of those ``choices`` by which the network is not replaced by another, which may take other changes."""
+    replacing = [technique for technique in all_techniques() if technique.replaces_network]
+    named = [(t, parameter) for t in replacing for parameter in t.parameters if parameter.name in choices]
+    return {parameter.name: technique.neutral(parameter, environment) for technique, parameter in named}
 
 
 def _excluded(workload: Workload, choices: Mapping[str, Any] | None) -> list[ModelLimit]:
@@ -104,7 +112,7 @@ def why_not_changed(workload: Workload, changes: Changes) -> str | None:
                 initial = partial(initial_network, workload, recipe_of(network))
                 context = ModelContext(example, 0, initial, trained=workload.pretrained)
                 network = change_network(network, technique, step.settings, context)
-    except WorkFailed as error:
+    except (WorkFailed, RequestError) as error:
         return in_one_line(error, limit=200)
     except Exception as error:
         return f"it fails on this network ({in_one_line(error, limit=200)})"

@@ -88,7 +88,8 @@ def check_choices(document: Mapping[str, Any]) -> None:
                 near = did_you_mean(value, (*names, *WORDS)) if isinstance(value, str) else ""
                 raise SettingError(f"allowed are {', '.join((*names, 'every'))} and all{near}", at)
             if not isinstance(value, (bool, int, float, str)) or not technique.accepts(parameter, value):
-                raise SettingError(f"allowed is {parameter.allowed}, every or all", at)
+                near = did_you_mean(value, (*technique.names(parameter), *WORDS)) if isinstance(value, str) else ""
+                raise SettingError(f"allowed is {parameter.allowed}, every or all{near}", at)
 
 
 def space_schema() -> dict[str, Any]:

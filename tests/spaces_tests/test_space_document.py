@@ -47,6 +47,11 @@ def test_the_cpu_preset_is_there_and_names_every_technique() -> None:
     assert set(document) == {parameter.name for parameter in parameters if not parameter.only_where_named}
 
 
+def test_a_name_that_is_not_known_is_told_with_the_nearest() -> None:
+    with pytest.raises(RequestError, match=r"^student_stem cannot be 'smal' \(did you mean 'small'\?\); allowed is"):
+        make_space({"student_stem": ["smal"]}, LAPTOP)
+
+
 def test_what_is_searched_only_where_it_is_named_is_no_part_of_other_configurations() -> None:
     changed = {"student_width": [0.5]}
     (plain,) = make_space(changed, LAPTOP).configurations()
@@ -107,7 +112,8 @@ def test_a_value_that_is_not_allowed_is_named_with_what_is(name: str, value: obj
     allowed = next(p.allowed for t in all_techniques() for p in t.parameters if p.name == name)
     with pytest.raises(RequestError) as refusal:
         make_space({name: [value]}, LAPTOP)
-    assert str(refusal.value) == f"{name} cannot be {value!r}; allowed is {allowed}"
+    near = " (did you mean 'int8'?)" if value == "int4" else ""
+    assert str(refusal.value) == f"{name} cannot be {value!r}{near}; allowed is {allowed}"
 
 
 @pytest.mark.parametrize("everything", ["all", []])

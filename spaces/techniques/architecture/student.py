@@ -24,6 +24,7 @@ class Student(Technique):
     name = "student"
     stage = Stage.STUDENT
     keeps_weights = False
+    replaces_network = True
     parameters = (
         Parameter(
             "student",

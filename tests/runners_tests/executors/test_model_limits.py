@@ -20,6 +20,7 @@ from spaces.environment import BackendFacts, Environment
 from spaces.space_document import make_space
 from spaces.technique import ModelContext, Parameter, Stage, Technique
 
+HEAD = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4))
 CHOICES = {"student_width": [1.0, 0.5, 0.25], "channel_pruning": [0.0, 0.5]}
 
 
@@ -121,6 +122,17 @@ def test_every_change_is_tried_alone_before_two_together(monkeypatch: pytest.Mon
     tried.clear()
     find_model_limits(WORKLOAD, Environment(), CHOICES)
     assert tried == [["student_width"], ["student_width"], ["channel_pruning"]]
+
+
+def test_what_fails_on_the_teacher_is_still_drawn_for_a_student_that_takes_it() -> None:
+    choices = {"student": ["teacher", "shufflenet_v2_x0_5"], "student_stem": ["imagenet", "small"]}
+    limits = find_model_limits(
+        replace(WORKLOAD, model=lambda: nn.Sequential(nn.Conv2d(1, 4, 3), *HEAD)), Environment(), choices
+    )
+    assert [dict(limit.choices) for limit in limits] == [{"student": "teacher", "student_stem": "small"}]
+    space = make_space(choices, Environment(model_limits=limits))
+    drawn = [(found["student"], found["student_stem"]) for found in space.configurations()]
+    assert drawn == [("teacher", "imagenet"), ("shufflenet_v2_x0_5", "imagenet"), ("shufflenet_v2_x0_5", "small")]
 
 
 def test_a_temperature_is_not_drawn_for_a_loss_that_has_none() -> None:

@@ -74,8 +74,15 @@ def test_the_energy_kept_is_that_which_was_asked_for() -> None:
             layer.weight.copy_(torch.diag(torch.tensor([4.0, 2.0, 1.0, 0.5, 0.1, 0.1, 0.1, 0.1])))
 
 
+class Doubling(nn.Linear):
+    """Does more with its weight than a linear layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * 2
+
+
 class Others(nn.Module):
-    """Layers that keep their weights: in attention, shared, grouped, used without a call."""
+    """Layers that keep their weights: in attention, shared, of another class, used without a call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,14 +90,14 @@ class Others(nn.Module):
         self.first = nn.Linear(16, 16)
         self.second = nn.Linear(16, 16)
         self.second.weight = self.first.weight
-        self.grouped = nn.Conv1d(16, 16, 1, groups=2)
+        self.doubling = Doubling(16, 16)
         self.uncalled = nn.Linear(16, 16)
-        for layer in (self.attention.out_proj, self.first, self.uncalled):
+        for layer in (self.attention.out_proj, self.first, self.doubling, self.uncalled):
             of_rank(layer, 2, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.second(self.first(self.attention(x, x, x)[0]))
-        return nn.functional.linear(x, self.uncalled.weight)
+        return nn.functional.linear(self.doubling(x), self.uncalled.weight)
 
 
 def test_attention_and_weights_that_others_use_are_left_alone() -> None:

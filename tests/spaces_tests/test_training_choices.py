@@ -35,7 +35,7 @@ def test_an_assistant_is_wider_than_its_student_and_drawn_only_where_something_i
 def test_why_an_assistant_is_refused_names_both_widths() -> None:
     axis = next(axis for axis in space(distillation_assistant="all").axes if axis.name == "distillation_assistant")
     reason = axis.reason(0.5, Earlier({"student_width": 0.5}, True), MACHINE)
-    assert reason == "the assistant of width 0.5 is not wider than the student, which has 0.5 of the width"
+    assert reason == "the assistant of width 0.5 is not wider than the student, whose width is 0.5"
     assert not axis.technique.accepts(axis.parameter, 1.0)
     assert not axis.technique.accepts(axis.parameter, 1.5)
 

@@ -45,7 +45,7 @@ class TeacherAssistant(Technique):
     ) -> str | None:
         student = _width(earlier.choices)
         if value and float(value) <= student:
-            return f"the assistant of width {value} is not wider than the student, which has {student:.3g} of the width"
+            return f"the assistant of width {value} is not wider than the student, whose width is {student:.3g}"
         return None
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:

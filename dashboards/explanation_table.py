@@ -166,7 +166,7 @@ def _below_importance(document: Document) -> Iterator[str]:
         f"by fANOVA, over {speed['trials']} candidates that were timed and {accuracy['trials']} that were evaluated; "
         "in brackets how far it changes with the candidates"
     )
-    yield from dict.fromkeys(f"too few: {one['doubt']}" for one in (speed, accuracy) if one["doubt"])
+    yield from dict.fromkeys(f"{name}: {one['doubt']}" for name, one in document["importance"].items() if one["doubt"])
 
 
 def _ordered(*shares: Mapping[str, Any]) -> Sequence[str]:

@@ -111,7 +111,7 @@ def test_the_tables_say_what_each_choice_gives_and_costs_and_what_is_not_known(e
     assert "distilled=0.7: not trained, as --cached-only asks" in text
     assert "A (algorithm) and C (software): 2.50x (95 % 2.25-2.75)" in text
     assert "70 % (50-80)" in text
-    assert "too few: 18 candidates for 7 choices tell little" in text
+    assert "accuracy: 18 candidates for 7 choices tell little" in text
     assert "trained now, to know the accuracy without it: student_width" in text
     assert "3 of 9 pairs of choices were not timed" in text
 

@@ -15,8 +15,8 @@ from runners.processes.fresh_process import report_progress
 from runners.runner import StageFailed
 from runners.training.averaging import WeightAverage
 from runners.training.batches import Batch, batches, batches_in_epoch
+from runners.training.distillation import Distillation
 from runners.training.layer_distance import layer_distance
-from runners.training.lesson import Lesson
 from runners.training.loss import training_loss
 from runners.training.optimiser import make_optimiser, optimiser_state
 from runners.training.own_loop import train_by_own_loop
@@ -63,20 +63,20 @@ def train(
     done, kept = level.epochs.start * steps, state or {}
     device = next(network.parameters()).device
     example = partial(_example, workload, device)
-    lesson = Lesson(network, teacher, plan, example, kept, level.seed).train()
+    learning = Distillation(network, teacher, plan, example, kept, level.seed).train()
     if isinstance(workload.loss, nn.Module):
         workload.loss.to(device)
-    with trained_part(network, plan, example) as rates, lesson.reading():
-        optimiser = make_optimiser(lesson, plan, kept, {f"network.{name}": rate for name, rate in rates.items()})
+    with trained_part(network, plan, example) as rates, learning.reading():
+        optimiser = make_optimiser(learning, plan, kept, {f"network.{name}": rate for name, rate in rates.items()})
         schedule = make_schedule(optimiser, plan, plan.epochs * steps, done)
         average = WeightAverage(network, plan.ema, kept, done) if plan.ema else None
-        together: nn.Module = nn.parallel.DistributedDataParallel(lesson) if workers > 1 else lesson
+        together: nn.Module = nn.parallel.DistributedDataParallel(learning) if workers > 1 else learning
         distils = teacher is not None and plan.distils
         for batch in batches(workload, level, rank, workers, distils=distils):
             optimiser.zero_grad()
-            loss = _add_gradients(together, lesson, workload, level, batch.to(device))
+            loss = _add_gradients(together, learning, workload, level, batch.to(device))
             if plan.gradient_clipping:
-                clip_grad_norm_(lesson.parameters(), plan.gradient_clipping)
+                clip_grad_norm_(learning.parameters(), plan.gradient_clipping)
             optimiser.step()
             schedule.step()
             if average:
@@ -86,17 +86,23 @@ def train(
     wait_for(device)
     if not torch.isfinite(loss):
         raise StageFailed("training diverged: the loss is not a finite number; lower the learning rate")
-    return {**optimiser_state(lesson, optimiser), **lesson.state(), **(average.exchange() if average else {})}
+    return {
+        **optimiser_state(learning, optimiser),
+        **learning.state(),
+        **(average.exchange() if average else {}),
+    }
 
 
-def _add_gradients(together: nn.Module, lesson: Lesson, workload: Workload, level: Level, batch: Batch) -> Tensor:
+def _add_gradients(
+    together: nn.Module, learning: Distillation, workload: Workload, level: Level, batch: Batch
+) -> Tensor:
     """Add the gradients of the mean loss of ``batch`` to those of the network, a part after the other.
 
     Workers average their gradients once, with the last part. Returns the loss of that.
 
     Args:
-        together: The lesson, wrapped where workers average the gradients.
-        lesson: The network and its teacher.
+        together: ``learning``, wrapped where workers average the gradients.
+        learning: The network and its teacher.
         workload: Gives the loss.
         level: How to train.
         batch: On the device of the network.
@@ -107,7 +113,7 @@ def _add_gradients(together: nn.Module, lesson: Lesson, workload: Workload, leve
         with _kept_apart(together) if part is not parts[-1] else nullcontext():
             with _precision(part.targets.device, level.settings.autocast):
                 outputs, own_layers = together(*part.all_inputs)
-                soft, teaching_layers = lesson.taught(part.all_inputs)
+                soft, teaching_layers = learning.teacher_outputs(part.all_inputs)
             loss = training_loss(workload, plan, outputs.float(), part, soft)
             if teaching_layers:
                 distance = layer_distance(plan.distillation_method, own_layers, teaching_layers)

@@ -11,8 +11,8 @@ from torchvision import models
 from runners.models.blocks import blocks
 from runners.models.compared_layers import feature_maps, input_of_last_layer, pairs, why_not_compared
 from runners.runner import StageFailed
+from runners.training.distillation import Distillation
 from runners.training.layer_distance import layer_distance
-from runners.training.lesson import Lesson
 from runners.workloads.digits import SmallResidualNetwork
 from spaces.plans import DISTILLATION_METHODS, TrainingPlan
 
@@ -38,16 +38,16 @@ def perceptron() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(1024, 12), nn.ReLU(), nn.Linear(12, 10))
 
 
-def lesson(network: nn.Module, teacher: nn.Module, method: str) -> Lesson:
+def distillation(network: nn.Module, teacher: nn.Module, method: str) -> Distillation:
     plan = TrainingPlan(distillation_method=method)
-    return Lesson(network, teacher.requires_grad_(False).eval(), plan, lambda: IMAGES, {}, 0)
+    return Distillation(network, teacher.requires_grad_(False).eval(), plan, lambda: IMAGES, {}, 0)
 
 
 def distance(network: nn.Module, teacher: nn.Module, method: str) -> Tensor:
-    taught = lesson(network, teacher, method)
-    with taught.reading():
-        _, own = taught(*IMAGES)
-        soft, teaching = taught.taught(IMAGES)
+    whole = distillation(network, teacher, method)
+    with whole.reading():
+        _, own = whole(*IMAGES)
+        soft, teaching = whole.teacher_outputs(IMAGES)
     assert soft is None, "the weight of soft targets is 0"
     return layer_distance(method, own, teaching)
 
@@ -118,10 +118,10 @@ def test_the_distance_does_not_depend_on_how_large_the_values_are(method: str) -
 def test_only_wider_layers_are_projected_and_only_for_features() -> None:
     network = SmallResidualNetwork()
     network.blocks[0].second_norm = nn.BatchNorm2d(32)
-    assert not lesson(network, SmallResidualNetwork(), "attention").projections
-    same = lesson(network, SmallResidualNetwork(), "features")
+    assert not distillation(network, SmallResidualNetwork(), "attention").projections
+    same = distillation(network, SmallResidualNetwork(), "features")
     assert [type(each) for each in same.projections] == [nn.Identity] * 3
-    other = lesson(other_family(), SmallResidualNetwork(), "features")
+    other = distillation(other_family(), SmallResidualNetwork(), "features")
     assert [tuple(each.weight.shape) for each in other.projections] == [(128, 10, 1, 1)]
 
 
@@ -135,14 +135,14 @@ def test_a_network_without_feature_maps_is_compared_at_the_input_of_its_last_lay
 
 def test_layers_that_cannot_be_compared_are_told() -> None:
     with pytest.raises(StageFailed, match="no layers that can be compared by attention"):
-        lesson(perceptron(), SmallResidualNetwork(), "attention")
+        distillation(perceptron(), SmallResidualNetwork(), "attention")
     with pytest.raises(StageFailed, match="cannot be compared by features"):
-        lesson(perceptron(), SmallResidualNetwork(), "features")
+        distillation(perceptron(), SmallResidualNetwork(), "features")
 
 
 def test_the_network_is_left_without_hooks_and_in_its_mode() -> None:
     network = SmallResidualNetwork().train()
-    with lesson(network, SmallResidualNetwork(), "features").reading():
+    with distillation(network, SmallResidualNetwork(), "features").reading():
         pass
     assert network.training
     assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in network.modules())

@@ -15,7 +15,7 @@ PROJECTION = "projection/"
 """Begins the names of the weights of projections in the state of a training."""
 
 
-class Lesson(nn.Module):
+class Distillation(nn.Module):
     """A network that learns, with a projection of each of its layers that is compared with a wider one.
 
     Projections are trained beside the network, travel with the state of its training, and are thrown away at the end.
@@ -61,7 +61,7 @@ class Lesson(nn.Module):
             layers = [project(each) for project, each in zip(self.projections, layers, strict=True)]
         return outputs, layers
 
-    def taught(self, inputs: Sequence[Tensor]) -> tuple[Tensor | None, list[Tensor]]:
+    def teacher_outputs(self, inputs: Sequence[Tensor]) -> tuple[Tensor | None, list[Tensor]]:
         """The teacher's soft targets, None without them, and what its compared layers give."""
         teacher = self._teacher[0]
         if teacher is None or not self._plan.distils:

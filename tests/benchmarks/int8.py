@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from int8_choices import CHOICES, DEFAULT, FP32, PLAIN
+from parts.int8_choices import CHOICES, DEFAULT, FP32, PLAIN
 
 SPLITS = ("validation", "test")
 BUDGET_S = 1.2

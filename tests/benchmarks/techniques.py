@@ -7,7 +7,7 @@
     python tests/benchmarks/techniques.py --json                               one JSON document on stdout
 
 Each row is one setting of a technique, trained, lowered and measured by the stages of a search, and timed in pairs with
-the baseline. Its partners are those of `technique_rows.PARTNERS`. The best one is that with which it is fastest among
+the baseline. Its partners are those of `parts.technique_rows`. The best one is that with which it is fastest among
 those that lose at most one accuracy point on validation data; where all lose more, that which loses least. The seconds
 are those of all stages, each counted in the first row that needs it.
 """
@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from technique_rows import PARTNERS, ROWS, Setting
+from parts.technique_rows import PARTNERS, ROWS, Setting
 
 from runners.chains.chain import Chains
 from runners.executors.local import LocalRunner
@@ -157,7 +157,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workload", default="digits", help="how frontrunner refers to it, or cifar10-small")
     parser.add_argument("--data", help="the folder of images of cifar10-small")
-    parser.add_argument("--row", action="append", choices=[*ROWS], metavar="ROW", help=", ".join(ROWS))
+    names = ", ".join(ROWS).replace("%", "%%")
+    parser.add_argument("--row", action="append", choices=[*ROWS], metavar="ROW", help=names)
     parser.add_argument("--keep", type=Path, help="a folder for the stages; what it has is not computed again")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from family_workloads import reference
+from parts.family_workloads import reference
 
 from runners.backends import backend_names, find_backend
 from runners.chains.candidate_stages import CandidateStages

@@ -1,11 +1,11 @@
 """How fast PyTorch's compiler is beside TorchScript on families of networks, timed in the same blocks on one thread.
 
-    python tests/benchmarks/families/compiled.py                    three families, minutes for each to compile
-    python tests/benchmarks/families/compiled.py --family mnasnet   another one
-    python tests/benchmarks/families/compiled.py --json             one JSON document on stdout
+    python tests/benchmarks/compiled_families.py                    three families, minutes for each to compile
+    python tests/benchmarks/compiled_families.py --family mnasnet   another one
+    python tests/benchmarks/compiled_families.py --json             one JSON document on stdout
 
-The networks are those of `family_workloads`, with new weights, in fp32. The stopwatch is the project's own: the three
-artifacts are opened in one process and called in turn.
+The networks are those of `parts.family_workloads`, with new weights, in fp32. The stopwatch is the project's own: the
+three artifacts are opened in one process and called in turn.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from family_workloads import SMALLEST, workload
+from parts.family_workloads import SMALLEST, workload
 
 from runners.backend import Trained
 from runners.backends import find_backend

@@ -1,10 +1,10 @@
 """Which family of networks goes through which technique and which runtime, tried on the smallest of each family.
 
-    python tests/benchmarks/families/table.py                                   hours; a table for each technique
-    python tests/benchmarks/families/table.py --json                            one JSON document on stdout
-    python tests/benchmarks/families/table.py --family swin --runtime openvino  a part of it
-    python tests/benchmarks/families/table.py --keep FILE                       goes on from FILE, which gets every cell
-    python tests/benchmarks/families/table.py --keep FILE --only-kept           tries nothing, and shows what FILE has
+    python tests/benchmarks/families.py                                   hours; a table for each technique
+    python tests/benchmarks/families.py --json                            one JSON document on stdout
+    python tests/benchmarks/families.py --family swin --runtime openvino  a part of it
+    python tests/benchmarks/families.py --keep FILE                       goes on from FILE, which gets every cell
+    python tests/benchmarks/families.py --keep FILE --only-kept           tries nothing, and shows what FILE has
 
 Networks are those of torchvision with new weights; what changes a network is not followed by training, as when a search
 times it. A cell works where the artifact gives finite outputs of the right shape that agree with those of the network
@@ -21,8 +21,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from family_cells import RUNTIMES, TECHNIQUES, Cell, cells_of
-from family_workloads import SMALLEST
+from parts.family_cells import RUNTIMES, TECHNIQUES, Cell, cells_of
+from parts.family_workloads import SMALLEST
 
 MARKS = {"works": "{:.0f} s", "not offered": "-", "failed": "FAILED"}
 

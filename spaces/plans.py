@@ -103,13 +103,17 @@ class TrainingPlan:
         """Whether it is compared with its teacher layer by layer too."""
         return self.distillation_method != SOFT_TARGETS
 
+    def for_new_weights(self) -> "TrainingPlan":
+        """The plan by which a network without trained weights is trained: all of its blocks, at one learning rate."""
+        return replace(self, trainable=1.0, layer_decay=1.0)
+
     def for_assistant(self) -> "TrainingPlan":
         """The plan by which an assistant learns from the teacher, the same for all candidates: by soft targets."""
         weight, temperature = self.distillation_weight, self.distillation_temperature
         if not weight:
             weight, temperature = ASSISTANT_WEIGHT, ASSISTANT_TEMPERATURE
         return replace(
-            self,
+            self.for_new_weights(),
             distillation_weight=weight,
             distillation_temperature=temperature,
             distillation_method=SOFT_TARGETS,

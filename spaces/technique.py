@@ -239,6 +239,13 @@ class Technique(ABC):
         """
         return (Change(settings),)
 
+    def layers_depend_on_weights(self, settings: Mapping[str, Scalar]) -> bool:
+        """Whether the weights decide how many layers, or how wide ones, a change with these ``settings`` leaves.
+
+        Where they do, and the network is trained before the change, candidates are not timed before they are trained.
+        """
+        return False
+
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
         """The network with the layers that `apply` has put there; the values of its tensors are set afterwards.
 

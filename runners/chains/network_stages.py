@@ -9,6 +9,9 @@ from spaces.configuration import Configuration, Scalar
 from spaces.plans import SOFT_TARGETS, TrainingPlan
 from spaces.technique import Change, Rewind, Stage, Technique, Train
 
+Changes = tuple[tuple[Technique, dict[str, Scalar]], ...]
+"""Techniques in the order in which they are applied, each with its settings."""
+
 
 @dataclass(frozen=True)
 class NetworkStages(StageMaker):
@@ -30,11 +33,11 @@ class NetworkStages(StageMaker):
         assistant = self._assistant(configuration, teacher, plan.distillation_assistant) if before else ()
         teaches = (teacher, *assistant)[-1]
         tasks = [teacher]
-        student = tuple((technique, own) for technique, own in before if technique.stage is Stage.STUDENT)
+        student, pruning = _student_and_pruning(before)
         self._add_steps(tasks, configuration, student, teaches)
-        if plan.train_before_pruning and student and before != student:
+        if plan.train_before_pruning and student and pruning:
             tasks.append(self._fine_tuning(tasks[-1], teaches, configuration, Train(plan.epochs), plan))
-        self._add_steps(tasks, configuration, before[len(student) :], teaches)
+        self._add_steps(tasks, configuration, pruning, teaches)
         if before:
             self._add_levels(tasks, configuration, teaches)
         self._add_steps(tasks, configuration, after, teaches)
@@ -43,11 +46,12 @@ class NetworkStages(StageMaker):
     def untrained(self, configuration: Configuration) -> tuple[StageTask, ...]:
         """The stages of `network` without those that train, and one that prepares new weights for timing.
 
-        That one stands in the place of the training. The list is empty where nothing would be saved: nothing is
-        trained, or a technique's speed depends on the trained weights.
+        That one stands in the place of the training. The list is empty where nothing is trained, and where the trained
+        weights decide the speed: that of a technique, or of the layers that a change leaves after a training.
         """
         before, after = self._changing(configuration)
-        if not (before or after) or any(t.speed_depends_on_weights for t, _ in self.chosen(configuration)):
+        weighed = any(technique.speed_depends_on_weights for technique, _ in self.chosen(configuration))
+        if not (before or after) or weighed or self._training_decides_layers(configuration):
             return ()
         tasks = [self.teacher(configuration)]
         self._add_steps(tasks, configuration, before)
@@ -56,11 +60,22 @@ class NetworkStages(StageMaker):
         self._add_steps(tasks, configuration, after)
         return tuple(tasks)
 
+    def _training_decides_layers(self, configuration: Configuration) -> bool:
+        """Whether a change would leave other layers without the trainings before it."""
+        student, pruning = _student_and_pruning(self._changing(configuration)[0])
+        trained = bool(student) and self._training_plan(configuration).train_before_pruning
+        for technique, settings in pruning:
+            for step in technique.steps(settings):
+                if trained and isinstance(step, Change) and technique.layers_depend_on_weights(settings):
+                    return True
+                trained = trained or isinstance(step, Train)
+        return False
+
     def _add_steps(
         self,
         tasks: list[StageTask],
         configuration: Configuration,
-        changing: tuple[tuple[Technique, dict[str, Scalar]], ...],
+        changing: Changes,
         teaches: StageTask | None = None,
     ) -> None:
         """The steps of the techniques in ``changing``; without those that train where nothing ``teaches``."""
@@ -76,7 +91,7 @@ class NetworkStages(StageMaker):
                 elif isinstance(step, Train) and teaches is not None:
                     plan = self._training_plan(configuration)
                     if technique.quantises:  # its quantisers are new, and none of the blocks that may be frozen
-                        plan = replace(plan, trainable=1.0, layer_decay=1.0)
+                        plan = plan.for_new_weights()
                     tasks.append(self._fine_tuning(tasks[-1], teaches, configuration, step, plan))
 
     def _assistant(self, configuration: Configuration, teacher: StageTask, width: float) -> tuple[StageTask, ...]:
@@ -145,7 +160,10 @@ class NetworkStages(StageMaker):
         return self.task(stage, configuration, level.to_json(), inputs, workers=workers)
 
     def _training_plan(self, configuration: Configuration) -> TrainingPlan:
-        return self.plan(configuration, (Stage.TRAIN,), self._given_plan())
+        """The plan of a candidate; a student has new weights, none of which the workload's plan may freeze."""
+        plan = self.plan(configuration, (Stage.TRAIN,), self._given_plan())
+        before, _ = self._changing(configuration)
+        return plan if all(technique.keeps_weights for technique, _ in before) else plan.for_new_weights()
 
     def _given_plan(self) -> TrainingPlan:
         return TrainingPlan(**self.facts.training)
@@ -153,10 +171,14 @@ class NetworkStages(StageMaker):
     def _training_settings(self, plan: TrainingPlan) -> TrainingSettings:
         return TrainingSettings.on(self.space.environment, plan)
 
-    def _changing(
-        self, configuration: Configuration
-    ) -> tuple[tuple[tuple[Technique, dict[str, Scalar]], ...], tuple[tuple[Technique, dict[str, Scalar]], ...]]:
+    def _changing(self, configuration: Configuration) -> tuple[Changes, Changes]:
         """The techniques that change the network before its training, and those that do after it."""
         changing = [(t, settings) for t, settings in self.chosen(configuration) if t.changes_network]
         before = tuple((t, settings) for t, settings in changing if t.stage < Stage.TRAIN)
         return before, tuple((t, settings) for t, settings in changing if t.stage > Stage.TRAIN)
+
+
+def _student_and_pruning(before: Changes) -> tuple[Changes, Changes]:
+    """The changes before the training that make a student, and those that prune."""
+    student = tuple((technique, own) for technique, own in before if technique.stage is Stage.STUDENT)
+    return student, before[len(student) :]

@@ -31,6 +31,9 @@ class AttentionHeads(Technique):
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
 
+    def layers_depend_on_weights(self, settings: Mapping[str, Scalar]) -> bool:
+        return True
+
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         from spaces.attention.heads import head_scores, layers_with_heads, lowest_heads
 

@@ -89,6 +89,9 @@ class ChannelPruning(Technique):
         change = Change({SHARE: share, **how})
         return (*(change, Train(epochs)) * (number - 1), change)
 
+    def layers_depend_on_weights(self, settings: Mapping[str, Scalar]) -> bool:
+        return settings.get(SCOPE, UNIFORM) != UNIFORM
+
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         import torch
 

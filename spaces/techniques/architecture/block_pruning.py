@@ -40,6 +40,9 @@ class BlockPruning(Technique):
             return "a student has new weights, which do not say which block it can do without; choose its student_depth"
         return None
 
+    def layers_depend_on_weights(self, settings: Mapping[str, Scalar]) -> bool:
+        return True
+
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         from spaces.network_changes import removable_blocks as removable
         from spaces.network_changes.block_damage import damages

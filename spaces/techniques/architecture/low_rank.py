@@ -37,6 +37,9 @@ class LowRank(Technique):
             return "a student has new weights, whose singular values do not say what it can do without"
         return None
 
+    def layers_depend_on_weights(self, settings: Mapping[str, Scalar]) -> bool:
+        return True
+
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         from spaces.network_changes.low_rank_layers import factor_layers
 

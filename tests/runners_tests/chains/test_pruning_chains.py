@@ -20,6 +20,8 @@ from spaces.space_document import make_space
 
 MACHINE = Environment(backends={"eager": BackendFacts(("fp32",))})
 CHOICES: dict[str, list[Any]] = {
+    "student_width": [1.0, 0.5],
+    "train_before_pruning": [False, True],
     "channel_pruning": [0.0, 0.5, 0.75, 0.875],
     "pruning_scope": ["uniform", "global", "sensitivity"],
     "pruning_criterion": ["l1", "taylor"],
@@ -33,14 +35,39 @@ def _own_leases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FRONTRUNNER_LEASES", str(tmp_path / "leases"))
 
 
+def chains_of(reference: str) -> Chains:
+    facts = WorkloadFacts("small", "f" * 64, training=asdict(resolve(reference).training))
+    return Chains(make_space(CHOICES, MACHINE), facts, reference, seed=0)
+
+
+def candidate(chains: Chains, **choices: Any) -> Configuration:
+    point = {"pruning_scope": "uniform", "pruning_criterion": "l1", "pruning_steps": 1, **choices}
+    return Configuration({**chains.space.baseline(), **point})
+
+
 def stages(folder: Path, **choices: Any) -> tuple[StageTask, ...]:
     """The stages of a candidate up to its trained network."""
-    reference = write_small_workload(folder)
-    facts = WorkloadFacts("small", "f" * 64, training=asdict(resolve(reference).training))
-    chains = Chains(make_space(CHOICES, MACHINE), facts, reference, seed=0)
-    point = {"pruning_scope": "uniform", "pruning_criterion": "l1", "pruning_steps": 1, **choices}
-    tasks = chains.chain(Configuration({**chains.space.baseline(), **point}))
+    chains = chains_of(write_small_workload(folder))
+    tasks = chains.chain(candidate(chains, **choices))
     return tuple(task for task in tasks if task.stage not in ("lowering", "measuring"))
+
+
+@pytest.mark.parametrize(
+    ("choices", "screened"),
+    [
+        ({"pruning_steps": 2}, True),
+        ({"pruning_scope": "global"}, True),
+        ({"pruning_scope": "global", "pruning_steps": 2}, False),
+        ({"pruning_scope": "global", "student_width": 0.5}, True),
+        ({"pruning_scope": "global", "student_width": 0.5, "train_before_pruning": True}, False),
+        ({"student_width": 0.5, "train_before_pruning": True}, True),
+    ],
+)
+def test_where_a_training_decides_the_widths_a_candidate_is_not_timed_before_it(
+    choices: dict[str, Any], screened: bool, tmp_path: Path
+) -> None:
+    chains = chains_of(write_small_workload(tmp_path))
+    assert bool(chains.screening(candidate(chains, channel_pruning=0.5, **choices))) == screened
 
 
 def test_candidates_that_remove_the_same_share_a_step_share_their_first_stages(tmp_path: Path) -> None:

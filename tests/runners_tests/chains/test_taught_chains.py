@@ -83,3 +83,25 @@ def test_a_transfer_begins_as_the_teacher_began_and_keeps_what_is_frozen(bench: 
     assert torch.equal(found[1].running_mean, start[1].running_mean)
     assert not torch.equal(found[9].weight, start[9].weight)
     assert all(parameter.requires_grad for parameter in found.parameters())
+
+
+@pytest.mark.parametrize(
+    ("choices", "stage", "frozen"),
+    [
+        ({"student_width": 0.5}, "training", False),
+        ({"student_width": 0.5, "distillation_weight": 0.7, "distillation_assistant": 0.75}, "fine_tuning", False),
+        ({"student_width": 0.5, "channel_pruning": 0.5, "train_before_pruning": True}, "fine_tuning", False),
+        ({"channel_pruning": 0.5}, "training", True),
+        ({"transfer": True}, "training", True),
+    ],
+)
+def test_what_the_plan_of_the_workload_freezes_is_trained_where_the_weights_are_new(
+    choices: dict[str, Any], stage: str, frozen: bool
+) -> None:
+    plan = TrainingPlan(epochs=1, trainable=0.0, layer_decay=0.5)
+    facts = WorkloadFacts("small", "f" * 64, training=vars(plan))
+    space = make_space({**SPACE, "trainable": [0.0]}, Environment())
+    stages = CandidateStages(space, facts, "small", 0, lambda epochs: (epochs,))
+    tasks = stages.network(Configuration({**space.baseline(), **choices}))
+    trained = [task.settings for task in tasks if task.stage == stage]
+    assert {(own["trainable"], own["layer_decay"]) for own in trained} == {(0.0, 0.5) if frozen else (1.0, 1.0)}

@@ -75,7 +75,10 @@ def _onnx(file: Path) -> Iterator[Located]:
 def _openvino(file: Path) -> Iterator[Located]:
     from xml.etree import ElementTree
 
-    for layer in ElementTree.parse(file.with_suffix(".xml")).iter("layer"):
+    graph = file.with_suffix(".xml")
+    if not graph.is_file():  # another runtime's file, such as that of ncnn
+        return
+    for layer in ElementTree.parse(graph).iter("layer"):
         data = layer.find("data") if layer.get("type") == "Const" else None
         if data is not None and data.get("element_type") in OPENVINO:
             shape = tuple(int(size) for size in (data.get("shape") or "").split(",") if size.strip())

@@ -62,7 +62,7 @@ def _coded(content: NDArray[np.uint8], array: Located) -> tuple[list[int], bytes
     shared = counts * array.size > array.size + 4
     if not shared.any():
         return None
-    shared &= counts >= np.sort(counts)[-MOST_VALUES:][0]
+    shared[np.argsort(-counts, kind="stable")[MOST_VALUES:]] = False
     found = np.where(shared, shared.cumsum() - 1, shared.sum())[inverse].astype(np.int32)
     book, others = values[shared], numbers[found == shared.sum()]
     table = _table(np.bincount(found, minlength=len(book)))

@@ -90,6 +90,21 @@ def test_openvino_files_are_known_by_their_graph(tmp_path: Path) -> None:
     assert _same(next(iter(arrays.values())), _arrays()["shared"].T)
 
 
+def test_files_of_other_runtimes_are_packed_whole(tmp_path: Path) -> None:
+    weights, path = tmp_path / "model.ncnn.bin", tmp_path / "model.packed"
+    weights.write_bytes(np.zeros(1000, np.float32).tobytes())
+    path.write_bytes(encode({weights.name: weights}))
+    assert decode(path) == ({weights.name: weights.read_bytes()}, {})
+
+
+def test_a_codebook_has_so_many_values_at_most_where_all_occur_as_often(tmp_path: Path) -> None:
+    numbers = {"index": np.tile(np.arange(66_000), 2)}
+    save_file(numbers, tmp_path / "w.safetensors")
+    path = tmp_path / "model.packed"
+    path.write_bytes(encode({"w": tmp_path / "w.safetensors"}))
+    assert _same(decode(path)[1]["index"], numbers["index"])
+
+
 def test_shared_values_take_about_the_bits_of_their_entropy(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     weights = random.choice(np.float32([0, 1, -1, 2]), 100_000, p=[0.9, 0.05, 0.03, 0.02])

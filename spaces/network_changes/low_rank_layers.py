@@ -54,6 +54,7 @@ def factor_layers(network: Any, example: Sequence[Any], energy: float | None) ->
         factors = _factors(layer, ranks)
         _set_values(factors, layer, ranks)
         network.set_submodule(name, factors)
+    _call_layers_of_encoders(network)
     return {name: {"inputs": ranks.inputs, "outputs": ranks.outputs} for name, ranks in found.items()}
 
 
@@ -61,6 +62,20 @@ def rebuild_layers(network: Any, ranks: Mapping[str, Mapping[str, int | None]]) 
     """Put the layers that `factor_layers` made into ``network`` again, with new weights."""
     for name, own in ranks.items():
         network.set_submodule(name, _factors(network.get_submodule(name), Ranks(own["inputs"], own["outputs"])))
+    _call_layers_of_encoders(network)
+
+
+def _call_layers_of_encoders(network: Any) -> None:
+    """Let PyTorch's encoders call their factored layers; the one kernel for all of a layer reads the weights itself."""
+    from torch import nn
+
+    for encoder in network.modules():
+        layers = [layer for layer in encoder.modules() if isinstance(layer, nn.TransformerEncoderLayer)]
+        factored = [layer for layer in layers if any(isinstance(own, nn.Sequential) for own in layer.children())]
+        for layer in factored:
+            layer.activation_relu_or_gelu = 0  # one of the conditions for that kernel, and for nothing else
+        if factored and isinstance(encoder, nn.TransformerEncoder):
+            encoder.use_nested_tensor = False
 
 
 def _called_layers(network: Any, example: Sequence[Any]) -> dict[str, tuple[Any, tuple[int, int]]]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from spaces.environment import Environment
 from spaces.errors import RequestError, WorkFailed
-from spaces.space_document import make_space
+from spaces.space_document import find_technique, make_space
 
 
 def of_rank(layer: nn.Module, outputs: int, inputs: int) -> nn.Module:
@@ -103,6 +103,25 @@ class Others(nn.Module):
 def test_attention_and_weights_that_others_use_are_left_alone() -> None:
     with pytest.raises(WorkFailed, match="calls no linear layer and no convolution of its own that could be factored"):
         changed(Others().eval(), {"low_rank": 0.9}, context((torch.randn(1, 4, 16),)))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_products_of_an_encoder_are_called_where_one_kernel_would_read_their_weights(again: bool) -> None:
+    def encoder() -> nn.Module:
+        layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+        for product in (layer.linear1, layer.linear2):
+            of_rank(product, 2, 2)
+        return nn.TransformerEncoder(layer, 2).eval()
+
+    given = context((torch.randn(1, 4, 16),))
+    made = changed(encoder(), {"low_rank": 0.99}, given)
+    assert {name.split(".")[2] for name in given.record["ranks"]} == {"linear1", "linear2"}
+    if again:
+        made = find_technique("low_rank").rebuild(encoder(), given.record)
+    batch, padding = torch.randn(2, 4, 16), torch.tensor([[False, False, False, True]] * 2)
+    with torch.no_grad():
+        found = made(batch, src_key_padding_mask=padding)
+    torch.testing.assert_close(found, made(batch, src_key_padding_mask=padding))
 
 
 def test_where_no_layer_gets_cheaper_the_trial_says_so() -> None:

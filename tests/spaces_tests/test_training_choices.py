@@ -40,6 +40,12 @@ def test_why_an_assistant_is_refused_names_both_widths() -> None:
     assert not axis.technique.accepts(axis.parameter, 1.5)
 
 
+def test_the_width_of_a_student_of_another_family_is_none_of_the_teacher() -> None:
+    found = space(student=["teacher", "mobilenet_v3_small"], distillation_assistant=[0, 0.5])
+    chosen = {"student_width": 1.0, "channel_pruning": 0.0, "distillation_weight": 0.7}
+    assert drawn(found, "distillation_assistant", student="mobilenet_v3_small", **chosen) == (0, 0.5)
+
+
 def test_layers_are_weighted_only_where_they_are_compared() -> None:
     found = space(distillation_method="all", distillation_layer_weight="all")
     half = {"student_width": 0.5, "channel_pruning": 0.0, "distillation_weight": 0.0}

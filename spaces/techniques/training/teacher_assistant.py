@@ -8,6 +8,7 @@ from spaces.configuration import Scalar
 from spaces.environment import Environment
 from spaces.plans import SOFT_TARGETS
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.techniques.architecture.student import TEACHER
 
 
 class TeacherAssistant(Technique):
@@ -53,7 +54,9 @@ class TeacherAssistant(Technique):
 
 
 def _width(choices: Mapping[str, Scalar]) -> float:
-    """The share of the teacher's channels that a student has, after pruning."""
+    """The share of the teacher's channels that a student has, after pruning; 0 where it is of another family."""
+    if choices.get("student", TEACHER) != TEACHER:
+        return 0.0
     kept = 1.0 - float(choices.get("channel_pruning", 0.0))
     return float(choices.get("student_width", 1.0)) * kept
 

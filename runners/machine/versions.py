@@ -14,7 +14,9 @@ LIBRARIES = (
     "openvino",
     "nncf",
     "onnxscript",
+    "onnxslim",
     "constriction",
+    "scikit-learn",
 )
 
 

@@ -161,7 +161,7 @@ def test_another_version_of_what_a_backend_needs_gives_another_key(name: str, mo
         versions.library_versions.cache_clear()
         return stage_key(replace(TASK, stage="lowering", settings={"runtime": name}), "f")
 
-    others = (*find_backend(name).packages, "timm")
+    others = (*find_backend(name).packages, "timm", "scikit-learn", "onnxslim")
     found = {key(newer) for newer in ("none", *others)}
     versions.library_versions.cache_clear()
     assert len(found) == 1 + len(others)

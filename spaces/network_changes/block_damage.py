@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from spaces.network_changes.joined_examples import joined
 from spaces.network_changes.removable_blocks import skipped
 
 
@@ -16,7 +17,7 @@ def damages(network: Any, blocks: Sequence[str], examples: Sequence[Sequence[Any
     """
     import torch
 
-    batches = _batches(examples)
+    batches = joined(examples)
     found = {}
     with torch.no_grad():
         whole = [network(*batch) for batch in batches]
@@ -27,13 +28,3 @@ def damages(network: Any, blocks: Sequence[str], examples: Sequence[Sequence[Any
             lost = sum(float((a - b).square().sum()) for a, b in zip(whole, without, strict=True))
             found[name] = lost / max(scale, 1e-30)
     return found
-
-
-def _batches(examples: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    """The examples as one batch where their shapes are the same, else one by one."""
-    import torch
-
-    shapes = {tuple(tuple(tensor.shape) for tensor in example) for example in examples}
-    if len(shapes) > 1:
-        return [tuple(example) for example in examples]
-    return [tuple(torch.cat(tensors) for tensors in zip(*examples, strict=True))]

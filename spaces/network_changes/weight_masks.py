@@ -82,7 +82,7 @@ def put_mask(layer: Any, kind: str, mask: Any) -> None:
     """Let ``mask``, of the shape of the weight, decide which weights of ``layer`` are not zero.
 
     Args:
-        layer: A layer of `maskable`, changed in place; a mask that it has is replaced, with its kind.
+        layer: A layer of `maskable`, changed in place; of a mask that it has only the places change, not the kind.
         kind: One of `mask_kinds`.
         mask: True where a weight is kept.
     """

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from itertools import accumulate, pairwise
 from typing import Any
 
+from spaces.network_changes.joined_examples import joined
+
 EXAMPLES = 16
 """Examples on which the outputs are compared."""
 LEVELS = (0.75, 0.5, 0.25, 0.1)
@@ -71,7 +73,7 @@ class OutputError:
     """
 
     def __init__(self, network: Any, examples: Sequence[Any]) -> None:
-        self._network, self._batches = network, _batches(examples)
+        self._network, self._batches = network, joined(examples)
         self._expected = self._outputs()
 
     def __call__(self, group: Any, places: Sequence[int]) -> float:
@@ -87,14 +89,6 @@ class OutputError:
 
         with torch.no_grad():
             return [self._network(*batch) for batch in self._batches]
-
-
-def _batches(examples: Sequence[Any]) -> list[Any]:
-    """All examples in one batch, where they have the same shape; else each by itself."""
-    import torch
-
-    alike = {tuple(tensor.shape for tensor in example) for example in examples}
-    return [tuple(map(torch.cat, zip(*examples, strict=True)))] if len(alike) == 1 else [*examples]
 
 
 @contextmanager

@@ -5,10 +5,21 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeGuard
 
 from spaces.errors import RequestError
 
 Scalar = bool | int | float | str
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether ``value`` is a number; true and false, which Python takes for 1 and 0, are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_whole_number(value: object) -> TypeGuard[int]:
+    """Whether ``value`` is a whole number, as `is_number`."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

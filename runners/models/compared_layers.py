@@ -92,12 +92,12 @@ def why_not_compared(method: str, network: nn.Module, example: Sequence[Tensor])
     return "this network has no layer whose input could be compared: its last layer with weights is its first one too"
 
 
-def pairs(taught: list[Place], teaching: list[Place]) -> list[tuple[Place, Place]]:
+def pairs(student: list[Place], teacher: list[Place]) -> list[tuple[Place, Place]]:
     """The places of a network and of its teacher that belong together.
 
     Feature maps of the same height and width do, as those of two networks of one family. Networks without a size in
     common are compared at the last place of each.
     """
-    sizes = {place.shape[1:]: place for place in teaching}
-    maps = [(place, sizes[place.shape[1:]]) for place in taught if place.shape[1:] in sizes and not place.reads_input]
-    return maps or list(zip(taught[-1:], teaching[-1:], strict=False))
+    sizes = {place.shape[1:]: place for place in teacher}
+    maps = [(place, sizes[place.shape[1:]]) for place in student if place.shape[1:] in sizes and not place.reads_input]
+    return maps or list(zip(student[-1:], teacher[-1:], strict=False))

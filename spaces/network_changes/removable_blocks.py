@@ -56,7 +56,7 @@ def share_of(count: int, share: float, what: str) -> int:
     """
     number = int(share * count + 0.5)
     if number == 0:
-        raise WorkFailed(f"{what} of {count} blocks that can leave are none; give another share")
+        raise WorkFailed(f"{what} of the {count} blocks that can leave removes none; give another share")
     return number
 
 

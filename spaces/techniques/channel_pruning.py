@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
 from spaces.slimming.criteria import CRITERIA, L1, LAMP
 from spaces.slimming.widths import ISOMORPHIC, SCOPES, SENSITIVITY, UNIFORM
@@ -43,7 +43,7 @@ class ChannelPruning(Technique):
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         if parameter.name in (SCOPE, CRITERION):
             return isinstance(value, str) and value in parameter.choices
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if not is_number(value):
             return False
         if parameter.name == SHARE:
             return 0 <= value < 1

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import BackendFacts, Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
@@ -87,7 +87,7 @@ class Int8Quantisation(Technique):
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         if parameter.name == "int8_examples":
-            return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            return is_whole_number(value) and value >= 1
         if parameter.name == "int8_reduced_range":
             return isinstance(value, bool)
         return isinstance(value, str) and value in parameter.choices

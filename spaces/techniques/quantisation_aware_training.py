@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import Environment
 from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Step, Technique, Train
 
@@ -43,7 +43,7 @@ class QuantisationAwareTraining(Technique):
         return True
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return is_whole_number(value) and value >= 0
 
     def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         return earlier.choices.get("numeric_precision") == "int8"

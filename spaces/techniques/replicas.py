@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
@@ -35,7 +35,7 @@ class Replicas(Technique):
         return environment.baseline_threads if parameter.name == "threads" else parameter.neutral
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        return is_whole_number(value) and value >= 1
 
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_number
 from spaces.technique import ModelContext, Parameter, Stage, Technique
 
 
@@ -24,7 +24,7 @@ class StudentWidth(Technique):
     )
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1
+        return is_number(value) and 0 < value <= 1
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         import torch

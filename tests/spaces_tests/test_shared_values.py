@@ -72,6 +72,7 @@ def test_a_network_whose_layers_are_too_small_is_told_so() -> None:
         ({"weight_clusters": [1]}, "weight_clusters cannot be 1; allowed is 0, or a whole number from 2 to 4096"),
         ({"weight_sparsity": [1.0]}, "weight_sparsity cannot be 1.0; allowed is the share of weights that are zero"),
         ({"sparsity_method": ["random"]}, "sparsity_method cannot be 'random'; allowed is one of magnitude, lottery"),
+        ({"sparsity_pattern": [124]}, "sparsity_pattern cannot be 124; allowed is unstructured, or '2:4' in quotes"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(choices: dict[str, list[object]], said: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
@@ -31,7 +31,7 @@ class BlockPruning(Technique):
     )
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+        return is_number(value) and 0 <= value <= 1
 
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
@@ -51,7 +51,7 @@ class BlockPruning(Technique):
         assert context is not None
         share = float(settings["block_pruning"])
         blocks = removable.removable_blocks(subject.eval(), context.example)
-        count = removable.share_of(removable.most_that_leave(subject, blocks), share, f"{share:g}")
+        count = removable.share_of(removable.most_that_leave(subject, blocks), share, f"removing {share:g}")
         damage = damages(subject, blocks, context.calibration(EXAMPLES) or [context.example])
         chosen = removable.leaving(subject, sorted(blocks, key=lambda name: damage[name]), count)
         context.record.update({"blocks": chosen, "damage": damage})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_number
 from spaces.errors import WorkFailed
 from spaces.technique import ModelContext, Parameter, Stage, Technique
 
@@ -25,7 +25,7 @@ class InputResolution(Technique):
     )
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1
+        return is_number(value) and 0 < value <= 1
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         from spaces.network_changes.pictures import picture_size

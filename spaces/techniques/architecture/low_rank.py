@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
@@ -28,7 +28,7 @@ class LowRank(Technique):
     )
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1
+        return is_number(value) and 0 < value <= 1
 
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment

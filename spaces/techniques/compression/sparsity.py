@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
 from spaces.errors import WorkFailed
 from spaces.technique import Change, Earlier, ModelContext, Parameter, Rewind, Stage, Step, Technique, Train
@@ -40,7 +40,7 @@ class WeightSparsity(Technique):
             "sparsity_pattern",
             (UNSTRUCTURED, TWO_OF_FOUR),
             UNSTRUCTURED,
-            f"one of {UNSTRUCTURED}, {TWO_OF_FOUR}",
+            f"{UNSTRUCTURED}, or '{TWO_OF_FOUR}' in quotes, without which YAML reads a number",
             "{}",
             only_where_named=True,
         ),
@@ -52,7 +52,7 @@ class WeightSparsity(Technique):
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         if parameter.name != "weight_sparsity":
             return value in parameter.choices
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
+        return is_number(value) and 0 <= value < 1
 
     def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         if parameter.name == "weight_sparsity":

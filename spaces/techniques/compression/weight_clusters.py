@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_whole_number
 from spaces.errors import WorkFailed
 from spaces.technique import Change, ModelContext, Parameter, Stage, Step, Technique, Train
 
@@ -37,7 +37,7 @@ class WeightClusters(Technique):
     )
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and (value == 0 or 2 <= value <= MOST)
+        return is_whole_number(value) and (value == 0 or 2 <= value <= MOST)
 
     def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:
         return Change(settings), Train(EPOCHS, LEARNING_RATE, DISTILLATION, autocast=False)

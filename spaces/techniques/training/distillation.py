@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
@@ -26,7 +26,7 @@ class Distillation(Technique):
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         low, high = (0, 1) if parameter.name == "distillation_weight" else (1, 100)
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+        return is_number(value) and low <= value <= high
 
     def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         if parameter.name == "distillation_weight":

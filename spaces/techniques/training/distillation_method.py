@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
 from spaces.plans import DISTILLATION_METHODS, SOFT_TARGETS
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
@@ -44,7 +44,7 @@ class DistillationMethod(Technique):
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         if parameter.name == "distillation_method":
             return value in DISTILLATION_METHODS
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1000
+        return is_number(value) and 0 < value <= 1000
 
     def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         if parameter.name == "distillation_method":

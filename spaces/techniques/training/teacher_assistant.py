@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
 from spaces.plans import SOFT_TARGETS
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
@@ -33,7 +33,7 @@ class TeacherAssistant(Technique):
     )
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
+        return is_number(value) and 0 <= value < 1
 
     def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         soft = earlier.choices.get("distillation_weight", 0.0) != 0.0

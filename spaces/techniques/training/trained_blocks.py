@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
@@ -26,7 +26,7 @@ class TrainedBlocks(Technique):
     )
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1:
+        if not is_number(value) or not 0 <= value <= 1:
             return False
         return value > 0 or parameter.name == "trainable"
 

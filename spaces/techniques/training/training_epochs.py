@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spaces.configuration import Scalar
+from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
@@ -31,7 +31,7 @@ class TrainingEpochs(Technique):
         return environment.training_epochs
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        return is_whole_number(value) and value >= 1
 
     def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
         return earlier.model_changed

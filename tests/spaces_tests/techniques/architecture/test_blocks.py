@@ -41,7 +41,9 @@ def test_a_student_keeps_a_share_of_the_blocks_evenly_spaced_and_the_first_of_a_
 
 
 def test_a_share_that_removes_none_is_one_sentence() -> None:
-    with pytest.raises(WorkFailed, match=r"^keeping 0\.9 of 2 blocks that can leave are none; give another share$"):
+    with pytest.raises(
+        WorkFailed, match=r"^keeping 0\.9 of the 2 blocks that can leave removes none; give another share$"
+    ):
         changed(nn.Identity(), {"student_depth": 0.9}, context(initial=lambda: residual_network(1, 1, 1)))
 
 

@@ -1,11 +1,11 @@
 """Linear layers and convolutions as products of smaller ones, from their singular values."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from spaces.errors import WorkFailed
+from spaces.network_changes.layer_calls import layer_calls
 
 BLOCK = 8
 """Ranks are rounded up to a multiple of this from `WIDE` channels on, because kernels work on blocks of channels."""
@@ -84,28 +84,15 @@ def _called_layers(network: Any, example: Sequence[Any]) -> dict[str, tuple[Any,
     Left out are layers whose weight another layer has too, and classes derived from torch's: these may use their weight
     in another way, as attention does with its output layer.
     """
-    import torch
     from torch import nn
 
-    seen: dict[str, tuple[Any, tuple[int, int]]] = {}
-
-    def watch(name: str) -> Any:
-        def note(layer: Any, args: Any, output: Any) -> None:
-            if isinstance(layer, nn.Linear):
-                seen[name] = layer, (output.numel() // layer.out_features,) * 2
-            else:
-                seen[name] = layer, (args[0].numel() // layer.in_channels, output.numel() // layer.out_channels)
-
-        return note
-
     shared = _shared_weights(network)
-    with ExitStack() as stack:
-        for name, layer in network.named_modules():
-            plain = type(layer) is nn.Linear or (type(layer) is nn.Conv2d and layer.groups == 1)
-            if plain and name and id(layer.weight) not in shared:
-                stack.callback(layer.register_forward_hook(watch(name)).remove)
-        with torch.inference_mode():
-            network(*example)
+    seen: dict[str, tuple[Any, tuple[int, int]]] = {}
+    for name, layer, given, output in layer_calls(network, example):
+        if type(layer) is nn.Linear and id(layer.weight) not in shared:
+            seen[name] = layer, (output.numel() // layer.out_features,) * 2
+        elif type(layer) is nn.Conv2d and layer.groups == 1 and id(layer.weight) not in shared:
+            seen[name] = layer, (given.numel() // layer.in_channels, output.numel() // layer.out_channels)
     return seen
 
 

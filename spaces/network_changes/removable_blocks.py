@@ -1,10 +1,12 @@
 """Blocks that can leave a network: repeated parts in a row of layers that give a tensor of the shape that they take."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from spaces.errors import WorkFailed
+from spaces.network_changes.layer_calls import LayerCall, first_tensor, layer_calls
 
 
 def removable_blocks(network: Any, example: Sequence[Any]) -> list[str]:
@@ -21,8 +23,9 @@ def removable_blocks(network: Any, example: Sequence[Any]) -> list[str]:
     Raises:
         WorkFailed: There are none.
     """
-    called = _calls(network, example, _repeated(network))
-    fitting = [name for name, shapes in called.items() if len(shapes) == 1 and shapes[0][0] == shapes[0][1]]
+    repeated, calls = _repeated(network), layer_calls(network, example)
+    times = Counter(call.name for call in calls)
+    fitting = [call.name for call in calls if call.name in repeated and times[call.name] == 1 and _keeps_shape(call)]
     inner = [name for name in fitting if not any(other.startswith(f"{name}.") for other in fitting)]
     if not inner:
         raise WorkFailed(
@@ -76,7 +79,7 @@ def skipped(network: Any, block: str) -> Iterator[None]:
     """Context in which ``block`` gives its input."""
 
     def give_input(module: Any, args: Any, kwargs: Any, output: Any) -> Any:
-        given = _first_tensor((*args, *kwargs.values()))
+        given = first_tensor((*args, *kwargs.values()))
         return (given, *output[1:]) if isinstance(output, tuple) else given
 
     handle = network.get_submodule(block).register_forward_hook(give_input, with_kwargs=True)
@@ -94,17 +97,17 @@ def _depth(name: str) -> int:
     return name.count(".") + 1 if name else 0
 
 
-def _repeated(network: Any) -> dict[str, Any]:
-    """The parts of rows by name that are blocks, and of a kind that occurs again in their row."""
+def _repeated(network: Any) -> set[str]:
+    """The names of the parts of rows that are blocks, and of a kind that occurs again in their row."""
     from torch import nn
 
-    found = {}
+    found = set()
     for name, row in network.named_modules():
         parts = dict(row.named_children()) if isinstance(row, (nn.Sequential, nn.ModuleList)) else {}
         kinds = [_kind(part) for part in parts.values()]
         for child, part in parts.items():
             if kinds.count(_kind(part)) > 1 and _is_block(part):
-                found[f"{name}.{child}" if name else child] = part
+                found.add(f"{name}.{child}" if name else child)
     return found
 
 
@@ -130,32 +133,5 @@ def _is_block(part: Any) -> bool:
     return True
 
 
-def _calls(
-    network: Any, example: Sequence[Any], parts: Mapping[str, Any]
-) -> dict[str, list[tuple[tuple[int, ...] | None, tuple[int, ...] | None]]]:
-    """For each of ``parts`` that is called the shapes of its input and output at every call, in the order of calls."""
-    import torch
-
-    seen: dict[str, list[Any]] = {}
-
-    def watch(name: str) -> Any:
-        def note(module: Any, args: Any, kwargs: Any, output: Any) -> None:
-            given = _first_tensor((*args, *kwargs.values()))
-            gave = _first_tensor(output if isinstance(output, tuple) else (output,))
-            shapes = tuple(None if each is None else tuple(each.shape) for each in (given, gave))
-            seen.setdefault(name, []).append(shapes if None not in shapes else (None, ()))
-
-        return note
-
-    with ExitStack() as stack:
-        for name, part in parts.items():
-            stack.callback(part.register_forward_hook(watch(name), with_kwargs=True).remove)
-        with torch.no_grad():
-            network(*example)
-    return seen
-
-
-def _first_tensor(values: Sequence[Any]) -> Any:
-    import torch
-
-    return next((value for value in values if isinstance(value, torch.Tensor)), None)
+def _keeps_shape(call: LayerCall) -> bool:
+    return call.input is not None and call.output is not None and call.input.shape == call.output.shape

@@ -1,10 +1,10 @@
 """The first layers of a network fitted to small pictures: a convolution over every pixel, and no pooling behind it."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from spaces.errors import WorkFailed
+from spaces.network_changes.layer_calls import layer_calls
 
 
 def find_stem(network: Any, example: Sequence[Any]) -> dict[str, Any]:
@@ -19,18 +19,10 @@ def find_stem(network: Any, example: Sequence[Any]) -> dict[str, Any]:
     Raises:
         WorkFailed: The network begins in another way, or looks at every pixel already.
     """
-    import torch
     from torch import nn
 
-    poolings = (nn.MaxPool2d, nn.AvgPool2d)
-    called: list[tuple[str, Any]] = []
-    with ExitStack() as stack:
-        for name, layer in network.named_modules():
-            if isinstance(layer, (nn.Conv2d, *poolings)):
-                note = lambda *_, found=(name, layer): called.append(found)  # noqa: E731
-                stack.callback(layer.register_forward_hook(note).remove)
-        with torch.no_grad():
-            network(*example)
+    kinds = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+    called = [(call.name, call.layer) for call in layer_calls(network, example) if isinstance(call.layer, kinds)]
     convolutions = [place for place, (_, layer) in enumerate(called) if isinstance(layer, nn.Conv2d)]
     if not convolutions or convolutions[0] != 0:
         raise WorkFailed("student_stem is for networks that begin with a convolution over a picture; this one does not")

@@ -55,5 +55,10 @@ def symbols(words: list[int], table: list[int], count: int) -> Any:
 
 
 if __name__ == "__main__":
-    for file, content in decode(Path(sys.argv[1]))[0].items():
-        (Path(sys.argv[2]) / Path(file).name).write_bytes(content)
+    if len(sys.argv) != 3:
+        sys.exit("give the packed file and a folder: python decode.py model.packed FOLDER")
+    try:
+        for file, content in decode(Path(sys.argv[1]))[0].items():
+            (Path(sys.argv[2]) / Path(file).name).write_bytes(content)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))

@@ -116,7 +116,7 @@ def test_shared_values_take_about_the_bits_of_their_entropy(tmp_path: Path) -> N
 
 def test_the_decoder_is_short_and_needs_numpy_alone(packed: Path, tmp_path: Path) -> None:
     source = Path(decoder.__file__).read_text(encoding="utf-8")
-    assert len(source.splitlines()) < 60
+    assert len(source.splitlines()) < 65
     folder, copy = tmp_path / "restored", tmp_path / "decode.py"
     folder.mkdir()
     copy.write_text(source, encoding="utf-8")
@@ -127,6 +127,23 @@ def test_the_decoder_is_short_and_needs_numpy_alone(packed: Path, tmp_path: Path
     )
     subprocess.run([sys.executable, "-I", "-c", bare, packed, folder], check=True, cwd=tmp_path)
     assert (folder / "w.safetensors").read_bytes() == (tmp_path / "w.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give the packed file and a folder: python decode.py model.packed FOLDER"),
+        (("model.packed", "."), "is cut short, damaged or no packed model; fetch it again"),
+        (("absent", "."), "No such file or directory: 'absent'"),
+    ],
+)
+def test_the_decoder_says_in_one_line_what_is_wrong(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    (tmp_path / "model.packed").write_bytes(b"other")
+    command = [sys.executable, decoder.__file__, *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert said in ended.stderr
 
 
 @pytest.mark.parametrize("damage", ["cut short", "a byte changed", "another file", "empty"])

@@ -37,7 +37,7 @@ def calibration_batch(workload: Workload, seed: int, count: int) -> Arrays:
 
 
 def require_finite(calibration: Sequence[Arrays]) -> None:
-    """Refuse calibration examples with NaN or infinite numbers: no range can be found on them.
+    """Refuse calibration examples with NaN or infinite numbers: nothing can be measured on them.
 
     Raises:
         StageFailed: It says how many examples have such numbers.
@@ -45,8 +45,8 @@ def require_finite(calibration: Sequence[Arrays]) -> None:
     bad = sum(not all(np.isfinite(each).all() for each in example) for example in calibration)
     if bad:
         raise StageFailed(
-            f"{bad} of the {len(calibration)} calibration examples have NaN or infinite numbers, and the ranges of "
-            "int8 are found on them: clean the calibration split, or the training split where there is none"
+            f"{bad} of the {len(calibration)} calibration examples have NaN or infinite numbers, on which neither "
+            "ranges nor outputs can be measured: clean the calibration split, or the training split where there is none"
         )
 
 

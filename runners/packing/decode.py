@@ -19,8 +19,10 @@ def decode(path: Path, limit: int = 2**33) -> tuple[dict[str, bytes], dict[str, 
         raise ValueError(f"{path} is cut short, damaged or no packed model; fetch it again")
     stream = io.BytesIO(data[40:])
     for entry in json.loads(inflate(stream, 2**26)):
-        limit -= entry["bytes"]
-        if limit < 0 or any(begin + count * size > entry["bytes"] for begin, count, size, *_ in entry["coded"]):
+        limit, end = limit - entry["bytes"], 0
+        for begin, count, size, *_ in entry["coded"]:
+            end = begin + count * size if begin >= end and count >= 0 and size in (1, 2, 4, 8) else 2**64
+        if limit < 0 or end > entry["bytes"]:
             raise ValueError(f"{path} holds more than the limit of bytes, or arrays beyond their file")
         whole, plain = np.zeros(entry["bytes"], np.uint8), np.ones(entry["bytes"], bool)
         for begin, count, size, *lengths in entry["coded"]:
@@ -38,12 +40,14 @@ def decode(path: Path, limit: int = 2**33) -> tuple[dict[str, bytes], dict[str, 
 
 def inflate(stream: io.BytesIO, most: int) -> bytes:
     packed = stream.read(int.from_bytes(stream.read(4), "little"))
-    return lzma.LZMADecompressor().decompress(packed, most) if packed else b""
+    return lzma.LZMADecompressor(lzma.FORMAT_ALONE, 2**27).decompress(packed, most) if packed else b""
 
 
 def symbols(words: list[int], table: list[int], count: int) -> Any:
     """Numbers that asymmetric numeral systems (Duda, arXiv 1311.2540) wrote, each as often as `table` says of 2**24."""
     starts, state, found = [0, *np.cumsum(table).tolist()], 0, np.zeros(count, np.uint16)
+    if starts[-1] != 2**24:
+        raise ValueError("the frequencies in the packed file do not add up; use the decoder that came with it")
     for index in range(count if len(table) > 1 else 0):
         while state < 2**32 and words:
             state = state << 32 | words.pop()
@@ -59,6 +63,8 @@ if __name__ == "__main__":
         sys.exit("give the packed file and a folder: python decode.py model.packed FOLDER")
     try:
         for file, content in decode(Path(sys.argv[1]))[0].items():
+            if Path(file).suffix in (".py", ".pyc", ".pyd", ".so"):  # Python would import it from there
+                sys.exit(f"{file} is a program and no model, so it is not written")
             (Path(sys.argv[2]) / Path(file).name).write_bytes(content)
     except (OSError, ValueError) as error:
         sys.exit(str(error))

@@ -1,5 +1,7 @@
 """What is packed is restored bit by bit by a short decoder that needs NumPy alone, and damage is refused."""
 
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ from safetensors.numpy import save_file
 from runners.packing import decode as decoder
 from runners.packing.arrays import arrays_in
 from runners.packing.decode import decode
-from runners.packing.encode import encode
+from runners.packing.encode import deflated, encode
 
 pytest.importorskip("constriction", reason="needs `pip install 'frontrunner[packing]'`")
 
@@ -116,7 +118,7 @@ def test_shared_values_take_about_the_bits_of_their_entropy(tmp_path: Path) -> N
 
 def test_the_decoder_is_short_and_needs_numpy_alone(packed: Path, tmp_path: Path) -> None:
     source = Path(decoder.__file__).read_text(encoding="utf-8")
-    assert len(source.splitlines()) < 65
+    assert len(source.splitlines()) < 72
     folder, copy = tmp_path / "restored", tmp_path / "decode.py"
     folder.mkdir()
     copy.write_text(source, encoding="utf-8")
@@ -163,3 +165,39 @@ def test_a_damaged_file_is_refused(damage: str, packed: Path) -> None:
 def test_no_more_is_restored_than_allowed(packed: Path) -> None:
     with pytest.raises(ValueError, match="more than the limit"):
         decode(packed, limit=1000)
+
+
+def _packed_by_hand(path: Path, entry: dict[str, Any], body: bytes) -> Path:
+    payload = deflated(json.dumps([{"name": "model.bin", "arrays": [], **entry}]).encode()) + body
+    path.write_bytes(b"FRPACK1\n" + hashlib.sha256(payload).digest() + payload)
+    return path
+
+
+@pytest.mark.parametrize(
+    "coded",
+    [[[-(2**40), 2**40, 1]], [[0, 2**40, 0]], [[0, -8, 1]], [[0, 8, 1], [0, 8, 1]]],
+    ids=["before the file", "values of no bytes", "fewer than none", "twice the same place"],
+)
+def test_arrays_that_cannot_be_in_their_file_are_refused(coded: list[list[int]], tmp_path: Path) -> None:
+    entry = {"bytes": 8, "coded": [[*array, 1, 1, 0] for array in coded]}
+    with pytest.raises(ValueError, match="arrays beyond their file"):
+        decode(_packed_by_hand(tmp_path / "model.packed", entry, bytes(32)))
+
+
+def test_frequencies_that_do_not_add_up_are_refused(tmp_path: Path) -> None:
+    body = bytes([1, 2]) + np.array([2**32 - 1, 2**32 - 1, 7], "<u4").tobytes() + bytes(8)
+    entry = {"bytes": 2, "coded": [[0, 2, 1, 2, 2, 1]]}
+    with pytest.raises(ValueError, match="frequencies"):
+        decode(_packed_by_hand(tmp_path / "model.packed", entry, body))
+
+
+def test_a_program_is_not_written_beside_the_decoder(tmp_path: Path) -> None:
+    path = tmp_path / "model.packed"
+    (tmp_path / "given").write_text("print('imported')")
+    path.write_bytes(encode({"numpy.py": tmp_path / "given"}))
+    ended = subprocess.run(
+        [sys.executable, decoder.__file__, path, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode
+    assert "numpy.py is a program and no model" in ended.stderr
+    assert not (tmp_path / "numpy.py").exists()

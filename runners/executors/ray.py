@@ -125,13 +125,12 @@ class RayRunner(Runner):
             if not done:
                 break
             sent = self._under_way[done[0]]
-            outcome = _next_step(done[0], sent.task)
+            outcome = _next_step(done[0], sent)
             if outcome is None:
                 sent.begun = time.monotonic()
                 continue
             del self._under_way[done[0]]
             if outcome.failure_kind == "process":
-                outcome = _hung(sent) or outcome
                 self._died.add(sent.task.key)
             return [(sent.task, outcome)]
         return []
@@ -247,23 +246,30 @@ def _get(reference: Any) -> Any:
             return ray.get(reference, timeout=GET_S)
 
 
-def _next_step(steps: Any, task: StageTask) -> StageOutcome | None:
+def _next_step(steps: Any, sent: _Sent) -> StageOutcome | None:
     """The outcome of a task, or None where it has begun."""
+    stage = sent.task.stage
     try:
         step: StageOutcome | None = ray.get(next(steps))
         return step
     except RayTaskError as error:  # what a stage raises is an outcome: here its node cannot carry out any
-        return StageOutcome({}, failure=f"{task.stage}: {_reason(error)}", failure_kind="machine")
+        return StageOutcome({}, failure=f"{stage}: {_reason(error)}", failure_kind="machine")
     except RayError as error:
-        return StageOutcome({}, failure=f"{task.stage}: {_reason(error)}", failure_kind="process")
+        if isinstance(error, WorkerCrashedError) and _may_have_hung(sent):
+            failure = f"{stage}: it did nothing for {HANG_S:.0f} s and its process was ended"
+            return StageOutcome({}, failure=failure, failure_kind="candidate")
+        return StageOutcome({}, failure=f"{stage}: {_reason(error)}", failure_kind="process")
 
 
-def _hung(sent: _Sent) -> StageOutcome | None:
-    """The failure of a stage whose worker ended because it did nothing, which it would do again; None for another."""
-    if sent.begun is None or time.monotonic() - sent.begun < HANG_S:
-        return None
-    reason = f"{sent.task.stage}: it did nothing for {HANG_S:.0f} s and its process was ended"
-    return StageOutcome({}, failure=reason, failure_kind="candidate")
+def _may_have_hung(sent: _Sent) -> bool:
+    """Whether a worker that ended by itself was at a stage for so long that it may have done nothing for `HANG_S`.
+
+    It would do so again. A stage with a process of its own has the limit of that process instead.
+    """
+    from runners.stages.run import limit_of_own_process
+
+    long = sent.begun is not None and time.monotonic() - sent.begun >= HANG_S
+    return long and limit_of_own_process(sent.task) is None
 
 
 def _reason(error: RayError) -> str:

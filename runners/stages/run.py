@@ -92,7 +92,7 @@ def _run_where_it_belongs(
         Exception: What the stage raised.
     """
     try:
-        limit_s = _limit_of_own_process(task)
+        limit_s = limit_of_own_process(task)
         if limit_s is None:
             with nullcontext() if hang_limit_s is None else ended_where_it_hangs(hang_limit_s):
                 return _run(task, inputs, folder)
@@ -103,7 +103,7 @@ def _run_where_it_belongs(
         raise
 
 
-def _limit_of_own_process(task: StageTask) -> float | None:
+def limit_of_own_process(task: StageTask) -> float | None:
     """How long a stage may do nothing in a process of its own, which is ended then; None for a stage that needs none.
 
     Those that train do so where they run, and this process goes on to other stages: it would keep the accelerator that

@@ -26,7 +26,7 @@ def calibration_note(workload: Workload) -> str:
     with user_code(f"reading its {name} split"):
         inputs, targets = read(split, chosen)
     found = f"all {len(chosen)} examples of the {name} split that were looked at"
-    if all(np.ptp(array) == 0 for array in inputs):
+    if all((array == array.flat[0]).all() for array in inputs):
         return f"{found} are the same number throughout, and int8 finds its ranges on that; give data as it will serve"
     if len(chosen) > 1 and all((array == array[:1]).all() for array in inputs):
         return f"{found} are alike, and int8 finds its ranges on them; give examples that differ"

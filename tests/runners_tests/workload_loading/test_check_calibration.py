@@ -10,6 +10,7 @@ from runners_tests.workloads.sound_workload import inputs, targets, with_data
 from runners.lowering.calibration import calibration_rows
 from runners.runner import StageFailed
 from runners.workload_loading.check import check_contract
+from runners.workload_loading.check_calibration import calibration_note
 from spaces.errors import RequestError
 
 ALIKE = np.repeat(inputs(1, 7), 20, axis=0)
@@ -80,3 +81,10 @@ def test_broken_ones_further_on_are_refused_when_they_are_read(number: float) ->
     assert check_contract(workload) == ()
     with pytest.raises(StageFailed, match="1 of the 20 calibration examples have NaN or infinite numbers"):
         calibration_rows(workload, 0, 128)
+
+
+def test_an_input_of_truth_values_is_compared_as_any_other() -> None:
+    whole = {"inputs": np.zeros((20, 4)), "mask": np.zeros((20, 4), bool)}
+    assert "same number throughout" in calibration_note(with_data(calibration=whole))
+    whole["mask"] = np.eye(20, 4) > 0
+    assert not calibration_note(with_data(calibration=whole))

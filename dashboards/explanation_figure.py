@@ -38,7 +38,8 @@ def draw_explanation(document: Document) -> "Figure":
     )
     bars = _steps(document)
     figure.add_trace(_waterfall(bars), row=1, col=1)
-    low, high = min(one[1] for one in bars), max(one[2] for one in bars)
+    ends = [end for one in bars for end in one[1:3]]
+    low, high = min(ends), max(ends)
     ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500) if low / 2 <= tick <= high * 2]
     figure.update_xaxes(
         type="log",

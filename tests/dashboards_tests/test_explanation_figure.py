@@ -1,6 +1,7 @@
 """The figure and the tables of an explanation, from its document alone."""
 
 import io
+import math
 from typing import Any
 
 import pytest
@@ -86,6 +87,14 @@ def test_the_bars_of_the_waterfall_follow_each_other_up_to_the_trial(explanation
     assert list(bars.base) == [1.0, 2.0, 2.0, 8.0, 1.0]
     assert ends == [pytest.approx(end) for end in (2.0, 2.0, 8.0, 20.0, 20.0)]
     assert list(bars.y)[-2:] == ["interactions", "together"]
+
+
+def test_the_axis_shows_the_whole_bar_of_a_trial_that_is_slower_than_the_baseline(explanation: dict[str, Any]) -> None:
+    explanation |= {"choices": [choice("runtime", "eager", effect(0.25))], "pairs": [], "remainder": 1.0}
+    explanation["together"] = effect(0.25)
+    low, high = draw_explanation(explanation).layout.xaxis.range
+    assert low < math.log10(0.25)
+    assert high > math.log10(1.0)
 
 
 def test_the_matrix_has_the_pairs_that_were_timed(explanation: dict[str, Any]) -> None:

@@ -20,14 +20,12 @@ class TimeLeft:
         budget_s: Seconds from now that it may take.
         cached_only: Whether nothing is trained.
         training_s: What a training takes, as far as is known; 0 where that is not known.
-        slots: How many trainings run side by side.
         clock: Seconds, rising.
     """
 
     budget_s: float = math.inf
     cached_only: bool = False
     training_s: float = 0.0
-    slots: int = 1
     clock: Callable[[], float] = time.monotonic
     begun: float = field(default=math.nan)
 

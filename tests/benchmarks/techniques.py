@@ -165,6 +165,8 @@ def main() -> None:
     disable_telemetry()
     workload: Any = given.workload
     if workload == "cifar10-small":
+        if given.data is None:
+            parser.error("--workload cifar10-small: give its folder of images as --data DIR")
         workload = {"model": "torchvision:resnet18", "data": {"imagefolder": str(Path(given.data).absolute())}}
     out, rows = sys.stderr if given.json else sys.stdout, []
     with tempfile.TemporaryDirectory() as temporary:

@@ -164,7 +164,7 @@ def _below_importance(document: Document) -> Iterator[str]:
     speed, accuracy = (document["importance"][name] for name in ("speed", "accuracy"))
     yield (
         f"by fANOVA, over {speed['trials']} candidates that were timed and {accuracy['trials']} that were evaluated; "
-        "in brackets how far it changes with the candidates"
+        "in brackets how far it changes with the candidates; what is missing to 100 % several choices decide together"
     )
     yield from dict.fromkeys(f"{name}: {one['doubt']}" for name, one in document["importance"].items() if one["doubt"])
 

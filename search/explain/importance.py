@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.importance import FanovaImportanceEvaluator
 
 from search.study.attributes import SCREENED, SPEED
 from search.study.study import records
@@ -30,7 +30,8 @@ class Importance:
 
     Attributes:
         trials: How many measured candidates it rests on.
-        shares: The importance of each choice that had several values, the highest first; they add up to 1.
+        shares: The importance of each choice that had several values, the highest first: the share of the variance that
+            it explains alone. What they lack of 1 is explained by several together.
         ranges: The lowest and the highest importance over the resamples.
         doubt: Why they are not to be trusted, or an empty string.
     """
@@ -108,7 +109,7 @@ def _fanova(
     evaluator = FanovaImportanceEvaluator(n_trees=TREES, seed=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn's, of versions and jobs
-        found = get_param_importances(study, evaluator=evaluator, params=list(varied))
+        found = evaluator.evaluate(study, params=list(varied))
     return {name: float(share) if math.isfinite(share) else 0.0 for name, share in found.items()}
 
 

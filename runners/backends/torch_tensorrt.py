@@ -131,13 +131,14 @@ def open_programs(folder: Any) -> Any:
     import torch_tensorrt
 
     settings = json.loads((folder / "torch_tensorrt.json").read_text())
-    # One setting of the process: the kernels of a call are launched at once, as a CUDA graph.
-    torch_tensorrt.runtime.set_cudagraphs_mode(settings["cuda_graphs"])
     one, several = (
         torch_tensorrt.load(str(folder / file)).module(check_guards=False) for file in ("model.pt2", "several.pt2")
     )
 
     def call(*inputs: Any) -> Any:
+        # Whether the kernels of a call are launched at once, as a CUDA graph: one setting of the process, and other
+        # models may be open in it.
+        torch_tensorrt.runtime.set_cudagraphs_mode(settings["cuda_graphs"])
         if len(inputs[0]) > 256:
             return torch.cat([call(*parts) for parts in zip(*(each.split(256) for each in inputs), strict=True)])
         return (one if len(inputs[0]) == 1 else several)(*inputs)

@@ -124,10 +124,9 @@ def _compare(pairs: list[tuple[NDArray[Any], NDArray[Any]]], tolerance: Toleranc
     differences = np.concatenate(by_row)
     differing = ~(differences <= tolerance.difference)  # NaN differs
     if differing.mean() > tolerance.rows:
-        reaches = tolerance.reaches
-        out_of_range = f"the format holds numbers {reaches} alone, and this network may have others, or " * bool(
-            reaches
-        )
+        out_of_range = ""
+        if tolerance.reaches:
+            out_of_range = f"the format holds numbers {tolerance.reaches} alone, and this network may have others, or "
         raise StageFailed(
             f"the artifact gives other outputs than the network it was lowered from, in {int(differing.sum())} of "
             f"{len(differences)} rows {how}, by up to {differences.max():.2g} of the largest output "

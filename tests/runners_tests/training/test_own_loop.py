@@ -76,7 +76,7 @@ def test_it_gets_the_plan_the_teacher_and_no_test_split_and_each_call_of_the_mod
     workload: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told, progress = [], []
-    monkeypatch.setattr(fresh_process, "_send_progress", lambda: progress.append(None))
+    monkeypatch.setattr(fresh_process, "_tell_progress", lambda: progress.append(None))
 
     def fit(model: Any, data: Mapping[str, Any], plan: Any, teacher: Any) -> None:
         told.append((model.training, [*data], plan.epochs, plan.all_epochs, plan.training.learning_rate, teacher))

@@ -42,7 +42,7 @@ class TorchScript(Backend):
                 jit.save(jit.freeze(jit.trace(module, inputs, check_trace=False)), folder / self.artifact)
         except Exception as error:
             raise StageFailed(f"TorchScript cannot record this network ({in_one_line(error)})") from error
-        settings = {"optimised": _runs_optimised(folder, inputs, torch_device().type)}
+        settings = {"optimised": _runs_optimised(folder, inputs, str(torch_device()))}
         (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
@@ -51,7 +51,7 @@ class TorchScript(Backend):
         from runners.machine.denormals import flush_denormals
 
         flush_denormals()
-        return torch_predictor(load_module(folder, torch_device().type), threads)
+        return torch_predictor(load_module(folder, str(torch_device())), threads)
 
     def loader_source(self) -> str:
         return f"""

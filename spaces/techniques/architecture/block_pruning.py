@@ -33,12 +33,8 @@ class BlockPruning(Technique):
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return is_number(value) and 0 <= value <= 1
 
-    def unsupported(
-        self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
-    ) -> str | None:
-        if value and not earlier.keeps_weights:
-            return "a student has new weights, which do not say which block it can do without; choose its student_depth"
-        return None
+    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
+        return earlier.keeps_weights  # new weights, as those of a student, do not say what can be left out
 
     def layers_depend_on_weights(self, settings: Mapping[str, Scalar]) -> bool:
         return True

@@ -30,12 +30,8 @@ class LowRank(Technique):
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return is_number(value) and 0 < value <= 1
 
-    def unsupported(
-        self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
-    ) -> str | None:
-        if value != 1 and not earlier.keeps_weights:
-            return "a student has new weights, whose singular values do not say what it can do without"
-        return None
+    def relevant(self, parameter: Parameter, earlier: Earlier, environment: Environment) -> bool:
+        return earlier.keeps_weights  # new weights, as those of a student, do not say what can be left out
 
     def layers_depend_on_weights(self, settings: Mapping[str, Scalar]) -> bool:
         return True

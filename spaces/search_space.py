@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from spaces.axis import Axis
@@ -187,14 +188,15 @@ class SearchSpace:
         for value in options:
             yield from self._complete(index + 1, {**chosen, self.axes[index].name: value})
 
+    @cached_property
+    def _changing(self) -> tuple[tuple[Axis, Scalar], ...]:
+        """The parameters of techniques that change the network, each with its neutral value here."""
+        return tuple((axis, axis.neutral(self.environment)) for axis in self.axes if axis.technique.changes_network)
+
     def earlier(self, chosen: Mapping[str, Scalar]) -> Earlier:
         """What a later choice is told of the choices ``chosen`` so far."""
         changing = [
-            axis.technique
-            for axis in self.axes
-            if axis.name in chosen
-            and axis.technique.changes_network
-            and chosen[axis.name] != axis.neutral(self.environment)
+            axis.technique for axis, neutral in self._changing if axis.name in chosen and chosen[axis.name] != neutral
         ]
         return Earlier(
             chosen,

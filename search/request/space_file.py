@@ -13,6 +13,8 @@ from spaces.space_document import all_techniques, preset_choices, preset_names
 from spaces.technique import Parameter, Technique
 
 Space = str | Mapping[str, Any]
+_KINDS = {bool: "boolean", int: "integer", float: "number", str: "string"}
+"""The types of values in a JSON schema."""
 WORDS = ("all", "every")
 """What stands for values: all that are offered by default, and all that there are."""
 
@@ -107,8 +109,8 @@ def space_schema() -> dict[str, Any]:
 def _choice_schema(technique: Technique, parameter: Parameter) -> dict[str, Any]:
     """The JSON schema of the values of one parameter: one, a list of them, or a word for all of them."""
     names = value_names(technique, parameter)
-    kinds = {"integer" if isinstance(choice, int) else "number" for choice in parameter.choices}
-    value = {"type": min(kinds)} if names is None else {"enum": list(names)}
+    kinds = {_KINDS[type(choice)] for choice in parameter.choices}
+    value = {"type": max(kinds)} if names is None else {"enum": list(names)}  # integers are numbers, too
     return {
         "description": f"{technique.name}: {parameter.allowed}, every or all",
         "anyOf": [{"enum": list(WORDS)}, value, {"type": "array", "items": value}],

@@ -15,7 +15,7 @@ from search_tests.simulation import make_runner
 from dashboards.tracking.sqlite_url import sqlite_url
 from search.commands import search as searching
 from search.commands.export import ExportOptions, export_trial
-from search.commands.front import show_front
+from search.commands.front import FrontOptions, show_front
 from search.commands.hints import resume_command
 from search.commands.search import resume_search, run_search
 from search.commands.studies import open_study
@@ -102,7 +102,7 @@ def test_a_home_that_was_moved_works_where_it_is_now(searched: Path, tmp_path: P
     (tmp_path / "before").rename(tmp_path / "now")
     forget_runs()
     resume_search("s", Locations(tmp_path / "now"), trials=4, timeout=None)
-    show_front("s", Locations(tmp_path / "now"), everything=False, as_csv=False, as_json=True)
+    show_front("s", Locations(tmp_path / "now"), FrontOptions(as_json=True))
     assert not (tmp_path / "before").exists()
 
 

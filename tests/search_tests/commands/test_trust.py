@@ -130,7 +130,7 @@ def test_what_changed_since_it_was_exported_is_trusted_no_more(
 def test_a_model_that_cannot_run_code_and_a_built_in_workload_need_no_trust(tmp_path: Path) -> None:
     folder = export(tmp_path, "synthetic")
     document = read_document(folder)
-    assert code_of(folder, document) == [str(folder / "model.pt")]
+    assert code_of(folder, document) == [str(folder / name) for name in ("model.pt", "torchscript.json")]
     for runtime, code in (("onnxruntime", False), ("openvino", False), ("eager", True)):
         other = document.model_copy(update={"runtime": document.runtime.model_copy(update={"name": runtime})})
         assert bool(code_of(folder, other)) == code

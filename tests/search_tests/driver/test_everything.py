@@ -10,7 +10,7 @@ import pytest
 from search_tests.simulation import FACTS, MACHINE, Recording, table
 
 from runners.runner import StageTask
-from search.commands.front import show_front
+from search.commands.front import FrontOptions, show_front
 from search.commands.search import resume_search, run_search
 from search.driver.time_limits import TimeLimits
 from search.request.locations import Locations
@@ -70,13 +70,13 @@ def test_every_configuration_is_tried_once_and_nothing_is_measured_again(
     assert "every configuration of the space has been tried, in 14 trials" in printed.err
     assert "openvino, fp32, 1 thread: lowering: no such operator" in told(printed.out)
     assert "eager does not support int8 here" in told(printed.out)
-    show_front("all", Locations(tmp_path), everything=True, as_csv=False, as_json=False)
+    show_front("all", Locations(tmp_path), FrontOptions(everything=True))
     assert "eager does not support int8 here" in told(capsys.readouterr().out)
-    show_front("all", Locations(tmp_path), everything=True, as_csv=False, as_json=True)
+    show_front("all", Locations(tmp_path), FrontOptions(everything=True, as_json=True))
     shown = json.loads(capsys.readouterr().out)
     assert len(shown["all"]) == 14
     assert {entry["value"] for entry in shown["off"]} == {"eager", "onnxruntime"}
-    show_front("all", Locations(tmp_path), everything=False, as_csv=False, as_json=False)
+    show_front("all", Locations(tmp_path), FrontOptions())
     assert "measured during the search only" not in told(capsys.readouterr().out)
 
 

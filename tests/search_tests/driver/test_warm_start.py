@@ -116,7 +116,7 @@ def test_a_workload_with_other_data_is_refused_in_one_sentence(before: optuna.St
 
 
 def test_a_study_that_there_is_not_is_refused_with_those_that_there_are(before: optuna.Study) -> None:
-    with pytest.raises(RequestError, match=r"^no study is called 'tabel'; there are table$"):
+    with pytest.raises(RequestError, match=r"^no study is called 'tabel'; there are table \(did you mean 'table'\?\)$"):
         load_earlier_study(before._storage, "tabel", make_chains().space, MACHINE.device, FACTS.fingerprint)
 
 

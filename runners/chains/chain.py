@@ -1,17 +1,17 @@
 """From a configuration to its chain of stages, each named by a hash over everything that decides its result."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 from runners.chains.candidate_stages import CandidateStages
-from runners.runner import StageTask, WorkloadFacts
+from runners.chains.stage_maker import StageMaker
+from runners.runner import StageTask
 from runners.serving.serving_plans import serving_plans
 from runners.workload import SPLITS
 from spaces.configuration import Configuration
 from spaces.plans import ServingPlan
-from spaces.search_space import SearchSpace
 from spaces.technique import Stage
 
 SEARCHING_S = 1.2
@@ -42,24 +42,13 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Chains:
+class Chains(StageMaker):
     """Makes the chains of one study.
 
     Attributes:
-        space: The techniques and the machine.
-        facts: What is known of the workload.
-        workload: Its reference.
-        seed: The study's seed.
-        rungs: Gives the epochs at which the levels of a training of that many epochs end: rising, the last one
-            being all of them, such as ``(1, 3, 8)`` for 8.
         least_calls: Calls of each candidate that are timed at least, where a high percentile is asked for.
     """
 
-    space: SearchSpace
-    facts: WorkloadFacts
-    workload: Any
-    seed: int
-    rungs: Callable[[int], tuple[int, ...]] = lambda epochs: (epochs,)
     least_calls: int = 0
 
     def chain(self, configuration: Configuration, *, screened: bool = False) -> tuple[StageTask, ...]:
@@ -79,10 +68,10 @@ class Chains:
             settings = {name: settings[name] for name in ("serving", "splits", "device", "packs") if name in settings}
             inputs = {**lowered, "speed": screening[-1].key}
             workers = settings["serving"]["threads"]
-            measuring = self._task("measuring", configuration, settings, inputs, workers=workers)
+            measuring = self.task("measuring", configuration, settings, inputs, workers=workers)
         else:
             inputs = {**lowered, "teacher": network[0].key}
-            measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
+            measuring = self.task("measuring", configuration, settings, inputs, exclusive=True)
         return (*network, *lowering, *packing, measuring)
 
     def screening(self, configuration: Configuration) -> tuple[StageTask, ...]:
@@ -97,7 +86,7 @@ class Chains:
         lowering = self._candidates.lowering(configuration, network[-1], screened=True)
         settings = {**self._measuring_settings(configuration), "splits": []}
         inputs = {**_lowered(lowering), "teacher": network[0].key}
-        measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
+        measuring = self.task("measuring", configuration, settings, inputs, exclusive=True)
         return (*network, *lowering, measuring)
 
     def final(
@@ -124,13 +113,13 @@ class Chains:
         if measured is None:
             servings = {"servings": [dict(served_with)]} if served_with else {}
             settings = {**searched.settings, **servings, **settings, "budget_s": FINAL_S}
-            return self._task("measuring", configuration, settings, searched.inputs, exclusive=True)
+            return self.task("measuring", configuration, settings, searched.inputs, exclusive=True)
         kept = ("serving", "device", "baseline_tuned", "packs")
         settings = {**{name: value for name, value in searched.settings.items() if name in kept}, **settings}
         # Without its network: it was compared with that in the search.
         inputs = {**{n: key for n, key in searched.inputs.items() if n in ("parent", "packed")}, "speed": measured}
         workers = searched.settings["serving"]["threads"]
-        return self._task("measuring", configuration, settings, inputs, workers=workers)
+        return self.task("measuring", configuration, settings, inputs, workers=workers)
 
     def comparing(self, members: Mapping[int, Configuration], trials: int, occasion: int = 0) -> StageTask:
         """The timing of a front's ``members``, by trial number, beside each other and the baseline.
@@ -231,7 +220,7 @@ class Chains:
         machine = self.space.environment
         tuned = {"baseline_tuned": True} if machine.baseline_tuned else {}
         settings = {"splits": ["validation"], "device": machine.device, **tuned}
-        return self._task("evaluating", configuration, settings, inputs)
+        return self.task("evaluating", configuration, settings, inputs)
 
     def _batch(self) -> dict[str, int]:
         batch = self.space.environment.call_batch
@@ -241,26 +230,16 @@ class Chains:
         return {"least_calls": self.least_calls} if self.least_calls else {}
 
     def _serving(self, configuration: Configuration) -> ServingPlan:
-        return self._candidates.plan(configuration, (Stage.SERVE,), ServingPlan())
+        return self.plan(configuration, (Stage.SERVE,), ServingPlan())
 
     def _baseline_task(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> StageTask:
         """A stage of the whole study, which reads the teacher too and has the machine to itself."""
         inputs = {**inputs, "teacher": self.teacher().key}
-        return self._task(stage, self.space.baseline(), settings, inputs, exclusive=True)
+        return self.task(stage, self.space.baseline(), settings, inputs, exclusive=True)
 
     @cached_property
     def _candidates(self) -> CandidateStages:
         return CandidateStages(self.space, self.facts, self.workload, self.seed, self.rungs)
-
-    def _task(
-        self,
-        stage: str,
-        configuration: Configuration,
-        settings: Mapping[str, Any],
-        inputs: Mapping[str, str],
-        **asked: Any,
-    ) -> StageTask:
-        return self._candidates.task(stage, configuration, settings, inputs, **asked)
 
 
 def _writes_artifact(chain: tuple[StageTask, ...]) -> StageTask:

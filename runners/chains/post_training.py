@@ -37,7 +37,7 @@ class PostTrainingChains(Chains):
         evaluating = self._evaluating(configuration, artifact)
         settings = {**self._measuring_settings(configuration), "budget_s": TIMING_S, "serves": self.serves}
         inputs = {"parent": lowering[-1].key, "evaluated": evaluating.key, "teacher": teacher.key}
-        measuring = self._task("measuring", configuration, settings, inputs, exclusive=True)
+        measuring = self.task("measuring", configuration, settings, inputs, exclusive=True)
         return (teacher, *lowering, evaluating, measuring)
 
     def evaluating(self, configuration: Configuration) -> StageTask:
@@ -70,7 +70,7 @@ class PostTrainingChains(Chains):
         inputs = {"parent": network.key}
         quantised = reads_quantised(plan)
         if quantised or find_backend(plan.runtime).reads_onnx:
-            tasks.append(self._task("exporting", configuration, {}, inputs))
+            tasks.append(self.task("exporting", configuration, {}, inputs))
             inputs = {**inputs, "onnx": tasks[-1].key}
         if quantised:
             tasks.extend(self._candidates.quantising(configuration, inputs))

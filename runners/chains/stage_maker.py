@@ -32,7 +32,7 @@ class StageMaker:
     facts: WorkloadFacts
     workload: Any
     seed: int
-    rungs: Callable[[int], tuple[int, ...]]
+    rungs: Callable[[int], tuple[int, ...]] = lambda epochs: (epochs,)
 
     def plan(self, configuration: Configuration, stages: tuple[Stage, ...], plan: Plan) -> Plan:
         """``plan`` as the techniques of ``stages`` set it; a choice wins over what the workload's own plan says."""

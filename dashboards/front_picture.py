@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dashboards.front_figure import draw, safe
-from dashboards.front_points import FrontPoints, Point, front_points
+from dashboards.figures.front_figure import draw, safe
+from dashboards.figures.front_points import FrontPoints, Point, front_points
 from dashboards.picture_file import ENDINGS, check_picture_file, write_picture_file
 from spaces.errors import RequestError
 

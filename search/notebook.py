@@ -72,8 +72,8 @@ class Front:
 
     def figure(self) -> "Figure":
         """The interactive figure of the front."""
-        from dashboards.front_figure import draw
-        from dashboards.front_points import front_points
+        from dashboards.figures.front_figure import draw
+        from dashboards.figures.front_points import front_points
 
         complete = [trial for trial in self.all_trials if trial["state"] == "complete"]
         return draw(front_points(self.document, complete))

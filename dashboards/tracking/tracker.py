@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dashboards.front_points import front_points
+from dashboards.figures.front_points import front_points
 from dashboards.tracking.artifact_locations import adopt_artifacts
 from dashboards.tracking.mlflow_runs import RunLocation, StudyRuns
 from dashboards.tracking.spool import Spool

@@ -13,8 +13,8 @@ from typing import Any
 import optuna
 from rich.console import Console
 
-from dashboards.explanation_figure import check_figure_file, write_explanation
 from dashboards.explanation_table import print_explanation
+from dashboards.figures.explanation_figure import check_figure_file, write_explanation
 from dashboards.progress import plain_console
 from runners.machine.telemetry import disable_telemetry
 from runners.runner import Runner

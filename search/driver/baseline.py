@@ -14,6 +14,7 @@ from dashboards.baseline_text import choice_text
 from runners.runner import StageOutcome, StageTask
 from search.driver.search_context import SearchContext
 from search.study.attributes import BASELINE, CONFIGURATION, FAILURE, TIMING_RESOLUTION
+from search.study.stage_times import add_study_times, stage_time
 from search.study.study import record
 from spaces.errors import WorkFailed
 from spaces.search_space import SearchSpace
@@ -121,5 +122,6 @@ def _unmeasured_baseline(search: SearchContext) -> Trial | None:
 def _run(search: SearchContext, task: StageTask) -> StageOutcome:
     search.observer.stage_started(0, task.stage)
     outcome = search.run_alone(task)
+    add_study_times(search.study, [stage_time(task.stage, outcome)])
     search.observer.stage_ended(0, task.stage, outcome.seconds, outcome.from_store)
     return outcome

@@ -192,7 +192,7 @@ class Driver:
                 self._sampler.exclude(run.configuration)
             case Finished(result):
                 figures = without_accuracy(figures_of(result))
-                self._screening.record(run.configuration, figures, run.seconds)
+                self._screening.record(run, figures)
                 self._learn_speed(run.configuration, figures)
 
     def _advance_trial(self, run: TrialRun, step: NextStage | Unscreened | Stopped | Failed | Finished) -> None:

@@ -16,6 +16,7 @@ from search.driver.trial_recorder import why_unknown
 from search.front.front import compute_front
 from search.front.runtime_alone import runtime_alone
 from search.study.attributes import FINAL, FINAL_ANSWERS, FINAL_OCCASION, FINAL_TRIALS, RUNTIME_ALONE, STAGES
+from search.study.stage_times import StageTime, add_study_times, stage_time
 from search.study.study import TrialRecord, final_answers_of, records, timing_resolution
 from spaces.configuration import Configuration
 
@@ -170,12 +171,15 @@ def _run_stage(search: SearchContext, task: StageTask, number: int) -> StageOutc
 def _run_stages(search: SearchContext, tasks: Mapping[int, StageTask]) -> dict[int, StageOutcome]:
     """The outcomes of ``tasks``, by trial number and in their order; the runner has nothing else to do."""
     numbers, ended = {task.key: number for number, task in tasks.items()}, dict[int, StageOutcome]()
+    times: list[StageTime | None] = []
     for number, task in tasks.items():
         search.observer.stage_started(number, "final")
         search.attempts.submit(task)
     while len(ended) < len(tasks):
         for task, outcome in search.attempts.wait(WAIT_S):
             number = numbers[task.key]
+            times.append(stage_time("final", outcome))
             search.observer.stage_ended(number, "final", outcome.seconds, outcome.from_store)
             ended[number] = outcome
+    add_study_times(search.study, times)
     return {number: ended[number] for number in tasks}

@@ -15,6 +15,7 @@ from runners.chains.chain import Chains
 from runners.measuring.measurement import figures_of, without_accuracy
 from runners.runner import StageOutcome, StageTask
 from search.driver.early_stopping import EarlyStopping, TrainingProgress
+from search.study.stage_times import StageTime, stage_time
 from spaces.configuration import Configuration
 
 TRAINING = "training"
@@ -64,11 +65,13 @@ class _Stages:
     Attributes:
         configuration: The choices of the candidate.
         seconds: What its stages took by their names, without those whose result was in the store.
+        times: When these stages ran.
     """
 
     def __init__(self, configuration: Configuration, tasks: tuple[StageTask, ...]) -> None:
         self.configuration = configuration
         self.seconds: dict[str, float] = defaultdict(float)
+        self.times: list[StageTime] = []
         self._tasks = tasks
         self._position = 0
 
@@ -78,8 +81,9 @@ class _Stages:
         return self._tasks[self._position]
 
     def _count(self, outcome: StageOutcome) -> None:
-        if not outcome.from_store:
+        if ran := stage_time(self.task.stage, outcome):
             self.seconds[self.task.stage] += outcome.seconds
+            self.times.append(ran)
 
     def _next(self, outcome: StageOutcome) -> NextStage | Finished:
         if self._position + 1 == len(self._tasks):

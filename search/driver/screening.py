@@ -6,6 +6,7 @@ from typing import Any
 
 import optuna
 
+from search.driver.runs import ScreeningRun
 from search.driver.stage_costs import StageCosts
 from search.study.attributes import SCREENED
 from spaces.configuration import Configuration
@@ -63,13 +64,14 @@ class Screening:
         """Count anew from the trial that begins now."""
         self._since_last_trial = 0
 
-    def record(self, configuration: Configuration, figures: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
-        """Keep what the screening of a candidate gave, and what its stages took."""
-        self._costs.add(seconds)
-        took_s = sum(seconds.values())
+    def record(self, run: ScreeningRun, figures: Mapping[str, Any]) -> None:
+        """Keep what the screening of a candidate gave, what its stages took, and when they ran."""
+        self._costs.add(run.seconds)
+        took_s = sum(run.seconds.values())
         self._spent_s += took_s
-        text = configuration.canonical()
-        self._documents[text] = {"configuration": text, "figures": dict(figures), "seconds": round(took_s, 3)}
+        text, seconds = run.configuration.canonical(), round(took_s, 3)
+        document = {"configuration": text, "figures": dict(figures), "seconds": seconds, "times": run.times}
+        self._documents[text] = document
         last = (len(self._documents) - 1) // PER_ATTRIBUTE
         documents = list(islice(self._documents.values(), last * PER_ATTRIBUTE, None))
         self._study.set_user_attr(f"{SCREENED}:{last}", documents)

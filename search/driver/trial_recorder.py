@@ -14,7 +14,18 @@ from search.driver.accuracy_drop import AnswersBySplit, drop_figures
 from search.driver.runs import TrialRun
 from search.driver.search_context import SearchContext
 from search.objectives.trial_targets import TrialTargets
-from search.study.attributes import ANSWERS, COMPETED, FAILURE, MEASUREMENT, RUNGS, SECONDS, SPEED, STAGES, STOPPED
+from search.study.attributes import (
+    ANSWERS,
+    COMPETED,
+    FAILURE,
+    MEASUREMENT,
+    RUNGS,
+    SECONDS,
+    SPEED,
+    STAGES,
+    STOPPED,
+    TIMES,
+)
 from search.study.study import TrialRecord, answers_of
 
 _WHY_UNKNOWN = {
@@ -107,8 +118,9 @@ class TrialRecorder:
                 raise ValueError(f"{why_unknown(name)}, so it cannot be {role}")
 
     def _record_stages(self, run: TrialRun) -> None:
-        """Keep what the stages took, and the accuracies and losses at the rungs."""
+        """Keep what the stages took and when they ran, and the accuracies and losses at the rungs."""
         run.trial.set_user_attr(SECONDS, {name: round(seconds, 3) for name, seconds in run.seconds.items()})
+        run.trial.set_user_attr(TIMES, run.times)
         if run.training.accuracies:
             run.trial.set_user_attr(RUNGS, run.training.accuracies)
         if run.training.competed:

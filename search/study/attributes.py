@@ -40,6 +40,9 @@ FINAL_TRIALS = "final_trials"
 """The number of trials when the final measurement was made."""
 FINAL_OCCASION = "final_occasion"
 """The number of final measurements so far."""
+STUDY_TIMES = "study_times"
+"""When the stages ran that belong to no single trial: the teacher, the calibration and the final measurement; a list of
+name, beginning in seconds since 1970, and seconds."""
 
 # Attributes of a trial, written before anything runs for it.
 CONFIGURATION = "configuration"
@@ -48,6 +51,9 @@ CONFIGURATION = "configuration"
 # Attributes of a trial, written just before Optuna is told its result.
 SECONDS = "seconds"
 """How long each stage took, by its name; stages that came out of the store are missing."""
+TIMES = "times"
+"""When the stages ran that were carried out for this trial: a list of name, beginning in seconds since 1970, and
+seconds. Those of a candidate that was timed untrained stand beside its figures in `SCREENED`."""
 RUNGS = "rungs"
 """Accuracy on the validation split by the number of epochs trained."""
 COMPETED = "competed"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.figures.front_points import front_points
 from dashboards.front_picture import ENDINGS, main, picture, read_front, write_picture
-from dashboards.front_points import front_points
 from spaces.errors import RequestError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "dashboards" / "example" / "digits_front.json"

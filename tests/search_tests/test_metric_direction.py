@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 from search_tests.simulation import FACTS, MACHINE, Log, measurement
 
-from dashboards.front_figure import draw
-from dashboards.front_points import front_points
+from dashboards.figures.front_figure import draw
+from dashboards.figures.front_points import front_points
 from dashboards.front_table import render
 from dashboards.headline import headline
 from runners.chains.chain import Chains

@@ -4,8 +4,8 @@ import json
 import re
 from dataclasses import replace
 
-from dashboards.front_figure import draw, figure_html
-from dashboards.front_points import Axis, FrontPoints, Point, front_points
+from dashboards.figures.front_figure import draw, figure_html
+from dashboards.figures.front_points import Axis, FrontPoints, Point, front_points
 
 LATENCY = {"name": "latency_p90_ms", "direction": "minimize", "unit": "ms"}
 ACCURACY = {"name": "accuracy", "direction": "maximize", "unit": "fraction"}

@@ -1,4 +1,4 @@
-"""The figure of the front: `draw` makes it from the table of `dashboards.front_points`."""
+"""The figure of the front: `draw` makes it from the table of `dashboards.figures.front_points`."""
 
 import html
 import math
@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dashboards.front_points import Axis, FrontPoints, Point
+from dashboards.figures.front_points import Axis, FrontPoints, Point
 
 if TYPE_CHECKING:  # plotly takes a moment to import, and only `draw` needs it
     from plotly.graph_objects import Figure, Scatter

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dashboards.explanation_figure import draw_explanation
 from dashboards.explanation_table import print_explanation
+from dashboards.figures.explanation_figure import draw_explanation
 
 
 def effect(ratio: float, significant: bool = True, unstable: str = "") -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Figures of a study: pure functions from tables to plotly figures, one file each."""

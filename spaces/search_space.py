@@ -1,6 +1,6 @@
 """The search space: an ordered set of techniques, from which a trial draws one configuration."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -75,6 +75,17 @@ class SearchSpace:
         if key not in self._known_options:
             self._known_options[key] = self._find_options(index, chosen)
         return self._known_options[key]
+
+    def first_option(self, index: int, chosen: Mapping[str, Scalar], wanted: Iterable[Scalar]) -> Scalar | None:
+        """The first of the values ``wanted`` of axis ``index`` that can run after ``chosen``.
+
+        It is None where the parameter is not drawn. Unlike `options` it looks no further and remembers nothing: it is
+        for whoever draws thousands of configurations.
+        """
+        axis, earlier = self.axes[index], self.earlier(chosen)
+        if not axis.relevant(earlier, self.environment):
+            return None
+        return next((value for value in wanted if self._runs(index, value, chosen, earlier)), None)
 
     def configurations(self) -> Iterator[Configuration]:
         """Every configuration of the space, in the order of the axes."""
@@ -166,12 +177,12 @@ class SearchSpace:
 
     def _can_complete(self, index: int, chosen: Mapping[str, Scalar]) -> bool:
         """Whether each drawn parameter from ``index`` on can get an option; stops at the first combination."""
+        earlier = self.earlier(chosen)
+        while index < len(self.axes) and not self.axes[index].relevant(earlier, self.environment):
+            index += 1
         if index == len(self.axes):
             return True
-        axis, earlier = self.axes[index], self.earlier(chosen)
-        if not axis.relevant(earlier, self.environment):
-            return self._can_complete(index + 1, chosen)
-        return any(self._runs(index, value, chosen, earlier) for value in axis.values)
+        return any(self._runs(index, value, chosen, earlier) for value in self.axes[index].values)
 
     def _runs(self, index: int, value: Scalar, chosen: Mapping[str, Scalar], earlier: Earlier) -> bool:
         axis = self.axes[index]
@@ -189,15 +200,15 @@ class SearchSpace:
             yield from self._complete(index + 1, {**chosen, self.axes[index].name: value})
 
     @cached_property
-    def _changing(self) -> tuple[tuple[Axis, Scalar], ...]:
-        """The parameters of techniques that change the network, each with its neutral value here."""
-        return tuple((axis, axis.neutral(self.environment)) for axis in self.axes if axis.technique.changes_network)
+    def _changing(self) -> Mapping[str, tuple[Technique, Scalar]]:
+        """The technique of each parameter that changes the network, and the neutral value here."""
+        changing = [axis for axis in self.axes if axis.technique.changes_network]
+        return {axis.name: (axis.technique, axis.neutral(self.environment)) for axis in changing}
 
     def earlier(self, chosen: Mapping[str, Scalar]) -> Earlier:
         """What a later choice is told of the choices ``chosen`` so far."""
-        changing = [
-            axis.technique for axis, neutral in self._changing if axis.name in chosen and chosen[axis.name] != neutral
-        ]
+        known = self._changing
+        changing = [known[name][0] for name, value in chosen.items() if name in known and value != known[name][1]]
         return Earlier(
             chosen,
             model_changed=bool(changing),

@@ -111,13 +111,12 @@ class ConfigurationSpace:
         """A random configuration, drawn axis by axis: the ``fixed`` value where it is supported, another where not."""
         chosen: dict[str, Scalar] = {}
         for index, axis in enumerate(self.space.axes):
-            options = self.space.options(index, chosen)
-            if not options:
-                continue
-            if axis.name in fixed and fixed[axis.name] in options:
-                chosen[axis.name] = fixed[axis.name]
-            else:
-                chosen[axis.name] = options[int(rng.integers(len(options)))]
+            order = [axis.values[int(position)] for position in rng.permutation(len(axis.values))]
+            if axis.name in fixed and fixed[axis.name] in axis.values:
+                order.insert(0, fixed[axis.name])
+            value = self.space.first_option(index, chosen, order)
+            if value is not None:
+                chosen[axis.name] = value
         return Configuration(chosen)
 
     def candidate_of(self, trial: FrozenTrial) -> Candidate | None:

@@ -38,6 +38,6 @@ def _closest(space: SearchSpace, wanted: dict[str, Scalar], fixed: str) -> Confi
     for index, axis in enumerate(space.axes):
         options = space.options(index, chosen)
         if options:
-            value = wanted.get(axis.name)
+            value = wanted.get(axis.name, axis.neutral(space.environment))  # what the baseline does not draw
             chosen[axis.name] = value if value in options else options[0]
     return Configuration(chosen) if chosen.get(fixed) == wanted[fixed] else None

@@ -15,3 +15,10 @@ def test_what_needs_no_training_changes_how_the_network_is_lowered_alone() -> No
     ]
     assert all((point["student_width"], point["channel_pruning"]) == (1.0, 0.0) for point in found)
     assert set(found) < set(starting_points(space))
+
+
+def test_what_the_baseline_does_not_draw_is_neutral_where_a_technique_is_alone() -> None:
+    rates_and_epochs = {"learning_rate": [0.1, 0.2, 0.4], "training_epochs": [4, 8]}
+    space = make_chains({"student_width": [1.0, 0.5], **rates_and_epochs}).space
+    (narrow,) = [point for point in starting_points(space)[2:] if point["student_width"] == 0.5]
+    assert (narrow["learning_rate"], narrow["training_epochs"]) == (0.2, 8)

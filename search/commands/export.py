@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 
 from dashboards.baseline_text import baseline_text
@@ -35,8 +34,8 @@ from search.commands.studies import document_of, open_study
 from search.commands.terminal import report_waiting
 from search.commands.tracking import run_location
 from search.front.front_document import trial_documents
+from search.front.knee import knee
 from search.objectives.constraint import Constraint, is_feasible
-from search.objectives.loss_table import losses
 from search.objectives.objective import find_objectives
 from search.request.locations import Locations
 from search.request.remembered_locations import require_credentials
@@ -181,7 +180,8 @@ def pick_trial(document: Mapping[str, Any], trials: Sequence[Trial], pick: str, 
     if pick == "most-accurate":
         sign = QualityMetric.of_front(document).sign
         return max(members, key=lambda m: (sign * m["measurement"]["accuracy"], m["measurement"]["speedup"]))
-    return _knee(document, members)
+    objectives = find_objectives([one["name"] for one in document["objectives"]], QualityMetric.of_front(document))
+    return knee(members, objectives, document["baseline"]["measurement"])
 
 
 def warnings_of(trial: Trial) -> list[str]:
@@ -209,17 +209,6 @@ def _numbered(number: int, trials: Sequence[Trial], bounds: Sequence[Constraint]
     if not is_feasible(complete[number]["measurement"], bounds):
         raise RequestError(f"--within {', '.join(map(str, bounds))}: trial {number} does not satisfy it")
     return complete[number]
-
-
-def _knee(document: Mapping[str, Any], members: Sequence[Trial]) -> Trial:
-    """The member nearest to the ideal point, at which every objective is at its best, each scaled to its range."""
-    names = [objective["name"] for objective in document["objectives"]]
-    objectives = find_objectives(names, QualityMetric.of_front(document))
-    reference = document["baseline"]["measurement"]
-    points = np.array([losses(objectives, member["measurement"], reference) for member in members])
-    spread = np.ptp(points, axis=0)
-    scaled = (points - points.min(axis=0)) / np.where(spread > 0, spread, 1)
-    return members[int(np.linalg.norm(scaled, axis=1).argmin())]
 
 
 def _stage_folder(

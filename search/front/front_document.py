@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from runners.metric import QualityMetric
 from runners.quality.generalisation import generalisation_gaps
 from search.front.front import MeasurementsByTrial, find_ties, front_numbers
+from search.front.knee import knee
 from search.front.runtime_alone import runtime_alone
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.objective import Objective, find_objectives
@@ -63,8 +64,9 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     calibration, and ``resolution_doubt`` says why not, or why it is not to be trusted. ``stopped`` counts the trials
     that were stopped early, and ``infeasible`` the complete ones that violate a constraint. ``baseline_by_threads`` has
     the speed of the baseline with each number of threads that was tried, over that with the fewest; empty where there
-    was nothing to choose. ``runtime_alone`` is the fastest trial that changes the runtime and the threads alone (see
-    `search.front.runtime_alone`), or None.
+    was nothing to choose. ``knee`` is the number of the member that `search.front.knee` names, or None. ``begun`` and
+    ``ended`` are the local times at which the first trial began and the last one ended, or None. ``runtime_alone`` is
+    the fastest trial that changes the runtime and the threads alone (see `search.front.runtime_alone`), or None.
 
     Args:
         study: A study that `search.study.study.make_study` made.
@@ -81,6 +83,7 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
         "workload": attributes[FACTS]["name"],
         **metric.to_json(),
         "device": attributes[ENVIRONMENT]["device"],
+        **_times(study),
         **_counts(study, constraints),
         "objectives": [objective.to_json() for objective in objectives],
         "constraints": [str(constraint) for constraint in constraints],
@@ -92,6 +95,14 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
         "runtime_alone": _runtime_alone(study, _final_measurements(study), run_ids),
         **_front(study, objectives, constraints, run_ids),
     }
+
+
+def _times(study: optuna.Study) -> Document:
+    """When the first trial began and the last one ended, as ``2026-11-30T12:22:16``."""
+    trials = study.get_trials(deepcopy=False)
+    begun = min((trial.datetime_start for trial in trials if trial.datetime_start), default=None)
+    ended = max((trial.datetime_complete for trial in trials if trial.datetime_complete), default=None)
+    return {n: at and at.isoformat(timespec="seconds") for n, at in (("begun", begun), ("ended", ended))}
 
 
 def _counts(study: optuna.Study, constraints: Sequence[Constraint]) -> Document:
@@ -133,10 +144,12 @@ def _front(
         shared = {"ties": ties.get(number, []), "ties_test": ties_test.get(number)}
         return {**trial_document(record(complete[number]), finals, metric_of(attributes), run_ids), **shared}
 
+    members = [member(number) for number in numbers]
     return {
         "hypervolume": volume,
         "baseline": member(0) if 0 in complete else None,
-        "front": [member(number) for number in numbers],
+        "front": members,
+        "knee": knee(members, objectives, baseline)["trial"] if members else None,
     }
 
 

@@ -17,6 +17,11 @@ from search.objectives.arrays import Floats, Indices
 _PRIOR_WEIGHT, _PRIOR_SIGNAL_VARIANCE, _PRIOR_NOISE_VARIANCE = 0.3, 1.0, 0.01
 """Medians of the log-normal priors, whose logarithms have a standard deviation of 1."""
 
+_MOST_PRIOR_WEIGHT = 2.0
+"""Most that the prior weights of all parameters come to together. Else all candidates of a space of many parameters
+would be far apart, and an observation would say nothing of the others (Hvarfner, Hellsten and Nardi, 2024, Vanilla
+Bayesian optimization performs great in high dimensions, arXiv 2402.02229)."""
+
 _LOWER_BOUND, _UPPER_BOUND = -7.0, 5.0
 """Bounds of the logarithms of the hyperparameters, relative to the medians of the priors."""
 
@@ -136,7 +141,8 @@ def _distances_by_group(inputs: Floats, groups: Indices) -> Floats:
 
 
 def _log_prior_medians(n_parameters: int) -> Floats:
-    medians = [_PRIOR_WEIGHT] * n_parameters + [_PRIOR_SIGNAL_VARIANCE, _PRIOR_NOISE_VARIANCE]
+    weight = min(_PRIOR_WEIGHT, _MOST_PRIOR_WEIGHT / max(n_parameters, 1))
+    medians = [weight] * n_parameters + [_PRIOR_SIGNAL_VARIANCE, _PRIOR_NOISE_VARIANCE]
     logarithms: Floats = np.log(np.array(medians))
     return logarithms
 

@@ -90,3 +90,14 @@ def test_squared_distances_are_those_of_the_differences() -> None:
     random = np.random.default_rng(0)
     left, right = random.random((4, 3)), random.random((5, 3))
     assert squared_distances(left, right) == pytest.approx(((left[:, None] - right) ** 2).sum(axis=2))
+
+
+def test_a_few_observations_say_something_of_candidates_that_differ_from_them_in_many_parameters() -> None:
+    random = np.random.default_rng(0)
+    encoding = Encoding({f"p{index}": (False, True) for index in range(50)})
+    drawn = [{f"p{index}": bool(random.integers(2)) for index in range(50)} for _ in range(330)]
+    values = np.array([sum(one[f"p{index}"] for index in range(25)) for one in drawn], dtype=float)
+    features = encoding.encode(drawn)
+    mean, _ = fit(features[:30], encoding.groups, values[:30]).predict(features[30:])
+    assert np.corrcoef(mean, values[30:])[0, 1] > 0.4
+    assert mean.std() > 0.2 * values.std()

@@ -1,10 +1,12 @@
 """Measured values and configurations as short text."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from runners.metric import QualityMetric
 from spaces.space_document import all_techniques
+from spaces.technique import Parameter
 
 
 def percent(fraction: float | None) -> str:
@@ -51,12 +53,29 @@ def interval_text(low: float | None, high: float | None) -> str:
 
 def configuration_text(configuration: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
     """The choices that differ from the baseline's, in the order of the stages, each as its technique labels it."""
-    parameters = {parameter.name: parameter for technique in all_techniques() for parameter in technique.parameters}
-    order = {name: index for index, name in enumerate(parameters)}
-    changed = []
-    for name in sorted(configuration, key=lambda name: order.get(name, len(order))):
+    parameters, changed = _parameters(), []
+    for name in _in_order(configuration):
         value, parameter = configuration[name], parameters.get(name)
         if value != baseline.get(name, parameter.neutral if parameter else None):
             label = parameter.label if parameter and parameter.label else f"{name}={{}}"
-            changed.append(label.format(f"{value:g}" if isinstance(value, float) else value))
+            changed.append(label.format(_short(value)))
     return ", ".join(changed) or "as the baseline"
+
+
+def choices_text(configuration: Mapping[str, Any]) -> str:
+    """All choices, in the order of the stages: ``student_width=0.5, runtime=openvino, threads=1``."""
+    return ", ".join(f"{name}={_short(configuration[name])}" for name in _in_order(configuration))
+
+
+def _in_order(configuration: Mapping[str, Any]) -> list[str]:
+    order = {name: index for index, name in enumerate(_parameters())}
+    return sorted(configuration, key=lambda name: (order.get(name, len(order)), name))
+
+
+@cache  # finding the techniques takes a walk through their folder
+def _parameters() -> dict[str, Parameter]:
+    return {parameter.name: parameter for technique in all_techniques() for parameter in technique.parameters}
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -7,21 +7,22 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dashboards.figures.front_figure import draw, safe
+from dashboards.figures.front_figure import draw
 from dashboards.figures.front_points import FrontPoints, Point, front_points
+from dashboards.figures.style import safe, with_heading
 from dashboards.picture_file import ENDINGS, check_picture_file, write_picture_file
 from spaces.errors import RequestError
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-WIDTH_PX, HEIGHT_PX = 800, 330
-"""Of the whole picture, and of the part between the axes."""
-AXIS_PX, LINE_PX = 80, 20
+WIDTH_PX = 800
+AXIS_PX, LEGEND_PX, LINE_PX = 60, 66, 20
+MOST_LINES = 12
+"""Members whose configuration is told."""
 
 
 def read_front(file: Path) -> FrontPoints:
@@ -45,18 +46,16 @@ def picture(points: FrontPoints) -> "Figure":
 
     The heading leaves out why a timing is unstable: each member says in its line that it is.
     """
-    figure = draw(replace(points, subtitle=points.subtitle.partition("; unstable: ")[0]))
+    named = points.subtitle.partition("; unstable: ")[0].replace("; the baseline is ", "\nbaseline: ").split("\n")
     members = sorted((point for point in points.points if point.kind == "front"), key=lambda point: -point.x)
-    lines = [_line(point) for point in members]
-    below = LINE_PX * (len(lines) + 1)
-    above = figure.layout.margin.t
-    figure.update_layout(
-        width=WIDTH_PX,
-        height=above + HEIGHT_PX + AXIS_PX + below,
-        xaxis_title_font_size=16,
-        yaxis_title_font_size=16,
-        margin={"l": 80, "r": 30, "t": above, "b": AXIS_PX + below},
-    )
+    lines = [_line(point) for point in members[:MOST_LINES]]
+    lines += [f"and {len(members) - MOST_LINES} more"] if len(members) > MOST_LINES else []
+    figure = with_heading(draw(points), points.title, [*named, points.runtime_alone_text], WIDTH_PX)
+    below = LINE_PX * (len(lines) + 1) + 10
+    legend_px = LEGEND_PX + below
+    margin = {**figure.layout.margin.to_plotly_json(), "b": AXIS_PX + legend_px}
+    height = figure.layout.height + below
+    figure.update_layout(height=height, margin=margin, legend={"y": (below + 12) / height})
     figure.add_annotation(
         text="<br>".join(["<b>Members of the front, by trial. Bars: 95 % intervals.</b>", *lines]),
         font={"size": 13},
@@ -68,7 +67,7 @@ def picture(points: FrontPoints) -> "Figure":
         y=0,
         xanchor="left",
         yanchor="top",
-        yshift=10 - AXIS_PX,
+        yshift=10 - AXIS_PX - LEGEND_PX,
     )
     return figure
 

@@ -1,5 +1,7 @@
 """The front of a study in one sentence."""
 
+from collections.abc import Iterable
+
 from dashboards.baseline_text import baseline_text
 from dashboards.formatting import allowance_text, interval_text, quality_text, times
 from dashboards.front_rows import Document, Member, instability, interval_of, members, resolution
@@ -37,12 +39,20 @@ def headline(document: Document, within: float = NEAR) -> str:
         return f"{NOTHING_BEATS_IT}{plain}"
     best = fastest_within(document, within)
     if best is None:
-        closest = max(others, key=lambda member: metric.sign * member["measurement"]["accuracy"])
+        closest = _most_accurate(others, metric)
         return f"no faster trial is {margin}; the closest is {_summary(closest, baseline, metric)}{plain}"
     if not is_faster(best, document):
         return f"no trial {margin} is significantly faster; the fastest is {_summary(best, baseline, metric)}{plain}"
     unstable = f"; unstable: {instability(best)}" if instability(best) else ""
     return f"fastest {margin}: {_summary(best, baseline, metric)}{_ties(best, baseline)}{plain}{unstable}"
+
+
+def best_member(document: Document) -> Member | None:
+    """The member of the front that `headline` names; None where it names the baseline alone."""
+    others = members(document)
+    if document.get("baseline") is None or not others or nothing_beats_baseline(document):
+        return None
+    return fastest_within(document) or _most_accurate(others, QualityMetric.of_front(document))
 
 
 def nothing_beats_baseline(document: Document) -> bool:
@@ -71,6 +81,10 @@ def is_faster(member: Member, document: Document) -> bool:
     """Whether a member of the front is significantly faster than the baseline."""
     lowest, _ = interval_of(member, "speedup") or (member["measurement"]["speedup"], None)
     return bool(lowest > 1 + resolution(document))
+
+
+def _most_accurate(others: Iterable[Member], metric: QualityMetric) -> Member:
+    return max(others, key=lambda member: metric.sign * member["measurement"]["accuracy"])
 
 
 def _summary(member: Member, baseline: Member, metric: QualityMetric) -> str:

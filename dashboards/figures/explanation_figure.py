@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboards.explanation_table import headline, letters
-from dashboards.figures.front_figure import safe
+from dashboards.figures.style import safe
 from dashboards.formatting import interval_text, times
 from dashboards.picture_file import ENDINGS, check_picture_file, write_picture_file
 from spaces.errors import RequestError

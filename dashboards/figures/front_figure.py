@@ -1,120 +1,197 @@
 """The figure of the front: `draw` makes it from the table of `dashboards.figures.front_points`."""
 
-import html
 import math
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dashboards.figures.front_points import Axis, FrontPoints, Point
+from dashboards.figures.axes import Axis, drawn_axis
+from dashboards.figures.bounds import Bound
+from dashboards.figures.front_points import FrontPoints, Point
+from dashboards.figures.style import BLUE, FAINT, GREY, HALO, INK, ORANGE, RED, finish, hover_lines, safe, translucent
 
 if TYPE_CHECKING:  # plotly takes a moment to import, and only `draw` needs it
     from plotly.graph_objects import Figure, Scatter
 
-_GREY, _BLUE, _RED, _ORANGE, _INK = "#9aa1ab", "#1f5fbf", "#c8452f", "#d98200", "#23272e"
-_HALO = ", ".join(f"{x}px {y}px 1px white" for x in (-2, 0, 2) for y in (-2, 0, 2))
-"""Keeps a number readable on a bar or a line."""
-_TITLE_LINE_PX = 27
 _NEAR = 0.06
 """Numbers of dots that are nearer than this share of the picture would be printed over each other."""
+_MANY = 200
+"""From so many trials on, those off the front are small."""
 
 
 def draw(points: FrontPoints) -> "Figure":
     """The figure: trials as open circles, the front as numbered dots on a line in steps, the baseline as a diamond.
 
-    A star surrounds what the runtime alone gives, where that was measured.
-
-    Everything on the worse side of the line is dominated. An axis that shows no accuracy is logarithmic.
+    Members off the line, which cannot be told apart from those on it, are open. A star surrounds what the runtime alone
+    gives, a ring the trial that the headline names, a square the knee; a cross says that a timing is not to be trusted.
+    Everything on the worse side of the line is dominated; what a constraint does not allow is grey. An axis that shows
+    no accuracy is logarithmic.
     """
     import plotly.graph_objects as go
 
-    heading = _heading(points)
-    line = sorted((point for point in points.points if point.line), key=lambda point: point.x)
+    front = [point for point in points.points if point.kind == "front"]
+    others = [point for point in points.points if point.kind == "trial"]
+    baseline = [point for point in points.points if point.kind == "baseline"]
+    small = 5 if len(others) > _MANY else 8
+    faint = {"color": GREY, "size": small, "symbol": "circle-open", "opacity": 0.75, "line": {"width": 1.5}}
+    tied = {"color": BLUE, "size": 11, "symbol": "circle-open", "line": {"width": 2.5, "color": BLUE}}
+    off_line = [point for point in front if not point.line]
     figure = go.Figure()
-    figure.add_trace(
-        _dots(
-            points,
-            "trial",
-            {"color": _GREY, "size": 8, "symbol": "circle-open", "line": {"color": _GREY, "width": 2}},
-            bars=False,
-        )
-    )
-    figure.add_trace(_line(line, points.x))
-    figure.add_trace(_dots(points, "front", {"color": _BLUE, "size": 11}, bars=True))
-    figure.add_trace(_dots(points, "baseline", {"color": _RED, "size": 14, "symbol": "diamond"}, bars=True))
-    for alone in (point for point in points.points if point.trial == points.runtime_alone):
-        figure.add_trace(_runtime_alone(alone))
-    figure.update_layout(
-        title={"text": heading, "x": 0.04, "y": 1, "yanchor": "top", "pad": {"t": 24}},
-        template="plotly_white",
-        font={"family": "Inter, Segoe UI, Helvetica, Arial, sans-serif", "size": 15, "color": _INK},
-        hoverlabel={"bgcolor": "white", "font": {"size": 13}, "align": "left"},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-        margin={"l": 80, "r": 40, "t": 60 + _TITLE_LINE_PX * (1 + heading.count("<br>")), "b": 70},
-        xaxis=_axis(points.x, [point.x for point in points.points]),
-        yaxis=_axis(points.y, [point.y for point in points.points]),
-    )
+    figure.add_trace(_dots(others, points, f"other trials ({len(others)})", faint))
+    figure.add_trace(_line(sorted((p for p in points.points if p.line), key=lambda point: point.x), points.x))
+    figure.add_traces(_bars([*front, *baseline]))
+    figure.add_trace(_dots([p for p in front if p.line], points, "front", {"color": BLUE, "size": 12}, numbers=True))
+    if off_line:
+        figure.add_trace(_dots(off_line, points, "front, tied with a better one", tied, numbers=True))
+    figure.add_trace(_dots(baseline, points, "baseline", {"color": RED, "size": 14, "symbol": "diamond"}))
+    figure.add_traces(list(_marks(points)))
+    spans = [(p.x_low, p.x, p.x_high, p.y_low, p.y, p.y_high) for p in (*front, *baseline)]
+    xs = [*(p.x for p in others), *(value for span in spans for value in span[:3])]
+    ys = [*(p.y for p in others), *(value for span in spans for value in span[3:])]
+    x, y = drawn_axis(points.x, [*xs, *_at(points, "x")]), drawn_axis(points.y, [*ys, *_at(points, "y")])
+    finish(figure, 500, xaxis=x, yaxis=y)
+    for bound in points.bounds:
+        _shade(figure, bound)
     return figure
 
 
-def figure_html(points: FrontPoints) -> str:
-    """`draw` as one HTML page that fills its window and needs no network; about 5 MB, mostly Plotly itself."""
-    config = {"displaylogo": False, "responsive": True}
-    page: str = draw(points).to_html(include_plotlyjs=True, default_height="96vh", config=config)
-    return page
-
-
-def _heading(points: FrontPoints) -> str:
-    """The title, and below it the headline and what the runtime alone gives, in lines that fit into a narrow frame."""
-    headline = points.subtitle.replace(": ", ":\n", 1).replace("; the baseline is ", "\nThe baseline is ", 1)
-    sentences = [*headline.split("\n"), *filter(None, [points.runtime_alone_text])]
-    lines = [line for sentence in sentences for line in textwrap.wrap(sentence, 80)]
-    small = (f'<br><span style="font-size:13px">{safe(line)}</span>' for line in lines)
-    return f"<b>{safe(points.title)}</b>" + "".join(small)
-
-
-def _dots(points: FrontPoints, kind: str, marker: Mapping[str, Any], *, bars: bool) -> "Scatter":
+def _dots(
+    shown: Sequence[Point], points: FrontPoints, name: str, marker: Mapping[str, Any], *, numbers: bool = False
+) -> "Scatter":
     import plotly.graph_objects as go
 
-    shown = [point for point in points.points if point.kind == kind]
     return go.Scatter(
         x=[point.x for point in shown],
         y=[point.y for point in shown],
-        error_x=_bars([(point.x_low, point.x, point.x_high) for point in shown], marker["color"]) if bars else None,
-        error_y=_bars([(point.y_low, point.y, point.y_high) for point in shown], marker["color"]) if bars else None,
-        mode="markers+text" if kind == "front" else "markers",
-        text=[f"<b>{point.trial}</b>" for point in shown],
-        textposition=_sides(shown, points),
-        textfont={"color": marker["color"], "size": 14, "shadow": _HALO},
-        name=f"other trials ({len(shown)})" if kind == "trial" else kind,
+        mode="markers+text" if numbers else "markers",
+        **(_numbers(shown, points) if numbers else {}),
+        textfont={"color": BLUE, "size": 14, "shadow": HALO},
+        name=name,
         marker={"line": {"color": "white", "width": 1}, **marker},
         hovertext=[_hover(point, points) for point in shown],
         hoverinfo="text",
+        cliponaxis=False,
     )
 
 
-def _runtime_alone(point: Point) -> "Scatter":
-    """A mark around the dot of a trial, which keeps its own mark and its text."""
+def _bars(shown: Sequence[Point]) -> list["Scatter"]:
+    """The intervals of ``shown`` behind their dots, so faint that they do not drown them."""
+    import plotly.graph_objects as go
+
+    colours = {"front": BLUE, "baseline": RED}
+    traces = []
+    for kind, colour in colours.items():
+        of_kind = [point for point in shown if point.kind == kind]
+        style = {"color": translucent(colour, 0.45 if len(of_kind) < 12 else 0.25), "thickness": 1.2, "width": 0}
+        traces.append(
+            go.Scatter(
+                x=[point.x for point in of_kind],
+                y=[point.y for point in of_kind],
+                error_x={**_ends([(p.x_low, p.x, p.x_high) for p in of_kind]), **style},
+                error_y={**_ends([(p.y_low, p.y, p.y_high) for p in of_kind]), **style},
+                mode="markers",
+                marker={"opacity": 0},
+                hoverinfo="skip",
+                showlegend=False,
+                name=f"intervals of the {kind}",
+            )
+        )
+    return traces
+
+
+def _ends(ends: Sequence[tuple[float, float, float]]) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(0.0, high - value) for _, value, high in ends],
+        "arrayminus": [max(0.0, value - low) for low, value, _ in ends],
+    }
+
+
+def _marks(points: FrontPoints) -> Iterator["Scatter"]:
+    """What is drawn around or upon dots, which keep their own mark and text."""
+    doubted = [point for point in points.points if point.unstable]
+    if doubted:
+        ink = {"symbol": "x-thin", "size": 8, "line": {"width": 1.6, "color": INK}}
+        yield _mark(doubted, "timing not to be trusted", ink)
+    star = {"symbol": "star-open", "size": 26, "color": ORANGE, "line": {"width": 2}}
+    ring = {"symbol": "circle-open", "size": 23, "color": INK, "line": {"width": 2}}
+    square = {"symbol": "square-open", "size": 21, "color": INK, "line": {"width": 1.5}}
+    for trial, name, marker in (
+        (points.runtime_alone, "runtime alone", star),
+        (points.knee, "knee", square),
+        (points.best, "named in the headline", ring),
+    ):
+        if point := points.numbered(trial):
+            yield _mark([point], name, marker)
+
+
+def _mark(shown: Sequence[Point], name: str, marker: Mapping[str, Any]) -> "Scatter":
+    import plotly.graph_objects as go
+
+    x, y = [point.x for point in shown], [point.y for point in shown]
+    return go.Scatter(x=x, y=y, mode="markers", name=name, marker=dict(marker), hoverinfo="skip", cliponaxis=False)
+
+
+def _line(line: Sequence[Point], x: Axis) -> "Scatter":
     import plotly.graph_objects as go
 
     return go.Scatter(
-        x=[point.x],
-        y=[point.y],
-        mode="markers",
-        name="runtime alone",
-        marker={"symbol": "star-open", "size": 24, "color": _ORANGE, "line": {"width": 2}},
+        x=[point.x for point in line],
+        y=[point.y for point in line],
+        mode="lines",
+        line={"color": BLUE, "width": 2.5, "shape": "vh" if x.better > 0 else "hv"},
         hoverinfo="skip",
+        showlegend=False,
+        name="line of the front",
     )
 
 
-def _sides(shown: Sequence[Point], points: FrontPoints) -> list[str]:
-    """The side of its dot on which each number is printed: the better side, another one where a number is near."""
+def _at(points: FrontPoints, axis: str) -> list[float]:
+    return [bound.at for bound in points.bounds if bound.axis == axis]
+
+
+def _shade(figure: "Figure", bound: Bound) -> None:
+    """Grey where a constraint is not satisfied, with a dashed edge and its text."""
+    axis = figure.layout[f"{bound.axis}axis"]
+    logarithmic = axis.type == "log"
+    if logarithmic and bound.at <= 0:
+        return
+    far = axis.range[1] if bound.above else axis.range[0]
+    far = 10**far if logarithmic else far
+    where = math.log10(bound.at) if logarithmic else bound.at
+    across = "y" if bound.axis == "x" else "x"
+    edge = {f"{bound.axis}0": bound.at, f"{bound.axis}1": bound.at, f"{across}0": 0, f"{across}1": 1}
+    place = {f"{across}ref": "paper", "layer": "below"}
+    figure.add_shape(
+        type="rect", line_width=0, fillcolor=translucent(FAINT, 0.35), **{**edge, f"{bound.axis}1": far}, **place
+    )
+    figure.add_shape(type="line", line={"color": GREY, "dash": "dash", "width": 1.5}, **edge, **place)
+    text = {"text": safe(bound.text), "showarrow": False, "font": {"size": 12, "color": INK, "shadow": HALO}}
+    if bound.axis == "x":
+        side = "left" if bound.above else "right"
+        figure.add_annotation(x=where, y=1, yref="paper", yanchor="top", xanchor=side, **text)
+    else:
+        side = "bottom" if bound.above else "top"
+        figure.add_annotation(y=where, x=0, xref="paper", xanchor="left", yanchor=side, **text)
+
+
+def _numbers(shown: Sequence[Point], points: FrontPoints) -> dict[str, list[str]]:
+    """The number of each of ``shown`` and the side of its dot on which it is printed.
+
+    That is the better side, or another one where a number is near; where all four are taken there is none.
+    """
     vertical = ("top", "bottom") if points.y.better > 0 else ("bottom", "top")
     across = ("right", "left") if points.x.better > 0 else ("left", "right")
     corners = [f"{v} {a}" for v, a in zip((*vertical, *vertical), (*across, *reversed(across)), strict=True)]
     positions = _positions(points.points)
-    near = [[other for other in shown[:i] if _apart(positions, shown[i], other) < _NEAR] for i in range(len(shown))]
-    return [corners[len(others) % len(corners)] for others in near]
+    front = [point for point in points.points if point.kind == "front"]
+    front.sort(key=lambda point: point.trial not in (points.best, points.knee))  # those are numbered in any case
+    near = {
+        point.trial: sum(math.dist(positions[point.trial], positions[other.trial]) < _NEAR for other in front[:index])
+        for index, point in enumerate(front)
+    }
+    texts = [f"<b>{point.trial}</b>" if near[point.trial] < len(corners) else "" for point in shown]
+    return {"text": texts, "textposition": [corners[near[point.trial] % len(corners)] for point in shown]}
 
 
 def _positions(points: Sequence[Point]) -> dict[int, tuple[float, float]]:
@@ -126,86 +203,16 @@ def _positions(points: Sequence[Point]) -> dict[int, tuple[float, float]]:
 
 
 def _from_0_to_1(values: Sequence[float]) -> list[float]:
-    low, spread = min(values, default=0.0), _spread(values) or 1.0
+    low = min(values, default=0.0)
+    spread = max(values, default=0.0) - low or 1.0
     return [(value - low) / spread for value in values]
 
 
-def _apart(positions: Mapping[int, tuple[float, float]], one: Point, other: Point) -> float:
-    return math.dist(positions[one.trial], positions[other.trial])
-
-
-def _line(line: Sequence[Point], x: Axis) -> "Scatter":
-    import plotly.graph_objects as go
-
-    return go.Scatter(
-        x=[point.x for point in line],
-        y=[point.y for point in line],
-        mode="lines",
-        line={"color": _BLUE, "width": 2.5, "shape": "vh" if x.better > 0 else "hv"},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-
-
-def _bars(ends: Sequence[tuple[float, float, float]], color: str) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [max(0.0, high - value) for _, value, high in ends],
-        "arrayminus": [max(0.0, value - low) for low, value, _ in ends],
-        "color": color,
-        "thickness": 1.3,
-        "width": 4,
-    }
-
-
-def _axis(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
-    title = {"title": f"{safe(_title(axis))} ({'more' if axis.better > 0 else 'less'} is better)"}
-    style = {"showline": True, "linecolor": "#c9ced6", "gridcolor": "#eceff3", "ticks": "outside", "zeroline": False}
-    if axis.unit == "fraction":
-        return style | title | {"tickformat": ".0%" if _spread(values) > 0.1 else ".1%"}
-    if axis.is_quality or not values or min(values) <= 0:
-        return style | title
-    ticks = _round_numbers(min(values) / 1.5, max(values) * 1.5)
-    text = [f"{tick:g}{'x' if axis.unit == 'x' else ''}" for tick in ticks]
-    return style | title | {"type": "log", "tickvals": ticks, "ticktext": text}
-
-
-def _title(axis: Axis) -> str:
-    unit = {"x": "times the baseline", "1": "", "fraction": ""}.get(axis.unit, axis.unit)
-    name = (axis.label or axis.name).removesuffix(f"_{unit.lower()}").replace("_", " ")
-    return f"{name}, {unit}" if unit else name
-
-
-def _round_numbers(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times the powers of ten from ``low`` to ``high``; over more than three decades, only the powers."""
-    steps = (1, 2, 5) if high / low <= 1000 else (1,)
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = (step * 10.0**decade for decade in decades for step in steps)
-    return [tick for tick in ticks if low <= tick <= high]
-
-
-def _spread(values: Sequence[float]) -> float:
-    return max(values) - min(values) if values else 0.0
-
-
 def _hover(point: Point, points: FrontPoints) -> str:
-    lines = [f"<b>trial {point.trial}</b>"]
-    lines += [
-        _value(points.x, point.x, point.x_low, point.x_high),
-        _value(points.y, point.y, point.y_low, point.y_high),
-    ]
-    lines += [safe(choice) for choice in point.text.split(" ")] if "=" in point.text else [safe(point.text)]
-    lines += [f"<i>unstable: {safe(point.unstable)}</i>"] if point.unstable else []
-    return "<br>".join(lines)
-
-
-def _value(axis: Axis, value: float, low: float, high: float) -> str:
-    scale, digits, unit = (100, ".1f", " %") if axis.unit == "fraction" else (1, ".4g", f" {axis.unit}")
-    interval = f" (95 % {low * scale:{digits}} to {high * scale:{digits}})" if low < high else ""
-    return f"{safe(axis.label or axis.name)} {value * scale:{digits}}{safe(unit)}{interval}"
-
-
-def safe(text: str) -> str:
-    """The text with the characters escaped that Plotly reads as markup."""
-    return html.escape(text, quote=False)
+    figures = (
+        points.x.interval_text(point.x, point.x_low, point.x_high),
+        points.y.interval_text(point.y, point.y_low, point.y_high),
+    )
+    ties = [f"cannot be told apart from {', '.join(map(str, point.ties))}"] if point.ties else []
+    doubts = [f"not to be trusted: {point.unstable}"] if point.unstable else []
+    return hover_lines(f"trial {point.trial}: {point.text}", figures, point.choices, [*ties, *doubts])

@@ -5,39 +5,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from dashboards.baseline_text import runtime_alone_text
-from dashboards.formatting import configuration_text
+from dashboards.figures.axes import Axis, front_axes
+from dashboards.figures.bounds import Bound, bounds_on
+from dashboards.formatting import choices_text, configuration_text
 from dashboards.front_rows import Document, Member, instability, interval_of
-from dashboards.headline import headline
-from runners.metric import FRACTION, QualityMetric
+from dashboards.headline import best_member, headline
+from dashboards.study_text import study_title
 
 Kind = Literal["trial", "front", "baseline"]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis of the figure, which is an objective.
-
-    Attributes:
-        name: Name of the objective.
-        direction: ``maximize`` or ``minimize``.
-        unit: Unit of the objective; a ``fraction`` is shown in percent.
-        label: What it is called in the figure; empty is its name.
-    """
-
-    name: str
-    direction: str
-    unit: str
-    label: str = ""
-
-    @property
-    def better(self) -> int:
-        """1 where more is better, else -1."""
-        return 1 if self.direction == "maximize" else -1
-
-    @property
-    def is_quality(self) -> bool:
-        """Whether it shows what the workload's metric says of a candidate."""
-        return self.unit == FRACTION or self.name.startswith("accuracy")
 
 
 @dataclass(frozen=True)
@@ -57,6 +32,8 @@ class Point:
             member can be off the line because of a third objective or because of the intervals.
         text: What differs from the baseline's configuration.
         unstable: Why its timing is unstable, or empty.
+        choices: The whole configuration.
+        ties: The members from which it cannot be told apart.
     """
 
     trial: int
@@ -70,6 +47,8 @@ class Point:
     line: bool
     text: str
     unstable: str = ""
+    choices: str = ""
+    ties: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,13 +56,16 @@ class FrontPoints:
     """Everything that the figure shows.
 
     Attributes:
-        title: What was searched.
+        title: What was searched, where and when.
         subtitle: The front in a sentence.
         x: The horizontal axis.
         y: The vertical axis.
         points: A point for each trial.
         runtime_alone: The number of the fastest trial that changes the runtime and the threads alone, or None.
         runtime_alone_text: That trial in words, or empty.
+        best: The number of the trial that the subtitle names, or None.
+        knee: The number of the member nearest to what would be best in every objective, or None.
+        bounds: Where a constraint cuts off a part of the figure.
     """
 
     title: str
@@ -93,6 +75,9 @@ class FrontPoints:
     points: tuple[Point, ...]
     runtime_alone: int | None = None
     runtime_alone_text: str = ""
+    best: int | None = None
+    knee: int | None = None
+    bounds: tuple[Bound, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The table as plain JSON types."""
@@ -100,11 +85,15 @@ class FrontPoints:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "FrontPoints":
-        """The table that `to_json` wrote."""
-        points = tuple(Point(**point) for point in document["points"])
-        axes = Axis(**document["x"]), Axis(**document["y"])
-        alone = document.get("runtime_alone"), document.get("runtime_alone_text", "")
-        return cls(document["title"], document["subtitle"], *axes, points, *alone)
+        """The table that `to_json` wrote, this version's or an earlier one's."""
+        points = tuple(Point(**{**point, "ties": tuple(point.get("ties", ()))}) for point in document["points"])
+        axes = {name: Axis(**document[name]) for name in ("x", "y")}
+        bounds = tuple(Bound(**bound) for bound in document.get("bounds", ()))
+        return cls(**{**document, **axes, "points": points, "bounds": bounds})
+
+    def numbered(self, trial: int | None) -> Point | None:
+        """The point of ``trial``, or None."""
+        return next((point for point in self.points if point.trial == trial), None)
 
 
 def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> FrontPoints:
@@ -114,52 +103,49 @@ def front_points(document: Document, trials: Iterable[Mapping[str, Any]]) -> Fro
         document: The front document. Its measurements replace those of ``trials``, because they can be final ones.
         trials: The complete trials, in the form of the front's members; the front and the baseline may be among them.
     """
-    y, x = _axes(document["objectives"], QualityMetric.of_front(document))
+    x, y = front_axes(document)
     baseline = document.get("baseline")
     kinds: dict[int, Kind] = {member["trial"]: "front" for member in document["front"]}
-    shown = {trial["trial"]: trial for trial in trials if trial.get("measurement")}
-    alone = document.get("runtime_alone")
-    shown |= {member["trial"]: member for member in [*([alone] if alone else []), *document["front"]]}
     if baseline:
         kinds[baseline["trial"]] = "baseline"
-        shown[baseline["trial"]] = baseline
-    shown = {number: trial for number, trial in shown.items() if _has_values(trial, x, y)}
+    shown = {n: trial for n, trial in _latest(document, trials).items() if _has_values(trial, x, y)}
     on_line = _nondominated([shown[number] for number in kinds if number in shown], x, y)
     plain = baseline["configuration"] if baseline else {}
-    points = tuple(
-        Point(
-            number,
-            kinds.get(number, "trial"),
-            *_value_and_interval(shown[number], x),
-            *_value_and_interval(shown[number], y),
-            line=number in on_line,
-            text="baseline"
-            if kinds.get(number) == "baseline"
-            else configuration_text(shown[number]["configuration"], plain),
-            unstable=instability(shown[number]),
-        )
-        for number in sorted(shown)
+    alone, best = document.get("runtime_alone"), best_member(document)
+    return FrontPoints(
+        study_title(document),
+        headline(document),
+        x,
+        y,
+        tuple(_point(shown[n], kinds.get(n, "trial"), (x, y), n in on_line, plain) for n in sorted(shown)),
+        alone["trial"] if alone and alone["trial"] in shown else None,
+        runtime_alone_text(document),
+        best["trial"] if best and best["trial"] in shown else None,
+        document.get("knee") if document.get("knee") in shown else None,
+        bounds_on(document, x, y),
     )
-    title = f"{document['study']}: {document.get('workload', '')}, {document['trials']} trials"
-    marked = alone["trial"] if alone and alone["trial"] in shown else None
-    return FrontPoints(title, headline(document), x, y, points, marked, runtime_alone_text(document))
 
 
-def _axes(objectives: Sequence[Mapping[str, Any]], metric: QualityMetric) -> tuple[Axis, Axis]:
-    """The first two objectives as (y, x), with a default beside a single one; the quality goes on the y axis."""
-    accuracy = {"name": "accuracy", "direction": metric.direction, "unit": metric.unit}
-    speedup = {"name": "speedup", "direction": "maximize", "unit": "x"}
-    known = {objective["name"] for objective in objectives}
-    missing = [axis for axis in (accuracy, speedup) if axis["name"] not in known]
-    first, second = (_axis(objective, metric) for objective in [*objectives, *missing][:2])
-    swap = second.is_quality and not first.is_quality
-    return (second, first) if swap else (first, second)
+def _latest(document: Document, trials: Iterable[Mapping[str, Any]]) -> dict[int, Member]:
+    """Each measured trial with its final measurement where it has one, by its number."""
+    known = {trial["trial"]: trial for trial in trials if trial.get("measurement")}
+    final = filter(None, [document.get("runtime_alone"), *document["front"], document.get("baseline")])
+    return known | {member["trial"]: member for member in final}
 
 
-def _axis(objective: Mapping[str, Any], metric: QualityMetric) -> Axis:
-    name = objective["name"]
-    label = metric.name + name.removeprefix("accuracy") if name.startswith("accuracy") else ""
-    return Axis(name, objective["direction"], objective.get("unit", ""), "" if label == name else label)
+def _point(trial: Member, kind: Kind, axes: tuple[Axis, Axis], line: bool, plain: Mapping[str, Any]) -> Point:
+    configuration = trial["configuration"]
+    return Point(
+        trial["trial"],
+        kind,
+        *_value_and_interval(trial, axes[0]),
+        *_value_and_interval(trial, axes[1]),
+        line=line,
+        text="baseline" if kind == "baseline" else configuration_text(configuration, plain),
+        unstable=instability(trial),
+        choices=choices_text(configuration),
+        ties=tuple(trial.get("ties", ())),
+    )
 
 
 def _has_values(trial: Member, *axes: Axis) -> bool:

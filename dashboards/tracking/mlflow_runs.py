@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dashboards.baseline_text import baseline_text, runtime_alone_text
-from dashboards.figures.front_figure import figure_html
 from dashboards.figures.front_points import FrontPoints
 from dashboards.front_rows import front_csv, front_rows
 from dashboards.headline import headline
+from dashboards.report.front_page import figure_html
 from dashboards.tracking.spool import Record
 from dashboards.tracking.spool_writer import Refused
 

@@ -42,21 +42,23 @@ def test_the_heading_of_the_picture_is_short_and_each_member_says_that_it_is_uns
     assert "busy" in points.subtitle
     figure = picture(points)
     assert "busy" not in figure.layout.title.text
+    assert ">baseline: PyTorch eager, fp32, 1 thread, 8 ms<" in figure.layout.title.text, "a line of its own"
     assert figure.layout.annotations[0].text.endswith("17: openvino (unstable)")
 
 
 def test_kinds_differ_in_shape_and_not_in_colour_alone(document, trials):
     figure = picture(front_points(document, trials))
-    marks = {trace.name: trace.marker.symbol or "circle" for trace in figure.data if "markers" in trace.mode}
-    assert len(set(marks.values())) == len(marks) == 3
+    kinds = [trace for trace in figure.data if "markers" in trace.mode and trace.showlegend is not False]
+    marks = {trace.name: (trace.marker.symbol or "circle", trace.marker.size) for trace in kinds}
+    assert len(set(marks.values())) == len(marks) == 4, "others, front, baseline, the headline's"
 
 
 def test_numbers_of_members_side_by_side_are_on_different_sides(document, trials, member):
     document["front"].append(member(18, 0.981, 14.3))
-    numbered = picture(front_points(document, trials)).data[2]
-    sides = dict(zip(numbered.text, numbered.textposition, strict=True))
-    assert sides["<b>17</b>"] == sides["<b>4</b>"] == "top right"
-    assert sides["<b>18</b>"] == "bottom left"
+    numbered = [t for t in picture(front_points(document, trials)).data if t.name and t.name.startswith("front")]
+    sides = {text: side for trace in numbered for text, side in zip(trace.text, trace.textposition, strict=True)}
+    assert sides["<b>18</b>"] == sides["<b>4</b>"] == "top right"
+    assert sides["<b>17</b>"] == "bottom left"
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"front": []}', '{"all": [{}]}'])
@@ -98,7 +100,8 @@ def test_a_picture_is_made_where_there_is_a_browser(printed, tmp_path):
 def test_the_example_is_a_front_that_can_be_drawn_and_its_picture_is_beside_it():
     points = read_front(EXAMPLE)
     assert len(points.points) >= 10
-    assert len(picture(points).data) == 5, "other trials, the front and its line, the baseline, the runtime alone"
+    names = {trace.name for trace in picture(points).data}
+    assert {"front", "line of the front", "baseline", "runtime alone", "named in the headline"} <= names
     assert EXAMPLE.with_suffix(".png").read_bytes().startswith(PNG)
     assert {file.suffix for file in EXAMPLE.parent.iterdir()} == {".json", ".png"}
     assert set(ENDINGS) >= {".png"}

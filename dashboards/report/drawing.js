@@ -1,0 +1,41 @@
+"use strict";
+// Draws the figures of the page: each when it comes into view, since drawing all at once would take long.
+(function () {
+  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const narrow = () => window.innerWidth < 560;
+
+  // On a phone, legends take several lines and margins half of the width: these get smaller, and the figure higher.
+  function fitted(layout) {
+    if (!narrow()) return layout;
+    const small = JSON.parse(JSON.stringify(layout));
+    small.font = Object.assign({}, small.font, { size: 12 });
+    small.margin = Object.assign({}, small.margin, { l: 44, r: 10 });
+    if (small.showlegend !== false && small.legend) {
+      small.legend.font = { size: 12 };
+      small.height = (small.height || 450) + 60;
+    }
+    for (const name of Object.keys(small).filter((key) => /^[xy]axis/.test(key))) {
+      const title = small[name].title;
+      if (title && title.text) title.font = { size: 12 };
+    }
+    return small;
+  }
+
+  function draw(place) {
+    if (place.dataset.drawn) return;
+    place.dataset.drawn = "yes";
+    const figure = figures[place.id];
+    const settings = { displaylogo: false, responsive: true, displayModeBar: narrow() ? false : "hover" };
+    Plotly.newPlot(place, figure.data, fitted(figure.layout), settings).then(function () {
+      if (figure.frames) Plotly.addFrames(place, figure.frames);
+    });
+  }
+
+  const places = Array.from(document.querySelectorAll(".figure"));
+  const watcher = new IntersectionObserver(
+    (seen) => seen.filter((one) => one.isIntersecting).forEach((one) => draw(one.target)),
+    { rootMargin: "400px" }
+  );
+  places.forEach((place) => watcher.observe(place));
+  window.addEventListener("beforeprint", () => places.forEach(draw));
+})();

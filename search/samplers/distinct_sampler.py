@@ -1,7 +1,6 @@
 """Any Optuna sampler, made never to propose a configuration twice."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -54,6 +53,8 @@ class DistinctSampler(BaseSampler):
         self._first = list(first)
         self._random = np.random.default_rng(seed)
         self._proposals: dict[int, Configuration] = {}
+        self._listed: list[Configuration] = []
+        self._unlisted = space.configurations()
 
     def propose(self, study: Study, trial: FrozenTrial) -> Configuration:
         """The configuration that ``trial`` shall have; asked again before the trial ends, the same one.
@@ -101,9 +102,10 @@ class DistinctSampler(BaseSampler):
 
     def exhausted(self) -> bool:
         """Whether every configuration of the space was proposed; False for a space of `MAX_LISTED` or more."""
-        if len(self._tried) < len(self._listed) or len(self._listed) == MAX_LISTED:
+        listed = self._list(min(len(self._tried) + 1, MAX_LISTED))
+        if len(listed) > len(self._tried) or len(listed) == MAX_LISTED:
             return False
-        return all(configuration.canonical() in self._tried for configuration in self._listed)
+        return all(configuration.canonical() in self._tried for configuration in listed)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Passed on to the inner sampler."""
@@ -143,9 +145,10 @@ class DistinctSampler(BaseSampler):
             configuration = draw_from_sampler(self._space, self._inner, study, trial)
             if configuration.canonical() not in self._tried:
                 return configuration
-        untried = [c for c in self._listed if c.canonical() not in self._tried]
+        untried = [c for c in self._list(MAX_LISTED) if c.canonical() not in self._tried]
         return untried[self._random.integers(len(untried))] if untried else self._space.baseline()
 
-    @cached_property
-    def _listed(self) -> list[Configuration]:
-        return list(islice(self._space.configurations(), MAX_LISTED))
+    def _list(self, count: int) -> Sequence[Configuration]:
+        """The first ``count`` configurations of the space, or more that were listed before, or all."""
+        self._listed.extend(islice(self._unlisted, max(0, count - len(self._listed))))
+        return self._listed

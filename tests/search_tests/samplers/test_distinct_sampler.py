@@ -1,5 +1,7 @@
 """A sampler that proposes nothing twice: with a driver that asks for proposals, and alone in Optuna."""
 
+from collections.abc import Iterator
+
 import optuna
 import pytest
 from search_tests.simulation import CHOICES, make_chains
@@ -92,3 +94,21 @@ def test_without_a_model_of_speeds_nothing_is_worth_screening() -> None:
     study = study_with(DistinctSampler(optuna.samplers.RandomSampler(0), space, set()))
     assert isinstance(study.sampler, DistinctSampler)
     assert study.sampler.propose_screening(study) is None
+
+
+def test_of_a_large_space_no_more_is_listed_than_was_proposed(monkeypatch: pytest.MonkeyPatch) -> None:
+    space, listed = make_chains().space, []
+    everything = SearchSpace.configurations
+
+    def watched(self: SearchSpace) -> Iterator[Configuration]:
+        for configuration in everything(self):
+            listed.append(configuration)
+            yield configuration
+
+    monkeypatch.setattr(SearchSpace, "configurations", watched)
+    sampler = DistinctSampler(optuna.samplers.RandomSampler(0), space, set())
+    study = study_with(sampler)
+    for _ in range(5):
+        sampler.propose(study, frozen(study, study.ask()))
+        assert not sampler.exhausted()
+    assert len(listed) <= 6

@@ -1,5 +1,6 @@
 """The exit code of a command that ends with an error, and the sentence that it prints."""
 
+import errno
 import os
 import sys
 
@@ -9,6 +10,8 @@ from spaces.errors import RequestError, WorkFailed
 
 LONGEST = 2_000
 """Characters of a sentence about an error."""
+LONGEST_PATH = 60
+"""Characters shown of a path that is too long."""
 
 
 def require_current_folder() -> None:
@@ -41,6 +44,8 @@ def explain(error: BaseException) -> tuple[int, str]:
             command = context.command_path if context else "frontrunner"
             problem = printable(error.format_message()).rstrip(".")
             return 2, f"{problem}; `{command} --help` lists what is allowed"
+        case OSError(errno=errno.ENAMETOOLONG):  # only a request can name what no file can be called
+            return 2, f"{printable(str(error.filename))[:LONGEST_PATH]}...: the path is too long; give a shorter one"
         case typer.Abort():
             return 130, "interrupted"
     raise error

@@ -16,11 +16,16 @@ _PATHS = ("health", "api/2.0/mlflow/experiments/search?max_results=1")  # not ev
 _ALLOWED = "give sqlite:///PATH/mlflow.db, another database's URI, or the http(s) address of an MLflow server"
 
 
+class TrackingAway(RequestError):
+    """The address is right and its server does not answer now, or answers with an error of its own."""
+
+
 def check_tracking_uri(uri: str) -> None:
     """Check that MLflow can track to ``uri``; a server gets a request and has 3 s to answer.
 
     Raises:
-        RequestError: No server answers, or MLflow cannot track to such an address.
+        TrackingAway: No server answers.
+        RequestError: MLflow cannot track to such an address.
     """
     parts = _split(uri)
     scheme = parts.scheme.split("+")[0]
@@ -60,7 +65,7 @@ def _ask(uri: str, parts: SplitResult) -> None:
         if answers[-1] < 400 or answers[-1] in (401, 403):  # a server that asks for a password answers too
             return
     if answers[0] >= 500:
-        raise RequestError(f"the tracking server at {shown} answers with status {answers[0]}; check that it runs")
+        raise TrackingAway(f"the tracking server at {shown} answers with status {answers[0]}; check that it runs")
     raise RequestError(
         f"the server at {shown} is not an MLflow server (status {answers[0]}); check host, port and path"
     )
@@ -70,7 +75,7 @@ def _status(url: str, shown: str) -> int:
     """The status of the answer to a GET request.
 
     Raises:
-        RequestError: There is no answer.
+        TrackingAway: There is no answer.
     """
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
@@ -82,6 +87,6 @@ def _status(url: str, shown: str) -> int:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLCertVerificationError):
             return 200  # a server answers; whether to trust its certificate is left to MLflow
-        raise RequestError(
+        raise TrackingAway(
             f"no tracking server can be reached at {shown} ({reason}); start it, or leave --tracking-uri out"
         ) from error

@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -21,6 +21,7 @@ from runners.backends import find_backend
 from runners.inputs import ExampleInputs, shortened
 from runners.machine.lease import device_lease
 from runners.measuring.opening import Artifact
+from runners.processes.owned_folder import owned_folder
 from spaces.errors import RequestError, in_one_line
 
 PREPROCESSING = (
@@ -86,8 +87,7 @@ def write_exported_folder(
     Raises:
         RequestError: ``destination`` exists, or cannot be made, or no lease can be taken.
     """
-    temporary = _temporary_folder(destination)
-    try:
+    with _temporary_folder(destination) as temporary:
         with device_lease(exclusive=False, waiting=waiting):
             signature = _write_model(model, temporary)
         if model.packed is not None:
@@ -98,9 +98,6 @@ def write_exported_folder(
         check(temporary)
         _require_absent(destination)
         temporary.rename(destination)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
     return destination
 
 
@@ -177,16 +174,27 @@ def _document(model: ExportedModel, signature: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _temporary_folder(destination: Path) -> Path:
-    """An empty folder beside ``destination``, so that one rename brings it into place."""
+@contextmanager
+def _temporary_folder(destination: Path) -> Iterator[Path]:
+    """An empty folder beside ``destination``, so that one rename brings it into place; if that fails, it is removed.
+
+    Those of exports to the same place that were killed are removed first.
+    """
     _require_absent(destination)
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
-    except OSError as error:
-        raise RequestError(f"{destination} cannot be made ({error}); give a place that can be written to") from error
-    temporary.chmod(0o755)
-    return temporary
+    with ExitStack() as stack:
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            temporary = stack.enter_context(owned_folder(destination.parent, f".{destination.name}-"))
+            temporary.chmod(0o755)
+        except OSError as error:
+            raise RequestError(
+                f"{destination} cannot be made ({error}); give a place that can be written to"
+            ) from error
+        try:
+            yield temporary
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 def _require_absent(destination: Path) -> None:

@@ -56,6 +56,8 @@ def _read(folder: Path, kind: type[AnyDocument]) -> AnyDocument:
                 _require_contained(folder / name, document.files)
     except RequestError:
         raise
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read ({error.strerror}); give another folder, or export again") from error
     except Exception as error:  # whatever stands in a file that anybody may have written
         raise RequestError(f"{path} is damaged ({_reason(error)}); export again") from error
     return document

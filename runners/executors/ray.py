@@ -2,7 +2,6 @@
 
 import logging
 import os
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
@@ -22,25 +21,19 @@ import ray
 from ray.exceptions import GetTimeoutError, NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
 
 from runners.executors.connection_checks import require_listener, require_own_packages
+from runners.executors.local_instance import make_cleanup, starting_here
 from runners.executors.node_size import NodeSize, at_most, in_words, total
-from runners.executors.proxies import proxies_here, restore_proxies, without_proxies
+from runners.executors.proxies import proxies_here, restore_proxies
 from runners.executors.workload_folder import pack, unpack
-from runners.machine.device import usable_cores
 from runners.machine.telemetry import disable_telemetry
 from runners.processes.lasting_thread import LastingThread
-from runners.processes.temporary_folder import folder_for_sockets
+from runners.processes.process_cleanup import ProcessCleanup
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
 from spaces.environment import Environment
 from spaces.errors import RequestError, WorkFailed, in_one_line
 
-OBJECT_STORE_BYTES = 128 * 2**20
-"""Only tasks and figures travel through Ray; weights and artifacts go through the stage store."""
-
 GET_S = 1.0
 """One call of Ray waits this long at most, as Python's signal handlers run only between calls."""
-
-SOCKET = "ray/session_2000-01-01_00-00-00_123456_1234567/sockets/plasma_store"
-"""What Ray calls the longest of its sockets, relative to the folder of temporary files."""
 
 HANG_S = 900.0
 """A worker in which a stage does nothing for so long is ended: other limits within a stage, and what a converter may
@@ -83,8 +76,14 @@ class RayRunner(Runner):
         self._on_cluster = address is not None
         # In a thread that is not the main one Ray leaves the handlers of signals alone.
         require_own_packages(Path.cwd())
-        self._started = LastingThread(partial(_connect, address))
-        self._started.result()
+        self._cleanup = None if address else make_cleanup()
+        self._started = LastingThread(partial(_connect, address, self._cleanup))
+        try:
+            self._started.result()
+        except RequestError:
+            if self._cleanup is not None:
+                self._cleanup.close()
+            raise
         cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
         self.slots = max(1, min(int(cores), 64))
 
@@ -153,6 +152,8 @@ class RayRunner(Runner):
         self.cancel()
         ray.shutdown()
         self._started.close()
+        if self._cleanup is not None:
+            self._cleanup.close()
 
 
 def _nodes() -> list[NodeSize]:
@@ -161,7 +162,7 @@ def _nodes() -> list[NodeSize]:
     return [NodeSize(int(resources.get("CPU", 0)), int(resources.get("GPU", 0))) for resources in living]
 
 
-def _connect(address: str | None) -> None:
+def _connect(address: str | None, cleanup: ProcessCleanup | None) -> None:
     disable_telemetry()
     # Ray's own advice on accelerators is for clusters; on a machine without one it only puzzles.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -170,25 +171,14 @@ def _connect(address: str | None) -> None:
     # By default Ray ends workers that idle for a second while another one measures, and their imports are lost.
     os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "600000")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    if address is None:
-        options.update(
-            address="local",
-            num_cpus=usable_cores(),
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            _node_ip_address="127.0.0.1",
-            _temp_dir=str(folder_for_sockets(SOCKET, "RAY_TMPDIR") / "ray"),
-        )
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else Ray writes one into the person's home
-    else:
+    if address is not None:
         require_listener(address)
-        options.update(address=address)
     try:
-        with without_proxies() if address is None else nullcontext():
-            ray.init(**options)
+        with nullcontext({"address": address}) if cleanup is None else starting_here(cleanup) as where:
+            ray.init(**options, **where)
     except Exception as error:  # Ray raises errors of many classes, also bare ones
         reason = in_one_line(error)
-        if address is None:
+        if cleanup is not None:
             raise RequestError(
                 f"Ray cannot be started on this machine ({reason}); give --address HOST:PORT of a running cluster"
             ) from error

@@ -161,10 +161,11 @@ class FolderStore:
         return False
 
     def _remove_leftovers(self) -> None:
-        """Remove what processes that died left half-written."""
+        """Remove what processes that died left half-written, and their marks."""
         for place in (self.root / "unfinished").glob("*"):
             if not self._users.alive(place.name):
                 shutil.rmtree(place, ignore_errors=True)
+        self._users.living()
 
     def _unwritable(self, error: OSError) -> RequestError:
         return RequestError(

@@ -42,6 +42,8 @@ from search.request.remembered_locations import require_credentials
 from search.stop_signals import stop_signals
 from search.study.attributes import PLACES, SETTINGS, STAGES
 from spaces.errors import RequestError, WorkFailed
+from spaces.given_path import given_path
+from spaces.setting_error import SettingError
 
 PICKS = ("knee", "fastest", "most-accurate")
 Trial = Mapping[str, Any]
@@ -194,7 +196,11 @@ def warnings_of(trial: Trial) -> list[str]:
 
 
 def _require_new_folder(to: Path) -> None:
-    if to.exists():
+    try:
+        exists = os.path.lexists(given_path(to, Path.cwd())) or os.path.lexists(to)
+    except SettingError as error:
+        raise RequestError(f"--to {to}: {error}") from error
+    if exists:
         raise RequestError(f"--to {to}: it exists already; give a new name or remove it first")
     if not os.access(next(parent for parent in to.absolute().parents if parent.exists()), os.W_OK | os.X_OK):
         raise RequestError(f"--to {to}: its parent folder cannot be written; name another")

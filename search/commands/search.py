@@ -24,7 +24,7 @@ from search.commands.reopened import beside_baseline, chains_of, given_settings
 from search.commands.search_plan import settings_of
 from search.commands.search_result import Searched, print_everything, print_result, require_front
 from search.commands.studies import open_study
-from search.commands.tracking import check_tracking, run_location, status_recorded, used_variables
+from search.commands.tracking import find_tracking, run_location, status_recorded, used_variables
 from search.driver.baseline import offered_threads, time_baseline
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
@@ -45,7 +45,7 @@ from search.samplers.factory import make_sampler
 from search.samplers.starting_points import untrained_points
 from search.stop_signals import stop_signals
 from search.study.attributes import BUDGETS, PLACES, STATUS
-from search.study.storage import open_storage
+from search.study.storage import open_existing_storage, open_storage
 from search.study.study import make_study
 from search.study.study_lock import lock_study
 from spaces.search_space import SearchSpace
@@ -92,13 +92,17 @@ def carry_out(
     check_workload_reference(request.workload)
     choices = space_document(request.space, request.quantities)
     locations.folder.make()
-    check_tracking(locations)
+    away = find_tracking(locations)
+    if away is not None and not _is_begun(request.study_name, locations):
+        raise away
     store, storage = open_store(locations.stages), open_storage(locations.studies)
     resume = resume_command(request.study_name, locations)
     start_runner = _runner_starter(runner, locations)
     with _exclusive(request.study_name, locations, store), Progress() as progress:
         for line in used_variables(locations):
             progress.note(line)
+        if away is not None:
+            progress.note(f"the records wait in {locations.folder.spool(request.study_name)}: {away}")
         if request.study_name in optuna.get_all_study_names(storage):
             stop_signals.leaves(f"`{resume}` continues the study")
         progress.note(f"study {request.study_name}: inspecting the machine and workload {_short(request.workload)}")
@@ -254,6 +258,11 @@ def _runner_starter(given: Runner | None, locations: Locations) -> Callable[[], 
     from runners.executors.ray import RayRunner
 
     return lambda: RayRunner(locations.stages, locations.address)
+
+
+def _is_begun(study: str, locations: Locations) -> bool:
+    storage = open_existing_storage(locations.studies)
+    return storage is not None and study in optuna.get_all_study_names(storage)
 
 
 def _short(workload: str | Mapping[str, Any]) -> str:

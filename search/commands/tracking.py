@@ -9,7 +9,7 @@ import optuna
 from dashboards.progress import Progress
 from dashboards.tracking.mlflow_runs import RunLocation
 from dashboards.tracking.tracker import Tracker
-from dashboards.tracking.tracking_address import check_tracking_uri
+from dashboards.tracking.tracking_address import TrackingAway, check_tracking_uri
 from search.driver.attempts import MachineFailed
 from search.driver.search_context import SearchContext
 from search.front.front_document import front_document, trial_documents
@@ -36,14 +36,21 @@ def run_location(study: optuna.Study, locations: Locations) -> RunLocation:
     return RunLocation(study.study_name, experiment, locations.tracking, artifact_root)
 
 
-def check_tracking(locations: Locations) -> None:
-    """Raise `RequestError` where MLflow cannot track to the address; it names the variable that gave it."""
+def find_tracking(locations: Locations) -> TrackingAway | None:
+    """Why the server of MLflow does not answer now, or None where it does; it names the variable that gave its address.
+
+    Raises:
+        RequestError: MLflow cannot track to the address.
+    """
     try:
         check_tracking_uri(locations.tracking)
     except RequestError as error:
-        if locations.tracking == from_environment("tracking_uri"):
-            raise RequestError(f"{error} (the address is that of {VARIABLES['tracking_uri']})") from error
-        raise
+        is_variable = locations.tracking == from_environment("tracking_uri")
+        named = f"{error} (the address is that of {VARIABLES['tracking_uri']})" if is_variable else str(error)
+        if isinstance(error, TrackingAway):
+            return TrackingAway(named)
+        raise RequestError(named) from error
+    return None
 
 
 def used_variables(locations: Locations) -> list[str]:

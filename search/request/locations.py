@@ -9,6 +9,8 @@ from pathlib import Path
 from dashboards.tracking.sqlite_url import sqlite_url
 from search.study.study_lock import lock_file
 from spaces.errors import RequestError
+from spaces.given_path import given_path
+from spaces.setting_error import SettingError
 
 DEFAULT = "frontrunner-home"
 VARIABLES = {"storage": "OPTUNA_STORAGE", "tracking_uri": "MLFLOW_TRACKING_URI", "address": "RAY_ADDRESS"}
@@ -26,13 +28,14 @@ class Home:
         """The home folder that ``given`` names, or the default one; nothing is created.
 
         Raises:
-            RequestError: ``~NAME`` in front of it names nobody.
+            RequestError: Nothing can have that name, or ``~NAME`` in front of it names nobody.
         """
         path = Path(given or os.environ.get("FRONTRUNNER_HOME") or DEFAULT)
         try:
-            return cls(path.expanduser().absolute())
-        except RuntimeError as error:
-            raise RequestError(f"--home {path}: cannot be looked for ({error}); give another folder") from error
+            given_path(path, Path.cwd())
+        except SettingError as error:
+            raise RequestError(f"--home {path}: {error}") from error
+        return cls(path.expanduser().absolute())
 
     def make(self) -> None:
         """Create the folders of the home.

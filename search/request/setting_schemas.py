@@ -11,8 +11,8 @@ from search.request.space_file import space_schema
 from search.request.units import DURATION_SCHEMA
 
 MAX_OBJECTIVES = 3
-NAME_PATTERN = r"[A-Za-z0-9._-]{1,100}"
-"""What the name of a study looks like."""
+NAME_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
+"""What the name of a study looks like: it can be a file's name, and is never taken for a folder or an option."""
 MOST = 2**32 - 1
 """The largest seed that NumPy's generators take, and the largest number of trials."""
 

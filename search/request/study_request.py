@@ -145,7 +145,9 @@ class StudyRequest(BaseModel):
     @classmethod
     def _check_study(cls, given: object) -> object:
         if given is not None and not (isinstance(given, str) and re.fullmatch(NAME_PATTERN, given)):
-            raise SettingError("give a name of letters, digits, '.', '_' and '-', at most 100 of them")
+            raise SettingError(
+                "give a name of letters, digits, '.', '_' and '-', at most 100 of them, the first neither '.' nor '-'"
+            )
         return given
 
     @field_validator("workload", mode="before", json_schema_input_type=WorkloadReference)
@@ -256,4 +258,4 @@ def _absolute_location(given: str, info: ValidationInfo) -> str:
 
 
 def _as_name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:100]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip(".-")[:100] or "study"

@@ -135,7 +135,10 @@ def _mapping(name: str, node: yaml.MappingNode, at: KeyPath, lines: dict[KeyPath
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         key = key_node.value
-        if not isinstance(key, str) or key_node.tag.rpartition(":")[2] != "str":
+        if not isinstance(key, str):
+            kind = "dictionary" if isinstance(key_node, yaml.MappingNode) else "list"
+            raise RequestError(f"{name}:{line}: a key must be a word, not a {kind}; put quotes round it")
+        if key_node.tag.rpartition(":")[2] != "str":
             raise RequestError(f"{name}:{line}: a key must be a word, not {key!r}; put quotes round it")
         if key in found:
             raise RequestError(

@@ -1,5 +1,7 @@
 """An error that is no fault of the program has an exit code and one line; any other is raised."""
 
+import errno
+
 import pytest
 import typer
 
@@ -13,6 +15,11 @@ from spaces.errors import RequestError, WorkFailed
         (RequestError("--seed -1: give 0 or more"), 2, "--seed -1: give 0 or more"),
         (WorkFailed("the disk is full"), 1, "the disk is full"),
         (typer.Abort(), 130, "interrupted"),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", "/tmp/" + "a" * 300),
+            2,
+            f"/tmp/{'a' * 55}...: the path is too long; give a shorter one",
+        ),
         (RequestError("there is no file a\nb\x1b[2J\udc80é"), 2, r"there is no file a\nb\x1b[2J\udc80é"),
     ],
 )

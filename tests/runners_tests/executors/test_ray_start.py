@@ -2,14 +2,18 @@
 signals stay this process's own.
 """
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from search_tests.command import eventually
 
+from runners.executors.local_instance import make_cleanup
 from runners.machine.device import describe, usable_cores
 from spaces.errors import RequestError
 
@@ -29,12 +33,12 @@ def test_ray_is_offered_as_many_cores_as_the_machine_is_described_with(monkeypat
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
     try:
-        executor._connect(None)
+        executor._connect(None, make_cleanup())
     finally:
         os.sched_setaffinity(0, allowed)
     assert given["num_cpus"] == 1
     monkeypatch.setattr("runners.machine.device._quota", lambda folder: 1.5)
-    executor._connect(None)
+    executor._connect(None, make_cleanup())
     assert given["num_cpus"] == usable_cores() == describe({}).cpu_cores == 1
 
 
@@ -154,3 +158,66 @@ def test_a_worker_that_idles_while_another_measures_stays_with_what_it_imported(
         [sys.executable, "-c", IDLE, str(tmp_path / "stages")], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.stdout.strip() == "True", done.stderr
+
+
+OWN = """
+import json, os, sys, time
+from runners.executors.ray import RayRunner, ray
+runner = RayRunner(sys.argv[1])
+where = ray.get_runtime_context().gcs_address
+print(json.dumps([str(runner._cleanup.folder), where, os.environ["RAY_AUTH_TOKEN"]]), flush=True)
+time.sleep(120)
+"""
+INTRUDER = "import sys, ray; ray.init(sys.argv[1]); print('let in', flush=True)"
+
+
+def test_an_instance_lets_in_nobody_without_its_token_and_leaves_nothing_when_its_driver_is_killed(
+    tmp_path: Path,
+) -> None:
+    driver = subprocess.Popen([sys.executable, "-c", OWN, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert driver.stdout is not None
+        folder, address, token = json.loads(driver.stdout.readline())
+        assert Path(folder).stat().st_mode & 0o777 == 0o700, "nobody else reads its logs or opens its sockets"
+        started = psutil.Process(driver.pid).children(recursive=True)
+        assert token not in " ".join(" ".join(process.cmdline()) for process in started)
+        assert _asks(address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 32) == "Unauthenticated"
+        assert _asks(address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token) == "let in"
+    finally:
+        driver.kill()
+        driver.wait()
+    assert psutil.wait_procs(started, 10)[1] == []
+    assert eventually(lambda: not Path(folder).exists(), 10)
+
+
+def _asks(address: str, **environment: str) -> str:
+    """What comes first of a process that connects to the instance: that it was let in, or that it was not."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    settings = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "HOME": "/nonexistent", **environment}
+    intruder = subprocess.Popen(
+        [sys.executable, "-c", INTRUDER, address],
+        env={**own, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert intruder.stdout is not None
+        for line in intruder.stdout:
+            for answer in ("Unauthenticated", "let in"):
+                if answer in line:
+                    return answer
+        return "neither"
+    finally:
+        intruder.kill()
+        intruder.wait()
+
+
+def test_an_environment_in_which_ray_asks_for_no_token_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runners.executors.ray import RayRunner
+
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with pytest.raises(RequestError, match=r"RAY_AUTH_MODE=disabled: every account .* unset it, or give --address"):
+        RayRunner(tmp_path / "store")

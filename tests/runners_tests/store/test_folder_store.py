@@ -114,8 +114,11 @@ def test_what_a_killed_process_left_half_written_is_removed_and_what_a_living_on
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
     assert len(list((tmp_path / "unfinished").iterdir())) == 1
+    dead = {path.name for path in (tmp_path / "users").iterdir()}
     with store.unfinished() as folder, store.in_use("study"):
         assert list((tmp_path / "unfinished").iterdir()) == [folder.parents[1]]
+        assert len(dead) == 1
+        assert not dead & {path.name for path in (tmp_path / "users").iterdir()}, "its mark is removed too"
 
 
 def test_a_store_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from search_tests.command import COMMAND, document, frontrunner
 
 NOTHING_LISTENS = "127.0.0.1:1"
+LONG = "a" * 300
 NO_RAY = {"RAY_ADDRESS": "nowhere.invalid:1"}
 """Ray would try this address if a command started it, and fail with another message."""
 
@@ -47,6 +48,11 @@ WRONG = {
     "resume without a home": (["resume", "digits"], ["--home", "no search has run there"]),
     "front without a home": (["front", "digits"], ["--home", "no search has run there"]),
     "export without a home": (["export", "digits", "--to", "out"], ["--home", "no search has run there"]),
+    "home of a name too long": (["front", "digits", "--home", LONG], ["--home", "File name too long"]),
+    "export to a name too long": (["export", "digits", "--to", LONG], ["--to", "File name too long"]),
+    "init in a name too long": (["init", LONG], ["too long"]),
+    "verify a name too long": (["verify", LONG], ["File name too long"]),
+    "study named as a folder": (["search", "--workload", "synthetic", "--study", ".."], ["--study ..", "the first"]),
     "verify what is no export": (["verify", "file"], ["file"]),
     "verify a damaged export": (
         ["verify", "damaged"],

@@ -164,6 +164,26 @@ def test_a_relative_storage_lies_in_the_folder_of_the_call(
 SECRET = "hidden-word"
 
 
+def test_a_study_goes_on_while_its_tracking_server_is_away_and_a_new_one_does_not_begin(
+    tmp_path: Path, simulated: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("TRACKING_WAIT_S", "TRACKING_WAIT_UNFINISHED_S"):
+        monkeypatch.setattr(f"search.commands.tracking.{name}", 0.1)
+    away = "http://127.0.0.1:9/"
+    with pytest.raises(RequestError, match="no tracking server can be reached at http://127"):
+        search(home=str(tmp_path / "home"), tracking_uri=away)
+    with monkeypatch.context() as there:
+        there.setattr("search.commands.tracking.check_tracking_uri", lambda uri: None)
+        search(home=str(tmp_path / "home"), tracking_uri=away)
+    capfd.readouterr()
+    document = resume_search("s", Locations(tmp_path / "home"), trials=4, timeout=None)
+    assert document["trials"] == 4
+    spool = tmp_path / "home" / "spool" / "s"
+    assert f"the records wait in {spool}: no tracking server can be reached" in " ".join(capfd.readouterr().err.split())
+    kinds = [json.loads(line)["kind"] for line in (spool / "records.jsonl").read_text().splitlines()]
+    assert kinds.count("trial") == 4
+
+
 def test_a_password_is_written_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

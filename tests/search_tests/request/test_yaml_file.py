@@ -64,6 +64,10 @@ def test_scalars_are_what_they_look_like(tmp_path: Path, text: str, value: Any) 
         (b"a: 1\nb: \xff\n", r":2: not UTF-8 text"),
         (b"a: \x00\n", "not valid YAML: special characters are not allowed"),
         (b"a: 1\nb: \x07\n", r":2: not valid YAML: special characters are not allowed"),
+        ("a: 1\n[b, c]: 2\n", r":2: a key must be a word, not a list; put quotes round it$"),
+        ("a: 1\n{b: c}: 2\n", r":2: a key must be a word, not a dictionary; put quotes round it$"),
+        ("a: 1\n? - b\n: 2\n", r":2: a key must be a word, not a list"),
+        ("a: 1\n2: 3\n", r":2: a key must be a word, not '2'; put quotes round it$"),
         (b"#" * (MAX_BYTES + 1), "is larger than 1 MiB"),
     ],
 )

@@ -1,0 +1,58 @@
+"""A Ray instance of this search alone: on loopback, behind a token, in a private folder, and gone with the search."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from runners.executors.proxies import without_proxies
+from runners.machine.device import usable_cores
+from runners.processes.process_cleanup import ProcessCleanup
+from runners.processes.temporary_folder import folder_for_sockets
+from spaces.errors import RequestError
+
+OBJECT_STORE_BYTES = 128 * 2**20
+"""Only tasks and figures travel through Ray; weights and artifacts go through the stage store."""
+
+PREFIX = "fr-ray-"
+"""How the name of the folder begins in which an instance keeps its logs and sockets."""
+SOCKET = f"{PREFIX}12345678/r/session_2000-01-01_00-00-00_123456_1234567/sockets/plasma_store"
+"""What Ray calls the longest of its sockets, relative to the folder of temporary files."""
+
+
+def make_cleanup() -> ProcessCleanup:
+    """The folder of an instance; its processes, some of which would outlive this one, end with this one.
+
+    Raises:
+        RequestError: There is no folder of temporary files that can be written and whose path is short enough, or the
+            environment has Ray ask for no token.
+    """
+    mode = os.environ.get("RAY_AUTH_MODE", "token")
+    if mode.lower() != "token":
+        raise RequestError(
+            f"RAY_AUTH_MODE={mode}: every account of this machine could run code as you through this search's Ray "
+            "instance; unset it, or give --address HOST:PORT of a cluster of your own"
+        )
+    parent = folder_for_sockets(SOCKET, "RAY_TMPDIR")
+    try:
+        return ProcessCleanup(parent, PREFIX)
+    except OSError as error:
+        raise RequestError(
+            f"{parent}: no folder for Ray can be made there ({error.strerror}); make room, or name another with TMPDIR"
+        ) from error
+
+
+@contextmanager
+def starting_here(cleanup: ProcessCleanup) -> Iterator[dict[str, Any]]:
+    """A context for ``ray.init``; what it is given. Ray asks for a token then, unless the environment forbids it."""
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else Ray writes one into the person's home
+    with without_proxies(), cleanup.marked():
+        yield {
+            "address": "local",
+            "num_cpus": usable_cores(),
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE_BYTES,
+            "_node_ip_address": "127.0.0.1",
+            "_temp_dir": str(cleanup.folder / "r"),  # whose permissions Ray opens to all
+        }

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import getsource
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +22,10 @@ CONVERSION_S = 300.0
 """A conversion that takes longer is ended."""
 FORMATS = {"float32": "f32", "int64": "i64", "bool": "u8"}
 """Number formats by NumPy's name and by that of pnnx."""
+GROUPED = ("ConvolutionDepthWise", "DeconvolutionDepthWise")
+"""Convolutions with groups, in two dimensions; those in one and three compute in fp32 always."""
+
+Layers = Sequence[tuple[str, Mapping[str, str]]]
 
 
 class Ncnn(Backend):
@@ -47,7 +51,10 @@ class Ncnn(Backend):
             traced = Path(place) / "model.pt"
             _trace(trained, traced)
             _convert(traced, trained.example)
-            _require_operators(traced.with_suffix(".ncnn.param"))
+            layers = _layers(traced.with_suffix(".ncnn.param"))
+            _require_operators(layers)
+            if trained.precision == "bf16":
+                _refuse_groups(layers)
             for file in (self.artifact, "model.ncnn.bin"):
                 (folder / file).write_bytes((Path(place) / file).read_bytes())
         settings = {"bf16": trained.precision == "bf16"}
@@ -134,11 +141,33 @@ def _convert(traced: Path, example: ExampleInputs) -> None:
         raise StageFailed(f"pnnx cannot convert this network ({said})")
 
 
-def _require_operators(param: Path) -> None:
+def _layers(param: Path) -> Layers:
+    """The kind of each layer of the network in ``param``, and its settings by their numbers."""
+    lines = [line.split() for line in param.read_text(encoding="utf-8").splitlines()[2:] if line.strip()]
+    return [(words[0], dict(word.split("=", 1) for word in words[4:] if "=" in word)) for words in lines]
+
+
+def _require_operators(layers: Layers) -> None:
     """Raise `StageFailed` with the operators that pnnx found nothing for: it writes them with their PyTorch names."""
-    kinds = {line.split()[0] for line in param.read_text(encoding="utf-8").splitlines()[2:] if line.strip()}
-    if unknown := sorted(kind for kind in kinds if "." in kind or "::" in kind):
+    if unknown := sorted({kind for kind, _ in layers if "." in kind or "::" in kind}):
         raise StageFailed(f"ncnn has no operator for {', '.join(unknown)}")
+
+
+def _refuse_groups(layers: Layers) -> None:
+    """Raise `StageFailed` where a convolution has groups of several channels.
+
+    ncnn 1.0.20261020 computes them wrong in bf16 on x86 processors, often as NaN, or crashes. It does so, too, where a
+    feature mask keeps such a layer in fp32 behind one in bf16. With one channel a group they are right.
+    """
+    if any(kind in GROUPED and not _one_channel_a_group(settings) for kind, settings in layers):
+        raise StageFailed("ncnn computes convolutions with several channels a group wrong in bf16; choose fp32")
+
+
+def _one_channel_a_group(settings: Mapping[str, str]) -> bool:
+    """Of a convolution in two dimensions: each group takes one channel and gives one."""
+    outputs, groups, weights = int(settings["0"]), int(settings["7"]), int(settings["6"])
+    kernel = int(settings["1"]) * int(settings.get("11", settings["1"]))
+    return outputs == groups and weights == outputs * kernel
 
 
 BACKEND = Ncnn()

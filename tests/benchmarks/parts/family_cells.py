@@ -88,7 +88,7 @@ def cells_of(family: str, wanted: Sequence[tuple[str, str]]) -> Iterator[Cell]:
 
 def _look_at(workload: str) -> tuple[Environment, WorkloadFacts]:
     """This machine with what the network of ``workload`` does not allow, and the facts of the workload."""
-    environment, facts = inspect_on_this_machine(workload, {"runtime": list(RUNTIMES)})
+    environment, facts = inspect_on_this_machine(workload, {"runtime": "every", "numeric_precision": "every"})
     changes = [limit for choices in CHANGES for limit in find_model_limits(resolve(workload), environment, choices)]
     return replace(environment, model_limits=(*environment.model_limits, *changes)), facts
 

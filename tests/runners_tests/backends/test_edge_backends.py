@@ -80,3 +80,23 @@ def test_int8_is_quantised_with_the_ranges_of_the_examples(name: str, tmp_path: 
         expected = network(torch.from_numpy(inputs)).numpy()
     apart = np.abs(answer - expected).max() / np.abs(expected).max()
     assert 1e-4 < apart < 0.05, "it is quantised, and with the ranges of the examples"
+
+
+@pytest.mark.skipif(find_backend("ncnn").unsupported() is not None, reason="not installed")
+@pytest.mark.parametrize("layer", [nn.Conv2d(8, 16, 3, groups=8), nn.ConvTranspose2d(8, 8, 3, groups=4)])
+def test_convolutions_that_ncnn_computes_wrong_in_bf16_are_refused_there(layer: nn.Module, tmp_path: Path) -> None:
+    example = ExampleInputs.of(np.zeros((1, 8, 7, 7), np.float32))
+    with pytest.raises(StageFailed, match="several channels a group"):
+        lowered("ncnn", layer, example, tmp_path, precision="bf16")
+
+
+@pytest.mark.skipif(find_backend("ncnn").unsupported() is not None, reason="not installed")
+def test_other_convolutions_are_near_in_bf16_in_ncnn(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(8, 8, (3, 1), groups=8), nn.Conv2d(8, 16, 3))
+    images = np.random.default_rng(0).normal(size=(1, 8, 7, 7)).astype(np.float32)
+    lowered("ncnn", network, ExampleInputs.of(images), tmp_path, precision="bf16")
+    answer = find_backend("ncnn").open(tmp_path, threads=1, batch=1)(images)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(images)).numpy()
+    assert 1e-4 < np.abs(answer - expected).max() / np.abs(expected).max() < 0.02

@@ -54,6 +54,15 @@ def test_a_runtime_without_an_operator_of_the_network_is_told_before_it_is_tried
     assert [(value, "erfinv" in reason) for _, value, reason in space.reasons()] == [("ncnn", True)]
 
 
+@pytest.mark.skipif(find_backend("ncnn").unsupported() is not None, reason="not installed")
+def test_a_format_in_which_a_runtime_fails_on_the_network_is_told_before_it_is_tried() -> None:
+    grouped = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 4, 3, groups=2), *HEAD)
+    workload = replace(WORKLOAD, model=lambda: grouped)
+    limits = find_runtime_limits(workload, {"runtime": "ncnn", "numeric_precision": ["fp32", "bf16"]})
+    assert [limit.choices for limit in limits] == [{"runtime": "ncnn", "numeric_precision": "bf16"}]
+    assert "several channels a group" in limits[0].reason
+
+
 def test_a_search_that_names_no_such_runtime_tries_none() -> None:
     def never() -> Any:
         raise AssertionError("no network is needed")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "families" / "table.py"
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "families.py"
 FAMILIES = (
     "alexnet",
     "vgg",
@@ -30,7 +30,13 @@ FAMILIES = (
     "swin",
     "maxvit",
 )
-LIMITS = ("does not support", "needs ", "has no bf16 instructions", "ncnn has no operator for")
+LIMITS = (
+    "does not support",
+    "needs ",
+    "has no bf16 instructions",
+    "ncnn has no operator for",
+    "ncnn computes convolutions",
+)
 """What may keep a cell from being offered: the runtime lacks the format or an operator, or this machine something."""
 
 

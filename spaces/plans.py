@@ -16,6 +16,16 @@ SOFT_TARGETS = "soft-targets"
 DISTILLATION_METHODS = (SOFT_TARGETS, "features", "attention", "relations")
 
 
+TRAINING_STRATEGIES = (
+    "data-parallel", "data-parallel-threads", "sharded", "tensor-parallel", "pipeline", "data-tensor", "data-pipeline",
+)  # fmt: skip
+"""How several workers share a training: the files of ``runners/training/strategies`` but for that of one process."""
+PIPELINES = ("pipeline", "data-pipeline")
+SHARING_A_NETWORK = 2
+"""How many workers have a network together where they are divided into groups that share batches too."""
+PIPELINE_SCHEDULES = ("1f1b", "gpipe", "interleaved")
+COMMUNICATION = ("fp32", "bf16", "fp16")
+
 ASSISTANT_WEIGHT, ASSISTANT_TEMPERATURE = 0.7, 4.0
 """How an assistant learns from the teacher where the workload's plan says nothing of distillation."""
 
@@ -32,7 +42,15 @@ class TrainingPlan:
             and the weight decay too, so give all three.
         weight_decay: L2 penalty of SGD, by default 0.0005; decoupled decay of AdamW, by default 0.05, which leaves out
             norms and biases.
-        workers: Data-parallel processes, at most as many as a batch has examples.
+        workers: Processes, or accelerators of one process, that share the training; of those that divide a batch there
+            are at most as many as it has examples.
+        strategy: How they share it, see ``runners/training/strategies``; nothing to share with one.
+        sync_batch_norm: Whether batch normalisation uses the statistics of the whole batch where workers share it, as
+            one process does, or each those of its own examples, which is faster.
+        communication: Number format in which gradients travel: ``fp32`` as they are, ``bf16`` or ``fp16``.
+        micro_batches: Equal parts of a batch that go through a pipeline one behind the other; fewer where it cannot be
+            cut into so many.
+        pipeline_schedule: Order of their passes: ``1f1b``, ``gpipe``, or ``interleaved`` with two stages a worker.
         distillation_weight: Share of the loss that comes from the teacher's soft targets, 0 to 1.
         distillation_temperature: Temperature of the soft targets (Hinton et al., arXiv 1503.02531).
         distillation_method: ``soft-targets`` alone, or the distance between layers besides: ``features``, ``attention``
@@ -66,6 +84,11 @@ class TrainingPlan:
     learning_rate: float = None  # type: ignore[assignment]  # that of the optimiser, filled in below
     weight_decay: float = None  # type: ignore[assignment]  # likewise
     workers: int = 1
+    strategy: str = "data-parallel"
+    sync_batch_norm: bool = True
+    communication: str = "fp32"
+    micro_batches: int = 4
+    pipeline_schedule: str = "1f1b"
     distillation_weight: float = 0.0
     distillation_temperature: float = 1.0
     distillation_method: str = SOFT_TARGETS
@@ -97,6 +120,16 @@ class TrainingPlan:
     def distils(self) -> bool:
         """Whether a changed network learns from its teacher."""
         return self.distillation_weight > 0 or self.compares_layers
+
+    @property
+    def batch_shares(self) -> int:
+        """Among how many workers a batch is divided."""
+        if self.strategy in ("tensor-parallel", "pipeline"):
+            return 1
+        divided = (
+            self.workers // SHARING_A_NETWORK if self.strategy in ("data-tensor", "data-pipeline") else self.workers
+        )
+        return max(1, divided)
 
     @property
     def compares_layers(self) -> bool:
@@ -132,6 +165,11 @@ FIELD_SCHEMAS: dict[str, dict[str, Any]] = {
     "learning_rate": _ABOVE_ZERO,
     "weight_decay": _FROM_ZERO,
     "workers": _COUNT,
+    "strategy": {"enum": [*TRAINING_STRATEGIES]},
+    "sync_batch_norm": {"type": "boolean"},
+    "communication": {"enum": [*COMMUNICATION]},
+    "micro_batches": _COUNT,
+    "pipeline_schedule": {"enum": [*PIPELINE_SCHEDULES]},
     "distillation_weight": _SHARE,
     "distillation_temperature": _ABOVE_ZERO,
     "distillation_method": {"enum": [*DISTILLATION_METHODS]},

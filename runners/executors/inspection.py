@@ -10,7 +10,7 @@ from runners.backends import all_backends
 from runners.executors.format_limits import find_format_limits
 from runners.executors.model_limits import find_model_limits
 from runners.executors.runtime_limits import find_runtime_limits
-from runners.executors.training_limits import find_training_limits
+from runners.executors.training_limits import find_training_limits, refuse_strategy
 from runners.machine.device import describe
 from runners.quality.teacher_metric import judged_by_teacher
 from runners.runner import WorkloadFacts
@@ -67,6 +67,7 @@ def inspect_on_this_machine(
         own_loss=resolved.loss is not None,
         cannot_train=resolved.cannot_train,
     )
+    refuse_strategy(resolved, environment)
     limits = (
         *find_model_limits(resolved, environment, choices),
         *find_format_limits(resolved, choices),

@@ -1,9 +1,9 @@
 """The name of a stage's result: a hash over everything that decides it.
 
 The code that computes the stage is part of it, see `runners.workload_loading.code_digest`: the stage's own module and
-what it imports, the file of the technique that changes the network, and the file of the backend that lowers it. A
-technique that only changes a plan is not among them, as all it decides stands in the settings. So are the versions of
-libraries, with those that the backend names as its packages.
+what it imports, the file of the technique that changes the network, that of the backend that lowers it, and that of the
+strategy by which several workers train it. A technique that only changes a plan is not among them, as all it decides
+stands in the settings. So are the versions of libraries, with those that the backend names as its packages.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from functools import cache
 from runners.backends import find_backend
 from runners.machine.versions import library_versions
 from runners.runner import StageTask
+from runners.training.strategies import module_of
 from runners.workload_loading.code_digest import code_digest
 from spaces.space_document import find_technique
 
@@ -40,26 +41,31 @@ def stage_key(task: StageTask, fingerprint: str) -> str:
 
 def code_of(task: StageTask) -> str:
     """Digest of the code with which this process would compute ``task``."""
-    return stage_code(task.stage, task.settings.get("technique"), task.settings.get("runtime"))
+    settings = task.settings
+    strategy = settings.get("strategy") if settings.get("workers", 1) > 1 else None
+    return stage_code(task.stage, settings.get("technique"), settings.get("runtime"), strategy)
 
 
 @cache
-def stage_code(stage: str, technique: str | None, runtime: str | None) -> str:
+def stage_code(stage: str, technique: str | None, runtime: str | None, strategy: str | None = None) -> str:
     """Digest of the code that computes a stage, found once in a process.
 
     Args:
         stage: Name of the stage.
         technique: Name of the technique that changes the network, where the stage has one.
         runtime: Name of the backend that lowers the network, where the stage has one.
+        strategy: Name of the strategy by which several workers train, where they do.
     """
-    return code_digest(tuple(_modules(stage, technique, runtime)))
+    return code_digest(tuple(_modules(stage, technique, runtime, strategy)))
 
 
-def _modules(stage: str, technique: str | None, runtime: str | None) -> Iterator[str]:
+def _modules(stage: str, technique: str | None, runtime: str | None, strategy: str | None) -> Iterator[str]:
     yield f"runners.stages.{stage}"
     if technique is not None:
         yield type(find_technique(technique)).__module__
     if runtime is not None:
         yield type(find_backend(runtime)).__module__
+    if strategy is not None:
+        yield module_of(strategy)
     if stage == "measuring":
         yield REPLICAS

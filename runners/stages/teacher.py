@@ -1,6 +1,7 @@
 """The teacher: the workload's own network, with its own weights or trained here first."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -33,7 +34,8 @@ def run(job: StageJob) -> dict[str, Any]:
         settings = TrainingSettings.from_json(job.task.settings["plan"])
         epochs = min(job.task.settings.get("to_epoch", settings.plan.epochs), settings.plan.epochs)
         if epochs:
-            train(placed, job.workload, Level(settings, range(epochs), job.task.seed))
+            alone = replace(settings, plan=replace(settings.plan, workers=1))
+            train(placed, job.workload, Level(alone, range(epochs), job.task.seed))
     network.to("cpu").eval()
     save_network(network, job.folder)
     if not job.workload.labelled:

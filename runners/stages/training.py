@@ -1,4 +1,4 @@
-"""Train a changed network up to a level, alone or data-parallel, from labels and the teacher's soft targets."""
+"""Train a changed network up to a level, by one worker or several, from labels and the teacher's soft targets."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,9 +9,10 @@ from runners.lowering.torch_predictor import torch_predictor
 from runners.lowering.weights import load_network
 from runners.quality.quality import EVALUATION_BATCH, Quality, predict, quality
 from runners.stages.job import StageJob
-from runners.training.data_parallel import train_in_parallel
 from runners.training.level import train_level
 from runners.training.settings import Level, LevelFolders
+from runners.training.strategies import strategy_of
+from runners.training.worker_processes import train_in_parallel
 
 
 def run(job: StageJob) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def _train(job: StageJob, level: Level) -> float:
     plan = level.settings.plan
     teacher = job.inputs["teacher"].folder if plan.distils else None
     folders = LevelFolders(job.parent.folder, teacher, job.folder)
-    if plan.workers == 1:
+    if not strategy_of(plan).processes:
         return train_level(job.workload, level, folders)
     threads = max(1, job.task.cpus // plan.workers)
     return train_in_parallel(job.task.workload, level, folders, threads)

@@ -7,35 +7,37 @@ refuse; here its tensors alone are averaged, by the function that it uses.
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from runners.training.strategy import Share
 
 LIVE = "live/"
 """Begins the names of the weights that are trained on, in the state of a training whose network has the average."""
 
 
 class WeightAverage:
-    """The average of all floating-point parameters and buffers of ``network``, running statistics among them.
+    """The average of all floating-point parameters and buffers of a network, running statistics among them.
 
     It starts at the weights of the network. Early on the decay is smaller than asked for, ``(1 + n) / (10 + n)`` at
     step n, so that a short training is not held back by its first weights.
 
     Args:
-        network: Holds the weights before the first step; or the average, where ``state`` has what it is trained on,
-            which it is then given.
+        share: Holds the weights before the first step, or what this worker has of them; or the average, where ``state``
+            has what is trained on, which is then put in.
         decay: Share of the average that stays at each step, from 0 to below 1.
         state: What `exchange` gave at the end of the epochs before.
         done: Steps done before.
     """
 
-    def __init__(self, network: nn.Module, decay: float, state: Mapping[str, Tensor], done: int) -> None:
-        self._decay, self._steps = decay, done
-        self._trained = {name: tensor for name, tensor in _tensors(network).items() if tensor.is_floating_point()}
+    def __init__(self, share: Share, decay: float, state: Mapping[str, Tensor], done: int) -> None:
+        self._share, self._decay, self._steps = share, decay, done
+        self._trained = {name: tensor for name, tensor in share.tensors().items() if tensor.is_floating_point()}
         self._average = {name: tensor.clone() for name, tensor in self._trained.items()}
         with torch.no_grad():
             for name, tensor in self._trained.items():
                 if LIVE + name in state:
-                    tensor.copy_(state[LIVE + name])
+                    tensor.copy_(share.placed_weight(name, state[LIVE + name]))
 
     def update(self) -> None:
         """Take in the weights after a step."""
@@ -46,12 +48,7 @@ class WeightAverage:
 
     def exchange(self) -> dict[str, Tensor]:
         """Put the average into the network; returns the weights that it was trained on, by names for the state."""
-        live = {LIVE + name: tensor.clone() for name, tensor in self._trained.items()}
+        live = {LIVE + name: self._share.whole_weight(name, each).clone() for name, each in self._trained.items()}
         for name, tensor in self._trained.items():
             tensor.copy_(self._average[name])
         return live
-
-
-def _tensors(network: nn.Module) -> dict[str, Tensor]:
-    """The parameters and buffers by name, without their gradients; they share their memory with the network's."""
-    return {name: tensor.detach() for name, tensor in [*network.named_parameters(), *network.named_buffers()]}

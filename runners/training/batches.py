@@ -51,6 +51,10 @@ class Batch:
         inputs, unlabelled = (tuple(each[chosen] for each in given) for given in (self.inputs, self.unlabelled))
         return Batch(inputs, self.targets[chosen], others, self.share, unlabelled)
 
+    def share_of(self, rank: int, workers: int) -> "Batch":
+        """The examples of worker ``rank``, where so many ``workers`` share it."""
+        return self.some(slice(rank, None, workers))
+
     def to(self, device: torch.device) -> "Batch":
         """The same on ``device``, pictures in the memory format ``channels_last``, as convolutions compute."""
         inputs, unlabelled = (
@@ -67,16 +71,15 @@ class Batch:
         return [self.some(slice(first, end)) for first, end in pairwise(ends)]
 
 
-def batches(
-    workload: Workload, level: Level, rank: int = 0, workers: int = 1, *, distils: bool = False
-) -> Iterator[Batch]:
-    """The share of worker ``rank`` in every batch of the epochs of ``level``, in their order.
+def batches(workload: Workload, level: Level, rank: int = 0, *, distils: bool = False) -> Iterator[Batch]:
+    """The batches of the epochs of ``level``, in their order.
 
     Where the network ``distils``, each batch has as many unlabelled inputs, if the data have some: others in every
     epoch where that split is larger than the training split, and each several times where it is smaller.
 
     Order, augmentation and mixing of an epoch follow from the seed and its number, the same in every worker. What the
-    network draws, such as dropout, comes from torch's own generator and is each worker's own.
+    network draws, such as dropout, comes from torch's own generator and follows from ``rank`` too, the number of the
+    worker among those that share a batch.
     """
     plan, split = level.settings.plan, workload.splits["train"]
     generator = torch.Generator()
@@ -93,8 +96,7 @@ def batches(
             batch = _augmented(workload, *given, generator)
             if extra is not None:
                 batch = replace(batch, unlabelled=_augmented_inputs(workload, extra, generator))
-            mixed = _mixed(batch, float(random.beta(plan.mixup, plan.mixup))) if plan.mixup else batch
-            yield mixed.some(slice(rank, None, workers))
+            yield _mixed(batch, float(random.beta(plan.mixup, plan.mixup))) if plan.mixup else batch
 
 
 def batches_in_epoch(workload: Workload, plan: TrainingPlan) -> int:

@@ -61,10 +61,15 @@ class Distillation(nn.Module):
             layers = [project(each) for project, each in zip(self.projections, layers, strict=True)]
         return outputs, layers
 
+    @property
+    def learns_from_teacher(self) -> bool:
+        """Whether the loss depends on the teacher."""
+        return self._teacher[0] is not None and self._plan.distils
+
     def teacher_outputs(self, inputs: Sequence[Tensor]) -> tuple[Tensor | None, list[Tensor]]:
         """The teacher's soft targets, None without them, and what its compared layers give."""
         teacher = self._teacher[0]
-        if teacher is None or not self._plan.distils:
+        if teacher is None or not self.learns_from_teacher:
             return None, []
         with torch.no_grad():
             outputs = teacher(*inputs)

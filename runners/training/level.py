@@ -21,7 +21,7 @@ TRAINING_STATE = "training_state.safetensors"
 """What a level leaves to the next one beside the weights; all else follows from the seed and the epoch."""
 
 
-def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank: int = 0, workers: int = 1) -> float:
+def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank: int = 0) -> float:
     """Train one level; the first worker writes the network, and the state of the training where another follows.
 
     Levels one after the other give the weights that training in one go gives. It trains on the accelerator of this
@@ -31,8 +31,8 @@ def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank
         workload: Gives the network, data, loss and augmentation.
         level: How to train, and the epochs to train for.
         folders: Where to read and write.
-        rank: This worker's share of every batch.
-        workers: Number of workers; where there are more, they are in one process group of ``torch.distributed``.
+        rank: The number of this worker. Where the plan has several processes, they are in one process group of
+            ``torch.distributed`` and call this together.
 
     Returns:
         The seconds spent on training: without loading, writing and the start of processes.
@@ -48,10 +48,10 @@ def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank
     before = _read_state(folders.parent) if level.epochs.start else {}
     _ = workload.splits  # loaded before the clock starts
     begin = time.perf_counter()
-    state = train(network, workload, level, teacher=teacher, state=before, rank=rank, workers=workers)
+    trained, state = train(network, workload, level, teacher=teacher, state=before, rank=rank)
     seconds = time.perf_counter() - begin
     if rank == 0:
-        save_network(network.eval(), folders.result)
+        save_network(trained.eval(), folders.result)
         if level.epochs.stop < level.settings.plan.epochs:
             _write_state(state, folders.result)
     return seconds

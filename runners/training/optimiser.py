@@ -1,13 +1,13 @@
 """The optimiser of a training plan, and its state by the names of the parameters."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from runners.training.strategy import Share
 from spaces.plans import TrainingPlan
 
 STATE = "optimiser/"
@@ -21,55 +21,64 @@ RATE = "rate"
 
 
 def make_optimiser(
-    network: nn.Module, plan: TrainingPlan, state: Mapping[str, Tensor], rates: Mapping[str, float] | None = None
+    share: Share,
+    plan: TrainingPlan,
+    state: Mapping[str, Tensor],
+    rates: Mapping[str, float] | None = None,
+    undecayed: Collection[str] = (),
 ) -> Optimizer:
-    """The optimiser of ``plan`` for the parameters of ``network``, with the ``state`` that `optimiser_state` gave.
+    """The optimiser of ``plan`` for the parameters of ``share``, with the ``state`` that `optimiser_state` gave.
 
     Args:
-        network: Gives the parameters.
+        share: Gives the parameters of this worker.
         plan: Names the optimiser.
-        state: Empty at the begin of a training.
+        state: Of all parameters; empty at the begin of a training.
         rates: The share of the learning rate of each parameter, by name; 1 for those that it leaves out.
+        undecayed: What `without_decay` gave before parameters were divided, which changes their dimensions.
     """
-    optimiser = _new(network, plan, rates or {})
-    parameters = dict(network.named_parameters())
+    parameters = share.parameters()
+    optimiser = _new(_groups(parameters, plan, rates or {}, undecayed), plan)
     for name, tensor in state.items():
-        if name.startswith(STATE):
-            parameter, _, kind = name.removeprefix(STATE).rpartition("/")
-            optimiser.state[parameters[parameter]][kind] = _as_kept(tensor, kind, parameters[parameter])
+        parameter, _, kind = name.removeprefix(STATE).rpartition("/")
+        if name.startswith(STATE) and parameter in parameters:
+            # AdamW's number of steps stays as it is, on the processor.
+            placed = tensor.clone() if kind == STEP else share.place(parameter, tensor)
+            optimiser.state[parameters[parameter]][kind] = placed
     return optimiser
 
 
-def optimiser_state(network: nn.Module, optimiser: Optimizer) -> dict[str, Tensor]:
+def without_decay(network: nn.Module) -> set[str]:
+    """Names of the parameters of ``network`` that AdamW does not decay: norms and biases."""
+    return {name for name, parameter in network.named_parameters() if parameter.dim() < 2}
+
+
+def optimiser_state(share: Share, optimiser: Optimizer) -> dict[str, Tensor]:
     """All tensors that ``optimiser`` keeps, such as ``optimiser/conv.weight/momentum_buffer``, where they are."""
     return {
-        f"{STATE}{name}/{kind}": tensor
-        for name, parameter in network.named_parameters()
+        f"{STATE}{name}/{kind}": tensor if kind == STEP else share.whole(name, tensor)
+        for name, parameter in share.parameters().items()
         if parameter in optimiser.state
         for kind, tensor in optimiser.state[parameter].items()
         if isinstance(tensor, Tensor)
     }
 
 
-def _new(network: nn.Module, plan: TrainingPlan, rates: Mapping[str, float]) -> Optimizer:
-    groups = _groups(network, plan, rates)
+def _new(groups: list[dict[str, Any]], plan: TrainingPlan) -> Optimizer:
     if plan.optimiser == "adamw":
         return AdamW(groups, lr=plan.learning_rate)
     return SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
 
 
-def _groups(network: nn.Module, plan: TrainingPlan, rates: Mapping[str, float]) -> list[dict[str, Any]]:
-    """The parameters that are decayed alike and learn at one rate; norms and biases are not decayed with AdamW."""
-    alike: dict[tuple[bool, float], list[nn.Parameter]] = defaultdict(list)
-    for name, parameter in network.named_parameters():
-        decayed = plan.optimiser != "adamw" or parameter.dim() > 1
-        alike[decayed, rates.get(name, 1.0)].append(parameter)
+def _groups(
+    parameters: Mapping[str, nn.Parameter], plan: TrainingPlan, rates: Mapping[str, float], undecayed: Collection[str]
+) -> list[dict[str, Any]]:
+    """The parameters of one type that are decayed alike and learn at one rate."""
+    alike: dict[tuple[bool, float, type], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in parameters.items():
+        decayed = plan.optimiser != "adamw" or name not in undecayed
+        # The optimiser updates a group at once, and shards apart from plain tensors.
+        alike[decayed, rates.get(name, 1.0), type(parameter.data)].append(parameter)
     return [
         {"params": own, "weight_decay": plan.weight_decay if decayed else 0.0, RATE: rate}
-        for (decayed, rate), own in alike.items()
+        for (decayed, rate, _), own in alike.items()
     ]
-
-
-def _as_kept(tensor: Tensor, kind: str, parameter: Tensor) -> Tensor:
-    """A copy of ``tensor`` with the device and the layout of ``parameter``, as the optimiser makes it."""
-    return tensor.clone() if kind == STEP else torch.empty_like(parameter).copy_(tensor).detach()

@@ -41,10 +41,10 @@ def check_plan(workload: Workload, inputs: Sequence[NDArray[Any]]) -> tuple[str,
             "give schedule='cosine', or leave warmup out"
         )
     examples = examples_of_step(workload)
-    if examples is not None and plan.workers > examples:
+    if examples is not None and plan.batch_shares > examples:
         raise RequestError(
-            f"training: workers is {plan.workers}, but they share a batch of {examples} (the smaller of batch_size and "
-            f"the train split); give {examples} workers at most"
+            f"training: workers is {plan.workers}, but {plan.batch_shares} share a batch of {examples} (the smaller of "
+            "batch_size and the train split); give fewer workers"
         )
     whole = [array.dtype for array in inputs if array.dtype.kind != "f"]
     if plan.mixup and whole:
@@ -65,7 +65,7 @@ def examples_of_step(workload: Workload) -> int | None:
 def examples_of_part(workload: Workload) -> int:
     """The examples that one worker computes at once: its share of a batch, or of a part of one."""
     plan = workload.training
-    return (examples_of_step(workload) or 0) // plan.workers // plan.accumulation
+    return (examples_of_step(workload) or 0) // plan.batch_shares // plan.accumulation
 
 
 def why_no_method(workload: Workload, method: str) -> str | None:

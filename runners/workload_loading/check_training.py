@@ -72,7 +72,7 @@ def _step(workload: Workload, network: nn.Module, trainable: list[nn.Parameter],
 def _batch(workload: Workload) -> tuple[tuple[Tensor, ...], NDArray[Any]]:
     """The first examples of the training split, augmented, as many as are computed at once, up to a few."""
     plan, split = workload.training, workload.splits["train"]
-    share = max(1, min(plan.batch_size, len(split)) // plan.workers // plan.accumulation)
+    share = max(1, min(plan.batch_size, len(split)) // plan.batch_shares // plan.accumulation)
     inputs, targets = read(split, np.arange(min(share, STEP_EXAMPLES)))
     given = tuple(torch.from_numpy(np.array(array)) for array in inputs)
     if workload.augment is not None:

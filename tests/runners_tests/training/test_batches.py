@@ -11,9 +11,9 @@ from torch import Tensor
 from runners.dataset_split import DatasetSplit
 from runners.lowering.weights import load_network, save_network
 from runners.training.batches import Batch, batches
-from runners.training.data_parallel import train_in_parallel
 from runners.training.level import train_level
 from runners.training.settings import Level, LevelFolders, TrainingSettings
+from runners.training.worker_processes import train_in_parallel
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
 from spaces.plans import TrainingPlan
@@ -60,7 +60,7 @@ def level(workload: Workload, epochs: int = 1, **choices: Any) -> Level:
 def test_workers_share_each_batch_and_whole_numbers_stay_whole(tmp_path: Path) -> None:
     _, workload = both(tmp_path)
     whole = list(batches(workload, level(workload)))
-    shares = [list(batches(workload, level(workload), rank, 2)) for rank in (0, 1)]
+    shares = [[each.share_of(rank, 2) for each in batches(workload, level(workload), rank)] for rank in (0, 1)]
     assert [each.dtype for each in whole[0].inputs] == [torch.float32, torch.int64]
     for batch, *parts in zip(whole, *shares, strict=True):
         for place in (0, 1):
@@ -180,7 +180,7 @@ def test_a_small_unlabelled_split_is_drawn_several_times() -> None:
 def test_workers_and_parts_share_the_unlabelled_inputs_as_they_share_the_others() -> None:
     workload = further(80)
     whole = next(batches(workload, level(workload, 1), distils=True))
-    shares = [next(batches(workload, level(workload, 1), rank, 2, distils=True)) for rank in (0, 1)]
+    shares = [next(batches(workload, level(workload, 1), rank, distils=True)).share_of(rank, 2) for rank in (0, 1)]
     assert torch.equal(torch.stack([share.unlabelled[0] for share in shares], 1).flatten(0, 1), whole.unlabelled[0])
     assert torch.equal(torch.cat([part.unlabelled[0] for part in whole.parts(3)]), whole.unlabelled[0])
 

@@ -14,10 +14,10 @@ from torch.func import functional_call
 
 from runners.lowering.weights import load_network, save_network
 from runners.runner import StageFailed
-from runners.training.data_parallel import train_in_parallel
 from runners.training.level import TRAINING_STATE, train_level
 from runners.training.loop import train
 from runners.training.settings import Level, LevelFolders, TrainingSettings
+from runners.training.worker_processes import train_in_parallel
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
 from spaces.space_document import find_technique

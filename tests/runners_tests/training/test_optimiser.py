@@ -1,10 +1,11 @@
 """What the optimiser decays, how the learning rate goes, and what the average of weights is."""
 
 import torch
+from runners_tests.whole_share import whole_share
 from torch import nn
 
 from runners.training.averaging import WeightAverage
-from runners.training.optimiser import make_optimiser
+from runners.training.optimiser import make_optimiser, without_decay
 from runners.training.schedule import cosine_share, make_schedule
 from spaces.plans import TrainingPlan
 
@@ -15,10 +16,12 @@ def test_adamw_decays_neither_norms_nor_biases_and_sgd_decays_all() -> None:
     for parameter in network.parameters():
         nn.init.ones_(parameter)
         parameter.grad = torch.zeros_like(parameter)
-    make_optimiser(network, TrainingPlan(optimiser="adamw", learning_rate=0.1, weight_decay=0.5), {}).step()
+    share = whole_share(network)
+    plan = TrainingPlan(optimiser="adamw", learning_rate=0.1, weight_decay=0.5)
+    make_optimiser(share, plan, {}, undecayed=without_decay(share.module)).step()
     decayed = {name for name, parameter in network.named_parameters() if parameter.mean() < 0.99}
     assert decayed == {"0.weight", "3.weight"}
-    make_optimiser(network, TrainingPlan(weight_decay=0.5), {}).step()
+    make_optimiser(share, TrainingPlan(weight_decay=0.5), {}).step()
     assert all(parameter.mean() < 0.99 for parameter in network.parameters())
 
 
@@ -35,7 +38,7 @@ def test_a_schedule_that_goes_on_has_the_rates_of_one_in_one_go() -> None:
     for plan in (TrainingPlan(schedule="cosine"), TrainingPlan(), TrainingPlan(optimiser="adamw")):
         rates = []
         for done in (0, 7):
-            optimiser = make_optimiser(nn.Linear(2, 2), plan, {})
+            optimiser = make_optimiser(whole_share(nn.Linear(2, 2)), plan, {})
             schedule = make_schedule(optimiser, plan, 20, done)
             rates.append([])
             for _ in range(done, 19):
@@ -47,7 +50,7 @@ def test_a_schedule_that_goes_on_has_the_rates_of_one_in_one_go() -> None:
 
 def test_the_average_follows_slowly_and_takes_its_place_at_the_end() -> None:
     network = nn.BatchNorm1d(1)
-    average = WeightAverage(network, 0.5, {}, done=1000)
+    average = WeightAverage(whole_share(network), 0.5, {}, done=1000)
     with torch.no_grad():
         network.weight.fill_(3.0)
         network.running_mean.fill_(1.0)  # type: ignore[union-attr]
@@ -55,7 +58,7 @@ def test_the_average_follows_slowly_and_takes_its_place_at_the_end() -> None:
     live = average.exchange()
     assert (network.weight.item(), network.running_mean.item()) == (2.0, 0.5)  # type: ignore[union-attr]
     assert live["live/weight"].item() == 3.0
-    again = WeightAverage(network, 0.5, live, done=1001)
+    again = WeightAverage(whole_share(network), 0.5, live, done=1001)
     assert network.weight.item() == 3.0
     again.exchange()
     assert network.weight.item() == 2.0
@@ -63,7 +66,7 @@ def test_the_average_follows_slowly_and_takes_its_place_at_the_end() -> None:
 
 def test_early_on_the_average_forgets_its_first_weights() -> None:
     network = nn.Linear(1, 1)
-    average = WeightAverage(network, 0.999, {}, done=0)
+    average = WeightAverage(whole_share(network), 0.999, {}, done=0)
     with torch.no_grad():
         network.weight.fill_(5.0)
     for _ in range(30):

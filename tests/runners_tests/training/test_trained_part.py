@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from runners_tests.whole_share import whole_share
 from torch import nn
 
 from runners.training.loop import train
@@ -54,7 +55,7 @@ def test_each_block_learns_slower_than_the_one_behind_it(optimiser: str, schedul
     plan = replace(PLAN, optimiser=optimiser, schedule=schedule, layer_decay=0.5)
     network = make_network()
     with trained_part(network, plan, lambda: (torch.zeros(2, 1, 8, 8),)) as rates:
-        made = make_optimiser(network, plan, {}, rates)
+        made = make_optimiser(whole_share(network), plan, {}, {f"network.{name}": rate for name, rate in rates.items()})
         make_schedule(made, plan, 10, 0)
     found = {id(parameter): group["lr"] for group in made.param_groups for parameter in group["params"]}
     own = dict(network.named_parameters())

@@ -1,4 +1,4 @@
-"""Data-parallel training where a worker does not start, or does not live to the end."""
+"""Training by several workers where one does not start, or does not live to the end."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -9,9 +9,9 @@ import pytest
 from runners.lowering.weights import save_network
 from runners.processes.fresh_process import FreshProcess
 from runners.runner import StageFailed
-from runners.training import data_parallel
-from runners.training.data_parallel import train_in_parallel
+from runners.training import worker_processes
 from runners.training.settings import Level, LevelFolders, TrainingSettings
+from runners.training.worker_processes import train_in_parallel
 from runners.workload_loading.reference import resolve
 from spaces.plans import TrainingPlan
 
@@ -51,7 +51,7 @@ def train(folder: Path, happens: str) -> float:
 def test_where_a_worker_dies_or_hangs_all_are_ended_and_the_reason_told(
     happens: str, failure: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_parallel, "HANG_TIMEOUT_S", 5.0)
+    monkeypatch.setattr(worker_processes, "HANG_TIMEOUT_S", 5.0)
     with pytest.raises(StageFailed, match=failure) as raised:
         train(tmp_path, happens)
     assert raised.value.kind == kind
@@ -68,7 +68,7 @@ def test_where_the_second_worker_does_not_start_the_first_is_ended(
         made.append(FreshProcess(*given))
         return made[0]
 
-    monkeypatch.setattr(data_parallel, "FreshProcess", start)
+    monkeypatch.setattr(worker_processes, "FreshProcess", start)
     with pytest.raises(OSError, match="too many"):
         train(tmp_path, "pass")
     assert not made[0]._process.is_alive()

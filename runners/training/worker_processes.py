@@ -1,11 +1,7 @@
-"""Data-parallel training on one machine: processes that split every batch and average their gradients.
+"""Training by several processes of one machine, which share it as a strategy says.
 
 Where there are enough accelerators each process has one of its own, and they communicate by its own backend, such as
 NCCL. Otherwise they communicate by gloo, on the processor or on accelerators that they share, which NCCL refuses.
-
-Batch normalisation in training uses the statistics of each process's own share of the batch, and the running statistics
-kept are those of the first process, as in `torch.nn.parallel.DistributedDataParallel`. (`torch.nn.SyncBatchNorm` needs
-accelerators.) So a network with it gets other weights from two processes than from one with the same batch size.
 """
 
 import tempfile
@@ -56,6 +52,6 @@ def _worker(rank: int, store: str, reference: Any, level: Level, folders: LevelF
     backend = process_group_backend(device, workers)
     distributed.init_process_group(backend, init_method=store, rank=rank, world_size=workers)
     try:
-        return train_level(workload, level, folders, rank=rank, workers=workers)
+        return train_level(workload, level, folders, rank=rank)
     finally:
         distributed.destroy_process_group()

@@ -207,17 +207,21 @@ def verify(
 app.command("time", epilog="Example: frontrunner time fast model.onnx --threads 2")(time_models)
 
 
-@app.command(epilog="Example: frontrunner ui --port 8080")
+@app.command(epilog="Example: frontrunner ui digits --port 8080")
 def ui(
+    name: Annotated[Text, Argument(metavar="[NAME]", help="Study whose page is opened. [default: all trials]")] = None,
     home: HomeOption = None,
     port: Annotated[int, Option(metavar="N", min=1, max=65535, help="Port on 127.0.0.1, or the next free one.")] = 5000,
+    no_browser: Annotated[bool, Option("--no-browser", help="Open no browser; only print the address.")] = False,
+    optuna: Annotated[bool, Option("--optuna", help="Also serve optuna-dashboard on the next free port.")] = False,
 ) -> None:
     """Serve MLflow's UI for a home folder on 127.0.0.1."""
-    from dashboards.ui import serve
-    from search.request.locations import Home
+    from dashboards.ui import Shown, serve
+    from search.request.locations import Home, Locations
 
+    storage = Locations(home).with_environment().studies if optuna else None
     with stop_signals.cleaning_up():
-        serve(Home.find(home).path, port)
+        serve(Home.find(home).path, port, Shown(name, not no_browser, storage))
 
 
 @app.command(epilog="Example: frontrunner doctor --workload workload.py")

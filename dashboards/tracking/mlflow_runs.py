@@ -1,53 +1,24 @@
 """The runs of one study in MLflow: one for the study, and a nested run for each trial."""
 
-import getpass
-import json
-import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from dashboards.baseline_text import baseline_text, runtime_alone_text
 from dashboards.figures.front_points import FrontPoints
-from dashboards.front_rows import front_csv, front_rows
-from dashboards.headline import headline
-from dashboards.report.front_page import figure_html
+from dashboards.front_rows import instability
+from dashboards.tracking.front_files import log_front
+from dashboards.tracking.mlflow_store import MlflowStore, RunLocation, datasets_of
+from dashboards.tracking.pace import Pace
+from dashboards.tracking.run_text import stopped_at, trial_name, trial_note
 from dashboards.tracking.spool import Record
 from dashboards.tracking.spool_writer import Refused
+from dashboards.tracking.study_files import log_study
+from dashboards.tracking.trial_metrics import summary_metrics, training_curves
+from runners.metric import QualityMetric
 
 _STATUS = {"finished": "FINISHED", "failed": "FAILED"}
-_LONGEST_TAG = 5000  # MLflow takes 8000, older servers 5000
-
-
-@dataclass(frozen=True)
-class RunLocation:
-    """The place of a study's runs in MLflow.
-
-    Attributes:
-        study: Name of the study, which is also the name of its run.
-        experiment: Name of the experiment; it is created where it is missing.
-        tracking_uri: MLflow's tracking URI; see `dashboards.tracking.tracking_address.check_tracking_uri`.
-        artifact_root: Folder or URI in which a new experiment keeps its artifacts; None leaves it to the server.
-    """
-
-    study: str
-    experiment: str
-    tracking_uri: str
-    artifact_root: str | None = None
-
-
-def metrics_of(measurement: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """The finite numbers of a measurement by metric name; ``NAME_ci95`` becomes ``NAME_low`` and ``NAME_high``."""
-    found: dict[str, Any] = {}
-    for name, value in measurement.items():
-        if name.endswith("_ci95") and value:
-            found |= zip((name.replace("_ci95", "_low"), name.replace("_ci95", "_high")), value, strict=True)
-        else:
-            found[name] = value
-    return {prefix + name: float(value) for name, value in found.items() if _is_finite(value)}
+_TRIED = ("train", "validation")
+"""Splits that a trial is trained and evaluated on; the test split is the final measurement's."""
 
 
 class StudyRuns:
@@ -65,17 +36,30 @@ class StudyRuns:
 
     def __init__(self, mlflow: Any, location: RunLocation) -> None:
         self._mlflow = mlflow
-        uri, study = location.tracking_uri, location.study
-        self._client = self._mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
-        self._study = study
-        self._experiment_id = self._find_experiment(location)
-        studies = self._search("frontrunner.kind", "study")  # a query cannot hold every name, so the name is not in it
-        found = [run.info.run_id for run in studies if run.data.tags["frontrunner.study"] == study]
-        self.parent: str | None = found[0] if found else None
-        children = self._search("mlflow.parentRunId", self.parent) if self.parent else []
-        tagged = [(int(run.data.tags["frontrunner.trial"]), run) for run in children if _has_trial(run)]
-        self.runs: dict[int, str] = {trial: run.info.run_id for trial, run in tagged}
-        self._on_front = {trial for trial, run in tagged if run.data.tags.get("pareto") == "true"}
+        self._store = MlflowStore(mlflow, location)
+        self._study = location.study
+        studies = self._store.search("frontrunner.kind", "study")  # a query cannot hold every name
+        found = [run for run in studies if run.data.tags["frontrunner.study"] == self._study]
+        self.parent: str | None = found[0].info.run_id if found else None
+        self._datasets = datasets_of(found[0]) if found else {}
+        self._pages = Pace()
+        self.runs: dict[int, str] = {}
+        self._steps: dict[int, int] = {}
+        self._marked: dict[int, str] = {}
+        self._unstable: set[int] = set()
+        for run in self._store.search("mlflow.parentRunId", self.parent) if self.parent else ():
+            self._recall(run)
+
+    def _recall(self, run: Any) -> None:
+        """Remember a trial's run that an earlier connection wrote."""
+        tags = run.data.tags
+        number = str(tags.get("frontrunner.trial", ""))
+        if number.isdecimal():
+            self.runs[int(number)] = run.info.run_id
+            self._steps[int(number)] = int(tags.get("frontrunner.completed", len(self._steps) + 1))
+            self._marked[int(number)] = tags.get("pareto", "false")
+            if "unstable" in tags:
+                self._unstable.add(int(number))
 
     def take(self, record: Record, superseded: bool) -> None:
         """Write one record into its runs.
@@ -91,9 +75,7 @@ class StudyRuns:
             elif record["kind"] == "front":
                 self._front(record, superseded)
             elif record["kind"] == "ended":
-                self._client.set_tag(self._study_run(record), "frontrunner.status", record["status"])
-                status = _STATUS.get(record["status"], "KILLED")
-                self._client.set_terminated(self._study_run(record), status, record["at_ms"])
+                self._ended(record)
         except self._mlflow.MlflowException as error:
             code: int = error.get_http_status_code()
             if 400 <= code < 500 and code not in (401, 403, 408, 429):
@@ -105,159 +87,145 @@ class StudyRuns:
             raise Refused(f"{type(error).__name__}: {error}") from error
 
     def _started(self, record: Record) -> None:
+        about, run_id = record.get("about") or {}, self._study_run(record)
+        self._datasets = self._store.datasets(about.get("data") or {})
+        self._store.client.update_run(run_id, status="RUNNING")
+        log_study(self._store, run_id, record)
+        self._store.log_datasets(run_id, list(self._datasets.values()))
+
+    def _ended(self, record: Record) -> None:
         run_id = self._study_run(record)
-        self._client.update_run(run_id, status="RUNNING")
-        new = self._unknown(run_id, record["settings"])  # settings.json has the latest
-        self._log(run_id, record, params=new, tags={"frontrunner.status": "running"})
-        self._client.log_dict(run_id, record["settings"], "settings.json")
+        self._store.log(run_id, record["at_ms"], tags={"frontrunner.status": record["status"]})
+        self._store.client.set_terminated(run_id, _STATUS.get(record["status"], "KILLED"), record["at_ms"])
 
     def _trial(self, record: Record) -> None:
-        number, measurement, failure = record["trial"], record["measurement"] or {}, record["failure"]
+        number, measurement = record["trial"], record["measurement"] or {}
         run_id = self._trial_run(record)
-        metrics = metrics_of(measurement) | {"trial_seconds": record["seconds"]}
-        tags = {"failure": failure, "stopped": record.get("stopped"), "unstable": measurement.get("unstable")}
-        tags["machine"] = json.dumps(measurement["machine"]) if measurement.get("machine") else None
-        self._log(run_id, record, metrics, record["configuration"], {name: text for name, text in tags.items() if text})
+        metrics = {
+            **summary_metrics(measurement),
+            "trial_seconds": record["seconds"],
+            **training_curves(record.get("accuracies") or {}),
+        }
+        self._store.log(run_id, record["at_ms"], metrics, record["configuration"], self._tags(record))
+        self._store.log_datasets(run_id, [self._datasets[split] for split in _TRIED if split in self._datasets])
+        if measurement.get("unstable"):
+            self._unstable.add(number)
         if number == 0 and measurement:
             self._baseline(record, record)
-        status = "FAILED" if failure else "FINISHED" if measurement else "KILLED"
-        self._client.set_terminated(run_id, status, record["at_ms"])
+        status = "FAILED" if record["failure"] else "FINISHED" if measurement else "KILLED"
+        self._store.client.set_terminated(run_id, status, record["at_ms"])
         if record["hypervolume"] is not None:
-            self._log(self._study_run(record), record, {"hypervolume": record["hypervolume"]}, step=number)
+            front = {"front_size": record["front_size"]} if record.get("front_size") is not None else {}
+            curve = {"hypervolume": record["hypervolume"], **front}
+            self._store.log(self._study_run(record), record["at_ms"], curve, step=self._steps[number])
+
+    def _tags(self, record: Record) -> dict[str, str]:
+        """What is said of a trial besides its choices and its figures."""
+        measurement, stopped = record["measurement"] or {}, record.get("stopped")
+        tags = {
+            "baseline": "true" if record["trial"] == 0 else None,
+            "measured": "search" if measurement else None,
+            "failed_reason": record["failure"],
+            "stopped_reason": stopped,
+            "stopped_at_rung": str(stopped_at(record)) if stopped else None,
+            "unstable": measurement.get("unstable"),
+            "mlflow.note.content": trial_note(record, QualityMetric.of_front(record.get("metric") or {})),
+        }
+        return {name: text for name, text in tags.items() if text}
 
     def _baseline(self, record: Record, baseline: Mapping[str, Any]) -> None:
         """Say in the study's run what all is compared with."""
-        run_id = self._study_run(record)
-        threads = self._unknown(run_id, {"baseline_threads": baseline["configuration"].get("threads", 1)})
-        self._log(run_id, record, params=threads, tags={"baseline": baseline_text(baseline)})
-
-    def _unknown(self, run_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of ``params`` that the run does not have yet: MLflow refuses a parameter that changes."""
-        known = self._client.get_run(run_id).data.params
-        return {name: value for name, value in params.items() if name not in known}
+        self._store.log(self._study_run(record), record["at_ms"], tags={"baseline": baseline_text(baseline)})
 
     def _front(self, record: Record, superseded: bool) -> None:
         document = record["document"]
         members = {member["trial"]: member for member in document["front"]}
-        for member in [document["baseline"], *document["front"]]:
-            measured_again = member and member.get("searched") is not None
-            if member and (measured_again or member["measurement"].get("accuracy_test") is not None):
-                self._final(record, member["trial"], member["measurement"])
-        if superseded:  # the page of this front would be overwritten at once
+        shown = [document["baseline"], *document["front"]]
+        final = {trial["trial"]: trial for trial in [*shown, *record.get("finals", ())] if _is_final(trial)}
+        for number, trial in final.items():
+            self._final(record, trial, _place(number, document, members), QualityMetric.of_front(document))
+        if superseded:  # the pages of this front would be overwritten at once
             return
-        for trial in sorted(self._on_front | set(members)):
-            if trial in self.runs:
-                self._client.set_tag(self.runs[trial], "pareto", "true" if trial in members else "false")
-        self._on_front = set(members)
+        for number in sorted(self.runs.keys() - final.keys()):
+            self._mark(record, number, "true" if number in members else "false")
+        self._log_front(record, document, final)
+
+    def _log_front(self, record: Record, document: Mapping[str, Any], final: Mapping[int, Any]) -> None:
+        """Write the front into the run of the study; its pages no oftener than `Pace` allows while trials go on."""
+        run_id = self._study_run(record)
         if document["baseline"]:
             self._baseline(record, document["baseline"])
         if alone := document.get("runtime_alone"):
             speedup, text = {"runtime_alone_speedup": alone["measurement"]["speedup"]}, runtime_alone_text(document)
-            self._log(self._study_run(record), record, speedup, tags={"runtime_alone": text})
-        self._log_front(self._study_run(record), document, FrontPoints.from_json(record["points"]))
+            self._store.log(run_id, record["at_ms"], speedup, tags={"runtime_alone": text})
+        if self._steps and (final or document.get("status") == "finished"):
+            last = {"hypervolume": document["hypervolume"], "front_size": len(document["front"])}
+            self._store.log(run_id, record["at_ms"], last, step=max(self._steps.values()) + 1)
+        if not record.get("live") or self._pages.is_due():
+            with self._pages:
+                log_front(self._store, run_id, document, FrontPoints.from_json(record["points"]), record)
 
-    def _final(self, record: Record, trial: int, measurement: Mapping[str, Any]) -> None:
-        """Add the final measurement to a trial's run."""
-        if trial in self.runs:
-            again = {name: value for name, value in measurement.items() if name != "accuracy_test"}
-            tested = metrics_of({"accuracy_test": measurement.get("accuracy_test")})
-            final = {**tested, **metrics_of(again, "final_")}
-            self._log(self.runs[trial], record, final)
+    def _final(self, record: Record, trial: Mapping[str, Any], place: Sequence[str], metric: QualityMetric) -> None:
+        """Put the final measurement of a trial in the place of that of the search, and say that it is."""
+        number = trial["trial"]
+        if number not in self.runs:
+            return
+        measurement = {**trial["measurement"], "unstable": instability(trial)}
+        shown = {**trial, "measurement": measurement}
+        tags = {
+            "measured": "final",
+            "pareto": "true" if "pareto" in place else "false",
+            "knee": "true" if "knee" in place else "false",
+            "mlflow.runName": trial_name(shown),
+            "mlflow.note.content": trial_note(shown, metric, place=_in_words(place)),
+            **({"unstable": measurement["unstable"]} if measurement["unstable"] else {}),
+        }
+        self._store.log(self.runs[number], record["at_ms"], summary_metrics(measurement), tags=tags, step=1)
+        self._marked[number] = tags["pareto"]
+        if number in self._unstable and not measurement["unstable"]:
+            self._store.remove_tag(self.runs[number], "unstable")
+            self._unstable.discard(number)
 
-    def _log_front(self, run_id: str, document: Mapping[str, Any], points: FrontPoints) -> None:
-        """Write the front as description, table, JSON and page; ``log_table`` would append to the previous table."""
-        rows = front_rows(document)
-        table = {"columns": list(rows[0]) if rows else [], "data": [list(row.values()) for row in rows]}
-        self._client.log_dict(run_id, dict(document), "front.json")
-        self._client.log_text(run_id, front_csv(document), "front.csv")
-        self._client.log_dict(run_id, table, "front_table.json")
-        self._client.log_text(run_id, figure_html(points), "front.html")
-        logged = [{"path": "front_table.json", "type": "table"}]
-        self._client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps(logged))
-        self._client.set_tag(run_id, "mlflow.note.content", headline(document))
+    def _mark(self, record: Record, number: int, marked: str) -> None:
+        """Say whether a trial is on the front, where that has changed."""
+        if self._marked.get(number, "false") != marked:
+            off = {"knee": "false"} if marked == "false" else {}
+            self._store.log(self.runs[number], record["at_ms"], tags={"pareto": marked, **off})
+            self._marked[number] = marked
 
     def _study_run(self, record: Record) -> str:
         if self.parent is None:
-            tags = {"frontrunner.kind": "study"}
-            self.parent = self._create(self._study, record["at_ms"], tags)
+            tags = {"frontrunner.kind": "study", "frontrunner.study": self._study}
+            self.parent = self._store.create(self._study, record["at_ms"], tags)
         return self.parent
 
     def _trial_run(self, record: Record) -> str:
         number = record["trial"]
         if number not in self.runs:
-            tags = {"frontrunner.trial": str(number), "mlflow.parentRunId": self._study_run(record)}
+            step = max(self._steps.values(), default=0) + 1
+            tags = {
+                "frontrunner.study": self._study,
+                "frontrunner.trial": str(number),
+                "frontrunner.completed": str(step),
+                "mlflow.parentRunId": self._study_run(record),
+            }
             start_ms = record["at_ms"] - int(1000 * record["seconds"])
-            self.runs[number] = self._create(f"trial {number}", start_ms, tags)
+            self.runs[number] = self._store.create(trial_name(record), start_ms, tags)
+            self._steps[number] = step
         return self.runs[number]
 
-    def _create(self, name: str, start_ms: int, tags: Mapping[str, str]) -> str:
-        """Create a run with the tags by which it is found again."""
-        source = {"mlflow.source.name": "frontrunner", "mlflow.source.type": "LOCAL", "mlflow.user": _user()}
-        tags = {"frontrunner.study": self._study, **source, **tags}
-        return str(self._client.create_run(self._experiment_id, start_ms, tags, name).info.run_id)
 
-    def _log(
-        self,
-        run_id: str,
-        record: Record,
-        metrics: Mapping[str, float] | None = None,
-        params: Mapping[str, Any] | None = None,
-        tags: Mapping[str, str] | None = None,
-        step: int = 0,
-    ) -> None:
-        """Log at the record's own time, so that a record that is written again adds no second point to a metric."""
-        entities = self._mlflow.entities
-        self._client.log_batch(
-            run_id,
-            [entities.Metric(n, v, record["at_ms"], step) for n, v in (metrics or {}).items() if _is_finite(v)],
-            [entities.Param(name, _text(value)) for name, value in (params or {}).items()],
-            [entities.RunTag(name, text[:_LONGEST_TAG]) for name, text in (tags or {}).items()],
-        )
-
-    def _find_experiment(self, location: RunLocation) -> str:
-        name = location.experiment
-        experiment = self._client.get_experiment_by_name(name)
-        if experiment is None:
-            return str(self._client.create_experiment(name, _artifact_location(name, location.artifact_root)))
-        if experiment.lifecycle_stage != "active":
-            self._client.restore_experiment(experiment.experiment_id)
-        return str(experiment.experiment_id)
-
-    def _search(self, tag: str, value: str) -> list[Any]:
-        """The experiment's runs that have this tag and are not deleted, the oldest first."""
-        query, order = f"tags.`{tag}` = '{value}'", ["attributes.start_time ASC"]
-        found: list[Any] = []
-        token: str | None = None
-        while token is None or token:
-            page = self._client.search_runs(
-                [self._experiment_id], query, max_results=1000, order_by=order, page_token=token
-            )
-            found += page
-            token = page.token or ""
-        return found
+def _is_final(trial: Mapping[str, Any] | None) -> bool:
+    """Whether the figures of a trial are those of the final measurement."""
+    if not trial:
+        return False
+    return trial.get("searched") is not None or trial["measurement"].get("accuracy_test") is not None
 
 
-def _artifact_location(experiment: str, root: str | None) -> str | None:
-    if root is None:
-        return None
-    base = root.rstrip("/") if len(urlsplit(root).scheme) > 1 else Path(root).resolve().as_uri()
-    return f"{base}/{re.sub('[^A-Za-z0-9._-]', '_', experiment)}"
+def _place(number: int, document: Mapping[str, Any], members: Mapping[int, Any]) -> tuple[str, ...]:
+    return (*(["pareto"] if number in members else []), *(["knee"] if number == document.get("knee") else []))
 
 
-def _has_trial(run: Any) -> bool:
-    return str(run.data.tags.get("frontrunner.trial", "")).isdecimal()
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a user id without a name, as in some containers
-        return "unknown"
+def _in_words(place: Sequence[str]) -> str:
+    words = {(): "", ("pareto",): "on the Pareto front", ("pareto", "knee"): "the knee of the Pareto front"}
+    return words.get(tuple(place), "")

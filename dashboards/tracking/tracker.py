@@ -8,18 +8,18 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dashboards.figures.front_points import front_points
 from dashboards.tracking.artifact_locations import adopt_artifacts
-from dashboards.tracking.mlflow_runs import RunLocation, StudyRuns
+from dashboards.tracking.mlflow_runs import StudyRuns
+from dashboards.tracking.mlflow_store import RunLocation
 from dashboards.tracking.spool import Spool
 from dashboards.tracking.spool_writer import SpoolWriter
 from dashboards.tracking.sqlite_url import sqlite_url
 from spaces.credentials import without_credentials
-from spaces.errors import RequestError
 
 _FAIL_FAST = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
@@ -37,6 +37,9 @@ class TrialResult:
         stopped: Why it was stopped early, or None.
         hypervolume: Hypervolume of the front after it, or None where that is not known.
         seconds: How long it took.
+        accuracies: The accuracy of its network on the validation split by the epochs trained.
+        front_size: How many members the front has after it, or None where that is not known.
+        metric: What an accuracy is, as `runners.metric.QualityMetric.to_json` gives it.
     """
 
     trial: int
@@ -46,6 +49,9 @@ class TrialResult:
     stopped: str | None = None
     hypervolume: float | None = None
     seconds: float = 0.0
+    accuracies: Mapping[int, float] = field(default_factory=dict)
+    front_size: int | None = None
+    metric: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Tracker:
@@ -71,22 +77,33 @@ class Tracker:
         """The folder in which records wait until MLflow has them."""
         return self._spool.folder
 
-    def study_started(self, settings: Mapping[str, Any]) -> None:
-        """The study started, or was continued, with these settings."""
-        self._report("started", settings=settings)
+    def study_started(self, settings: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> None:
+        """The study started, or was continued, with these settings.
+
+        Args:
+            settings: By name, plain JSON types; ``budgets`` are those that may change when it is continued.
+            about: What else is known: the ``command``, the ``study_file`` as text, the ``environment``, and the
+                ``data`` with ``name``, ``fingerprint``, ``source`` and the number of ``examples`` by split.
+        """
+        self._report("started", settings=settings, about=about or {})
 
     def trial_finished(self, result: TrialResult) -> None:
         """A trial ended."""
         self._report("trial", **vars(result))
 
-    def front_changed(self, document: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> None:
+    def front_changed(
+        self, document: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], *, live: bool = False
+    ) -> None:
         """The front has other members, or they were measured again.
 
         Args:
             document: The front document.
             trials: All complete trials in the form of the front's members, for the figure.
+            live: Whether the search goes on, so that the figure may be left out where it was just drawn.
         """
-        self._report("front", document=document, points=front_points(document, trials).to_json())
+        finals = [trial for trial in trials if trial.get("searched") is not None]
+        points = front_points(document, trials).to_json()
+        self._report("front", document=document, points=points, finals=finals, live=live)
 
     def study_ended(self, status: str) -> None:
         """The study ended: ``finished``, ``failed``, or anything else for one that can be continued."""
@@ -114,8 +131,8 @@ class Tracker:
         self._writer.wake()
 
     def _connect(self) -> StudyRuns:
-        _adopt_artifacts(self._location)
-        mlflow = _import_mlflow()
+        adopt_home(self._location)
+        mlflow = import_mlflow()
         _create_database(mlflow, self._location.tracking_uri)
         runs = StudyRuns(mlflow, self._location)
         if runs.parent is None and self._spool.sent.offset:
@@ -123,32 +140,7 @@ class Tracker:
         return runs
 
 
-def register_model(location: RunLocation, name: str, folder: Path, run_id: str) -> None:
-    """Add an exported folder to its trial's run, as a new version of the registered model ``name``.
-
-    Args:
-        location: The study's place in MLflow.
-        name: Name of the registered model, which is created where it is missing.
-        folder: The exported folder.
-        run_id: The trial's run.
-
-    Raises:
-        RequestError: MLflow refuses the name.
-    """
-    mlflow = _import_mlflow()
-    uri = location.tracking_uri
-    client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
-    try:
-        _adopt_artifacts(location)
-        client.log_artifacts(run_id, str(folder), "exported")
-        if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name)
-        client.create_model_version(name, source=f"runs:/{run_id}/exported", run_id=run_id)
-    except mlflow.exceptions.MlflowException as error:
-        raise RequestError(f"--register {name}: MLflow refused it ({str(error).splitlines()[0][:200]})") from error
-
-
-def _adopt_artifacts(location: RunLocation) -> None:
+def adopt_home(location: RunLocation) -> None:
     """Let a database that lies in the home name the home's artifacts, wherever the home was before."""
     if location.artifact_root is not None and location.tracking_uri.startswith("sqlite"):
         from sqlalchemy import make_url
@@ -180,7 +172,7 @@ def _create_database(mlflow: Any, uri: str) -> None:
             whole.replace(path)
 
 
-def _import_mlflow() -> Any:
+def import_mlflow() -> Any:
     """MLflow, set up to fail fast where the server does not answer, and to print and report nothing."""
     for name, value in (_FAIL_FAST | _QUIET).items():
         os.environ.setdefault(name, value)

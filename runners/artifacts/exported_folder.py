@@ -15,7 +15,8 @@ from runners.artifacts.document import DOCUMENT, SCHEMA_VERSION
 from runners.artifacts.integrity import digest_of, read_document
 from runners.artifacts.model_card import model_card
 from runners.artifacts.packed_model import write_packed
-from runners.artifacts.predict_program import predict_source
+from runners.artifacts.predict_program import REQUIREMENTS, predict_source, requirements
+from runners.artifacts.sample import Sample
 from runners.backend import Backend, Predictor
 from runners.backends import find_backend
 from runners.inputs import ExampleInputs, shortened
@@ -49,6 +50,7 @@ class ExportedModel:
         origin: Where it comes from, such as ``study`` and ``trial``.
         preparation: How an input is made of what a person has, and what the outputs stand for, as far as the data say.
         packed: The packed file from which the artifact is restored (`runners.packing`), where there is one.
+        sample: One real example, which ``predict.py`` takes by default.
     """
 
     artifact: Artifact
@@ -63,6 +65,7 @@ class ExportedModel:
     origin: Mapping[str, Any] = field(default_factory=dict)
     preparation: str = ""
     packed: Path | None = None
+    sample: Sample = field(default_factory=Sample)
 
 
 def write_exported_folder(
@@ -92,6 +95,7 @@ def write_exported_folder(
             signature = _write_model(model, temporary)
         if model.packed is not None:
             signature["packed"] = write_packed(model.packed, temporary)
+        model.sample.write(temporary)
         _write_document(_document(model, signature), temporary, model.example)
         _flush(temporary)
         read_document(temporary)
@@ -145,6 +149,7 @@ def _write_document(document: dict[str, Any], folder: Path, example: ExampleInpu
     """Write the files for people, then the document with the digests of all others."""
     loader = find_backend(document["runtime"]["name"]).loader_source()
     (folder / "README.md").write_text(model_card(document), encoding="utf-8")
+    (folder / REQUIREMENTS).write_text(requirements(document), encoding="utf-8")
     (folder / "predict.py").write_text(predict_source(loader, document, example.free_size), encoding="utf-8")
     document["files"] = {file.name: digest_of(file).model_dump() for file in sorted(folder.iterdir())}
     (folder / DOCUMENT).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -170,6 +175,7 @@ def _document(model: ExportedModel, signature: Mapping[str, Any]) -> dict[str, A
         "measured": dict(model.measured),
         "versions": _versions(backend),
         **signature,
+        **({"classes": list(model.sample.classes)} if model.sample.classes else {}),
         "preprocessing": f"{PREPROCESSING.format('float32, ' if is_float else '')} {model.preparation}".strip(),
     }
 

@@ -50,10 +50,12 @@ In your own program:
 holds the same figures for programs, and the SHA-256 of every file.
 """
 ONE = """\
-    python predict.py                      # a random input
+    python -m pip install -r requirements.txt
+    python predict.py                      # the sample, or a random input where there is none
     python predict.py --input image.npy    # one input or a batch, as saved by numpy.save"""
 SEVERAL = """\
-    python predict.py                       # inputs that are made up
+    python -m pip install -r requirements.txt
+    python predict.py                       # the sample, or inputs that are made up where there is none
     python predict.py --input inputs.npz    # one example or a batch, as saved by numpy.savez with these names"""
 
 
@@ -91,7 +93,7 @@ def model_card(document: Mapping[str, Any]) -> str:
         rows="\n".join(figure_rows(document["claims"], document["baseline"], metric)),
         metric=_metric_text(metric),
         batch=_batch_text(document["claims"].get("batch", 1)),
-        choices="\n".join(f"| {name} | {value} |" for name, value in document["configuration"].items()),
+        choices="\n".join(f"| {name} | {_choice(value)} |" for name, value in document["configuration"].items()),
         inputs="\n".join(_input(each) for each in inputs),
         commands=ONE if len(inputs) == 1 else SEVERAL,
         takes=_takes(inputs),
@@ -158,6 +160,10 @@ def _figure(figures: Mapping[str, Any], name: str) -> str:
     interval = figures.get(f"{name}_ci95")
     spread = f" ({interval[0]:.4g} to {interval[1]:.4g})" if interval else ""
     return (f"{value:,}" if isinstance(value, int) else f"{value:.4g}") + spread
+
+
+def _choice(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _input(signature: Mapping[str, Any]) -> str:

@@ -5,15 +5,28 @@ from typing import Any
 
 from runners.backends import find_backend
 
+REQUIREMENTS = "requirements.txt"
+"""Name of the file that says what ``predict.py`` needs."""
+
 PROGRAM = '''\
 """Runs the exported model on one example or a batch; needs {needs} and NumPy."""
 
 import argparse
+import importlib.util
+import sys
 from pathlib import Path
+
+for package in {modules}:
+    if importlib.util.find_spec(package) is None:
+        sys.exit(f"predict.py needs the package {{package}}: python -m pip install -r requirements.txt")
 
 import numpy as np
 {loader}
 
+SAMPLE = Path(__file__).resolve().parent / "sample.npz"
+"""One real example and its label."""
+CLASSES = {classes}
+"""The names of the classes in the order of the outputs, where they have any."""
 INPUTS = {inputs}
 """Type and shape of one example, by name; None is a size that may differ."""
 FREE = {free}
@@ -22,19 +35,31 @@ FREE = {free}
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--input", type=Path, help="{file} with one example or a batch; made up without it")
+    parser.add_argument("--input", type=Path, help="{file} with one example or a batch; sample.npz without it")
     parser.add_argument("--save", type=Path, help="write the outputs to this .npy file")
     parser.add_argument("--threads", type=int, default={threads}, help="threads of one call")
     chosen = parser.parse_args()
-    inputs = [checked(parser, *each) for each in (read(parser, chosen.input) if chosen.input else made_up())]
+    path = chosen.input or (SAMPLE if SAMPLE.is_file() else None)
+    inputs = [checked(parser, *each) for each in (read(parser, path) if path else made_up())]
     if len({{len(array) for array in inputs}}) > 1:
         parser.error(f"the inputs have {{[len(array) for array in inputs]}} examples; give as many of each")
     outputs = load(Path(__file__).resolve().parent, chosen.threads)(*inputs)
     print("output shape", outputs.shape)
     flat = outputs.reshape(len(outputs), -1)
     print(*("argmax", flat.argmax(axis=1).tolist()) if flat.shape[1] > 1 else ("outputs", flat[:, 0].tolist()))
+    if CLASSES and flat.shape[1] == len(CLASSES):
+        print("class", [CLASSES[place] for place in flat.argmax(axis=1)])
+    if path == SAMPLE:
+        tell_label()
     if chosen.save:
         np.save(chosen.save, outputs)
+
+
+def tell_label():
+    with np.load(SAMPLE, allow_pickle=False) as found:
+        if "label" in found and found["label"].size == 1:
+            label = found["label"].flat[0]
+            print("the label of this sample is", CLASSES[int(label)] if CLASSES else label)
 
 
 def read(parser, path):
@@ -87,6 +112,8 @@ def predict_source(loader: str, document: Mapping[str, Any], free: int | None) -
     return PROGRAM.format(
         needs=needs(document),
         loader=loader.strip("\n"),
+        modules=tuple(name.replace("-", "_") for name in ("numpy", *_packages(document))),
+        classes=tuple(document.get("classes", ())),
         inputs=inputs,
         free=free,
         file=".npy file" if len(inputs) == 1 else f".npz file with {', '.join(inputs)}",
@@ -102,6 +129,19 @@ def signatures(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def needs(document: Mapping[str, Any]) -> str:
     """What loads the model, at the version that it was made with."""
+    return " and ".join(f"{name} {document['versions'].get(name, '')}".strip() for name in _packages(document))
+
+
+def requirements(document: Mapping[str, Any]) -> str:
+    """``requirements.txt``: what ``predict.py`` needs, at the versions that the model was made with."""
+    found = (
+        f"{name}=={document['versions'][name]}"
+        for name in ("numpy", *_packages(document))
+        if name in document["versions"]
+    )
+    return "".join(f"{line}\n" for line in found)
+
+
+def _packages(document: Mapping[str, Any]) -> list[str]:
     runtime = document["runtime"]
-    packages = [runtime["package"], *(["torch"] if find_backend(runtime["name"]).takes_tensors else [])]
-    return " and ".join(f"{name} {document['versions'].get(name, '')}".strip() for name in packages)
+    return [runtime["package"], *(["torch"] if find_backend(runtime["name"]).takes_tensors else [])]

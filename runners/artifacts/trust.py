@@ -6,12 +6,14 @@ from typing import Any
 
 from runners.artifacts.document import DOCUMENT, Document
 from runners.artifacts.packed_model import DECODER, PACKED
+from runners.artifacts.predict_program import REQUIREMENTS
+from runners.artifacts.sample import SAMPLE
 from runners.backends import find_backend
 from runners.workload_loading.image_settings import read_settings
 from runners.workload_loading.reference import absolute_reference
 from runners.workload_loading.source_files import sources_of
 
-FOR_PEOPLE = ("README.md", "predict.py", PACKED, DECODER)
+FOR_PEOPLE = ("README.md", "predict.py", REQUIREMENTS, SAMPLE, PACKED, DECODER)
 """Files of the folder that are never opened here."""
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from dashboards.formatting import quality_text, times
 from dashboards.front_rows import fastest_first, instability
 from dashboards.headline import headline
 from dashboards.progress import plain_console
+from dashboards.tracking.registered import Registered
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.packed_model import PACKED
+from runners.artifacts.sample import sample_of
 from runners.artifacts.verification import require_claims
 from runners.chains.chain import COMPARING_PROCESSES
 from runners.machine.telemetry import disable_telemetry
@@ -32,7 +34,7 @@ from search.commands.known_exports import remember
 from search.commands.options import parse_option
 from search.commands.studies import document_of, open_study
 from search.commands.terminal import report_waiting
-from search.commands.tracking import run_location
+from search.commands.tracking.recording import run_location
 from search.front.front_document import trial_documents
 from search.front.knee import knee
 from search.objectives.constraint import Constraint, is_feasible
@@ -77,12 +79,14 @@ class Exported:
         metric: What its accuracy is.
         undecided: The claims that could not be checked, a sentence each.
         locations: Where the study is kept.
+        registered: The version in MLflow's registry, where that was asked for.
     """
 
     trial: Trial
     metric: QualityMetric
     undecided: Sequence[str]
     locations: Locations
+    registered: Registered | None = None
 
 
 def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool) -> None:
@@ -100,6 +104,7 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
             "measurement": measurement,
             "doubts": warnings_of(trial),
             "undecided": list(undecided),
+            **({"registered": asdict(done.registered)} if done.registered else {}),
         }
         print(json.dumps({"folder": str(to), **shown}, allow_nan=False))
         return
@@ -109,6 +114,8 @@ def export_trial(options: ExportOptions, locations: Locations, *, as_json: bool)
     tell(f"wrote {to}: {speed}x at {accuracy}; {held}")
     for claim in undecided:
         tell(f"! undecided: {claim}", highlight=False)
+    if done.registered:
+        tell(done.registered.in_words(), highlight=False)
     tell("\n  ".join(["next:", *after_export(to, done.locations)]), highlight=False)
 
 
@@ -149,11 +156,12 @@ def write_trial(options: ExportOptions, locations: Locations) -> Exported:
 
         write_exported_folder(to, model, check=check, waiting=report_waiting)
     remember(found.folder, to)
+    registered = None
     if options.register:
-        from dashboards.tracking.tracker import register_model
+        from dashboards.tracking.model_registry import register_model
 
-        register_model(run_location(study, found), options.register, to, trial["run_id"])
-    return Exported(trial, QualityMetric.of_front(document), undecided, found)
+        registered = register_model(run_location(study, found), options.register, to, trial["run_id"])
+    return Exported(trial, QualityMetric.of_front(document), undecided, found, registered)
 
 
 def pick_trial(document: Mapping[str, Any], trials: Sequence[Trial], pick: str, bounds: Sequence[Constraint]) -> Trial:
@@ -262,6 +270,7 @@ def _exported_model(
         },
         workload=document["workload"],
         origin={"study": study.study_name, "trial": trial["trial"], "workload": settings["workload"]},
+        sample=sample_of(workload.splits, workload.example_inputs),
         preparation=getattr(next(iter(workload.splits.values())), "preparation", ""),
         packed=packed,
     )

@@ -24,7 +24,8 @@ from search.commands.reopened import beside_baseline, chains_of, given_settings
 from search.commands.search_plan import settings_of
 from search.commands.search_result import Searched, print_everything, print_result, require_front
 from search.commands.studies import open_study
-from search.commands.tracking import find_tracking, run_location, status_recorded, used_variables
+from search.commands.tracking.live_front import LiveFrontReports
+from search.commands.tracking.recording import find_tracking, run_location, status_recorded, used_variables
 from search.driver.baseline import offered_threads, time_baseline
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
@@ -112,7 +113,8 @@ def carry_out(
                 progress.note(note)
             spool = locations.folder.spool(study.study_name)
             tracker = Tracker(run_location(study, locations), spool, held=request.everything)
-            observers = Observers(progress, tracker, chains.space.baseline(), chains.facts.quality)
+            live = None if request.everything else LiveFrontReports(study, tracker)
+            observers = Observers(progress, tracker, chains.space.baseline(), chains.facts.quality, live)
             request = request.for_metric(chains.facts.quality)
             objectives = find_objectives(request.objectives, chains.facts.quality)
             search = SearchContext(study, runner, chains, objectives, request.constraints, observers, resume)
@@ -120,7 +122,7 @@ def carry_out(
                 done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
                 progress.started(request.expected_trials(chains.space), done, final=not request.everything)
                 chains = _beside_best_baseline(search, choices)
-                observers = Observers(progress, tracker, chains.space.baseline(), chains.facts.quality)
+                observers = Observers(progress, tracker, chains.space.baseline(), chains.facts.quality, live)
                 search = replace(search, chains=chains, observer=observers)
                 _make_driver(request, search, storage, started).run()
                 if not request.everything:

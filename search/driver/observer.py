@@ -1,6 +1,6 @@
 """Who is told what happens in a search: the observer, and the one that serves the progress display and MLflow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from dashboards.baseline_text import baseline_text
@@ -36,15 +36,22 @@ class Observers:
         tracker: What MLflow keeps.
         baseline: The configuration against which others are described.
         metric: What an accuracy is.
+        live_front: Is called with the numbers of the front's members after each trial; None calls nothing.
     """
 
     def __init__(
-        self, progress: Progress, tracker: Tracker, baseline: Configuration, metric: QualityMetric = ACCURACY
+        self,
+        progress: Progress,
+        tracker: Tracker,
+        baseline: Configuration,
+        metric: QualityMetric = ACCURACY,
+        live_front: Callable[[frozenset[int]], None] | None = None,
     ) -> None:
         self._progress = progress
         self._tracker = tracker
         self._baseline = baseline
         self._metric = metric
+        self._live_front = live_front
 
     def stage_started(self, trial: int | None, stage: str) -> None:
         """For the progress display."""
@@ -65,8 +72,13 @@ class Observers:
             stopped=trial.failure if stopped else None,
             hypervolume=hypervolume,
             seconds=seconds,
+            accuracies=trial.accuracies,
+            front_size=len(front),
+            metric=self._metric.to_json(),
         )
         self._tracker.trial_finished(result)
+        if self._live_front is not None:
+            self._live_front(frozenset(member.number for member in front))
         self._progress.trial_ended(trial.number, self._line(trial))
         self._progress.front_is(hypervolume, len(front), self._line(front[0]) if front else "")
 

@@ -74,14 +74,14 @@ class TrialRecorder:
         for constraint in self._search.constraints:
             run.trial.set_constraint(str(constraint), constraint.violation(figures))
         self._search.study.tell(run.trial, values)  # last: a trial that is told has all of its attributes
-        return TrialRecord(run.number, "complete", run.configuration, figures, answers=answers)
+        return _record(run, "complete", measurement=figures, answers=answers)
 
     def fail(self, run: TrialRun, failure: str) -> TrialRecord:
         """The record of a trial that could not be measured, which is told to Optuna as failed."""
         self._record_stages(run)
         run.trial.set_user_attr(FAILURE, failure)
         self._search.study.tell(run.trial, state=TrialState.FAIL)
-        return TrialRecord(run.number, "failed", run.configuration, failure=failure)
+        return _record(run, "failed", failure=failure)
 
     def note_failed_baseline(self, run: TrialRun, failure: str) -> None:
         """Record why the baseline failed and tell Optuna nothing: a driver that goes on runs trial 0 again."""
@@ -94,7 +94,7 @@ class TrialRecorder:
         run.trial.set_user_attr(SPEED, dict(run.speed or {}))
         run.trial.set_user_attr(STOPPED, reason)
         self._search.study.tell(run.trial, state=TrialState.PRUNED)
-        return TrialRecord(run.number, "stopped", run.configuration, failure=reason)
+        return _record(run, "stopped", failure=reason)
 
     def _measurement(self, run: TrialRun, result: Mapping[str, Any]) -> Measurement:
         measurement = Measurement.from_json(figures_of(result))
@@ -125,3 +125,7 @@ class TrialRecorder:
             run.trial.set_user_attr(RUNGS, run.training.accuracies)
         if run.training.competed:
             run.trial.set_user_attr(COMPETED, {"levels": run.training.levels, "losses": run.training.competed})
+
+
+def _record(run: TrialRun, state: str, **known: Any) -> TrialRecord:
+    return TrialRecord(run.number, state, run.configuration, accuracies=dict(run.training.accuracies), **known)

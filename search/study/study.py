@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import optuna
@@ -53,6 +53,7 @@ class TrialRecord:
         measurement: The fields of its `runners.measuring.measurement.Measurement`, or None.
         failure: Why it failed or was stopped, or None.
         answers: What it answered on the validation split, or None where that was not kept.
+        accuracies: The accuracy of its network on the validation split by the epochs trained.
     """
 
     number: int
@@ -61,6 +62,7 @@ class TrialRecord:
     measurement: Mapping[str, Any] | None = None
     failure: str | None = None
     answers: Answers | None = None
+    accuracies: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,35 @@
 """MLflow's UI for a home folder, from a real server that is started and ended."""
 
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from dashboards.tracking.mlflow_runs import RunLocation
+from dashboards.study_page import study_page, trials_page
+from dashboards.tracking.mlflow_store import RunLocation
 from dashboards.tracking.tracker import Tracker, TrialResult
 from dashboards.tracking.tracking_address import check_tracking_uri
-from dashboards.ui import command, free_port, serve
+from dashboards.ui import Shown, command, free_port, serve
 from spaces.errors import RequestError
 
-SERVE = (
-    "import sys; from pathlib import Path; from dashboards.ui import serve; serve(Path(sys.argv[1]), int(sys.argv[2]))"
-)
+SERVE = """
+import sys
+from pathlib import Path
+from dashboards.ui import Shown, serve
+serve(Path(sys.argv[1]), int(sys.argv[2]), Shown(*sys.argv[3:]))
+"""
 
 
-def _start(home, port):
-    program = [sys.executable, "-c", SERVE, str(home), str(port)]
+def _start(home, port, *shown):
+    program = [sys.executable, "-c", SERVE, str(home), str(port), *shown]
     return subprocess.Popen(program, stderr=subprocess.PIPE, text=True, preexec_fn=_interruptible)
 
 
@@ -88,6 +94,7 @@ def test_a_server_that_was_away_gets_everything_shows_it_and_ends_cleanly(home, 
     with pytest.raises(RequestError):
         check_tracking_uri(uri)
     tracker = Tracker(RunLocation("digits-1", "digits", uri), tmp_path / "spool")
+    tracker.study_started({"seed": 0})
     for trial in trials:
         result = TrialResult(trial["trial"], trial["configuration"], trial["measurement"], hypervolume=0.5, seconds=1.0)
         tracker.trial_finished(result)
@@ -100,6 +107,7 @@ def test_a_server_that_was_away_gets_everything_shows_it_and_ends_cleanly(home, 
         check_tracking_uri(address)
         assert tracker.close(90)
         _check_what_is_served(address, tracker.run_ids(), home)
+        _check_pages(address, tracker.run_ids()[17])
         server.send_signal(signal.SIGINT)
         _, rest = server.communicate(timeout=60)
         assert (server.returncode, "Traceback" in rest, "rror" in rest) == (0, False, False)
@@ -108,6 +116,60 @@ def test_a_server_that_was_away_gets_everything_shows_it_and_ends_cleanly(home, 
     finally:
         server.kill()
         held.close()
+
+
+def _check_pages(address, child):
+    """The pages that are opened are those of the study and of its experiment."""
+    run = json.loads(_ask(address, f"api/2.0/mlflow/runs/get?run_id={child}"))["run"]
+    parent = next(tag["value"] for tag in run["data"]["tags"] if tag["key"] == "mlflow.parentRunId")
+    experiment, ml = f"{address}/#/experiments/{run['info']['experiment_id']}", "workflowType=machine_learning"
+    page = study_page(address, "digits-1")
+    assert page == f"{experiment}/runs/{parent}?{ml}"
+    every = f"{experiment}/runs?{ml}&viewStateShareKey=frontrunner-trials"
+    assert (study_page(address), trials_page(page)) == (every, every)
+    with pytest.raises(RequestError, match="no study called 'night'; it has digits-1"):
+        study_page(address, "night")
+
+
+def test_servers_end_with_a_program_that_is_killed(home, tmp_path):
+    """Also the children of a server, as MLflow's has one that serves."""
+    server = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    program = f"""
+import os, sys, time
+from dashboards import guarded_server
+with open(os.devnull, "wb") as output:
+    guarded_server.start([sys.executable, "-c", {server!r}, {child!r}], os.environ, output)
+    time.sleep(60)
+"""
+    starter = subprocess.Popen([sys.executable, "-c", program])
+    pid = int(_soon(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
+    os.kill(pid, 0)
+    starter.kill()
+    starter.wait()
+    assert _soon(lambda: not _is_alive(pid))
+
+
+def _soon(condition):
+    """What ``condition`` gives as soon as that is true; at last whatever it gives."""
+    for _ in range(300):
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    return condition()
+
+
+def _is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_package_that_optuna_dashboard_needs_is_named(home, monkeypatch):
+    monkeypatch.setattr("dashboards.ui.find_spec", lambda name: None)
+    with pytest.raises(RequestError, match=r"--optuna needs another package: .*frontrunner\[dashboard\]"):
+        serve(home, 5000, Shown(optuna="sqlite:///studies.db"))
 
 
 def _check_what_is_served(address, run_ids, home):

@@ -98,7 +98,7 @@ def test_a_notebook_shows_the_front_of_a_search_as_a_table(outputs: list[str]) -
 
 
 def test_one_process_searches_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.commands.tracking.TRACKING_WAIT_S", 0.1)
+    monkeypatch.setattr("search.commands.tracking.recording.TRACKING_WAIT_S", 0.1)
     monkeypatch.setattr("runners.executors.ray.RayRunner", lambda *_: Recording(MACHINE, FACTS, table, workers=2))
     found = [
         search_study(workload="digits", study="twice", space=CHOICES, trials=trials, home=tmp_path) for trials in (2, 3)

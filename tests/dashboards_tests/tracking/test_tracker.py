@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from copy import deepcopy
@@ -9,15 +10,39 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from dashboards_tests.small_study import make_document, make_trials
 from sqlalchemy import make_url
 
 from dashboards.tracking import tracker
-from dashboards.tracking.mlflow_runs import RunLocation
+from dashboards.tracking.mlflow_store import RunLocation
 from dashboards.tracking.spool import read_run_ids
 from dashboards.tracking.sqlite_url import sqlite_url
 from dashboards.tracking.tracker import Tracker, TrialResult
 
-SETTINGS = {"trials": 6, "seed": 0, "constraints": ["latency_p90_ms<=5"]}
+ROOT = Path(__file__).parents[3]
+SETTINGS = {
+    "seed": 0,
+    "constraints": ["latency_p90_ms<=5", "size_mib<=2"],
+    "space": {"runtime": ["eager", "openvino"]},
+    "budgets": {"trials": 6, "timeout": None},
+}
+ABOUT = {
+    "command": "frontrunner search study.yaml",
+    "study_file": "workload: digits\n",
+    "environment": {"python": "3.11.2"},
+    "data": {"name": "digits", "fingerprint": "a" * 64, "source": "digits", "examples": {"train": 90, "test": 10}},
+}
+FAILURE = "the artifact could not be lowered"
+STOPPED = {"stopped": "others did better", "accuracies": {1: 0.5, 3: 0.7}}
+NAMES = {
+    0: "0: baseline, 1.00x",
+    2: "2: width 0.5, 2.00x",
+    4: "4: openvino, 4.00x",
+    9: "9: width 0.25, int8, openvino, 32.0x",
+    17: "17: int8, openvino, 14.2x",
+    20: "20: openvino, failed",
+    21: "21: as the baseline, stopped after 3 epochs",
+}
 
 
 def _tracker(home, study="digits-1"):
@@ -26,15 +51,28 @@ def _tracker(home, study="digits-1"):
 
 
 def _tell_all(tracker, document, trials):
-    tracker.study_started(SETTINGS)
+    tracker.study_started(SETTINGS, ABOUT)
     for number, trial in enumerate(trials):
         found = trial["trial"], trial["configuration"], trial["measurement"]
-        tracker.trial_finished(TrialResult(*found, hypervolume=0.1 * number, seconds=2.5))
-    failure = "the artifact could not be lowered"
-    tracker.trial_finished(TrialResult(20, {"runtime": "openvino"}, failure=failure, seconds=1.0))
-    tracker.trial_finished(TrialResult(21, {"runtime": "eager"}, seconds=1.0))
+        tracker.trial_finished(TrialResult(*found, hypervolume=0.1 * number, seconds=2.5, front_size=number))
+    tracker.trial_finished(TrialResult(20, {"runtime": "openvino"}, failure=FAILURE, seconds=1.0))
+    tracker.trial_finished(TrialResult(21, {"runtime": "eager"}, seconds=1.0, **STOPPED))
     tracker.front_changed(document, trials)
     tracker.study_ended("finished")
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory, empty_database):
+    """A client and the experiment of a study that was sent once, for tests that only read."""
+    import mlflow
+
+    home, told = tmp_path_factory.mktemp("asked"), make_document()
+    shutil.copy(empty_database, home / "mlflow.db")
+    tracker = _tracker(home)
+    _tell_all(tracker, told, make_trials(told))
+    assert tracker.close(60)
+    client = mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}", f"sqlite:///{home / 'mlflow.db'}")
+    return client, client.get_experiment_by_name("digits")
 
 
 @pytest.fixture
@@ -63,23 +101,100 @@ def test_a_study_is_a_run_with_a_run_below_it_for_each_trial(home, document, tri
     _tell_all(tracker, document, trials)
     assert tracker.close(60)
     found = runs()
-    assert set(found) == {"digits-1", *(f"trial {number}" for number in (0, 2, 4, 9, 17, 20, 21))}
+    assert set(found) == {"digits-1", *NAMES.values()}
     study = found.pop("digits-1")
     assert study.info.status == "FINISHED"
-    settings = {"trials": "6", "seed": "0", "constraints": '["latency_p90_ms<=5"]'}
-    assert study.data.params == {**settings, "baseline_threads": "1"}
-    assert study.data.tags["baseline"] == "PyTorch eager, fp32, 1 thread, 8 ms"
+    assert study.data.params == {"seed": "0", "constraints": "latency_p90_ms<=5, size_mib<=2"}
+    tags = study.data.tags
+    assert (tags["baseline"], tags["budget.trials"]) == ("PyTorch eager, fp32, 1 thread, 8 ms", "6")
+    assert tags["command"] == ABOUT["command"]
     assert {run.data.tags["mlflow.parentRunId"] for run in found.values()} == {study.info.run_id}
-    history = client.get_metric_history(study.info.run_id, "hypervolume")
-    grown = {point.step: round(point.value, 6) for point in history}
-    assert grown == {0: 0, 2: 0.1, 4: 0.2, 17: 0.3, 9: 0.4}
-    _check_a_trial(found["trial 17"])
-    assert (found["trial 20"].info.status, found["trial 20"].data.tags["failure"]) == (
-        ("FAILED", "the artifact could not be lowered")
-    )
-    assert found["trial 21"].info.status == "KILLED"
-    ids = {int(name.split()[1]): run.info.run_id for name, run in found.items()}
+    assert [tag.value for one in study.inputs.dataset_inputs for tag in one.tags] == ["train", "test"]
+    ids = {number: found[name].info.run_id for number, name in NAMES.items()}
     assert tracker.run_ids() == read_run_ids(home / "spool" / "digits-1") == ids
+    _check_trials(found)
+    curve = client.get_metric_history(ids[21], "training/accuracy_validation")
+    assert [(point.step, point.value) for point in curve] == [(1, 0.5), (3, 0.7)]
+
+
+def _check_trials(found):
+    measured, failed, stopped = (found[NAMES[number]] for number in (17, 20, 21))
+    assert measured.info.status == "FINISHED"
+    assert measured.info.end_time - measured.info.start_time == 2500
+    assert measured.data.params["numeric_precision"] == "int8"
+    metrics = measured.data.metrics
+    assert (metrics["speedup"], metrics["accuracy_test"], metrics["trial_seconds"]) == (14.2, 0.978, 2.5)
+    assert (metrics["ci95/speedup_low"], metrics["ci95/speedup_high"]) == (14.2 - 0.4, 14.2 + 0.5)
+    assert not {"unstable", "batch", "final_speedup"} & set(metrics)
+    assert measured.data.tags["mlflow.note.content"].startswith("**14.2x** as fast as the baseline (95 % 13.8-14.7)")
+    assert (failed.info.status, failed.data.tags["failed_reason"]) == ("FAILED", FAILURE)
+    assert (stopped.info.status, stopped.data.tags["stopped_at_rung"]) == ("KILLED", "3")
+    assert [run.inputs.dataset_inputs[0].dataset.name for run in (measured, failed)] == ["digits", "digits"]
+
+
+def test_the_hypervolume_grows_in_the_order_of_completion_and_ends_with_that_of_the_front(
+    home, document, trials, client, runs
+):
+    tracker = _tracker(home)
+    _tell_all(tracker, document, trials)
+    assert tracker.close(60)
+    history = client.get_metric_history(runs()["digits-1"].info.run_id, "hypervolume")
+    points = [(point.step, round(point.value, 6)) for point in history]
+    assert points == [(1, 0), (2, 0.1), (3, 0.2), (4, 0.3), (5, 0.4), (8, document["hypervolume"])]
+
+
+QUERIES = {
+    "tags.pareto = 'true'": {4, 9, 17},
+    "tags.knee = 'true'": {17},
+    "tags.baseline = 'true'": {0},
+    "params.numeric_precision = 'int8' and metrics.accuracy > 0.95": {17},
+    "metrics.speedup > 3 and metrics.`ci95/accuracy_low` > 0.97": {4, 17},
+    "metrics.latency_p50_ms < 0.6": {9, 17},
+    "tags.failed_reason LIKE '%lowered%'": {20},
+    "tags.stopped_at_rung = '3'": {21},
+    "attributes.status = 'FAILED'": {20},
+    "attributes.run_name LIKE '%openvino%' and tags.measured = 'final'": {4, 9, 17},
+    "dataset.name = 'digits' and metrics.speedup >= 32": {9},
+}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_what_a_person_would_type_finds_the_runs(asked, query):
+    client, experiment = asked
+    found = client.search_runs([experiment.experiment_id], query)
+    assert {int(run.data.tags["frontrunner.trial"]) for run in found} == QUERIES[query]
+
+
+def test_the_guide_has_the_queries_that_are_tried_here():
+    guide = (ROOT / "dashboards" / "README.md").read_text()
+    assert [query for query in QUERIES if query not in guide] == []
+
+
+def test_the_experiment_says_what_it_is_and_has_views_of_its_runs(asked):
+    _, experiment = asked
+    assert "Searches for models of **digits**" in experiment.tags["mlflow.note.content"]
+    views = {name: json.loads(text) for name, text in experiment.tags.items() if "sharedViewState" in name}
+    assert {view["name"] for view in views.values()} == {"Trials, fastest first", "Pareto front"}
+    for view in views.values():
+        assert "metrics.`speedup`" in json.loads(view["state"])["selectedColumns"]
+
+
+def test_the_final_measurement_takes_the_place_of_that_of_the_search(home, document, trials, runs, member):
+    tracker = _tracker(home)
+    unstable = member(4, 0.99, 3.0, unstable="the machine was busy", runtime="openvino")
+    left = {**trials[1], "searched": {"speedup": 3.0}, "measurement": {**trials[1]["measurement"], "speedup": 1.5}}
+    tracker.trial_finished(TrialResult(4, unstable["configuration"], unstable["measurement"], hypervolume=0.1))
+    tracker.trial_finished(TrialResult(2, trials[1]["configuration"], trials[1]["measurement"], hypervolume=0.1))
+    assert tracker.flush(60)
+    assert runs()["4: openvino, 3.00x"].data.tags["unstable"] == "the machine was busy"
+    tracker.front_changed(document, [left])
+    assert tracker.close(60)
+    final = runs()["4: openvino, 4.00x"]
+    assert (final.data.metrics["speedup"], final.data.tags["measured"]) == (4.0, "final")
+    assert "unstable" not in final.data.tags
+    assert final.data.tags["pareto"] == "true"
+    gone = runs()["2: width 0.5, 1.50x"]
+    assert (gone.data.metrics["speedup"], gone.data.tags["pareto"]) == (1.5, "false")
 
 
 def test_a_baseline_that_changed_and_what_the_runtime_alone_gives_are_tags_of_the_study(
@@ -93,21 +208,8 @@ def test_a_baseline_that_changed_and_what_the_runtime_alone_gives_are_tags_of_th
     assert tracker.close(60)
     study = runs()["digits-1"]
     assert study.data.tags["baseline"] == "PyTorch eager, fp32, 2 threads, 8 ms"
-    assert study.data.params["baseline_threads"] == "1", "MLflow keeps the first value of a parameter"
     assert study.data.tags["runtime_alone"] == "runtime alone: 4.00x (95 % 3.60-4.50), openvino, 1 thread (trial 4)"
     assert study.data.metrics["runtime_alone_speedup"] == 4.0
-
-
-def _check_a_trial(run):
-    assert run.info.status == "FINISHED"
-    assert run.info.end_time - run.info.start_time == 2500
-    assert run.data.params["numeric_precision"] == "int8"
-    assert run.data.metrics["speedup"] == 14.2
-    assert (run.data.metrics["speedup_low"], run.data.metrics["speedup_high"]) == (14.2 - 0.4, 14.2 + 0.5)
-    assert run.data.metrics["accuracy_test"] == 0.978
-    assert run.data.metrics["final_speedup"] == 14.2
-    assert run.data.tags["pareto"] == "true"
-    assert "unstable" not in run.data.metrics
 
 
 def test_the_front_is_a_table_a_page_and_a_document(home, document, trials, client, runs):
@@ -117,11 +219,17 @@ def test_the_front_is_a_table_a_page_and_a_document(home, document, trials, clie
     assert tracker.close(60)
     study = runs()["digits-1"]
     files = {file.path: file.file_size for file in client.list_artifacts(study.info.run_id)}
-    assert set(files) == {"front.csv", "front.html", "front.json", "front_table.json", "settings.json"}
+    assert set(files) == {
+        *("front.csv", "front.html", "front.json", "front_table.json"),
+        *("settings.json", "study.yaml", "environment.json"),
+    }
     folder = home / "mlartifacts" / "digits" / study.info.run_id / "artifacts"
     assert json.loads((folder / "front.json").read_text()) == document
-    assert list(_load_table(client, study)["trial"]) == [0, 9, 17, 4]
-    assert study.data.tags["mlflow.note.content"].startswith("fastest within one accuracy point")
+    table = _load_table(client, study)
+    assert list(table["trial"]) == [0, 9, 17, 4]
+    assert list(table.columns[:4]) == ["trial", "configuration", "speedup x", "speedup 95 %"]
+    assert list(table["note"]) == ["", "", "knee", ""]
+    assert study.data.tags["mlflow.note.content"].startswith("**Fastest within one accuracy point")
 
 
 def _load_table(client, study):
@@ -144,7 +252,7 @@ def test_a_member_that_leaves_the_front_gets_another_tag(home, document, trials,
     tracker.front_changed(smaller, trials)
     assert tracker.close(60)
     marks = {name: run.data.tags.get("pareto") for name, run in runs().items()}
-    assert (marks["trial 9"], marks["trial 17"], marks["trial 2"]) == ("false", "true", None)
+    assert (marks[NAMES[9]], marks[NAMES[17]], marks[NAMES[2]]) == ("false", "true", None)
 
 
 def test_sending_everything_again_changes_nothing(home, document, trials, client, runs):
@@ -155,7 +263,7 @@ def test_sending_everything_again_changes_nothing(home, document, trials, client
     (home / "spool" / "digits-1" / "sent.json").unlink()
     assert _tracker(home).close(60)
     assert {name: (run.info.run_id, run.data.to_dictionary()) for name, run in runs().items()} == before
-    assert len(client.get_metric_history(before["digits-1"][0], "hypervolume")) == 5
+    assert len(client.get_metric_history(before["digits-1"][0], "hypervolume")) == 6
 
 
 def test_a_study_that_is_continued_is_the_same_run(home, document, trials, runs):
@@ -165,11 +273,12 @@ def test_a_study_that_is_continued_is_the_same_run(home, document, trials, runs)
     assert first.close(60)
     assert runs()["digits-1"].info.status == "KILLED"
     second = _tracker(home)
-    second.study_started({**SETTINGS, "trials": 12, "timeout_s": 60})
+    second.study_started({**SETTINGS, "budgets": {"trials": 12, "timeout": 60.0}, "metric": "accuracy"})
     assert second.flush(60)
     study = runs()["digits-1"]
     assert study.info.status == "RUNNING"
-    assert (study.data.params["trials"], study.data.params["timeout_s"]) == ("6", "60")
+    assert (study.data.params["seed"], study.data.params["metric"]) == ("0", "accuracy")
+    assert (study.data.tags["budget.trials"], study.data.tags["budget.timeout"]) == ("12", "60.0")
     assert second.close(60)
 
 
@@ -197,7 +306,8 @@ def test_studies_of_one_experiment_are_kept_apart_whatever_their_names(home, doc
         (home / "spool" / study / "sent.json").unlink()
         assert _tracker(home, study).close(60)
     found = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
-    assert sorted(run.info.run_name for run in found) == ['o\'brien "x"', "plain", "trial 1", "trial 1"]
+    names = [run.info.run_name for run in found]
+    assert sorted(names) == ["1: as the baseline, not measured"] * 2 + ['o\'brien "x"', "plain"]
 
 
 def test_a_record_that_mlflow_rejects_does_not_hold_up_the_rest(home, runs):
@@ -205,7 +315,7 @@ def test_a_record_that_mlflow_rejects_does_not_hold_up_the_rest(home, runs):
     tracker.trial_finished(TrialResult(1, {"not/a//name": "x"}))
     tracker.trial_finished(TrialResult(2, {"runtime": "eager"}))
     assert tracker.close(60)
-    assert runs()["trial 2"].data.params == {"runtime": "eager"}
+    assert runs()["2: as the baseline, not measured"].data.params == {"runtime": "eager"}
     assert "not/a//name" in (home / "spool" / "digits-1" / "refused.jsonl").read_text()
 
 
@@ -213,7 +323,7 @@ def test_a_server_that_is_away_does_not_keep_the_search_or_the_exit_waiting(tmp_
     program = """
 import sys
 from pathlib import Path
-from dashboards.tracking.mlflow_runs import RunLocation
+from dashboards.tracking.mlflow_store import RunLocation
 from dashboards.tracking.tracker import Tracker
 tracker = Tracker(RunLocation("s", "e", "http://127.0.0.1:9"), Path(sys.argv[1]))
 tracker.study_started({"trials": 3})
@@ -262,7 +372,7 @@ def test_creating_a_database_prints_nothing_and_sends_no_telemetry(tmp_path):
     program = """
 import os, sys
 from pathlib import Path
-from dashboards.tracking.mlflow_runs import RunLocation
+from dashboards.tracking.mlflow_store import RunLocation
 from dashboards.tracking.tracker import Tracker, TrialResult
 home = Path(sys.argv[1])
 location = RunLocation("s", "e", f"sqlite:///{home / 'mlflow.db'}", str(home / "mlartifacts"))

@@ -2,57 +2,26 @@
 
 import fcntl
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from runners_tests.artifacts.linear_export import EXAMPLE, WEIGHT, export_linear, linear_model
 
 from runners.artifacts.document import DOCUMENT
-from runners.artifacts.exported_folder import ExportedModel, open_exported_folder, write_exported_folder
+from runners.artifacts.exported_folder import open_exported_folder
 from runners.artifacts.integrity import digest_of, read_document
 from runners.artifacts.model_card import figure_rows, model_card
+from runners.artifacts.sample import Sample
 from runners.backends import find_backend
 from runners.inputs import ExampleInputs
-from runners.measuring.opening import Artifact
 from spaces.errors import RequestError
-
-EXAMPLE = np.ones((1, 4), np.float32)
-WEIGHT = np.arange(8, dtype=np.float32).reshape(4, 2)
-
-
-def _linear_model() -> Any:
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["input", "weight"], ["output"])],
-        "linear",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 4])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 2])],
-        [numpy_helper.from_array(WEIGHT, "weight")],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-
-
-def _export(destination: Path, check: Callable[[Path], None] = lambda folder: None, **changes: Any) -> Path:
-    lowered = destination.parent / f"lowered-{destination.name}"
-    lowered.mkdir()
-    onnx.save(_linear_model(), lowered / "model.onnx")
-    given: dict[str, Any] = {
-        "artifact": Artifact(lowered, "onnxruntime", threads=1),
-        "precision": "fp32",
-        "build": lambda: None,
-        "example": ExampleInputs.of(EXAMPLE),
-        "configuration": {"student_width": 0.5, "runtime": "onnxruntime"},
-        "claims": {"accuracy": 0.9712, "speedup": 6.1, "speedup_ci95": [5.9, 6.4], "macs": 1234567},
-        "baseline": {"accuracy": 0.98, "speedup": 1.0, "speedup_ci95": [0.99, 1.01], "macs": 7654321},
-        "measured": {"device": "AMD EPYC, 2 cores", "method": "pairs"},
-        "workload": "linear",
-        "origin": {"study": "night", "trial": 7},
-    }
-    return write_exported_folder(destination, ExportedModel(**{**given, **changes}), check=check)
 
 
 @pytest.fixture(autouse=True)
@@ -64,11 +33,11 @@ def leases(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def exported(tmp_path: Path) -> Path:
-    return _export(tmp_path / "export")
+    return export_linear(tmp_path / "export")
 
 
 def test_what_the_data_say_of_their_preparation_stands_in_the_document_and_on_the_card(tmp_path: Path) -> None:
-    folder = _export(tmp_path / "export", preparation="Values are divided by 255.")
+    folder = export_linear(tmp_path / "export", preparation="Values are divided by 255.")
     told = json.loads((folder / DOCUMENT).read_text())["preprocessing"]
     assert told.endswith("nothing is prepared inside the model. Values are divided by 255.")
     assert told in (folder / "README.md").read_text()
@@ -77,13 +46,10 @@ def test_what_the_data_say_of_their_preparation_stands_in_the_document_and_on_th
 def test_the_folder_holds_what_it_says(exported: Path) -> None:
     read_document(exported)
     document = json.loads((exported / DOCUMENT).read_text())
-    assert sorted(document["files"]) == ["README.md", "model.onnx", "predict.py"]
-    assert sorted(path.name for path in exported.iterdir()) == [
-        "README.md",
-        "frontrunner.json",
-        "model.onnx",
-        "predict.py",
-    ]
+    assert sorted(document["files"]) == ["README.md", "model.onnx", "predict.py", "requirements.txt"]
+    assert sorted(path.name for path in exported.iterdir()) == sorted([*document["files"], "frontrunner.json"])
+    pinned = (exported / "requirements.txt").read_text().split()
+    assert pinned == [f"{name}=={document['versions'][name]}" for name in ("numpy", "onnxruntime")]
     assert document["schema_version"] == 1
     assert document["configuration"] == {"student_width": 0.5, "runtime": "onnxruntime"}
     assert document["claims"]["speedup_ci95"] == [5.9, 6.4]
@@ -97,6 +63,27 @@ def test_an_opened_folder_predicts(exported: Path) -> None:
     inputs = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
     outputs = open_exported_folder(exported, threads=1, batch=5)(inputs)
     np.testing.assert_allclose(outputs, inputs @ WEIGHT, rtol=1e-5)
+
+
+def test_it_is_tried_on_a_real_sample_whose_label_and_class_are_told(tmp_path: Path) -> None:
+    sample = Sample({"input": np.array([[9, 0, 0, 0]], np.float32)}, np.array([1]), ("cat", "dog"))
+    folder = export_linear(tmp_path / "export", sample=sample)
+    read_document(folder)
+    done = subprocess.run(
+        [sys.executable, "-I", folder / "predict.py"], capture_output=True, text=True, timeout=60, check=False
+    )
+    said = ["output shape (1, 2)", "argmax [1]", "class ['dog']", "the label of this sample is dog"]
+    assert (done.stdout.splitlines(), done.stderr) == (said, "")
+
+
+def test_a_package_that_is_missing_is_one_sentence(exported: Path) -> None:
+    program = (exported / "predict.py").read_text().replace("('numpy', 'onnxruntime')", "('numpy', 'no_such_runtime')")
+    (exported / "predict.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "-I", exported / "predict.py"], capture_output=True, text=True, timeout=60, check=False
+    )
+    sentence = "predict.py needs the package no_such_runtime: python -m pip install -r requirements.txt\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
 
 
 def test_it_still_opens_after_it_was_moved(exported: Path, tmp_path: Path) -> None:
@@ -127,7 +114,7 @@ def test_the_card_says_how_the_baseline_was_called_and_served(exported: Path) ->
 
 def test_the_card_says_why_the_numbers_may_not_be_true(tmp_path: Path) -> None:
     doubts = ["not to be trusted: the machine was busy", "figures from the search"]
-    text = (_export(tmp_path / "export", measured={"doubts": doubts}) / "README.md").read_text()
+    text = (export_linear(tmp_path / "export", measured={"doubts": doubts}) / "README.md").read_text()
     assert "\n".join(f"\n**{doubt}**" for doubt in doubts) in text
 
 
@@ -142,7 +129,7 @@ def test_the_model_is_written_beside_no_measurement_and_its_check_can_take_the_d
         real(*given)
 
     monkeypatch.setattr(kind, "ship", ship)
-    _export(tmp_path / "export", check=lambda folder: free.append(_is_free(leases, fcntl.LOCK_EX)))
+    export_linear(tmp_path / "export", check=lambda folder: free.append(_is_free(leases, fcntl.LOCK_EX)))
     assert free == [True, False, True]
 
 
@@ -172,14 +159,14 @@ def test_an_existing_destination_is_left_alone(exported: Path) -> None:
     before = (exported / DOCUMENT).read_bytes()
     (exported.parent / "lowered-export").rename(exported.parent / "aside")
     with pytest.raises(RequestError, match="exists already"):
-        _export(exported)
+        export_linear(exported)
     assert (exported / DOCUMENT).read_bytes() == before
 
 
 def test_a_dangling_link_counts_as_existing(tmp_path: Path) -> None:
     (tmp_path / "export").symlink_to(tmp_path / "nowhere")
     with pytest.raises(RequestError, match="exists already"):
-        _export(tmp_path / "export")
+        export_linear(tmp_path / "export")
 
 
 def _raise(error: BaseException) -> Callable[[Path], None]:
@@ -193,19 +180,19 @@ def _raise(error: BaseException) -> Callable[[Path], None]:
 @pytest.mark.parametrize("error", [RequestError("slower than claimed"), KeyboardInterrupt(), OSError("disk full")])
 def test_a_check_that_fails_leaves_nothing_behind(error: BaseException, tmp_path: Path) -> None:
     with pytest.raises(type(error)):
-        _export(tmp_path / "export", check=_raise(error))
+        export_linear(tmp_path / "export", check=_raise(error))
     assert [path.name for path in tmp_path.iterdir()] == ["lowered-export"]
 
 
 def test_an_artifact_that_cannot_be_opened_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"INVALID_ARGUMENT"):
-        _export(tmp_path / "export", example=ExampleInputs.of(np.ones((1, 5), np.float32)))
+        export_linear(tmp_path / "export", example=ExampleInputs.of(np.ones((1, 5), np.float32)))
     assert [path.name for path in tmp_path.iterdir()] == ["lowered-export"]
 
 
 def test_a_figure_that_is_not_a_number_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        _export(tmp_path / "export", claims={"accuracy": float("nan")})
+        export_linear(tmp_path / "export", claims={"accuracy": float("nan")})
     assert not (tmp_path / "export").exists()
 
 
@@ -291,7 +278,7 @@ def _in_branch(model: Any) -> None:
 def test_onnx_weights_outside_the_folder_are_refused_though_the_hashes_fit(
     hide: Callable[[Any], None], exported: Path
 ) -> None:
-    model = _linear_model()
+    model = linear_model()
     hide(model)
     (exported / "model.onnx").write_bytes(model.SerializeToString())
     files = json.loads((exported / DOCUMENT).read_text())["files"]

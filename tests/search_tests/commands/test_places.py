@@ -19,7 +19,7 @@ from search.commands.front import FrontOptions, show_front
 from search.commands.hints import resume_command
 from search.commands.search import resume_search, run_search
 from search.commands.studies import open_study
-from search.commands.tracking import used_variables
+from search.commands.tracking.recording import used_variables
 from search.request.locations import Home, Locations
 from search.request.read_request import merge
 from search.request.remembered_locations import recall, require_credentials, to_json
@@ -173,7 +173,7 @@ def test_a_study_goes_on_while_its_tracking_server_is_away_and_a_new_one_does_no
     with pytest.raises(RequestError, match="no tracking server can be reached at http://127"):
         search(home=str(tmp_path / "home"), tracking_uri=away)
     with monkeypatch.context() as there:
-        there.setattr("search.commands.tracking.check_tracking_uri", lambda uri: None)
+        there.setattr("search.commands.tracking.recording.check_tracking_uri", lambda uri: None)
         search(home=str(tmp_path / "home"), tracking_uri=away)
     capfd.readouterr()
     document = resume_search("s", Locations(tmp_path / "home"), trials=4, timeout=None)
@@ -188,8 +188,8 @@ def test_a_password_is_written_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FRONTRUNNER_STAGE_COPIES", str(tmp_path / "copies"))
-    monkeypatch.setattr("search.commands.tracking.check_tracking_uri", lambda uri: None)
-    monkeypatch.setattr("search.commands.tracking.TRACKING_WAIT_S", 1.0)
+    monkeypatch.setattr("search.commands.tracking.recording.check_tracking_uri", lambda uri: None)
+    monkeypatch.setattr("search.commands.tracking.recording.TRACKING_WAIT_S", 1.0)
     Home(tmp_path / "home").make()
     storage = f"sqlite:///{tmp_path}/home/studies.db?token={SECRET}"
     opened = open_storage(Home(tmp_path / "home").storage)

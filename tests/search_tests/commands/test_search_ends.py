@@ -56,7 +56,7 @@ def test_a_database_that_stays_locked_stops_a_search_that_can_be_resumed(
 def test_the_study_and_mlflow_are_told_how_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], status: str
 ) -> None:
-    monkeypatch.setattr("search.commands.tracking.TRACKING_WAIT_UNFINISHED_S", 0.1)
+    monkeypatch.setattr("search.commands.tracking.recording.TRACKING_WAIT_UNFINISHED_S", 0.1)
     told: list[Any] = []
     monkeypatch.setattr(Spool, "append", lambda spool, record: told.append(record))
 

@@ -39,7 +39,7 @@ class OpenVinoFails(Recording):
 
 @pytest.fixture(autouse=True)
 def nobody_waits_for_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.commands.tracking.TRACKING_WAIT_S", 0.1)
+    monkeypatch.setattr("search.commands.tracking.recording.TRACKING_WAIT_S", 0.1)
 
 
 def told(text: str) -> str:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 import optuna
 
 from dashboards.progress import Progress
-from dashboards.tracking.mlflow_runs import RunLocation
+from dashboards.tracking.mlflow_store import RunLocation
 from dashboards.tracking.tracker import Tracker
 from dashboards.tracking.tracking_address import TrackingAway, check_tracking_uri
+from search.commands.tracking.about_study import about_study
 from search.driver.attempts import MachineFailed
 from search.driver.search_context import SearchContext
 from search.front.front_document import front_document, trial_documents
@@ -87,7 +88,8 @@ def status_recorded(search: SearchContext, tracker: Tracker, progress: Progress)
     try:
         study.set_user_attr(STATUS, "running")
         metric = {"metric": search.metric.in_words}
-        tracker.study_started({**study.user_attrs[SETTINGS], **metric, "budgets": study.user_attrs[BUDGETS]})
+        settings = {**study.user_attrs[SETTINGS], **metric, "budgets": study.user_attrs[BUDGETS]}
+        tracker.study_started(settings, about_study(study))
         yield
     except MachineFailed:
         _record_end(study, "interrupted", tracker, progress)

@@ -1,0 +1,38 @@
+"""The front of a study as files of its run: document, table, CSV and figure."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dashboards.figures.front_points import FrontPoints
+from dashboards.front_rows import front_csv
+from dashboards.report.front_page import figure_html
+from dashboards.tracking.front_columns import front_columns
+from dashboards.tracking.mlflow_store import MlflowStore
+from dashboards.tracking.run_text import study_note
+
+_TABLE = "front_table.json"
+
+
+def log_front(
+    store: MlflowStore, run_id: str, document: Mapping[str, Any], points: FrontPoints, record: Mapping[str, Any]
+) -> None:
+    """Write the front as description, table, JSON and page; ``log_table`` would append to the previous table.
+
+    Args:
+        store: Where to.
+        run_id: The run of the study.
+        document: The front document.
+        points: What the figure shows.
+        record: Says when it was so.
+    """
+    client = store.client
+    client.log_dict(run_id, dict(document), "front.json")
+    client.log_text(run_id, front_csv(document), "front.csv")
+    client.log_dict(run_id, front_columns(document), _TABLE)
+    client.log_text(run_id, figure_html(points), "front.html")
+    tags = {
+        "mlflow.loggedArtifacts": json.dumps([{"path": _TABLE, "type": "table"}]),
+        "mlflow.note.content": study_note(document),
+    }
+    store.log(run_id, record["at_ms"], tags=tags)

@@ -45,10 +45,20 @@ def headline(document: Document) -> str:
     measured, baseline = document["measurement"], document["baseline"]["measurement"]
     speed = together or {"ratio": measured["speedup"], "ci95": measured["speedup_ci95"]}
     pair = " against ".join(quality_text(one["accuracy"], metric) for one in (measured, baseline))
+    doubt = f" (unstable: {together['unstable']})" if together and together["unstable"] else ""
     return (
-        f"{document['study']}, trial {document['trial']}: {document['text']}; {_speed(speed)}, {pair}; "
-        f"the baseline is {baseline_text(document['baseline'])}"
+        f"{document['study']}, trial {document['trial']}: {document['text']}; {_speed(speed)}{doubt}, "
+        f"{metric.name} {pair}; the baseline is {baseline_text(document['baseline'])}"
     )
+
+
+def gained(choice: Document, metric: QualityMetric) -> str:
+    """What a choice changes the quality by, such as ``accuracy +0.6 points``; that it is unknown, where it is."""
+    if choice["accuracy"] is None:
+        return f"{metric.name} unknown"
+    change = choice["accuracy"]["with"] - choice["accuracy"]["without"]
+    unit = " points" if metric.is_fraction else ""
+    return f"{metric.name} {'+' if change > 0 else ''}{quality_number(change, metric)}{unit}"
 
 
 def letters(document: Document) -> dict[str, str]:
@@ -66,7 +76,7 @@ def notes(document: Document) -> Iterator[str]:
     unstable = {one["speed"]["unstable"] for one in document["choices"] if one["speed"] and one["speed"]["unstable"]}
     yield from (f"! the timing is unstable: {reason}" for reason in sorted(unstable))
     yield from document["left_out"]
-    yield f"{document['seconds']:.0f} s"
+    yield f"this took {document['seconds']:.0f} s"
 
 
 def _speed(effect: Mapping[str, Any]) -> str:

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dashboards.explanation_table import headline, letters
+from dashboards.explanation_table import gained, headline, letters
 from dashboards.figures.style import safe
 from dashboards.formatting import interval_text, times
 from dashboards.picture_file import ENDINGS, check_picture_file, write_picture_file
+from runners.metric import QualityMetric
 from spaces.errors import RequestError
 
 if TYPE_CHECKING:  # plotly takes a moment to import, and only drawing needs it
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # plotly takes a moment to import, and only drawing needs it
 Document = Mapping[str, Any]
 _BLUE, _RED, _GREY, _INK = "#1f5fbf", "#c8452f", "#9aa1ab", "#23272e"
 _WIDTH_PX, _ROW_PX, _ABOVE_PX, _BELOW_PX = 1100, 44, 115, 80
+
+READING = "above 1 they gain from each other, below 1 each has less left to gain;<br>blank: one leaves with the other"
 
 
 def draw_explanation(document: Document) -> "Figure":
@@ -32,7 +35,8 @@ def draw_explanation(document: Document) -> "Figure":
 
     names = letters(document)
     has_pairs = any(pair["synergy"] for pair in document["pairs"])
-    titles = ("speed, from the baseline to the trial", "two choices together, over each alone" if has_pairs else "")
+    pairs = f"two choices together, over each alone<br><sup>{READING}</sup>" if has_pairs else ""
+    titles = ("speed, from the baseline to the trial", pairs)
     figure = make_subplots(
         1, 2, column_widths=(0.58, 0.42), horizontal_spacing=0.07, subplot_titles=titles if has_pairs else titles[:1]
     )
@@ -107,7 +111,8 @@ def _steps(document: Document) -> list[Step]:
     """The bars of the waterfall, from the baseline at 1 to the trial."""
     names, reached, steps = letters(document), 1.0, list[Step]()
     for one in document["choices"]:
-        label = f"{names[one['choice']]}  {one['text']}"
+        doubt = "! " if one["speed"] and one["speed"]["unstable"] else ""
+        label = f"{doubt}{names[one['choice']]}  {one['text']}, {gained(one, QualityMetric.of_front(document))}"
         if one["speed"] is None:
             steps.append((label, reached, reached, "not timed", _GREY))
             continue

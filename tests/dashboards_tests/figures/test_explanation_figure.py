@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dashboards.explanation_table import print_explanation
+from dashboards.explanation_table import headline, print_explanation
 from dashboards.figures.explanation_figure import draw_explanation
 
 
@@ -130,3 +130,14 @@ def test_an_unstable_timing_is_marked_and_told(explanation: dict[str, Any]) -> N
     text = shown(explanation)
     assert "! 2.00x" in text
     assert "! the timing is unstable: the machine was busy" in text
+    assert "unstable" not in headline(explanation)
+    assert next(iter(draw_explanation(explanation).data[0].y)).startswith("! A  width=0.25")
+    explanation["together"]["unstable"] = "the machine was busy"
+    assert "(unstable: the machine was busy)" in headline(explanation)
+
+
+def test_a_bar_says_what_its_choice_changes_the_accuracy_by(explanation: dict[str, Any]) -> None:
+    labels = list(draw_explanation(explanation).data[0].y)
+    assert labels[0] == "A  width=0.25, accuracy -1.0 points"
+    assert labels[1] == "B  distilled=0.7, accuracy unknown"
+    assert "accuracy 9" in headline(explanation)

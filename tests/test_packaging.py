@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -176,3 +177,15 @@ assert entry.__file__.startswith({str(site)!r}), entry.__file__
 entry.{function}()
 """
     assert "search" in run(sys.executable, "-I", "-c", script, cwd=tmp_path)
+
+
+FIXED = {"ray": "2.52", "mlflow": "3.5", "torch": "2.6"}
+"""The versions that SECURITY.md names: holes that are known in earlier ones are mended there."""
+
+
+def test_no_version_with_a_known_hole_can_be_installed() -> None:
+    wanted = {Requirement(each).name: Requirement(each).specifier for each in PROJECT["project"]["dependencies"]}
+    for name, version in FIXED.items():
+        below = f"{version.rpartition('.')[0]}.{int(version.rpartition('.')[2]) - 1}.99"
+        assert not wanted[name].contains(below), name
+        assert wanted[name].contains(importlib.metadata.version(name)), name

@@ -15,6 +15,8 @@ from spaces.errors import RequestError, in_one_line
 ARRAYS = (".npy", ".npz")
 """Suffixes of what ``predict.py`` reads and writes, which may lie in the folder."""
 
+LARGEST_DOCUMENT = 16 * 2**20
+
 AnyDocument = TypeVar("AnyDocument", bound=Document)
 
 
@@ -44,10 +46,12 @@ def _read(folder: Path, kind: type[AnyDocument]) -> AnyDocument:
     try:
         if not path.is_file():
             raise RequestError(f"{folder} holds no {DOCUMENT}; give a folder that `frontrunner export` wrote")
+        if path.stat().st_size > LARGEST_DOCUMENT:
+            raise RequestError(f"{path} is larger than {LARGEST_DOCUMENT // 2**20} MiB; export again")
         content = json.loads(path.read_text(encoding="utf-8"))
         _require_version(path, content["schema_version"])
         document = kind.model_validate(content)
-        find_backend(document.runtime.name)
+        _require_backend(path, document.runtime.name)
         for name, digest in document.files.items():
             _require_unchanged(folder, name, digest)
         _require_listed(folder, document.files)
@@ -69,6 +73,13 @@ def _require_version(path: Path, version: object) -> None:
             f"{path} has schema version {version!r}, and this program reads {SCHEMA_VERSION}; "
             "use the version of Frontrunner that wrote it, or export again"
         )
+
+
+def _require_backend(path: Path, name: str) -> None:
+    try:
+        find_backend(name)
+    except RequestError as error:
+        raise RequestError(f"{path}: {error}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runners.array_split import ArraySplit
 from runners.datasets.division import SHARES, divide
-from spaces.errors import RequestError
+from spaces.errors import RequestError, in_one_line
 from spaces.setting_error import did_you_mean
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_TEXTS = 50
 """Different texts that a column may have at most to be encoded."""
+LONGEST_LIST = 300
+"""Characters that are shown of the names of all columns."""
 
 
 class TableSplit(ArraySplit):
@@ -96,7 +98,9 @@ def csv_data(
         if name not in table.columns:
             alone = "; give separator=';' or another one" if len(table.columns) == 1 else ""
             near = did_you_mean(name, table.columns)
-            raise RequestError(f"{path} has no column {name!r}{near}; it has {', '.join(table.columns)}{alone}")
+            there = ", ".join(table.columns)
+            there = there if len(there) <= LONGEST_LIST else f"{there[:LONGEST_LIST]} ..."
+            raise RequestError(f"{path} has no column {name!r}{near}; it has {there}{alone}")
     if not names or target in names:
         raise RequestError(f"{path}: give at least one column to predict from, and not {target!r} itself")
     for name in (target, *names):
@@ -128,8 +132,8 @@ def _read(path: Path, separator: str) -> "DataFrame":
         if texts:
             as_written = read(dtype=str, keep_default_na=False, na_values=[""])
             table = table.assign(**{name: as_written[name].to_numpy() for name in texts})
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{path} cannot be read as CSV ({' '.join(str(error).split())[:200]})") from error
+    except (OSError, ValueError, MemoryError) as error:
+        raise RequestError(f"{path} cannot be read as CSV ({in_one_line(error, 200)})") from error
     table.columns = [str(name).strip() for name in table.columns]
     if not table.columns.is_unique:
         twice = table.columns[table.columns.duplicated()][0]

@@ -52,6 +52,7 @@ class Watch:
     def __init__(self, folder: Path) -> None:
         self.log = folder / "connections.jsonl"
         self.sampled: set[tuple[str, str]] = set()
+        self.listening: set[tuple[str, str]] = set()
         self.log.touch()
         (folder / "hook").mkdir()
         (folder / "hook" / "sitecustomize.py").write_text(HOOK)
@@ -78,6 +79,7 @@ class Watch:
             while not over.wait(0.3):
                 for process in search.living():
                     self.sampled |= set(peers(process))
+                    self.listening |= set(listeners(process))
 
         thread = threading.Thread(target=sample)
         thread.start()
@@ -97,6 +99,15 @@ def peers(process: psutil.Process) -> list[tuple[str, str]]:
         return []
 
 
+def listeners(process: psutil.Process) -> list[tuple[str, str]]:
+    """The process's name with each address at which it can be reached."""
+    try:
+        opened = process.net_connections("inet")
+        return [(process.name(), each.laddr.ip) for each in opened if each.laddr and not each.raddr]
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return []
+
+
 def stays_here(host: str) -> bool:
     """Whether a host is this machine: a loopback address, no host at all, or a UNIX socket."""
     if host in ("localhost", "", "None") or host.startswith(("/", "\0", "b'")):
@@ -109,7 +120,7 @@ def stays_here(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def test_a_search_connects_to_loopback_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_connects_to_loopback_and_listens_there_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch(tmp_path)
     for name, value in watch.environment.items():
         monkeypatch.setenv(name, value)
@@ -124,6 +135,8 @@ def test_a_search_connects_to_loopback_alone(tmp_path: Path, monkeypatch: pytest
     assert search.process.pid in watch.processes()
     assert any(name == "raylet" for name, _ in watch.sampled), "processes that are not in Python are watched too"
     assert watch.outside() == []
+    assert {"raylet", "gcs_server"} <= {name for name, _ in watch.listening}
+    assert [(name, host) for name, host in watch.listening if not ipaddress.ip_address(host).is_loopback] == []
 
 
 def test_the_watch_sees_a_connection_to_outside_in_any_process(tmp_path: Path) -> None:
@@ -151,6 +164,13 @@ def test_the_sampler_sees_the_peer_of_a_process() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
         assert "127.0.0.1" in {address for _, address in peers(psutil.Process())}
+
+
+def test_the_sampler_sees_where_a_process_listens() -> None:
+    import socket
+
+    with socket.create_server(("0.0.0.0", 0)):
+        assert "0.0.0.0" in {address for _, address in listeners(psutil.Process())}
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "10.0.0.1", "8.8.8.8", "::ffff:8.8.8.8", "example.org", "2001:db8::1"])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from runners.array_split import ArraySplit
 from runners.datasets.division import SHARES, divide
 from runners.datasets.split_names import SPLIT_NAMES
+from runners.workload import UNLABELLED
 from spaces.errors import RequestError
 from spaces.setting_error import did_you_mean
 
@@ -29,7 +30,8 @@ def array_data(
     A file may hold the splits, as the arrays ``x_train``, ``y_train``, ``x_test``, ``y_test`` (or ``train_x``, ...) for
     ``inputs="x", targets="y"``; ``val``, ``valid`` and ``validation`` mean the same. Otherwise ``x`` and ``y`` are
     divided, class by class where targets are class numbers: 70 % train, 15 % validate and 15 % test. What is missing
-    beside a training split is taken from it.
+    beside a training split is taken from it. Inputs without targets, ``x_unlabelled``, are a split of their own, from
+    which networks learn by what their teacher says of them.
 
     Args:
         path: The file; or two ``.npy`` files with the inputs and with the targets. All examples are kept in memory.
@@ -44,6 +46,12 @@ def array_data(
         whole = tuple(_npy(Path(part)) for part in path)
         return _divided(str(path[0]), whole[0], whole[1], SHARES, seed)
     arrays = _arrays(Path(path))
+    return _labelled(path, arrays, inputs, targets, seed) | _unlabelled(arrays, inputs)
+
+
+def _labelled(
+    path: str | Path, arrays: Mapping[str, NDArray[Any]], inputs: str, targets: str, seed: int
+) -> dict[str, ArraySplit]:
     found = {split: pair for split, names in SPLIT_NAMES.items() if (pair := _pair(arrays, inputs, targets, names))}
     if not found:
         for name in (inputs, targets):
@@ -58,6 +66,12 @@ def array_data(
     splits = {split: ArraySplit(*pair) for split, pair in found.items()}
     missing = {split: share for split, share in SHARES.items() if split not in found}
     return splits | (_divided(str(path), *found["train"], missing, seed) if missing else {})
+
+
+def _unlabelled(arrays: Mapping[str, NDArray[Any]], inputs: str) -> dict[str, ArraySplit]:
+    names = (f"{inputs}_{UNLABELLED}", f"{UNLABELLED}_{inputs}")
+    given = next((arrays[name] for name in names if name in arrays), None)
+    return {} if given is None else {UNLABELLED: ArraySplit(given)}
 
 
 def _divided(

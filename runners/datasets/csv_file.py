@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from runners.array_split import ArraySplit
 from runners.datasets.division import SHARES, divide
+from runners.workload import UNLABELLED
 from spaces.errors import RequestError, in_one_line
 from spaces.setting_error import did_you_mean
 
@@ -72,6 +73,7 @@ def csv_data(
     classes: bool | None = None,
     separator: str = ",",
     seed: int = 0,
+    unlabelled: str | Path | None = None,
 ) -> dict[str, TableSplit]:
     """The splits of a CSV file with a head line: 70 % of the rows train, 15 % validate and 15 % test.
 
@@ -87,20 +89,16 @@ def csv_data(
             share in each split. Else they are float32 ``(n, 1)``. By default texts are classes and numbers are not.
         separator: Between the columns.
         seed: Decides which rows go where.
+        unlabelled: A file of further rows with the same columns, from which networks learn by what their teacher says
+            of them; it needs no ``target``.
 
     Raises:
-        RequestError: The file cannot be read, a column is missing, a cell is empty or infinite, a text column has more
+        RequestError: A file cannot be read, a column is missing, a cell is empty or infinite, a text column has more
             than `MOST_TEXTS` texts, or there are too few rows.
     """
     table = _read(Path(path), separator)
     names = [name for name in table.columns if name != target] if columns is None else list(columns)
-    for name in (target, *names):
-        if name not in table.columns:
-            alone = "; give separator=';' or another one" if len(table.columns) == 1 else ""
-            near = did_you_mean(name, table.columns)
-            there = ", ".join(table.columns)
-            there = there if len(there) <= LONGEST_LIST else f"{there[:LONGEST_LIST]} ..."
-            raise RequestError(f"{path} has no column {name!r}{near}; it has {there}{alone}")
+    _require_columns(path, table, (target, *names))
     if not names or target in names:
         raise RequestError(f"{path}: give at least one column to predict from, and not {target!r} itself")
     for name in (target, *names):
@@ -116,10 +114,35 @@ def csv_data(
         f"Outputs are the classes {', '.join(class_names)}, in this order." if class_names else f"It gives {target}."
     )
     preparation = f"An input holds, in this order: {'; '.join(column.formula for column in encoded)}. {judged}"
-    return {
+    splits = {
         split: TableSplit(inputs[rows], targets[rows], labels, class_names, notes, preparation)
         for split, rows in parts.items()
     }
+    if unlabelled is not None:
+        further = _further_rows(Path(unlabelled), separator, names, train)
+        splits[UNLABELLED] = TableSplit(further, None, labels, class_names)
+    return splits
+
+
+def _further_rows(path: Path, separator: str, names: Sequence[str], train: "DataFrame") -> NDArray[np.float32]:
+    """The rows of another file, encoded by those of ``train``."""
+    table = _read(path, separator)
+    _require_columns(path, table, names)
+    for name in names:
+        _refuse_gaps(path, table[name])
+        if (table[name].dtype.kind in "iufb") != (train[name].dtype.kind in "iufb"):
+            raise RequestError(f"{path}: {name!r} holds numbers in one of the two files and texts in the other")
+    return np.column_stack([_encoded(path, table[name], train[name]).numbers for name in names])
+
+
+def _require_columns(path: str | Path, table: "DataFrame", names: Iterable[str]) -> None:
+    for name in names:
+        if name not in table.columns:
+            alone = "; give separator=';' or another one" if len(table.columns) == 1 else ""
+            near = did_you_mean(name, table.columns)
+            there = ", ".join(table.columns)
+            there = there if len(there) <= LONGEST_LIST else f"{there[:LONGEST_LIST]} ..."
+            raise RequestError(f"{path} has no column {name!r}{near}; it has {there}{alone}")
 
 
 def _read(path: Path, separator: str) -> "DataFrame":

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.datasets.image_files import Levels, decode, levels_of, opened
-from runners.datasets.image_list import Division, ImageList, find_images
+from runners.datasets.image_list import Division, ImageList, find_images, find_unlabelled
+from runners.workload import UNLABELLED
 
 CACHE_BYTES = 1024**3
 """Decoded images that a split keeps in memory."""
@@ -113,10 +114,22 @@ class ImageFolderSplit:
         return pixels
 
 
+class UnlabelledImages(ImageFolderSplit):
+    """Images without targets."""
+
+    def batch(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], Any]:
+        """Inputs ``(len(indices), 3, size, size)``, and None.
+
+        Raises:
+            RequestError: An image cannot be read.
+        """
+        return super().batch(indices)[0], None
+
+
 def open_image_folder(
     folder: Path, size: int, mean: Triple, std: Triple, division: Division = 0
 ) -> dict[str, ImageFolderSplit]:
-    """The three splits below ``folder``, as `find_images` finds them.
+    """The three splits below ``folder``, as `find_images` finds them, and the images of `find_unlabelled`.
 
     What becomes black and white in images of more than 8 bits is read off the training split, or the validation split
     where there is none.
@@ -126,7 +139,10 @@ def open_image_folder(
     """
     lists = find_images(folder, division)
     levels = levels_of((lists["train"] if "train" in lists else lists["validation"]).files)
-    return {split: ImageFolderSplit(images, size, mean, std, levels) for split, images in lists.items()}
+    splits = {split: ImageFolderSplit(images, size, mean, std, levels) for split, images in lists.items()}
+    if further := find_unlabelled(folder):
+        splits[UNLABELLED] = UnlabelledImages(further, size, mean, std, levels)
+    return splits
 
 
 def native_side(splits: Iterable[ImageFolderSplit], looked_at: int = 200) -> int | None:

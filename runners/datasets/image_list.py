@@ -12,6 +12,7 @@ from runners.datasets.division import SHARES, divide
 from runners.datasets.division_file import Row, read_division
 from runners.datasets.image_files import ENDINGS
 from runners.datasets.split_names import SPLIT_NAMES
+from runners.workload import UNLABELLED
 from spaces.errors import RequestError
 
 Division = Path | int
@@ -120,6 +121,18 @@ def list_images(folder: Path, classes: Sequence[str]) -> ImageList:
     if images := [path for path in loose if _is_image(path, folder)]:
         notes.append(f"passed over in {folder}: {_number(len(images), 'image')} outside the folders of the classes")
     return ImageList(folder, tuple(classes), tuple(files), np.array(targets, dtype=np.int64), tuple(notes))
+
+
+def find_unlabelled(folder: Path) -> ImageList | None:
+    """The images below ``folder/unlabelled``, beside ``folder/train``, whatever folders they lie in; None without it.
+
+    Raises:
+        RequestError: There are none.
+    """
+    if not (folder / UNLABELLED).is_dir() or not _split_folder(folder, SPLIT_NAMES["train"]):
+        return None
+    found = list_images(folder, (UNLABELLED,))
+    return replace(found, notes=(f"{_number(len(found.files), 'image')} without labels in {folder / UNLABELLED}",))
 
 
 def is_divided(folder: Path) -> bool:

@@ -67,3 +67,12 @@ def test_files_that_do_not_fit_are_one_sentence(tmp_path: Path) -> None:
         array_data(tmp_path / "test.npz", "x", "y")
     with pytest.raises(RequestError, match=r"y\.npy cannot be read .*; give a \.npy file"):
         array_data((tmp_path / "one.npy", tmp_path / "y.npy"))
+
+
+def test_inputs_without_targets_are_a_split_of_their_own(tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", x=X, y=Y, x_unlabelled=X[:7])
+    splits = array_data(tmp_path / "data.npz", "x", "y")
+    assert sizes(splits) == [28, 6, 6]
+    inputs, targets = splits["unlabelled"].batch(np.arange(7))
+    assert (inputs == X[:7]).all()
+    assert targets is None

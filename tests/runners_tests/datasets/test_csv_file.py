@@ -117,3 +117,32 @@ def test_a_file_that_is_not_there_or_no_text_is_one_sentence(tmp_path: Path) -> 
     (tmp_path / "table.csv").write_bytes(bytes(range(256)) * 4)
     with pytest.raises(RequestError, match=r"table\.csv cannot be read as CSV"):
         csv_data(tmp_path / "table.csv", "y")
+
+
+def test_further_rows_without_targets_are_encoded_as_those_that_train(tmp_path: Path) -> None:
+    path, more = table(tmp_path), tmp_path / "more.csv"
+    more.write_text("kind,weight,size\nb,0,7\na,1.5,7\n")
+    splits = csv_data(path, "sold", unlabelled=more)
+    inputs, targets = splits["unlabelled"].batch(np.arange(2))
+    assert targets is None
+    whole = {tuple(row) for name in ("train", "validation", "test") for row in splits[name].inputs[:, 1:]}
+    assert {tuple(row) for row in inputs[:, 1:]} <= whole, "weights and kinds that occur there have the same numbers"
+    assert inputs[0, 0] == inputs[1, 0]
+    assert splits["unlabelled"].columns == splits["train"].columns
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("size,weight\n1,2\n", "more.csv has no column 'kind'"),
+        (
+            "size,weight,kind\n1,two,a\n",
+            "more.csv: 'weight' holds numbers in one of the two files",
+        ),
+        ("size,weight,kind\n1,,a\n", "more.csv: 'weight' is empty in 1 of 1 rows"),
+    ],
+)
+def test_further_rows_that_do_not_fit_are_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "more.csv").write_text(text)
+    with pytest.raises(RequestError, match=said):
+        csv_data(table(tmp_path), "sold", unlabelled=tmp_path / "more.csv")

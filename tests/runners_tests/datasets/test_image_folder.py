@@ -368,3 +368,36 @@ def test_black_and_white_of_deep_images_are_decided_without_the_test_split(
             (tmp_path / split / name).mkdir(parents=True)
             Image.fromarray(np.full((4, 4), brightest, np.uint16)).save(tmp_path / split / name / "1.png")
     assert {split.levels for split in open_image_folder(tmp_path, 4, *PLAIN).values()} == {(0.0, float(white))}
+
+
+def test_images_without_labels_lie_beside_those_that_train(tmp_path: Path) -> None:
+    folder = make_images(tmp_path)
+    save(folder / "unlabelled" / "one.png", np.full((32, 32, 3), 51))
+    save(folder / "unlabelled" / "deeper" / "two.png", np.full((32, 32, 3), 102))
+    splits = open_image_folder(folder, 32, *PLAIN)
+    inputs, targets = splits["unlabelled"].batch(np.arange(2))
+    assert targets is None
+    assert sorted(inputs[:, 0, 0, 0].tolist()) == pytest.approx([0.2, 0.4])
+    assert splits["unlabelled"].notes == (f"2 images without labels in {folder / 'unlabelled'}",)
+    made = workload(folder)
+    check_contract(made)
+    assert len(made.splits["unlabelled"]) == 2
+    before = made.splits["unlabelled"].fingerprint()
+    save(folder / "unlabelled" / "three.png", np.full((32, 32, 3), 153))
+    assert workload(folder).splits["unlabelled"].fingerprint() != before
+
+
+def test_a_test_image_may_not_be_among_those_without_labels(tmp_path: Path) -> None:
+    folder = make_images(tmp_path)
+    shutil.copytree(folder / "test", folder / "unlabelled")
+    with pytest.raises(RequestError, match="unlabelled"):
+        check_contract(workload(folder))
+
+
+def test_a_class_may_be_called_unlabelled_where_the_folder_is_not_divided(tmp_path: Path) -> None:
+    for name in ("labelled", "unlabelled"):
+        for number in range(8):
+            save(tmp_path / name / f"{number}.png", np.full((8, 8, 3), number))
+    splits = open_image_folder(tmp_path, 8, *PLAIN)
+    assert sorted(splits) == ["test", "train", "validation"]
+    assert splits["train"].classes == ("labelled", "unlabelled")

@@ -1,5 +1,6 @@
 """One parameter of one technique, with the values that a space offers for it."""
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class Axis:
             needs_training = self.technique.changes_network or self.technique.stage is Stage.TRAIN
             if environment.cannot_train and needs_training:
                 return environment.cannot_train
-            choices = {**earlier.choices, self.name: value}
+            choices = ChainMap({self.name: value}, earlier.choices)
             limits = (limit for limit in environment.model_limits if self.name in limit.choices)
             if limit := next((limit for limit in limits if limit.covers(choices)), None):
                 return limit.reason

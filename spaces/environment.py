@@ -19,6 +19,8 @@ class BackendFacts:
         quantiser: The tool that quantises an ONNX file for it unless another is chosen; empty where it runs none.
         quantises: Whether it quantises a network to int8 itself, and reads no quantised ONNX file.
         lacks: Why it does not run a number format, by the name of the format, where that is known.
+        skips_layers: Whether it can leave layers of a network out for some inputs.
+        runs_all_because: Why it cannot, where that is known.
     """
 
     precisions: tuple[str, ...]
@@ -30,6 +32,12 @@ class BackendFacts:
     quantiser: str = ""
     quantises: bool = False
     lacks: Mapping[str, str] = field(default_factory=dict)
+    skips_layers: bool = False
+    runs_all_because: str = ""
+
+
+EAGER = BackendFacts(("fp32",), skips_layers=True)
+"""PyTorch as it is, which every machine has."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class ModelLimit:
 
     def covers(self, choices: Mapping[str, Any]) -> bool:
         """Whether ``choices`` make these changes, perhaps among others."""
-        return self.choices.items() <= choices.items()
+        return all(name in choices and choices[name] == value for name, value in self.choices.items())
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class Environment:
     accelerator: str = ""
     accelerator_bf16: bool = False
     accelerator_capability: tuple[int, ...] = ()
-    backends: Mapping[str, BackendFacts] = field(default_factory=lambda: {"eager": BackendFacts(("fp32",))})
+    backends: Mapping[str, BackendFacts] = field(default_factory=lambda: {"eager": EAGER})
     missing: Mapping[str, str] = field(default_factory=dict)
     model_limits: tuple[ModelLimit, ...] = ()
     training_epochs: int = 8
@@ -129,6 +137,8 @@ class Environment:
                 facts.get("quantiser", ""),
                 facts.get("quantises", False),
                 facts.get("lacks", {}),
+                facts.get("skips_layers", False),
+                facts.get("runs_all_because", ""),
             )
             for name, facts in document["backends"].items()
         }

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from spaces.axis import Axis
 from spaces.configuration import Configuration, Scalar
+from spaces.dead_ends import DeadEnds
 from spaces.environment import Environment
 from spaces.errors import RequestError
 from spaces.technique import Earlier, Technique
@@ -41,7 +42,7 @@ class SearchSpace:
     _known_options: dict[object, tuple[Scalar, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if not self._can_complete(0, {}):
+        if self._dead_ends.blame(0, {}) is not None:
             off = "; ".join(f"{name} {value}: {reason}" for name, value, reason in self._why_empty())
             raise RequestError(f"nothing in this space can run here ({off}); offer more values")
 
@@ -175,19 +176,10 @@ class SearchSpace:
             return ()
         return tuple(value for value in axis.values if self._runs(index, value, chosen, earlier))
 
-    def _can_complete(self, index: int, chosen: Mapping[str, Scalar]) -> bool:
-        """Whether each drawn parameter from ``index`` on can get an option; stops at the first combination."""
-        earlier = self.earlier(chosen)
-        while index < len(self.axes) and not self.axes[index].relevant(earlier, self.environment):
-            index += 1
-        if index == len(self.axes):
-            return True
-        return any(self._runs(index, value, chosen, earlier) for value in self.axes[index].values)
-
     def _runs(self, index: int, value: Scalar, chosen: Mapping[str, Scalar], earlier: Earlier) -> bool:
         axis = self.axes[index]
         supported = axis.reason(value, earlier, self.environment) is None
-        return supported and self._can_complete(index + 1, {**chosen, axis.name: value})
+        return supported and self._dead_ends.blame(index + 1, {**chosen, axis.name: value}) is None
 
     def _complete(self, index: int, chosen: dict[str, Scalar]) -> Iterator[dict[str, Scalar]]:
         if index == len(self.axes):
@@ -198,6 +190,10 @@ class SearchSpace:
             yield from self._complete(index + 1, chosen)
         for value in options:
             yield from self._complete(index + 1, {**chosen, self.axes[index].name: value})
+
+    @cached_property
+    def _dead_ends(self) -> DeadEnds:
+        return DeadEnds(self.axes, self.environment, self.earlier)
 
     @cached_property
     def _changing(self) -> Mapping[str, tuple[Technique, Scalar]]:
@@ -214,4 +210,5 @@ class SearchSpace:
             model_changed=bool(changing),
             changed_in=frozenset(technique.stage for technique in changing),
             keeps_weights=all(technique.keeps_weights for technique in changing),
+            skips_layers=any(technique.skips_layers for technique in changing),
         )

@@ -109,12 +109,14 @@ class Earlier:
         model_changed: Whether an earlier technique changes the network, so that it must be trained.
         changed_in: The stages of the earlier techniques that change it.
         keeps_weights: Whether the changed network has weights of the network as given.
+        skips_layers: Whether the changed network leaves layers out for some inputs.
     """
 
     choices: Mapping[str, Scalar]
     model_changed: bool
     changed_in: frozenset[Stage] = frozenset()
     keeps_weights: bool = True
+    skips_layers: bool = False
 
 
 def no_examples(count: int) -> tuple[Any, ...]:
@@ -125,6 +127,16 @@ def no_examples(count: int) -> tuple[Any, ...]:
 def no_losses(network: Any, count: int) -> Iterator[Any]:
     """None, where a network is changed without data."""
     return iter(())
+
+
+def no_inputs() -> Iterator[Any]:
+    """None, where a network is changed without data."""
+    return iter(())
+
+
+def nothing_to_compare(outputs: Any, reference: Any, loss: float) -> bool:
+    """True, where there are no data on which outputs could be worse."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -144,6 +156,10 @@ class ModelContext:
         losses: Gives, for a network and a number, the loss of the network on as many examples of the training split:
             one tensor without dimensions for each, with its graph where gradients are on. There are none where the loss
             is not known.
+        validation: Gives the inputs of the validation split in batches, each a tuple like ``example``, for what is
+            chosen on a trained network. There are none where the network is changed without data.
+        keeps_quality: Tells of two tensors of outputs for all these inputs whether the metric of the first one is
+            worse than that of the second by at most a number: a fraction, or a share of a metric that is none.
     """
 
     example: Any
@@ -153,6 +169,8 @@ class ModelContext:
     calibration: Callable[[int], Sequence[Any]] = no_examples
     trained: bool = True
     losses: Callable[[Any, int], Iterator[Any]] = no_losses
+    validation: Callable[[], Iterator[Any]] = no_inputs
+    keeps_quality: Callable[[Any, Any, float], bool] = nothing_to_compare
 
 
 class Technique(ABC):
@@ -172,6 +190,13 @@ class Technique(ABC):
 
     If it does not, candidates are timed before they are trained.
     """
+    skips_layers: ClassVar[bool] = False
+    """Whether the network that it gives leaves layers out for some inputs, as with an early exit.
+
+    Such a candidate is timed over inputs of the validation split, and in runtimes that can leave layers out.
+    """
+    adds_layers: ClassVar[bool] = False
+    """Whether it adds layers with new weights that its own steps train: then no block of the network is frozen."""
     keeps_weights: ClassVar[bool] = True
     """Whether a network that it changes keeps weights that it had; a student that is trained from new ones does not."""
     replaces_network: ClassVar[bool] = False

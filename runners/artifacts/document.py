@@ -74,12 +74,15 @@ class Origin(Part):
 
 
 class Measured(Part):
-    """How and on what the claims were measured: the speedup in so many fresh ``processes``."""
+    """How and on what the claims were measured: the speedup in so many fresh ``processes``, and over so many
+    ``timed_inputs`` where it depends on them.
+    """
 
     device: str
     baseline_threads: Threads
     baseline_tuned: bool = False
     batch: Annotated[int, Field(ge=1, le=2**16)] = 1
+    timed_inputs: Annotated[int, Field(ge=1, le=2**16)] = 1
     metric: str = "accuracy"
     metric_direction: Direction = "maximize"
     metric_unit: str = FRACTION

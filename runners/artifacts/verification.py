@@ -110,11 +110,12 @@ def _require_cores(folder: Path, document: ClaimedDocument) -> None:
 
 
 def _request(folder: Path, document: ClaimedDocument, budget_s: float, process: int) -> TimingRequest:
-    measured = document.measured
+    measured, runtime = document.measured, document.runtime
+    tuned, timed_inputs = measured.baseline_tuned, measured.timed_inputs
     return TimingRequest(
         workload=document.origin.workload,
-        candidates=(Artifact(folder, document.runtime.name, document.runtime.threads, measured.baseline_tuned),),
-        baseline=Baseline(None, measured.baseline_threads, measured.baseline_tuned),
+        candidates=(Artifact(folder, runtime.name, runtime.threads, tuned, timed_inputs),),
+        baseline=Baseline(None, measured.baseline_threads, tuned),
         settings=TimingSettings(budget_s, measured.seed + process),
         batch=measured.batch,
     )

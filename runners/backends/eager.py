@@ -26,6 +26,7 @@ class Eager(Backend):
     name = "eager"
     artifact = "weights.safetensors"
     precisions = ("fp32", "tf32", "bf16", "fp16")
+    skips_layers = True
     packages = ("torch", "safetensors")
     lacks: ClassVar[Mapping[str, str]] = {
         "int8": "PyTorch's own quantisation of activations (torch.ao.quantization) is deprecated"

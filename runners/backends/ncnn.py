@@ -33,6 +33,7 @@ class Ncnn(Backend):
 
     name = "ncnn"
     artifact = "model.ncnn.param"
+    runs_all_because = "its graphs have no branches"
     precisions = ("fp32", "bf16")
     packages = ("ncnn", "pnnx")
     extra = "ncnn"

@@ -30,6 +30,7 @@ class OnnxRuntime(Backend):
     runs_code = False
     reads_onnx = True
     precisions = ("fp32", "int8", "int8_weight_only", "int4_weight_only")
+    skips_layers = True
     packages = ("onnxruntime", "onnx")
     takes: ClassVar[tuple[str, ...]] = (*KEPT, "onnxslim")
     only_products: ClassVar[tuple[str, ...]] = ("int8_weight_only", "int4_weight_only")

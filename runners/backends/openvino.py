@@ -29,6 +29,7 @@ class OpenVino(Backend):
     runs_code = False
     reads_onnx = True
     precisions = ("fp32", "bf16", "fp16", "int8", "int8_weight_only", "int4_weight_only")
+    skips_layers = True
     packages = ("openvino", "onnx")
     takes: ClassVar[tuple[str, ...]] = ("sparse_decompression",)
     only_products: ClassVar[tuple[str, ...]] = ("int4_weight_only",)

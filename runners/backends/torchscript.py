@@ -24,6 +24,7 @@ class TorchScript(Backend):
     lacks: ClassVar[Mapping[str, str]] = {
         "int8": "PyTorch's own quantisation of activations (torch.ao.quantization) is deprecated"
     }
+    runs_all_because = "torch.jit.trace records one way through a network, whatever an input is"
     on_accelerator: ClassVar[bool] = True
 
     def lower(self, trained: Trained, folder: Path) -> None:

@@ -90,7 +90,7 @@ class NetworkStages(StageMaker):
                     tasks.extend(task for task in made if task.key not in known)
                 elif isinstance(step, Train) and teaches is not None:
                     plan = self._training_plan(configuration)
-                    if technique.quantises:  # its quantisers are new, and none of the blocks that may be frozen
+                    if technique.adds_layers:
                         plan = plan.for_new_weights()
                     tasks.append(self._fine_tuning(tasks[-1], teaches, configuration, step, plan))
 

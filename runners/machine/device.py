@@ -76,7 +76,8 @@ def _facts(backend: Backend, examined: Examination | None, accelerators: "_Accel
     on_accelerator = bool(accelerators.names) and backend.on_accelerator
     facts = BackendFacts(backend.precisions, unsupported, backend.by_default, options, on_accelerator, backend.takes)
     quantiser = str(backend.quantisation.get("quantiser", ""))
-    return replace(facts, quantiser=quantiser, quantises=backend.quantises, lacks=backend.lacks)
+    facts = replace(facts, quantiser=quantiser, quantises=backend.quantises, lacks=backend.lacks)
+    return replace(facts, skips_layers=backend.skips_layers, runs_all_because=backend.runs_all_because)
 
 
 def usable_cores(root: Path = Path("/")) -> int:

@@ -25,7 +25,7 @@ class Blocks:
         others: What others do to the cores.
 
     Attributes:
-        times: For each arm the seconds of all its timed calls, one array per block.
+        times: For each arm the seconds of all its timed calls, one array per block, as `time_calls` gives it.
         shared: Of each block, whether two cores were one physical core before or after it.
         spent_s: Seconds spent on blocks.
     """
@@ -55,13 +55,12 @@ class Blocks:
         """Time one block."""
         begin = self._now()
         calls: list[list[Floats]] = [[] for _ in self._arms]
-        undisturbed: list[list[Floats]] = [[np.empty(0)] for _ in self._arms]
+        undisturbed: list[list[Floats]] = [[] for _ in self._arms]
         order = self._random.permutation(len(self._arms)).tolist()
         for arm in order + order[::-1]:
             times, waited = self._take_turn(arm)
             calls[arm].append(times)
-            if waited <= WAITED * times.sum():
-                undisturbed[arm].append(times)
+            undisturbed[arm].append(times if waited <= WAITED * times.sum() else times[:0])
         was_shared, self._is_shared = self._is_shared, self._cores_are_shared()
         self.shared.append(was_shared or self._is_shared)
         for arm in range(len(self._arms)):

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,30 @@ TURN_S = 0.010
 """An arm is called for about this long before the next one has its turn: shorter than most disturbances."""
 UNTIMED_S = 0.002
 """A turn begins with untimed calls for so long: the threads of the arm before go on looking for work for a while."""
+
+
+class Pass:
+    """Several calls, one after the other, whose times differ, such as those with different inputs.
+
+    Args:
+        calls: Each is timed for itself.
+    """
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self._calls = calls
+
+    def __call__(self) -> None:
+        for call in self._calls:
+            call()
+
+    def times(self, now: Now) -> list[float]:
+        """The seconds that each of the calls takes."""
+        found = []
+        for call in self._calls:
+            begin = now()
+            call()
+            found.append(now() - begin)
+        return found
 
 
 @dataclass(frozen=True)
@@ -45,14 +69,16 @@ def warm_up(call: Call, seconds: float, now: Now = time.perf_counter) -> float:
 
 def turn_of(call: Call, now: Now = time.perf_counter) -> Turn:
     """The `Turn` of a warm arm, from the time of three calls."""
-    each = float(np.median(time_calls(call, 3, now)))
+    each = float(np.median(time_calls(call, 3, now).reshape(3, -1).sum(axis=1)))
     if each <= 0:
         return Turn(untimed=1, timed=1)
     return Turn(untimed=math.ceil(UNTIMED_S / each), timed=math.ceil(TURN_S / each))
 
 
 def time_calls(call: Call, count: int, now: Now = time.perf_counter) -> Floats:
-    """The seconds that each of ``count`` calls takes."""
+    """The seconds that each of ``count`` calls takes, ``(count,)``; of a `Pass` those of all, ``(count, calls)``."""
+    if isinstance(call, Pass):
+        return np.array([call.times(now) for _ in range(count)])
     times = np.empty(count)
     for index in range(count):
         begin = now()

@@ -10,7 +10,7 @@ class CandidateFigures:
     """What is known of a candidate after the stages so far; None is not known yet.
 
     Attributes:
-        macs: Multiply-accumulate operations for one input.
+        macs: Multiply-accumulate operations for one input; their mean where they depend on the input.
         parameters: Number of parameters.
         train_seconds: Time spent on training the candidate; 0 for the teacher.
         teacher_seconds: Time spent on training the teacher.
@@ -22,6 +22,7 @@ class CandidateFigures:
         lowering_seconds: Time that its runtime took to write it, compilation and any export for it included.
         runtime: The backend that opens the artifact.
         precision: The number format that it was lowered to.
+        timed_inputs: Inputs over which it is timed, where its speed depends on them.
     """
 
     macs: int
@@ -36,6 +37,7 @@ class CandidateFigures:
     lowering_seconds: float | None = None
     runtime: str | None = None
     precision: str | None = None
+    timed_inputs: int | None = None
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> "CandidateFigures":

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from runners.backend import Predictor
 from runners.measuring.calls import Call
 from runners.measuring.interval import Ratio, half_width_of_mean
-from runners.measuring.opening import TimingRequest
+from runners.measuring.opening import TimingRequest, call_to_time
 from runners.measuring.pair import prepare_process
 from runners.measuring.paired_timing import PairedTiming, joined
 from runners.measuring.stopwatch import time_interleaved
@@ -25,13 +24,11 @@ def measure_together(request: TimingRequest) -> list[PairedTiming]:
 def opened_calls(request: TimingRequest) -> list[Call]:
     """Prepare this process, open the baseline and every candidate in it, and give a call of each in that order."""
     prepare_process(request.cores)
-    workload = resolve(request.workload)
-    example = workload.example_inputs.repeated(request.batch)
-
-    def call_of(predictor: Predictor) -> Call:
-        return lambda: predictor(*example)
-
-    return [call_of(each.open(workload.network, request.batch)) for each in (request.baseline, *request.candidates)]
+    workload, batch = resolve(request.workload), request.batch
+    return [
+        call_to_time(each, each.open(workload.network, batch), workload, batch)
+        for each in (request.baseline, *request.candidates)
+    ]
 
 
 def combine(runs: Sequence[PairedTiming]) -> PairedTiming:
@@ -54,6 +51,7 @@ def combine(runs: Sequence[PairedTiming]) -> PairedTiming:
         unstable=joined(run.unstable for run in runs),
         machine=runs[-1].machine,
         batch=runs[-1].batch,
+        timed_inputs=runs[-1].timed_inputs,
     )
 
 

@@ -54,7 +54,9 @@ def contrast(arms: Sequence[list[Floats]], weights: Sequence[float], seed: int) 
     difference between the estimate and the contrast at another level, and the floor.
 
     Args:
-        arms: Call times in seconds of each arm, an array per block; all from the same blocks.
+        arms: Call times in seconds of each arm, an array per block; all from the same blocks. Those of a
+            `runners.measuring.calls.Pass` are ``(passes, calls)``: of each call the quantile is taken, and the mean of
+            these.
         weights: The power of each arm; their sum is 0, so that the result has no unit.
         seed: Of the bootstrap.
     """
@@ -111,7 +113,7 @@ def _level(arms: Sequence[Sequence[Floats]]) -> float:
 
 
 def _log_contrast(arms: Sequence[Sequence[Floats]], weights: Sequence[float], level: float) -> float:
-    logs = np.log([np.quantile(np.concatenate(arm), level) for arm in arms])
+    logs = np.log([np.quantile(np.concatenate(arm), level, axis=0).mean() for arm in arms])
     return float(np.dot(weights, logs))
 
 

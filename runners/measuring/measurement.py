@@ -30,6 +30,8 @@ class Measurement:
         speedup: Latency of the baseline over latency of the candidate, from pairs in one process.
         speedup_ci95: Its bootstrap 95 % interval.
         batch: Inputs of one call when it was timed.
+        timed_inputs: Inputs over which it was timed where its speed depends on them: the speedup is that of their mean
+            time, and the latencies are percentiles over these inputs. 1 for all others, which are timed with one.
         latency_p50_ms: Median time of one call.
         latency_p90_ms: 90th percentile of the same.
         throughput_per_s: Inputs a second with all replicas busy at once; None, as ``load_ms`` and ``peak_memory_mib``,
@@ -39,7 +41,7 @@ class Measurement:
         stored_mib: Size of the file from which the artifact is restored bit by bit, where it is sparse or its weights
             share values (`runners.packing`); of all others it is that of the artifact.
         lowering_seconds: Time that the runtime took to lower the network, compilation included, quantisation not.
-        macs: Multiply-accumulate operations for one input.
+        macs: Multiply-accumulate operations for one input; their mean where they depend on the input.
         parameters: Weights of the network.
         peak_memory_mib: Peak resident memory of one serving process.
         train_seconds: Time spent on training this candidate, 0 for the teacher.
@@ -93,6 +95,7 @@ class Measurement:
     warm_up_s: float | None = None
     arithmetic: str = ""
     batch: int = 1
+    timed_inputs: int = 1
     served_with: Mapping[str, int] | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
     unstable: str = ""

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from runners.backend import Predictor
 from runners.backends import find_backend
+from runners.measuring.calls import Call, Pass
 from runners.measuring.stopwatch import TimingSettings
+from runners.measuring.varied_inputs import inputs_to_time
 from runners.workload import Workload
 
 
@@ -15,13 +18,15 @@ from runners.workload import Workload
 class Artifact:
     """A lowered artifact: the folder of its files, the name of its backend, and the threads of one call.
 
-    ``tuned`` is that of the `Baseline` beside which it is timed: what runs in torch is treated alike.
+    ``tuned`` is that of the `Baseline` beside which it is timed: what runs in torch is treated alike. Above 1,
+    ``timed_inputs`` are the calls of a `runners.measuring.calls.Pass`, as its speed depends on the inputs.
     """
 
     folder: Path
     runtime: str
     threads: int
     tuned: bool = False
+    timed_inputs: int = 1
 
     def open(self, build: Callable[[], Any], batch: int = 1) -> Predictor:
         """A predictor for calls of ``batch`` inputs; ``build`` makes the network where the files hold weights alone."""
@@ -84,6 +89,14 @@ def _tuned(predictor: Predictor) -> Predictor:
     from runners.lowering.torch_predictor import tuned
 
     return tuned(predictor)
+
+
+def call_to_time(opened: Artifact | Baseline, predictor: Predictor, workload: Workload, batch: int) -> Call:
+    """A call of ``predictor`` with ``batch`` inputs: always the same, or all that its speed has to be measured on."""
+    if isinstance(opened, Artifact) and opened.timed_inputs > 1:
+        return Pass([partial(predictor, *each) for each in inputs_to_time(workload, batch, opened.timed_inputs)])
+    example = workload.example_inputs.repeated(batch)
+    return lambda: predictor(*example)
 
 
 @dataclass(frozen=True)

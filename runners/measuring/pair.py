@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from runners.backend import Predictor
 from runners.inputs import Arrays
 from runners.machine.denormals import flush_denormals
-from runners.measuring.opening import Artifact, Original, TimingRequest
+from runners.measuring.opening import Artifact, Original, TimingRequest, call_to_time
 from runners.measuring.paired_timing import PairedTiming
 from runners.measuring.stopwatch import time_pair
 from runners.quality.quality import EVALUATION_BATCH, Accuracies, evaluate
@@ -27,7 +27,8 @@ class PairResult:
 
     Attributes:
         timing: The artifact beside the baseline.
-        device_p50_ms: Median time that the accelerator takes for one call; None for an artifact that uses none.
+        device_p50_ms: Median time that the accelerator takes for one call; None for an artifact that uses none, and
+            for one whose speed depends on the inputs.
         accuracies: Its quality; None where it was not evaluated.
     """
 
@@ -61,9 +62,10 @@ def measure_pair(request: TimingRequest, splits: tuple[str, ...], original: Orig
     if before.shape != baseline_answer.shape:
         raise StageFailed(f"the artifact gives {before.shape}, the baseline {baseline_answer.shape}")
     require_same_answer(before, candidate(*example))
-    timing = time_pair(lambda: candidate(*example), lambda: baseline(*example), request.settings)
+    timed = call_to_time(artifact, candidate, workload, request.batch)
+    timing = time_pair(timed, lambda: baseline(*example), request.settings)
     timing = replace(timing, batch=request.batch)
-    on_device_ms = device_p50_ms(candidate, example)
+    on_device_ms = device_p50_ms(candidate, example) if timing.timed_inputs == 1 else None
     require_same_answer(before, candidate(*example))
     return PairResult(timing, on_device_ms, accuracies)
 

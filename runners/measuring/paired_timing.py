@@ -48,6 +48,8 @@ class PairedTiming:
         machine: Clocks, throttling and load right after the last block, as far as they can be known, and the share of
             blocks that others ``disturbed``.
         batch: Inputs of one call.
+        timed_inputs: The calls with different inputs over which it was timed, where its speed depends on them: the
+            speedup is that of their mean time, and the latencies are the percentiles over these inputs.
     """
 
     speedup: float
@@ -63,6 +65,7 @@ class PairedTiming:
     unstable: str
     machine: Mapping[str, Any]
     batch: int = 1
+    timed_inputs: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """The figures in plain JSON types."""
@@ -85,7 +88,8 @@ def summarise(
     """The figures of call times in seconds, one array per block and arm.
 
     Args:
-        candidate: The calls of the candidate that count.
+        candidate: The calls of the candidate that count; of a `runners.measuring.calls.Pass` ``(passes, calls)`` in
+            each block.
         baseline: Those of the baseline.
         seed: Of the bootstrap.
         conditions: Under which they were timed.
@@ -93,14 +97,15 @@ def summarise(
     """
     speedup = ratio(candidate, baseline, seed)
     calls, baseline_calls = np.concatenate(candidate), np.concatenate(baseline)
-    median, p90 = np.quantile(calls, [0.5, 0.9]) * 1e3
+    usual = np.median(calls, axis=0) if calls.ndim > 1 else calls
+    median, p90 = np.quantile(usual, [0.5, 0.9]) * 1e3
     all_calls = calls if every_call is None else every_call
     return PairedTiming(
         speedup=speedup.value,
         speedup_ci95=(speedup.low, speedup.high),
         latency_p50_ms=float(median),
         latency_p90_ms=float(p90),
-        latency_p99_ms=float(np.quantile(all_calls, 0.99) * 1e3) if len(all_calls) >= CALLS_FOR_P99 else None,
+        latency_p99_ms=float(np.quantile(all_calls, 0.99) * 1e3) if all_calls.size >= CALLS_FOR_P99 else None,
         baseline_p50_ms=float(np.median(baseline_calls) * 1e3),
         blocks=len(candidate),
         outliers=count_outliers(calls),
@@ -108,14 +113,18 @@ def summarise(
         warm_up_s=conditions.warm_up_s,
         unstable=conditions.doubt,
         machine=conditions.machine,
+        timed_inputs=calls.shape[1] if calls.ndim > 1 else 1,
     )
 
 
 def count_outliers(calls: Floats) -> int:
-    """How many of ``calls`` are above the median by five standard deviations, estimated from the median deviation."""
-    median = np.median(calls)
-    deviation = 1.4826 * np.median(np.abs(calls - median))
-    return int(np.sum(calls > median + max(5 * deviation, 0.01 * median)))
+    """How many of ``calls`` are above the median by five standard deviations, estimated from the median deviation.
+
+    The calls of a pass, ``(passes, calls)``, are each compared with its own median.
+    """
+    median = np.median(calls, axis=0)
+    deviation = 1.4826 * np.median(np.abs(calls - median), axis=0)
+    return int(np.sum(calls > median + np.maximum(5 * deviation, 0.01 * median)))
 
 
 def joined(reasons: Iterable[str]) -> str:

@@ -23,11 +23,13 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     _pin(order["replica"], order["threads"])
     with np.load(order["inputs"]) as arrays:
-        inputs = tuple(arrays[name] for name in arrays.files)
+        given = [arrays[name] for name in arrays.files]
+    each = len(given) // order["calls"]
+    inputs = [tuple(given[first : first + each]) for first in range(0, len(given), each)]
     begin = time.perf_counter()
     artifact = Artifact(Path(order["folder"]), order["runtime"], order["threads"], order["tuned"])
-    predictor = artifact.open(lambda: _build(order["workload"], order["keywords"]), len(inputs[0]))
-    predictor(*inputs)
+    predictor = artifact.open(lambda: _build(order["workload"], order["keywords"]), len(inputs[0][0]))
+    predictor(*inputs[0])
     print(json.dumps({"load_ms": (time.perf_counter() - begin) * 1e3}), file=answers, flush=True)
     sys.stdin.readline()
     print(json.dumps(_run(predictor, inputs, order["seconds"])), file=answers, flush=True)
@@ -42,7 +44,7 @@ def _pin(replica: int, threads: int) -> None:
 def _run(predictor: Any, inputs: Any, seconds: float) -> dict[str, float]:
     calls, begin = 0, time.perf_counter()
     while (passed := time.perf_counter() - begin) < seconds or calls == 0:
-        predictor(*inputs)
+        predictor(*inputs[calls % len(inputs)])
         calls += 1
     return {"calls": calls, "seconds": max(passed, 1e-9), "peak_memory_mib": _peak_memory_mib()}
 

@@ -57,7 +57,7 @@ def serve(
     artifact: Artifact,
     workload: Any,
     replicas: int,
-    inputs: Arrays,
+    inputs: Sequence[Arrays],
     seconds: float,
     keywords: Sequence[str] = (),
 ) -> Serving:
@@ -70,7 +70,7 @@ def serve(
         artifact: What is served.
         workload: Its reference, for an artifact that holds weights alone.
         replicas: Their number.
-        inputs: One call's inputs, ``(batch, *input_shape)`` each.
+        inputs: The inputs of one call, ``(batch, *input_shape)`` each; of several, one is called after the other.
         seconds: How long to serve.
         keywords: The argument names by which the workload's network is called, where its inputs have names.
 
@@ -78,26 +78,27 @@ def serve(
         StageFailed: A replica crashed or hung.
     """
     with tempfile.TemporaryDirectory() as folder:
-        np.savez(f"{folder}/inputs.npz", *inputs)
+        np.savez(f"{folder}/inputs.npz", *(array for each in inputs for array in each))
         order = {
             **vars(artifact),
             "folder": str(artifact.folder),
             "workload": workload,
             "keywords": list(keywords),
             "inputs": f"{folder}/inputs.npz",
+            "calls": len(inputs),
             "seconds": seconds,
         }
         orders = [{**order, "replica": replica} for replica in range(replicas)]
-        deadline = time.monotonic() + TIMEOUT_S
+        deadline, batch = time.monotonic() + TIMEOUT_S, len(inputs[0][0])
         with _started(orders, Path(folder)) as programs:
             loads = [program.answer(deadline) for program in programs]
             counters = running_counters()
             for program in programs:
                 program.tell({"go": True})
             runs = [program.answer(deadline) for program in programs]
-            energy_mj = _energy_mj(counters, sum(run["calls"] * len(inputs[0]) for run in runs))
+            energy_mj = _energy_mj(counters, sum(run["calls"] * batch for run in runs))
     return Serving(
-        throughput_per_s=sum(run["calls"] * len(inputs[0]) / run["seconds"] for run in runs),
+        throughput_per_s=sum(run["calls"] * batch / run["seconds"] for run in runs),
         load_ms=max(load["load_ms"] for load in loads),
         peak_memory_mib=max(run["peak_memory_mib"] for run in runs),
         energy_mj=energy_mj,

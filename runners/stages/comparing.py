@@ -82,5 +82,6 @@ def _member(job: StageJob, number: str, threads: int) -> Artifact:
 
 
 def _artifact(job: StageJob, role: str, threads: int) -> Artifact:
-    lowered = job.inputs[role]
-    return Artifact(lowered.folder, lowered.result["runtime"], threads, job.task.settings.get("baseline_tuned", False))
+    lowered, tuned = job.inputs[role], job.task.settings.get("baseline_tuned", False)
+    timed_inputs = lowered.result.get("timed_inputs", 1)
+    return Artifact(lowered.folder, lowered.result["runtime"], threads, tuned, timed_inputs)

@@ -5,13 +5,11 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
-import numpy as np
-
-from runners.inputs import read
 from runners.measuring.measurement import Measurement, figures_of, require_finite
 from runners.measuring.opening import Artifact, Original
 from runners.measuring.pair import PairResult, evaluate_artifact, measure_pair
 from runners.measuring.paired_timing import PairedTiming
+from runners.measuring.varied_inputs import inputs_to_time
 from runners.processes.fresh_process import call_fresh
 from runners.quality.quality import Accuracies
 from runners.runner import StageFailed
@@ -40,7 +38,8 @@ def run(job: StageJob) -> dict[str, Any]:
     """
     lowered, settings = job.parent.result, job.task.settings
     tuned = settings.get("baseline_tuned", False)
-    artifact = Artifact(job.parent.folder, lowered["runtime"], settings["serving"]["threads"], tuned)
+    timed_inputs = lowered.get("timed_inputs", 1)
+    artifact = Artifact(job.parent.folder, lowered["runtime"], settings["serving"]["threads"], tuned, timed_inputs)
     if "evaluated" in job.inputs:
         pair = call_fresh(measure_pair, timing_request(job, artifact), (), what="the measuring process")
         pair = replace(pair, accuracies=accuracies_from_json(job.inputs["evaluated"].result))
@@ -123,9 +122,8 @@ def _serve(job: StageJob, artifact: Artifact) -> Serving:
     Load time and memory are those of the first. A plan after the first that fails, as where memory does not suffice, is
     left out.
     """
-    split = job.workload.splits["validation"]
     batch = job.task.settings.get("batch", job.workload.serving_batch)
-    inputs = read(split, np.arange(batch) % len(split))[0]
+    inputs = inputs_to_time(job.workload, batch, artifact.timed_inputs)
 
     def served(plan: Mapping[str, int]) -> Serving:
         opened = replace(artifact, threads=plan["threads"])

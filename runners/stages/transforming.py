@@ -13,7 +13,10 @@ from runners.lowering.calibration import calibration_rows
 from runners.lowering.recipe import Recipe, rebuilt, recipe_of, set_recipe
 from runners.lowering.weights import load_network, save_network, weights_digest
 from runners.machine.telemetry import disable_telemetry
+from runners.measuring.candidate_figures import CandidateFigures
 from runners.measuring.footprint import count_macs, count_parameters
+from runners.measuring.varied_inputs import TIMED_INPUTS, inputs_to_time
+from runners.quality.allowed_loss import AllowedLoss
 from runners.runner import StageFailed
 from runners.stages.job import StageJob
 from runners.training.loss import losses_of_examples
@@ -40,14 +43,32 @@ def run(job: StageJob) -> dict[str, Any]:
     example = job.workload.example_inputs.arrays
     initial = partial(initial_network, job.workload, recipe_of(network))
     calibration = partial(_examples, job)
+    judge = AllowedLoss(job.workload)
     losses = partial(losses_of_examples, job.workload, job.task.seed)
-    context = ModelContext(_tensors(example), job.task.seed, initial, calibration=calibration, losses=losses)
+    context = ModelContext(
+        _tensors(example),
+        job.task.seed,
+        initial,
+        calibration=calibration,
+        losses=losses,
+        validation=judge.inputs,
+        keeps_quality=judge.keeps_quality,
+    )
     network = change_network(network, technique, settings, context)
     save_network(network, job.folder)
+    if technique.skips_layers:
+        return _over_inputs(job, network).to_json()
     if technique.quantises or technique.stage is Stage.COMPRESS:
         return job.figures.to_json()
     macs, parameters = count_macs(network, example), count_parameters(network)
     return replace(job.figures, macs=macs, parameters=parameters).to_json()
+
+
+def _over_inputs(job: StageJob, network: nn.Module) -> CandidateFigures:
+    """The figures of a network that leaves layers out: the mean of ``macs`` over `TIMED_INPUTS` inputs."""
+    found = [count_macs(network, each) for each in inputs_to_time(job.workload, 1, TIMED_INPUTS)]
+    macs, parameters = round(sum(found) / len(found)), count_parameters(network)
+    return replace(job.figures, macs=macs, parameters=parameters, timed_inputs=TIMED_INPUTS)
 
 
 def change_network(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from runners.models.compared_layers import Place, pairs, places_of
 from runners.runner import StageFailed
+from spaces.early_exits.network import exits_of
 from spaces.plans import TrainingPlan
 
 PROJECTION = "projection/"
@@ -44,6 +45,7 @@ class Distillation(nn.Module):
         super().__init__()
         self.network = network
         self.projections = nn.ModuleList()
+        self._exits = tuple(exits_of(network))
         self._teacher = (teacher,)  # in a tuple, so that its weights are none of this module's
         self._plan = plan
         self._places: tuple[list[Place], list[Place]] = ([], [])
@@ -53,9 +55,10 @@ class Distillation(nn.Module):
             if plan.distillation_method == "features":
                 self._add_projections(state, seed)
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """What the network gives, and what its compared layers give, projected."""
-        outputs = self.network(*inputs)
+    def forward(self, *inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """What the network gives, behind that what its exits give, and what its compared layers give, projected."""
+        last = self.network(*inputs)
+        outputs = [last, *(each.take_early() for each in self._exits)]
         layers = self._layers(0)
         if self.projections:
             layers = [project(each) for project, each in zip(self.projections, layers, strict=True)]

@@ -1,6 +1,6 @@
 """What training minimises: the loss on labels and, with distillation, on the teacher's soft targets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,9 @@ from runners.inputs import network_batch, read
 from runners.training.batches import Batch
 from runners.workload import Workload
 from spaces.plans import TrainingPlan
+
+EXIT_WEIGHT = 0.5
+"""What the loss of each early exit counts where that of the last output counts 1."""
 
 
 def training_loss(workload: Workload, plan: TrainingPlan, outputs: Tensor, batch: Batch, soft: Tensor | None) -> Tensor:
@@ -42,6 +45,17 @@ def training_loss(workload: Workload, plan: TrainingPlan, outputs: Tensor, batch
     matched = divergence.sum(dim=1).mean()
     # The gradients of soft targets shrink with the square of the temperature (Hinton et al., section 2).
     return (1 - weight) * hard + weight * temperature**2 * matched
+
+
+def with_exits(losses: Sequence[Tensor]) -> Tensor:
+    """The weighted mean of the loss of the last output, which is the first of ``losses``, and of those of exits.
+
+    Each exit counts `EXIT_WEIGHT` of the last output (Teerapittayanon et al., arXiv 1709.01686, equation 1).
+    """
+    last, *early = losses
+    if not early:
+        return last
+    return (last + EXIT_WEIGHT * torch.stack(early).sum()) / (1 + EXIT_WEIGHT * len(early))
 
 
 def losses_of_examples(workload: Workload, seed: int, network: nn.Module, count: int) -> Iterator[Tensor]:

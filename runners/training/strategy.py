@@ -14,7 +14,7 @@ from runners.lowering.weights import copy_network
 from runners.training.batches import Batch
 from runners.training.distillation import Distillation
 from runners.training.layer_distance import layer_distance
-from runners.training.loss import training_loss
+from runners.training.loss import training_loss, with_exits
 from runners.training.settings import Level
 from runners.workload import UNLABELLED, Workload
 from spaces.plans import TrainingPlan
@@ -64,11 +64,17 @@ class Training:
             outputs, own_layers = module(*part.all_inputs)
         return self.loss_of(outputs, own_layers, part)
 
-    def loss_of(self, outputs: Tensor, own_layers: list[Tensor], part: Batch) -> Tensor:
-        """The loss of ``part`` of a batch, for which the network and its compared layers gave these."""
+    def loss_of(self, outputs: list[Tensor], own_layers: list[Tensor], part: Batch) -> Tensor:
+        """The loss of ``part`` of a batch, for which the network, its exits and its compared layers gave these.
+
+        Args:
+            outputs: The last output, and behind it those of early exits.
+            own_layers: Of layers that are compared with the teacher's.
+            part: Its targets.
+        """
         with precision(part.targets.device, self.level.settings.autocast):
             soft, teaching_layers = self.learning.teacher_outputs(part.all_inputs)
-        loss = training_loss(self.workload, self.plan, outputs.float(), part, soft)
+        loss = with_exits([training_loss(self.workload, self.plan, each.float(), part, soft) for each in outputs])
         if not teaching_layers:
             return loss
         distance = layer_distance(self.plan.distillation_method, own_layers, teaching_layers)

@@ -263,6 +263,7 @@ def _exported_model(
             "baseline_threads": baseline["configuration"]["threads"],
             "baseline_tuned": bool(baseline["measurement"].get("arithmetic")),
             "batch": baseline["measurement"].get("batch", 1),
+            "timed_inputs": trial["measurement"].get("timed_inputs", 1),
             "seed": settings["seed"],
             "processes": 1 if trial["searched"] is None else COMPARING_PROCESSES,
             **QualityMetric.of_front(document).to_json(),

@@ -26,6 +26,7 @@ class QuantisationAwareTraining(Technique):
     name = "quantisation_aware_training"
     stage = Stage.QUANTISE
     quantises = True
+    adds_layers = True  # its quantisers
     needs = ("nncf",)
     parameters = (
         Parameter(
@@ -55,6 +56,8 @@ class QuantisationAwareTraining(Technique):
             return (
                 "the loop of the workload (fit) trains the network inside of that which rounds, so nothing is rounded"
             )
+        if value and earlier.skips_layers:
+            return "NNCF records one way through a network, and layers behind an early exit would have no quantisers"
         if value and (earlier.choices.get("weight_sparsity") or earlier.choices.get("weight_clusters")):
             return "it trains every weight for itself, and those that are zero or share a value would not stay so"
         return None

@@ -34,6 +34,9 @@ class Runtime(Technique):
         reason = backend.unsupported or precision.unsupported_in(str(value), environment)
         if reason is None and backend.quantises and earlier.choices.get("quantisation_aware_epochs", 0):
             return f"{value} quantises a network itself, and takes none that was trained with its quantisers"
+        if reason is None and earlier.skips_layers and not backend.skips_layers:
+            because = backend.runs_all_because or "its format has no branches that it is known to take"
+            return f"{value} computes every layer for every input, so that an early exit saves nothing: {because}"
         return reason
 
     def every(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:

@@ -11,15 +11,16 @@ LAPTOP = Environment(
     cpu_cores=2,
     cpu_flags=("avx2", "avx512_bf16"),
     backends={
-        "eager": BackendFacts(("fp32", "bf16")),
+        "eager": BackendFacts(("fp32", "bf16"), skips_layers=True),
         "torchscript": BackendFacts(("fp32",)),
         "onnxruntime": BackendFacts(
             ("fp32", "int8"),
             options={"execution_provider": ("cpu", "openvino"), "onnxslim": (False, True)},
             takes=("graph_level", "execution_provider", "onnxslim"),
             quantiser="onnxruntime",
+            skips_layers=True,
         ),
-        "openvino": BackendFacts(("fp32", "bf16", "int8"), quantiser="nncf"),
+        "openvino": BackendFacts(("fp32", "bf16", "int8"), quantiser="nncf", skips_layers=True),
         "tensorrt": BackendFacts(("fp32", "bf16", "int8"), unsupported="needs an NVIDIA accelerator"),
     },
 )

@@ -20,6 +20,7 @@ def _backends(environment: Environment, off: dict[str, str]) -> Environment:
             takes=backend.takes,
             quantises=backend.quantises,
             lacks=backend.lacks,
+            skips_layers=backend.skips_layers,
         )
         for name, backend in all_backends().items()
     }

@@ -120,7 +120,7 @@ class PipelineShare(Share):
         return SCHEDULES[plan.pipeline_schedule](self._stages[0], self._count, self._loss)
 
     def _loss(self, outputs: Tensor, part: int) -> Tensor:
-        return self.training.loss_of(outputs, [], self._micro_batches[part])
+        return self.training.loss_of([outputs], [], self._micro_batches[part])
 
     def _micro_batch(self) -> tuple[Tensor, ...]:
         """Inputs with the shape of a micro-batch."""

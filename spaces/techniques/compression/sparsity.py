@@ -67,6 +67,8 @@ class WeightSparsity(Technique):
     ) -> str | None:
         if value == TWO_OF_FOUR and environment.accelerator_capability < (8, 0):
             return "kernels for two of four weights need an NVIDIA GPU of compute capability 8.0 or higher"
+        if value == "lottery" and earlier.skips_layers:
+            return "the early weights, to which it goes back, are those of the network without its early exits"
         return None
 
     def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:

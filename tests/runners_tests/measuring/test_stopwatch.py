@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from runners.measuring import stopwatch
+from runners.measuring.calls import Pass
 from runners.measuring.disturbance import CoreUse, Others, Taken
 from runners.measuring.stopwatch import TimingSettings, time_interleaved, time_pair
 from runners.runner import StageFailed
@@ -286,3 +287,30 @@ def test_blocks_in_which_two_cores_are_one_do_not_count() -> None:
 def test_cores_that_the_host_takes_away_are_told_where_threads_wait_for_each_other(cores: list[int], said: str) -> None:
     stolen = Others(lambda: 0.0, lambda cores: False, lambda cores: Unused(0.2, 0.2), lambda: cores)
     assert _time(Machine(), 0.001, 0.008, others=stolen).unstable == said
+
+
+def test_the_speedup_over_several_inputs_is_that_of_their_mean_time() -> None:
+    machine = Machine()
+    fast, slow = (lambda: machine.call(0.001)), (lambda: machine.call(0.005))
+    settings = TimingSettings(2.0, seed=1)
+    timing = time_pair(
+        Pass([fast, fast, fast, slow]), lambda: machine.call(0.008), settings, machine.clock, UNDISTURBED
+    )
+    assert timing.speedup == pytest.approx(4.0)
+    assert timing.latency_p50_ms == pytest.approx(1.0)
+    assert timing.latency_p90_ms == pytest.approx(3.8)
+    assert (timing.timed_inputs, timing.outliers) == (4, 0)
+
+
+def test_a_disturbance_of_some_passes_does_not_move_the_speedup_over_several_inputs() -> None:
+    timings = []
+    for noise in (0.0, 0.3):
+        machine = Machine(noise=noise, seed=3)
+
+        def call(machine: Machine = machine, seconds: float = 0.001) -> None:
+            machine.call(seconds)
+
+        arms = Pass([call] * 4), call
+        timings.append(time_pair(*arms, TimingSettings(2.0, seed=1), machine.clock, UNDISTURBED))
+    assert timings[0].speedup == pytest.approx(1.0)
+    assert timings[1].speedup_ci95[0] <= 1.0 <= timings[1].speedup_ci95[1]

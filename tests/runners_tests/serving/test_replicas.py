@@ -21,7 +21,7 @@ from runners.workload_loading.reference import resolve
 
 def served(reference: str, folder: Path, count: int = 1) -> Serving:
     inputs = np.zeros((8, 1, 8, 8), np.float32)
-    return serve(Artifact(folder, "eager", threads=1), reference, count, (inputs,), seconds=0.2)
+    return serve(Artifact(folder, "eager", threads=1), reference, count, [(inputs,)], seconds=0.2)
 
 
 def test_every_replica_is_a_program_that_loads_and_serves(trapped: str, tmp_path: Path) -> None:

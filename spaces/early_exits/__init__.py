@@ -1,0 +1,1 @@
+"""Networks that answer an input before their last layer where they are sure enough of it."""

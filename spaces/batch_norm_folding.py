@@ -1,9 +1,10 @@
 """Puts batch normalisations into the layers before them, as a runtime does, so that a network is trained as it runs."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
+
+from spaces.network_changes.layer_calls import layer_calls
 
 CLOSE = 1e-3
 """Largest difference of the outputs, as a share of the largest output, that folding one normalisation may make."""
@@ -62,34 +63,14 @@ def _pairs(network: Any, inputs: Sequence[Any]) -> Pairs:
 
     made: dict[int, str] = {}
     pairs: Pairs = []
-    calls: Counter[str] = Counter()
-    with _watched(network) as events:
-        network(*inputs)
-    for name, layer, given, output in events:
-        calls[name] += 1
+    calls = layer_calls(network, inputs)
+    times = Counter(call.name for call in calls)
+    for name, layer, given, output, _ in calls:
         if isinstance(layer, _ConvNd) or (isinstance(layer, nn.Linear) and output.dim() == 2):
-            made[id(output)] = name  # the events keep it, so that no later tensor has its identity
+            made[id(output)] = name  # the calls keep it, so that no later tensor has its identity
         elif isinstance(layer, _BatchNorm) and layer.running_mean is not None and id(given) in made:
             pairs.append([made[id(given)], name])
-    return [pair for pair in pairs if all(calls[name] == 1 for name in pair)]
-
-
-@contextmanager
-def _watched(network: Any) -> Iterator[list[tuple[str, Any, Any, Any]]]:
-    """Context whose value gets the name, the layer, the first input and the output of every call of a layer."""
-    events: list[tuple[str, Any, Any, Any]] = []
-    hooks = []
-    for name, layer in network.named_modules():
-
-        def note(layer: Any, given: tuple[Any, ...], output: Any, name: str = name) -> None:
-            events.append((name, layer, given[0] if given else None, output))
-
-        hooks.append(layer.register_forward_hook(note))
-    try:
-        yield events
-    finally:
-        for hook in hooks:
-            hook.remove()
+    return [pair for pair in pairs if all(times[name] == 1 for name in pair)]
 
 
 def _fused(layer: Any, norm: Any) -> Any:

@@ -158,6 +158,7 @@ class ModelContext:
             is not known.
         validation: Gives the inputs of the validation split in batches, each a tuple like ``example``, for what is
             chosen on a trained network. There are none where the network is changed without data.
+        dynamic: For each input the dimension whose size may differ between calls, or None; empty where none has one.
         keeps_quality: Tells of two tensors of outputs for all these inputs whether the metric of the first one is
             worse than that of the second by at most a number: a fraction, or a share of a metric that is none.
     """
@@ -171,6 +172,7 @@ class ModelContext:
     losses: Callable[[Any, int], Iterator[Any]] = no_losses
     validation: Callable[[], Iterator[Any]] = no_inputs
     keeps_quality: Callable[[Any, Any, float], bool] = nothing_to_compare
+    dynamic: Sequence[int | None] = ()
 
 
 class Technique(ABC):

@@ -101,16 +101,14 @@ def _changes_of(
 
 def why_not_changed(workload: Workload, changes: Changes) -> str | None:
     """Why ``changes`` cannot be made to a new network, or None."""
-    network, example = (
-        _as_trained(workload.network().eval()),
-        tuple(map(torch.from_numpy, workload.example_inputs.arrays)),
-    )
+    network, inputs = _as_trained(workload.network().eval()), workload.example_inputs
+    example = tuple(map(torch.from_numpy, inputs.arrays))
     steps = [(technique, step) for technique, settings in changes for step in technique.steps(settings)]
     try:
         for technique, step in steps:
             if isinstance(step, Change):
                 initial = partial(initial_network, workload, recipe_of(network))
-                context = ModelContext(example, 0, initial, trained=workload.pretrained)
+                context = ModelContext(example, 0, initial, trained=workload.pretrained, dynamic=inputs.dynamic)
                 network = change_network(network, technique, step.settings, context)
     except (WorkFailed, RequestError) as error:
         return in_one_line(error, limit=200)

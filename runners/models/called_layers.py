@@ -1,14 +1,14 @@
 """Which layers of a network are called, in which order, and with what: found by one call on an example."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from runners.inputs import Arrays, network_batch
+from spaces.network_changes.layer_calls import layer_calls
 
 PARAMETRISATIONS = "parametrizations"
 """The name under which a layer holds what computes its weights at every call, such as weight norm."""
@@ -45,33 +45,20 @@ def called_layers(network: nn.Module, example: Sequence[Tensor]) -> list[Call]:
         network: Called in eval mode; the mode that each layer had comes back.
         example: A tensor ``(n, *input_shape)`` for each input.
     """
-    found: list[Call] = []
-    hooks = [
-        layer.register_forward_hook(_recorder(found, name), with_kwargs=True)
-        for name, layer in network.named_modules()
-        if name and not isinstance(layer, torch.jit.ScriptModule) and PARAMETRISATIONS not in name.split(".")
-    ]
     modes = {layer: layer.training for layer in network.modules()}
     try:
-        with torch.no_grad():
-            network.eval()(*example)
+        calls = layer_calls(network.eval(), example)
     finally:
-        for hook in hooks:
-            hook.remove()
         for layer, training in modes.items():
             layer.training = training
-    times = Counter(call.name for call in found)
-    return [call for call in found if times[call.name] == 1]
+    times = Counter(call.name for call in calls)
+    return [
+        Call(call.name, call.layer, call.input, call.output if call.gave_one else None)
+        for call in calls
+        if times[call.name] == 1 and PARAMETRISATIONS not in call.name.split(".")
+    ]
 
 
 def inner_layers(layer: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The names and the layers that ``layer`` holds, without what computes its weights."""
     return ((name, inner) for name, inner in layer.named_children() if name != PARAMETRISATIONS)
-
-
-def _recorder(found: list[Call], name: str) -> Callable[..., None]:
-    def record(layer: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
-        given = next((each for each in (*inputs, *named.values()) if isinstance(each, Tensor)), None)
-        found.append(Call(name, layer, given, output if isinstance(output, Tensor) else None))
-
-    return record

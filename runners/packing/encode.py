@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.packing.arrays import Located, arrays_in
+from runners.processes.fresh_process import report_progress
 
 MAGIC = b"FRPACK1\n"
 MOST_VALUES = 4096
@@ -34,6 +35,7 @@ def encode(files: Mapping[str, Path]) -> bytes:
         content = np.fromfile(file, np.uint8)
         plain, arrays, coded = np.ones(len(content), bool), arrays_in(file), []
         for array in arrays:
+            report_progress()
             if (pair := _coded(content[array.begin : array.end], array)) is not None:
                 coded.append(pair[0])
                 body += pair[1]

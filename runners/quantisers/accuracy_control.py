@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.processes.fresh_process import report_progress
+
 
 class Agreement:
     """Compares networks with one in floating point on the same examples, which need no labels.
@@ -35,7 +37,11 @@ class Agreement:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return [session.run(None, dict(self._inputs[number]))[0] for number in numbers]
+        found = []
+        for number in numbers:
+            found.append(session.run(None, dict(self._inputs[number]))[0])
+            report_progress()
+        return found
 
 
 def _agreement(given: NDArray[Any], expected: NDArray[Any]) -> float:

@@ -24,13 +24,13 @@ from runners.workload import Workload
 from spaces.configuration import Scalar
 from spaces.parametrisations import remove_parametrisations
 from spaces.space_document import find_technique
-from spaces.technique import ModelContext, Stage, Technique
+from spaces.technique import ModelContext, Technique
 
 
 def run(job: StageJob) -> dict[str, Any]:
     """Write the changed network. Figures: the parent's, with ``macs`` and ``parameters`` counted again.
 
-    What computes the weights of a network, such as quantisers and masks, is not counted: its figures are as before.
+    What computes the weights of a network, such as quantisers and masks, is not counted.
 
     Raises:
         StageFailed: The technique changed nothing, or the network no longer gives outputs of its old shape.
@@ -53,13 +53,15 @@ def run(job: StageJob) -> dict[str, Any]:
         losses=losses,
         validation=judge.inputs,
         keeps_quality=judge.keeps_quality,
+        dynamic=job.workload.example_inputs.dynamic,
     )
     network = change_network(network, technique, settings, context)
     save_network(network, job.folder)
     if technique.skips_layers:
         return _over_inputs(job, network).to_json()
-    if technique.quantises or technique.stage is Stage.COMPRESS:
+    if technique.quantises:
         return job.figures.to_json()
+    remove_parametrisations(network)
     macs, parameters = count_macs(network, example), count_parameters(network)
     return replace(job.figures, macs=macs, parameters=parameters).to_json()
 
@@ -98,18 +100,37 @@ def change_network(
 def initial_network(workload: Workload, recipe: Recipe = ()) -> nn.Module:
     """A new network of ``workload`` with the layers of ``recipe`` and new initial weights, none of them parametrised.
 
-    Those of a pretrained model are drawn anew, layer by layer, as torch draws them; what is no layer of torch's keeps
-    its pretrained values.
+    Those of a pretrained model, and those that ``model()`` loads, are drawn anew, layer by layer, as torch draws them;
+    what is no layer of torch's keeps its values.
     """
     network = workload.network()
     remove_parametrisations(network)
-    if workload.pretrained:
-        network.requires_grad_(True)
-        for layer in network.modules():
-            reset = getattr(layer, "reset_parameters", None)
-            if reset is not None:
-                reset()
+    for layer in network.modules() if workload.pretrained else _loaded(network, workload):
+        layer.requires_grad_(True)
+        reset = getattr(layer, "reset_parameters", None)
+        if reset is not None:
+            reset()
     return rebuilt(network, recipe)
+
+
+def _loaded(network: nn.Module, workload: Workload) -> list[nn.Module]:
+    """The layers of ``network`` whose weights ``model()`` does not draw: another call of it gives the same numbers.
+
+    Weights that are all one number, as those of a new normalisation, say nothing.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch.initial_seed() % 2**32 + 1)
+        again = workload.network()
+    remove_parametrisations(again)
+    others = dict(again.named_modules())
+    return [
+        layer
+        for name, layer in network.named_modules()
+        if any(
+            weight.numel() > 1 and weight.min() < weight.max() and torch.equal(weight, others[name].get_parameter(key))
+            for key, weight in layer.named_parameters(recurse=False)
+        )
+    ]
 
 
 def _examples(job: StageJob, count: int) -> list[tuple[torch.Tensor, ...]]:

@@ -1,4 +1,4 @@
-"""The heads of attention: which layers have them, what each is worth, and how some are removed.
+"""The heads of attention: which layers have them, how important each is, and how some are removed.
 
 It imports torch only when called.
 """
@@ -13,7 +13,7 @@ from spaces.slimming.network_state import all_trainable, snapshot
 from spaces.technique import ModelContext
 
 EXAMPLES = 64
-"""Training examples over which the worth of a head is averaged."""
+"""Training examples over which the importance of a head is averaged."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def keep_heads(network: Any, kept: Mapping[str, Sequence[int]]) -> None:
 
 
 def head_scores(network: Any, context: ModelContext) -> dict[str, Any]:
-    """What each head is worth: a tensor with a score for each head of each layer, more for what should stay.
+    """How important each head is: a tensor with a score for each head of each layer, more for what should stay.
 
     The mean over examples of the absolute product of what a head gives and the gradient of the loss by it, divided by
     the norm over the layer (Michel et al., arXiv 1905.10650, sections 3.1 and 4.2, and Molchanov et al., arXiv

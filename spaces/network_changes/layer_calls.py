@@ -13,12 +13,14 @@ class LayerCall(NamedTuple):
         layer: The layer, which may hold others.
         input: The first tensor that it was given, or None.
         output: The first tensor that it gave, or None.
+        gave_one: Whether that is all that it gave.
     """
 
     name: str
     layer: Any
     input: Any
     output: Any
+    gave_one: bool = True
 
 
 def layer_calls(network: Any, example: Sequence[Any]) -> list[LayerCall]:
@@ -35,9 +37,8 @@ def layer_calls(network: Any, example: Sequence[Any]) -> list[LayerCall]:
     def recorder(name: str) -> Any:
         def record(layer: Any, args: Any, kwargs: Any, output: Any) -> None:
             given = first_tensor((*args, *kwargs.values()))
-            calls.append(
-                LayerCall(name, layer, given, first_tensor(output if isinstance(output, tuple) else (output,)))
-            )
+            found = first_tensor(output if isinstance(output, tuple) else (output,))
+            calls.append(LayerCall(name, layer, given, found, isinstance(output, torch.Tensor)))
 
         return record
 

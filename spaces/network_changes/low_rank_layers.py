@@ -88,7 +88,7 @@ def _called_layers(network: Any, example: Sequence[Any]) -> dict[str, tuple[Any,
 
     shared = _shared_weights(network)
     seen: dict[str, tuple[Any, tuple[int, int]]] = {}
-    for name, layer, given, output in layer_calls(network, example):
+    for name, layer, given, output, _ in layer_calls(network, example):
         if type(layer) is nn.Linear and id(layer.weight) not in shared:
             seen[name] = layer, (output.numel() // layer.out_features,) * 2
         elif type(layer) is nn.Conv2d and layer.groups == 1 and id(layer.weight) not in shared:

@@ -63,8 +63,8 @@ def share_of(count: int, share: float, what: str) -> int:
     return number
 
 
-def remove_blocks(network: Any, blocks: Sequence[str]) -> None:
-    """Take ``blocks`` out of their rows, in place; the rest of a row is numbered anew."""
+def remove_blocks(network: Any, blocks: Sequence[str]) -> Any:
+    """``network`` without ``blocks``, changed in place; the rest of each row is numbered anew."""
     places: dict[str, list[int]] = {}
     for name in blocks:
         row = [child for child, _ in network.get_submodule(_parent(name)).named_children()]
@@ -72,6 +72,7 @@ def remove_blocks(network: Any, blocks: Sequence[str]) -> None:
     for parent, positions in sorted(places.items(), key=lambda place: -_depth(place[0])):  # the inner rows first
         for position in sorted(positions, reverse=True):
             del network.get_submodule(parent)[position]
+    return network
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Masks on the weights of a network, which hold while it is trained; imports torch only when called."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -10,15 +11,19 @@ al. (arXiv 1608.04493) lie a tenth below and above the middle."""
 
 
 def maskable(network: Any) -> dict[str, Any]:
-    """The convolutions and linear layers of ``network`` by name, whose weights can be masked; each weight once."""
+    """The convolutions and linear layers of ``network`` by name, whose weights can be masked.
+
+    A weight that several layers share is left out: a mask belongs to one layer, and the others would not have it.
+    """
     from torch import nn
     from torch.nn.modules.conv import _ConvNd
 
-    found: dict[int, tuple[str, Any]] = {}
-    for name, layer in network.named_modules():
-        if isinstance(layer, (_ConvNd, nn.Linear)):
-            found.setdefault(id(original_of(layer)), (name, layer))
-    return dict(found.values())
+    owners = Counter(id(weight) for layer in network.modules() for weight in layer.parameters(recurse=False))
+    return {
+        name: layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, (_ConvNd, nn.Linear)) and owners[id(original_of(layer))] == 1
+    }
 
 
 def original_of(layer: Any) -> Any:

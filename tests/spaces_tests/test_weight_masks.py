@@ -149,3 +149,11 @@ def test_two_of_four_is_offered_on_nvidia_alone() -> None:
     ]
     assert ["8.0 or higher" in str(reason) for reason in reasons] == [True, True, False]
     assert not technique.relevant(pattern, Earlier({"weight_sparsity": 0.8}, True), Environment())
+
+
+def test_a_weight_that_two_layers_share_has_no_mask() -> None:
+    network = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8), nn.Linear(8, 4))
+    network[2].weight = network[0].weight
+    assert list(maskable(network)) == ["3"]
+    network[2].weight = nn.Parameter(torch.ones(8, 8))
+    assert list(maskable(network)) == ["0", "2", "3"]

@@ -41,16 +41,16 @@ class BlockPruning(Technique):
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         from spaces.network_changes import removable_blocks as removable
-        from spaces.network_changes.block_damage import damages
+        from spaces.network_changes.block_importance import importances
         from spaces.network_changes.trial_call import require_runs
 
         assert context is not None
         share = float(settings["block_pruning"])
         blocks = removable.removable_blocks(subject.eval(), context.example)
         count = removable.share_of(removable.most_that_leave(subject, blocks), share, f"removing {share:g}")
-        damage = damages(subject, blocks, context.calibration(EXAMPLES) or [context.example])
-        chosen = removable.leaving(subject, sorted(blocks, key=lambda name: damage[name]), count)
-        context.record.update({"blocks": chosen, "damage": damage})
+        importance = importances(subject, blocks, context.calibration(EXAMPLES) or [context.example])
+        chosen = removable.leaving(subject, sorted(blocks, key=lambda name: importance[name]), count)
+        context.record.update({"blocks": chosen, "importance": importance})
         removable.remove_blocks(subject, chosen)
         require_runs(subject, context.example, "the network does not run without some of its blocks")
         return subject
@@ -58,8 +58,7 @@ class BlockPruning(Technique):
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
         from spaces.network_changes.removable_blocks import remove_blocks
 
-        remove_blocks(network, record["blocks"])
-        return network
+        return remove_blocks(network, record["blocks"])
 
 
 TECHNIQUE = BlockPruning()

@@ -33,6 +33,8 @@ class InputResolution(Technique):
 
         assert context is not None
         share = float(settings["input_resolution"])
+        if any(place is not None for place in context.dynamic):
+            raise WorkFailed("pictures are resized from one size to another, and those of this workload may differ")
         _, *size = picture_size(context.example, "input_resolution")
         smaller = [max(1, int(share * side + 0.5)) for side in size]
         if smaller == size:

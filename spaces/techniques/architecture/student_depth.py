@@ -51,8 +51,7 @@ class StudentDepth(Technique):
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
         from spaces.network_changes.removable_blocks import remove_blocks
 
-        remove_blocks(network, record["blocks"])
-        return network
+        return remove_blocks(network, record["blocks"])
 
 
 TECHNIQUE = StudentDepth()

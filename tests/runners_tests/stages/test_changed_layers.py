@@ -93,3 +93,23 @@ def test_new_layers_of_a_pretrained_models_student_keep_the_values_that_their_fa
     student = initial_network(workload, recipe)
     spread = float(student.layer4[1].conv2.weight.detach().std())  # type: ignore[index, union-attr]
     assert spread == pytest.approx((2 / (512 * 9)) ** 0.5, rel=0.02), "He's for the fan out, as torchvision's ResNets"
+
+
+def test_a_student_gets_no_weights_that_the_model_loads() -> None:
+    torch.manual_seed(7)
+    backbone = make_network()[0].weight.detach().clone()
+
+    def load() -> torch.nn.Module:
+        network: Any = make_network()
+        network[0].weight.data.copy_(backbone)
+        network[0].requires_grad_(False)
+        return network
+
+    torch.manual_seed(3)
+    drawn = load()
+    torch.manual_seed(3)
+    student: Any = initial_network(replace(WORKLOAD, model=load))
+    assert not torch.equal(student[0].weight, backbone)
+    assert student[0].weight.requires_grad
+    for (name, weight), other in zip(student.named_parameters(), drawn.parameters(), strict=True):
+        assert torch.equal(weight, other) != name.startswith("0."), "what the model draws stays as it drew it"

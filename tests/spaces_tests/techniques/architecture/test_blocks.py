@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from spaces.environment import Environment
 from spaces.errors import WorkFailed
-from spaces.network_changes.block_damage import damages
+from spaces.network_changes.block_importance import importances
 from spaces.network_changes.removable_blocks import leaving, removable_blocks, remove_blocks
 from spaces.space_document import make_space
 
@@ -25,11 +25,11 @@ def test_what_stays_keeps_its_weights() -> None:
     assert torch.equal(changed(network, {"block_pruning": 0.5})(pictures(4)), before), "the block of gain 0 left"
 
 
-def test_damage_is_the_share_of_the_outputs_squares_that_is_lost() -> None:
+def test_importance_is_the_share_of_the_outputs_squares_that_is_lost() -> None:
     network = nn.Sequential(nn.ReLU(), *(nn.Sequential(nn.Linear(1, 1, bias=False)) for _ in range(2)))
     for layer, factor in zip((network[1][0], network[2][0]), (2.0, 1.0), strict=True):
         nn.init.constant_(layer.weight, factor)  # type: ignore[arg-type]
-    found = damages(network, ["1", "2"], [(torch.ones(1, 1),), (torch.ones(1, 1),)])
+    found = importances(network, ["1", "2"], [(torch.ones(1, 1),), (torch.ones(1, 1),)])
     assert found == {"1": pytest.approx(0.25), "2": 0.0}
 
 
@@ -80,7 +80,7 @@ def test_blocks_called_by_keyword_that_answer_with_a_tuple_are_found_and_measure
     network = nn.Sequential(nn.Conv2d(3, 8, 1), Stage(), Stage()).eval()
     found = removable_blocks(network, (pictures(),))
     assert found == [f"{stage}.blocks.{number}" for stage in (1, 2) for number in range(3)], "not the stages"
-    assert all(damage > 0 for damage in damages(network, found, [(pictures(),)]).values())
+    assert all(importance > 0 for importance in importances(network, found, [(pictures(),)]).values())
     assert leaving(network, found, 6) == [name for name in found if not name.endswith("2")], "the last of a row stays"
 
 
@@ -109,7 +109,7 @@ def test_an_encoder_of_torch_gets_shorter_and_still_runs() -> None:
         assert shorter(*example).shape == (1, 5, 16)
 
 
-def test_blocks_of_a_student_are_not_chosen_by_damage_since_its_weights_are_new() -> None:
+def test_blocks_of_a_student_are_not_chosen_by_importance_since_its_weights_are_new() -> None:
     choices = {"student_width": [1.0, 0.5], "student_depth": [1.0, 0.5], "block_pruning": [0.0, 0.5]}
     drawn = [dict(found) for found in make_space(choices, Environment()).configurations()]
     pruned = [found for found in drawn if found.get("block_pruning")]

@@ -1,5 +1,7 @@
 """Smaller pictures inside of a network are those of PyTorch's own resizing."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from spaces_tests.techniques.architecture.changed_networks import changed, context, pictures, residual_network
@@ -25,6 +27,12 @@ def test_sides_of_different_length_keep_their_ratio() -> None:
     given = context(wide)
     changed(residual_network(1, 1), {"input_resolution": 0.75}, given)
     assert given.record == {"size": [8, 20], "smaller": [6, 15]}
+
+
+def test_pictures_of_a_free_size_are_refused() -> None:
+    free = replace(context((pictures(1),)), dynamic=(2,))
+    with pytest.raises(WorkFailed, match=r"^pictures are resized from one size to another, and those of this workload"):
+        changed(residual_network(1, 1), {"input_resolution": 0.5}, free)
 
 
 @pytest.mark.parametrize(

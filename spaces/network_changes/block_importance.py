@@ -1,4 +1,4 @@
-"""What the loss of each block does to the outputs of a network, measured block by block."""
+"""How important each block of a network is: how much its outputs change without it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from spaces.network_changes.joined_examples import joined
 from spaces.network_changes.removable_blocks import skipped
 
 
-def damages(network: Any, blocks: Sequence[str], examples: Sequence[Sequence[Any]]) -> dict[str, float]:
+def importances(network: Any, blocks: Sequence[str], examples: Sequence[Sequence[Any]]) -> dict[str, float]:
     """By block the squared difference of the outputs without it, as a share of the squares of the whole network's.
 
     Args:

@@ -45,7 +45,6 @@ class Distillation(nn.Module):
         super().__init__()
         self.network = network
         self.projections = nn.ModuleList()
-        self._exits = tuple(exits_of(network))
         self._teacher = (teacher,)  # in a tuple, so that its weights are none of this module's
         self._plan = plan
         self._places: tuple[list[Place], list[Place]] = ([], [])
@@ -58,7 +57,7 @@ class Distillation(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """What the network gives, behind that what its exits give, and what its compared layers give, projected."""
         last = self.network(*inputs)
-        outputs = [last, *(each.take_early() for each in self._exits)]
+        outputs = [last, *(each.take_early() for each in exits_of(self.network))]
         layers = self._layers(0)
         if self.projections:
             layers = [project(each) for project, each in zip(self.projections, layers, strict=True)]

@@ -37,7 +37,7 @@ class Axis:
             needs_training = self.technique.changes_network or self.technique.stage is Stage.TRAIN
             if environment.cannot_train and needs_training:
                 return environment.cannot_train
-            choices = ChainMap({self.name: value}, earlier.choices)
+            choices = ChainMap({self.name: value}, earlier.choices)  # type: ignore[arg-type]  # it is only read
             limits = (limit for limit in environment.model_limits if self.name in limit.choices)
             if limit := next((limit for limit in limits if limit.covers(choices)), None):
                 return limit.reason

@@ -40,7 +40,7 @@ def _lowest(network: Any, batches: list[Any], loss: float, context: ModelContext
 
 def _candidates(confidences: Tensor) -> list[float]:
     """Thresholds from 0 up, each in the middle between two confidences that occur, so that none is close to one."""
-    found: Tensor = torch.unique(confidences)  # type: ignore[no-untyped-call]  # sorted
+    found: Tensor = torch.unique(confidences)  # sorted
     middles = (found[1:] + found[:-1]) / 2
     chosen = torch.linspace(0, len(middles) - 1, min(TRIED, len(middles))).long()
     return [0.0, *middles[chosen].tolist()]

@@ -6,7 +6,7 @@ from torch import nn
 from runners.inputs import ExampleInputs
 from runners.lowering.recipe import recipe_of, set_recipe
 from runners.runner import StageFailed
-from spaces.batch_norm_folding import fold_batch_norms
+from spaces.network_changes.batch_norm_folding import fold_batch_norms
 
 
 def with_batch_norms_folded(network: nn.Module, example: ExampleInputs) -> nn.Module:

@@ -20,7 +20,7 @@ class BatchNormFolding(RuntimeOption):
         return isinstance(value, bool)
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
-        from spaces.batch_norm_folding import fold_structure
+        from spaces.network_changes.batch_norm_folding import fold_structure
 
         fold_structure(network, record["folded"])
         return network

@@ -68,8 +68,8 @@ class QuantisationAwareTraining(Technique):
         return Change({}), Train(epochs, LEARNING_RATE, DISTILLATION, autocast=False)
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
-        from spaces.batch_norm_folding import fold_batch_norms
         from spaces.fake_quantisers import insert_quantisers
+        from spaces.network_changes.batch_norm_folding import fold_batch_norms
 
         assert context is not None
         folded = fold_batch_norms(subject, context.example)
@@ -78,8 +78,8 @@ class QuantisationAwareTraining(Technique):
         return quantised
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
-        from spaces.batch_norm_folding import fold_structure
         from spaces.fake_quantisers import rebuild_quantisers
+        from spaces.network_changes.batch_norm_folding import fold_structure
 
         fold_structure(network, record["folded"])
         return rebuild_quantisers(network, record["quantisers"])

@@ -43,7 +43,7 @@ class WeightClusters(Technique):
         return Change(settings), Train(EPOCHS, LEARNING_RATE, DISTILLATION, autocast=False)
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
-        from spaces.batch_norm_folding import fold_batch_norms
+        from spaces.network_changes.batch_norm_folding import fold_batch_norms
         from spaces.network_changes.shared_values import share_values
         from spaces.network_changes.weight_masks import maskable
 
@@ -58,7 +58,7 @@ class WeightClusters(Technique):
         return subject
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
-        from spaces.batch_norm_folding import fold_structure
+        from spaces.network_changes.batch_norm_folding import fold_structure
         from spaces.network_changes.shared_values import rebuild_shared_values
 
         fold_structure(network, record["folded"])

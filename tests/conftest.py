@@ -22,8 +22,11 @@ LOCATIONS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "OPTUNA_STORAGE", 
 """Variables that say where a search keeps its files and where it runs."""
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Stop at once where the packages under test are not the ones in this checkout."""
+    from faults.page import register
+
+    register(config)
     from search.package_guard import check_packages
 
     where = Path(sys.modules["search"].__path__[0]).resolve()

@@ -7,6 +7,7 @@ from pathlib import Path
 from runners.artifacts.document import Document
 from runners.artifacts.integrity import read_claims
 from runners.artifacts.trust import folder_digest, model_code, sources_digest, workload_code
+from runners.store.local_files import LocalFiles
 from search.request.locations import Home
 from spaces.errors import RequestError
 
@@ -14,9 +15,8 @@ from spaces.errors import RequestError
 def remember(home: Home, folder: Path) -> None:
     """Note in ``home`` what ``folder`` and the code of its workload are now; the folder was just exported."""
     files = workload_code(read_claims(folder).origin.workload)
-    home.exports.mkdir(parents=True, exist_ok=True)
     note = {"folder": str(folder.absolute()), "sources": sources_digest(files)}
-    (home.exports / folder_digest(folder)).write_text(json.dumps(note) + "\n", encoding="utf-8")
+    LocalFiles(home.exports).write(folder_digest(folder), json.dumps(note).encode() + b"\n")
 
 
 def require_trusted(folder: Path, document: Document, home: Home, workload: Sequence[Path] = ()) -> list[str]:
@@ -48,6 +48,6 @@ def code_of(folder: Path, document: Document, workload: Sequence[Path] = ()) -> 
 def _is_known(home: Home, folder: Path, workload: tuple[Path, ...]) -> bool:
     try:
         note = json.loads((home.exports / folder_digest(folder)).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return not workload or note["sources"] == sources_digest(workload)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # none, or it was cut
         return False
-    return not workload or note["sources"] == sources_digest(workload)

@@ -68,11 +68,11 @@ def _screened(study: optuna.Study) -> Iterator[Document]:
 
 
 def _since(first: float, times: Sequence[Time]) -> list[list[Any]]:
-    return [[stage, round(began - first, 3), seconds] for stage, began, seconds in times]
+    return [[stage, round(max(0.0, began - first), 3), seconds] for stage, began, seconds in times]
 
 
 def _from_first(at: datetime | None, first: float) -> float | None:
-    return None if at is None else round(_seconds(at) - first, 3)
+    return None if at is None else round(max(0.0, _seconds(at) - first), 3)
 
 
 def _seconds(at: datetime | None) -> float:

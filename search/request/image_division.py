@@ -22,11 +22,12 @@ def keep_division(workload: str | Mapping[str, Any], file: Path) -> str:
         return ""
     from runners.datasets.division_file import division_text
     from runners.datasets.image_list import division_rows, find_images, is_divided
+    from runners.store.local_files import LocalFiles
 
     settings = read_settings(workload, Path.cwd())
     images = Path(settings.images)
     if isinstance(settings.division, Path) or is_divided(images):
         return ""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(division_text(division_rows(images, find_images(images, settings.division))), encoding="utf-8")
+    rows = division_rows(images, find_images(images, settings.division))
+    LocalFiles(file.parent).write(file.name, division_text(rows).encode())
     return f"which image is in which split stands in {file}"

@@ -16,6 +16,8 @@ from search.samplers.starting_points import starting_points
 from search.study.attributes import MEASUREMENT
 from search.study.study import StudySettings, make_study, records
 
+pytestmark = pytest.mark.faults("driver killed")
+
 TRIALS = 8
 SETTINGS = StudySettings("table", CHOICES, ("accuracy", "speedup"), (), 0, MACHINE.device, "f" * 64)
 

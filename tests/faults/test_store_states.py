@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -17,6 +18,8 @@ from runners.store import folder_store
 from runners.store.entry import read_entry
 from runners.store.eviction import place_of
 from runners.store.folder_store import FolderStore
+
+pytestmark = pytest.mark.faults("store damaged")
 
 KEYS = [f"{number}" * 64 for number in "abc"]
 KINDS = ("flipped", "cut", "gone", "new", "linked", "manifest")

@@ -11,6 +11,8 @@ from dashboards.front_table import render
 from search.exit_codes import explain
 from spaces.errors import RequestError
 
+pytestmark = pytest.mark.faults("hostile file")
+
 TAG = "<img src=x onerror=alert(1)>"
 MARKUP = "[bold red]x[/bold red][link=http://outside.example]"
 

@@ -9,6 +9,8 @@ import torch
 from hostile.limited_reading import Outcome, assert_refused, read_limited
 from hostile.payloads import RunsCode, code_pickle, npy_header, safetensors_file, write, zeros_in_zip
 
+pytestmark = pytest.mark.faults("hostile file")
+
 TERABYTES = "(1099511627776, 16)"
 
 

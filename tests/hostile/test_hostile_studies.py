@@ -4,6 +4,8 @@ import pytest
 from hostile.limited_reading import Outcome, read_limited
 from hostile.payloads import code_pickle, write
 
+pytestmark = pytest.mark.faults("hostile file")
+
 BEGIN = "workload: synthetic\n"
 LAUGHS = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else 'lol'}]\n" for n in range(12))
 

@@ -15,6 +15,8 @@ import psutil
 import pytest
 from runners_tests.process_ends import ends_within
 
+pytestmark = pytest.mark.faults("signal")
+
 ROOT = Path(__file__).resolve().parents[2]
 SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "stopped by SIGTERM", signal.SIGHUP: "stopped by SIGHUP"}
 

@@ -4,6 +4,8 @@ import pytest
 
 from spaces.credentials import without_credentials
 
+pytestmark = pytest.mark.faults("secret")
+
 
 @pytest.mark.parametrize(
     ("url", "shown"),

@@ -6,6 +6,8 @@ import pytest
 
 from dashboards.tracking.spool import Sent, Spool, read_run_ids, read_sent
 
+pytestmark = pytest.mark.faults("torn write")
+
 
 def _kinds(spool):
     return [record.get("kind") for record, _ in spool.unsent()]

@@ -282,6 +282,7 @@ def test_a_study_that_is_continued_is_the_same_run(home, document, trials, runs)
     assert second.close(60)
 
 
+@pytest.mark.faults("mlflow away")
 def test_a_database_that_was_lost_is_filled_again(home, document, trials, empty_database, runs):
     tracker = _tracker(home)
     _tell_all(tracker, document, trials)
@@ -319,6 +320,7 @@ def test_a_record_that_mlflow_rejects_does_not_hold_up_the_rest(home, runs):
     assert "not/a//name" in (home / "spool" / "digits-1" / "refused.jsonl").read_text()
 
 
+@pytest.mark.faults("mlflow away")
 def test_a_server_that_is_away_does_not_keep_the_search_or_the_exit_waiting(tmp_path):
     program = """
 import sys
@@ -343,6 +345,7 @@ def test_importing_the_tracking_imports_no_mlflow():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.faults("torn write")
 def test_a_database_is_made_whole_or_not_at_all(tmp_path):
     file = tmp_path / "mlflow.db"
 

@@ -14,6 +14,8 @@ from runners.backends import find_backend
 from runners.measuring.opening import Artifact
 from runners.workloads.synthetic import WORKLOAD
 
+pytestmark = pytest.mark.faults("driver killed")
+
 
 def export(folder: Path, check: Callable[[Path], None]) -> Path:
     lowered = folder / "lowered"

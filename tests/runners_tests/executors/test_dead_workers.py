@@ -10,6 +10,8 @@ from runners.executors import ray as ray_module
 from runners.executors.ray import _next_step, _Sent
 from runners.runner import StageTask
 
+pytestmark = pytest.mark.faults("worker died")
+
 LOWERING = StageTask("lowering", "1" * 64, {"runtime": "torchscript"}, {}, "synthetic", 0)
 TRAINING = StageTask("training", "2" * 64, {}, {}, "synthetic", 0)
 

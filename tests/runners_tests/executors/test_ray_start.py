@@ -171,6 +171,7 @@ time.sleep(120)
 INTRUDER = "import sys, ray; ray.init(sys.argv[1]); print('let in', flush=True)"
 
 
+@pytest.mark.faults("listening")
 def test_an_instance_lets_in_nobody_without_its_token_and_leaves_nothing_when_its_driver_is_killed(
     tmp_path: Path,
 ) -> None:

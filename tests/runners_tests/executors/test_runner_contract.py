@@ -145,6 +145,7 @@ WORKLOAD = Workload("breaks", make_network, make_splits, pretrained=True)
 """
 
 
+@pytest.mark.faults("worker died")
 @pytest.mark.parametrize(
     ("happens", "failure", "kind"),
     [
@@ -411,6 +412,7 @@ def test_a_cluster_that_lacks_what_every_stage_needs_is_refused_at_the_start(
             runner.inspect(reference)
 
 
+@pytest.mark.faults("worker died")
 def test_a_worker_that_dies_is_told_from_a_stage_that_raises_and_the_stage_can_be_sent_again(
     on_cluster: OnCluster,
 ) -> None:

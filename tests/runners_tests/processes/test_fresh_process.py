@@ -140,6 +140,7 @@ def test_what_a_process_prints_goes_to_the_standard_error() -> None:
     assert "the model says hello" in errors
 
 
+@pytest.mark.faults("driver killed")
 def test_a_process_ends_with_a_caller_that_was_killed_and_so_does_all_that_it_started(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "child"
     with _caller("_hang", str(path)) as caller:

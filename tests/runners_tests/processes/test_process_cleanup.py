@@ -12,6 +12,8 @@ from runners.processes import owned_folder as owned
 from runners.processes.owned_folder import folders_left, owned_folder
 from runners.processes.process_cleanup import ProcessCleanup
 
+pytestmark = pytest.mark.faults("driver killed")
+
 OWNER = """
 import subprocess, sys, time
 from pathlib import Path

@@ -87,6 +87,7 @@ def require_clean(store: FolderStore, outcome: StageOutcome, words: str, kind: F
     assert [*(store.root / "unfinished").iterdir(), *(store.root / "users").iterdir()] == []
 
 
+@pytest.mark.faults("disk full")
 def test_a_full_disk_fails_the_stage_in_one_line_and_the_next_one_succeeds(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     command = ["unshare", "--user", "--map-root-user", "--mount"]
@@ -124,6 +125,7 @@ def test_a_disk_that_is_full_when_the_result_is_synced_keeps_nothing(
     assert run_stage(TASK, store).failure is None
 
 
+@pytest.mark.faults("store damaged")
 def test_a_store_that_vanishes_while_a_stage_runs_fails_it_and_is_made_again(stage: Any, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
 

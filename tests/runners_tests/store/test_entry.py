@@ -15,6 +15,8 @@ from runners.runner import StageFailed
 from runners.store.entry import DamagedEntry, canonical, parse_manifest
 from runners.store.folder_store import FolderStore
 
+pytestmark = pytest.mark.faults("store damaged")
+
 KEY = "ab" * 32
 OTHER = "cd" * 32
 READS = 10_000

@@ -105,6 +105,7 @@ def test_a_store_that_was_removed_is_made_again(tmp_path: Path) -> None:
     assert store.get(KEY) is not None
 
 
+@pytest.mark.faults("driver killed")
 def test_what_a_killed_process_left_half_written_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     script = (

@@ -100,6 +100,7 @@ def test_an_entry_is_fetched_once_and_the_manifest_is_sent_last(flaky: Machines)
     assert sum(operation == "download" for operation, _ in FlakyFiles.log) == 1
 
 
+@pytest.mark.faults("torn write")
 def test_an_upload_that_breaks_off_leaves_no_entry_and_the_next_read_here_completes_it(flaky: Machines) -> None:
     for operation, part in (("upload", "weights"), ("write", "manifest")):
         FlakyFiles.store.clear()
@@ -153,6 +154,7 @@ def test_an_entry_that_went_bad_there_is_set_aside_and_made_again(what: str, how
     assert list((other.root / "quarantine").iterdir()) == []
 
 
+@pytest.mark.faults("store damaged")
 def test_a_transfer_that_spoils_a_file_once_is_repeated(flaky: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     put(flaky.open("one"))
     whole, spoilt = RemoteFiles.download, []
@@ -192,6 +194,7 @@ def test_a_foreign_entry_under_a_key_is_no_hit(flaky: Machines) -> None:
     assert flaky.open("two").get(OTHER) is None
 
 
+@pytest.mark.faults("hostile file")
 def test_a_manifest_that_names_a_file_outside_writes_nothing_there(flaky: Machines, tmp_path: Path) -> None:
     import hashlib
 

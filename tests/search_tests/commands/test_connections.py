@@ -15,6 +15,8 @@ import psutil
 import pytest
 from search_tests.command import RunningSearch
 
+pytestmark = pytest.mark.faults("listening")
+
 OUTSIDE = "192.0.2.1"
 """An address that is reserved for documentation (RFC 5737): no machine has it."""
 

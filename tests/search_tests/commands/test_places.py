@@ -164,6 +164,7 @@ def test_a_relative_storage_lies_in_the_folder_of_the_call(
 SECRET = "hidden-word"
 
 
+@pytest.mark.faults("mlflow away")
 def test_a_study_goes_on_while_its_tracking_server_is_away_and_a_new_one_does_not_begin(
     tmp_path: Path, simulated: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,6 +185,7 @@ def test_a_study_goes_on_while_its_tracking_server_is_away_and_a_new_one_does_no
     assert kinds.count("trial") == 4
 
 
+@pytest.mark.faults("secret")
 def test_a_password_is_written_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,6 +32,7 @@ def search(home: Path, of: Any = table) -> dict[str, Any]:
     return run_search(merge({}, {**settings, "home": str(home)}), runner=make_runner(of=of))
 
 
+@pytest.mark.faults("database away")
 def test_a_database_that_stays_locked_stops_a_search_that_can_be_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,6 +72,7 @@ def test_the_study_and_mlflow_are_told_how_it_ended(
     assert [(record["kind"], record.get("status")) for record in told] == [("started", None), ("ended", status)]
 
 
+@pytest.mark.faults("database away")
 def test_a_database_that_cannot_be_reached_any_more_stops_a_search_that_can_be_resumed(tmp_path: Path) -> None:
     file = tmp_path / "home" / "studies.db"
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from search_tests.command import RunningSearch, document, eventually, frontrunner
 
+pytestmark = pytest.mark.faults("signal")
+
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 LONGEST_S = 10.0
 

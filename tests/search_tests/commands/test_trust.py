@@ -22,6 +22,8 @@ from search.commands.verify import verify_folder
 from search.request.locations import Home
 from spaces.errors import RequestError
 
+pytestmark = pytest.mark.faults("hostile file")
+
 FIGURES = {"accuracy": 0.001, "speedup": 1.0, "speedup_ci95": [1.0, 1.0]}
 
 

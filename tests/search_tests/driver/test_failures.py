@@ -28,6 +28,8 @@ from search.study.study import records
 from spaces.configuration import Configuration
 from spaces.errors import WorkFailed
 
+pytestmark = pytest.mark.faults("worker died")
+
 CHAINS = make_chains()
 
 

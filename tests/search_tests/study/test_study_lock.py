@@ -15,6 +15,8 @@ import pytest
 from search.study.study_lock import lock_study
 from spaces.errors import RequestError
 
+pytestmark = pytest.mark.faults("two drivers")
+
 ROOT = Path(__file__).resolve().parents[3]
 HOLDER = """
 import sys

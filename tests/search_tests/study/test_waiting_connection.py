@@ -17,6 +17,8 @@ from search.study.storage import open_storage
 from search.study.waiting_connection import DatabaseLocked
 from spaces.errors import RequestError
 
+pytestmark = pytest.mark.faults("database away")
+
 ROOT = Path(__file__).resolve().parents[3]
 
 

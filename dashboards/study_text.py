@@ -7,11 +7,20 @@ Document = Mapping[str, Any]
 
 
 def study_title(document: Document) -> str:
-    """``digits: 18 trials on AMD EPYC, 2 cores, 2026-11-30``; with the workload, unless the study is named after it."""
+    """``digits: 18 trials on AMD EPYC, 2 cores, 2026-11-30``: its name, and where and when it was searched."""
+    return f"{study_name(document)}: {where_text(document)}"
+
+
+def study_name(document: Document) -> str:
+    """The name of the study, and that of the workload unless it is the same."""
     study, workload = document["study"], document.get("workload") or ""
-    named = study if workload in ("", study) else f"{study} (workload {workload})"
+    return study if workload in ("", study) else f"{study} (workload {workload})"
+
+
+def where_text(document: Document) -> str:
+    """``18 trials on AMD EPYC, 2 cores, 2026-11-30``."""
     device = f" on {document['device']}" if document.get("device") else ""
-    return f"{named}: {trials_text(document)}{device}{f', {date_text(document)}' if date_text(document) else ''}"
+    return f"{trials_text(document)}{device}{f', {date_text(document)}' if date_text(document) else ''}"
 
 
 def trials_text(document: Document) -> str:

@@ -16,6 +16,7 @@ from typer import Argument, Option
 from search.commands.cli import search_options
 from search.commands.cli.cache import cache
 from search.commands.cli.explain import explain_study
+from search.commands.cli.report import report
 from search.commands.cli.time import time_models
 from search.commands.options import (
     AddressOption,
@@ -159,6 +160,9 @@ def front(
 
 
 app.command("explain", epilog="Example: frontrunner explain digits 12 --figure digits.png")(explain_study)
+
+
+app.command("report", epilog="Example: frontrunner report digits --to digits.html")(report)
 
 
 @app.command(epilog='Example: frontrunner export digits --to fast --within "accuracy_drop<=0.01"')

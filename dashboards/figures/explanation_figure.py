@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboards.explanation_table import gained, headline, letters
-from dashboards.figures.style import safe
+from dashboards.figures.style import BLUE, FONT, GREY, INK, RED, finish, safe
 from dashboards.formatting import interval_text, times
-from dashboards.picture_file import ENDINGS, check_picture_file, write_picture_file
+from dashboards.report.picture_file import ENDINGS, check_picture_file, write_picture_file
 from runners.metric import QualityMetric
 from spaces.errors import RequestError
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:  # plotly takes a moment to import, and only drawing needs it
     from plotly.graph_objects import Bar, Figure, Heatmap
 
 Document = Mapping[str, Any]
-_BLUE, _RED, _GREY, _INK = "#1f5fbf", "#c8452f", "#9aa1ab", "#23272e"
 _WIDTH_PX, _ROW_PX, _ABOVE_PX, _BELOW_PX = 1100, 44, 115, 80
 
 READING = "above 1 they gain from each other, below 1 each has less left to gain;<br>blank: one leaves with the other"
@@ -42,18 +41,7 @@ def draw_explanation(document: Document) -> "Figure":
     )
     bars = _steps(document)
     figure.add_trace(_waterfall(bars), row=1, col=1)
-    ends = [end for one in bars for end in one[1:3]]
-    low, high = min(ends), max(ends)
-    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500) if low / 2 <= tick <= high * 2]
-    figure.update_xaxes(
-        type="log",
-        tickvals=ticks,
-        ticktext=[f"{tick:g}x" for tick in ticks],
-        range=[math.log10(low) - 0.08, math.log10(high) + 0.45 * math.log10(high / low) + 0.1],
-        title="times as fast as the baseline",
-        row=1,
-        col=1,
-    )
+    figure.update_xaxes(_speed_axis(bars), row=1, col=1)
     figure.update_yaxes(autorange="reversed", row=1, col=1)
     if has_pairs:
         figure.add_trace(_matrix(document, names), row=1, col=2)
@@ -70,7 +58,7 @@ def draw_explanation(document: Document) -> "Figure":
             "font": {"size": 15},
         },
         template="plotly_white",
-        font={"family": "Inter, Segoe UI, Helvetica, Arial, sans-serif", "size": 14, "color": _INK},
+        font={"family": FONT, "size": 14, "color": INK},
         showlegend=False,
         width=_WIDTH_PX,
         height=_ABOVE_PX + _BELOW_PX + max(6, rows) * _ROW_PX,
@@ -78,6 +66,32 @@ def draw_explanation(document: Document) -> "Figure":
     )
     figure.update_yaxes(automargin=True, ticklabelstandoff=6)
     return figure
+
+
+def waterfall_figure(document: Document) -> "Figure":
+    """The waterfall of `draw_explanation` alone."""
+    import plotly.graph_objects as go
+
+    bars = _steps(document)
+    names = {"autorange": "reversed", "ticklabelstandoff": 6}
+    figure = go.Figure(_waterfall(bars))
+    return finish(figure, 110 + 40 * len(bars), xaxis=_speed_axis(bars), yaxis=names, showlegend=False)
+
+
+def synergy_figure(document: Document) -> "Figure | None":
+    """The matrix of `draw_explanation` alone; None where no two choices were timed together."""
+    import plotly.graph_objects as go
+
+    if not any(pair["synergy"] for pair in document["pairs"]):
+        return None
+    names = letters(document)
+    matrix = _matrix(document, names)
+    texts = {one["choice"]: one["text"] for one in document["choices"]}
+    told = {letter: f"{letter}  {safe(texts.get(name, name))}" for name, letter in names.items()}
+    matrix.y = [told[letter] for letter in matrix.y]
+    size = len(matrix.y)
+    axes = {"xaxis": {"side": "top", "showgrid": False}, "yaxis": {"autorange": "reversed", "showgrid": False}}
+    return finish(go.Figure(matrix), 70 + 58 * size, **axes, margin={"t": 40, "b": 10})
 
 
 def check_figure_file(to: Path) -> None:
@@ -114,20 +128,34 @@ def _steps(document: Document) -> list[Step]:
         doubt = "! " if one["speed"] and one["speed"]["unstable"] else ""
         label = f"{doubt}{names[one['choice']]}  {one['text']}, {gained(one, QualityMetric.of_front(document))}"
         if one["speed"] is None:
-            steps.append((label, reached, reached, "not timed", _GREY))
+            steps.append((label, reached, reached, "not timed", GREY))
             continue
         ratio = one["speed"]["ratio"]
         text = "same file" if one["same_artifact"] else f"{times(ratio)}x ({interval_text(*one['speed']['ci95'])})"
-        steps.append((label, reached, reached * ratio, text, _BLUE if ratio >= 1 else _RED))
+        steps.append((label, reached, reached * ratio, text, BLUE if ratio >= 1 else RED))
         reached *= ratio
     if document["remainder"]:
         rest = document["remainder"]
-        steps.append(("interactions", reached, reached * rest, f"{times(rest)}x", _GREY))
+        steps.append(("interactions", reached, reached * rest, f"{times(rest)}x", GREY))
     if document["together"]:
         total = document["together"]
         text = f"{times(total['ratio'])}x ({interval_text(*total['ci95'])})"
-        steps.append(("together", 1.0, total["ratio"], text, _INK))
+        steps.append(("together", 1.0, total["ratio"], text, INK))
     return steps
+
+
+def _speed_axis(bars: list[Step]) -> dict[str, Any]:
+    """A logarithmic axis with room for the text behind each bar."""
+    ends = [end for one in bars for end in one[1:3]]
+    low, high = min(ends), max(ends)
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500) if low / 2 <= tick <= high * 2]
+    return {
+        "type": "log",
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}x" for tick in ticks],
+        "range": [math.log10(low) - 0.08, math.log10(high) + 0.45 * math.log10(high / low) + 0.1],
+        "title": "times as fast as the baseline",
+    }
 
 
 def _waterfall(steps: list[Step]) -> "Bar":
@@ -138,7 +166,10 @@ def _waterfall(steps: list[Step]) -> "Bar":
         y=[safe(label) for label, *_ in steps],
         base=[min(begin, end) for _, begin, end, _, _ in steps],
         x=[abs(end - begin) for _, begin, end, _, _ in steps],
-        marker={"color": [colour for *_, colour in steps]},
+        marker={
+            "color": [colour for *_, colour in steps],
+            "pattern": {"shape": ["/" if colour == RED else "" for *_, colour in steps], "fgcolor": "white"},
+        },
         text=[text for _, _, _, text, _ in steps],
         textposition="outside",
         cliponaxis=False,
@@ -163,7 +194,7 @@ def _matrix(document: Document, names: Mapping[str, str]) -> "Heatmap":
         texttemplate="%{text}",
         zmin=-widest,
         zmax=widest,
-        colorscale=[(0, _RED), (0.5, "white"), (1, _BLUE)],
+        colorscale=[(0, RED), (0.5, "white"), (1, BLUE)],
         showscale=False,
         xgap=2,
         ygap=2,

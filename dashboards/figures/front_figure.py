@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # plotly takes a moment to import, and only `draw` needs it
 
 _NEAR = 0.06
 """Numbers of dots that are nearer than this share of the picture would be printed over each other."""
+_CROWDED = 15
+"""Of a front with more members, those near another one have no number."""
 _MANY = 200
 """From so many trials on, those off the front are small."""
 
@@ -190,7 +192,8 @@ def _numbers(shown: Sequence[Point], points: FrontPoints) -> dict[str, list[str]
         point.trial: sum(math.dist(positions[point.trial], positions[other.trial]) < _NEAR for other in front[:index])
         for index, point in enumerate(front)
     }
-    texts = [f"<b>{point.trial}</b>" if near[point.trial] < len(corners) else "" for point in shown]
+    room = len(corners) if len(front) <= _CROWDED else 1
+    texts = [f"<b>{point.trial}</b>" if near[point.trial] < room else "" for point in shown]
     return {"text": texts, "textposition": [corners[near[point.trial] % len(corners)] for point in shown]}
 
 

@@ -33,6 +33,7 @@ def finish(figure: "Figure", height: int = HEIGHT_PX, **layout: Any) -> "Figure"
         template="plotly_white",
         font={"family": FONT, "size": 14, "color": INK},
         colorway=SERIES,
+        showlegend=True,
         height=height,
         margin={"l": 70, "r": 24, "t": 24, "b": 60},
         hoverlabel={"bgcolor": "white", "font": {"size": 13, "color": INK}, "align": "left"},

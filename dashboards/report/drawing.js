@@ -25,7 +25,9 @@
     if (place.dataset.drawn) return;
     place.dataset.drawn = "yes";
     const figure = figures[place.id];
-    const settings = { displaylogo: false, responsive: true, displayModeBar: narrow() ? false : "hover" };
+    const unused = ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"];
+    const settings = { displaylogo: false, responsive: true, modeBarButtonsToRemove: unused };
+    if (narrow()) settings.displayModeBar = false;
     Plotly.newPlot(place, figure.data, fitted(figure.layout), settings).then(function () {
       if (figure.frames) Plotly.addFrames(place, figure.frames);
     });

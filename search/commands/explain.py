@@ -37,7 +37,7 @@ from search.request.read_request import merge
 from search.request.remembered_locations import require_credentials
 from search.request.units import parse_duration
 from search.stop_signals import stop_signals
-from search.study.attributes import PLACES, SETTINGS
+from search.study.attributes import EXPLAINED, PLACES, SETTINGS
 from search.study.study import TrialRecord
 from search.study.study_lock import lock_study
 from spaces.errors import RequestError
@@ -98,6 +98,7 @@ def explain_trial(
     left = _time_left(study, options, budget_s)
     with _alone(options, found), _search(study, found, runner, tell) as (search, is_stored):
         document = explain(search, trial, front, is_stored, left)
+        study.set_user_attr(f"{EXPLAINED}:{trial['trial']}", document)  # for `frontrunner report`
     if options.figure:
         write_explanation(document, options.figure)
         tell(f"wrote {options.figure}")

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.importance import FanovaImportanceEvaluator
 
+from dashboards.figures.measured_trials import in_order
 from search.study.attributes import SCREENED, SPEED
 from search.study.study import records
 from spaces.configuration import Configuration, Scalar
@@ -20,6 +21,11 @@ RESAMPLES = 8
 """Sets of trials, drawn with replacement, on which the importances are computed again: they show how far they rest on
 single trials."""
 TREES = 32
+FEW = 100
+"""With more candidates than this, fewer trees are grown on each of the resamples."""
+MOST_CANDIDATES = 250
+"""Of more candidates so many are looked at, chosen by chance, and half of that on each of the resamples."""
+MOST_CATEGORIES = 6
 TRIALS_PER_VALUE = 3
 """With fewer trials for each value that can be told apart, importances are no more than a hint."""
 
@@ -74,14 +80,15 @@ def importance(values: Mapping[Configuration, float], space: SearchSpace) -> Imp
     """
     neutral = {axis.name: axis.neutral(space.environment) for axis in space.axes}
     rows = [({name: c.get(name, default) for name, default in neutral.items()}, value) for c, value in values.items()]
-    levels = {name: list(dict.fromkeys(row[name] for row, _ in rows)) for name in neutral}
+    levels = {name: in_order({row[name] for row, _ in rows}) for name in neutral}
     varied = {name: found for name, found in levels.items() if len(found) > 1}
     distinct = sum(len(found) - 1 for found in varied.values())
     if len(rows) < 2 or not varied or len({value for _, value in rows}) < 2:
         return Importance(len(rows), doubt="nothing differs between the candidates that were measured")
-    shares = _fanova(rows, varied)
+    shares = _fanova([rows[i] for i in _some(len(rows), MOST_CANDIDATES)], varied)
     random = np.random.default_rng(0)
-    drawn = [_fanova([rows[i] for i in random.integers(0, len(rows), len(rows))], varied) for _ in range(RESAMPLES)]
+    size, trees = min(len(rows), MOST_CANDIDATES // 2), TREES if len(rows) <= FEW else TREES // 4
+    drawn = [_fanova([rows[i] for i in random.integers(0, len(rows), size)], varied, trees) for _ in range(RESAMPLES)]
     ranges = {name: (min(one[name] for one in drawn), max(one[name] for one in drawn)) for name in shares}
     needed = TRIALS_PER_VALUE * distinct
     few = f"{len(rows)} candidates for {len(varied)} choices tell little; {needed} or more would"
@@ -89,14 +96,12 @@ def importance(values: Mapping[Configuration, float], space: SearchSpace) -> Imp
 
 
 def _fanova(
-    rows: Sequence[tuple[Mapping[str, Scalar], float]], varied: Mapping[str, Sequence[Scalar]]
+    rows: Sequence[tuple[Mapping[str, Scalar], float]], varied: Mapping[str, Sequence[Scalar]], trees: int = TREES
 ) -> dict[str, float]:
     """Optuna's fANOVA of ``rows`` by choice; 0 for all where a draw of them has one value alone."""
     if len({value for _, value in rows}) < 2:
         return dict.fromkeys(varied, 0.0)
-    distributions: dict[str, BaseDistribution] = {
-        name: CategoricalDistribution(range(len(found))) for name, found in varied.items()
-    }
+    distributions: dict[str, BaseDistribution] = {name: _distribution(found) for name, found in varied.items()}
     study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
     study.add_trials(
         optuna.trial.create_trial(
@@ -106,11 +111,29 @@ def _fanova(
         )
         for row, value in rows
     )
-    evaluator = FanovaImportanceEvaluator(n_trees=TREES, seed=0)
+    evaluator = FanovaImportanceEvaluator(n_trees=trees, seed=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn's, of versions and jobs
         found = evaluator.evaluate(study, params=list(varied))
     return {name: float(share) if math.isfinite(share) else 0.0 for name, share in found.items()}
+
+
+def _some(count: int, most: int) -> list[int]:
+    """The numbers below ``count``, or ``most`` of them by chance, always the same."""
+    if count <= most:
+        return list(range(count))
+    return sorted(np.random.default_rng(0).choice(count, most, replace=False).tolist())
+
+
+def _distribution(found: Sequence[Scalar]) -> BaseDistribution:
+    """How the evaluator sees the places of these values in their order.
+
+    Of a categorical choice with n values it looks at up to 2**n combinations, so only a few that have no order are one.
+    """
+    has_order = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in found)
+    if len(found) <= MOST_CATEGORIES and not has_order:
+        return CategoricalDistribution(range(len(found)))
+    return IntDistribution(0, len(found) - 1)
 
 
 def _screened(study: optuna.Study) -> dict[Configuration, float]:

@@ -40,6 +40,8 @@ FINAL_TRIALS = "final_trials"
 """The number of trials when the final measurement was made."""
 FINAL_OCCASION = "final_occasion"
 """The number of final measurements so far."""
+EXPLAINED = "explained"
+"""``explained:12`` and so on, by trial number: what `search.explain.explanation.explain` last found of a trial."""
 STUDY_TIMES = "study_times"
 """When the stages ran that belong to no single trial: the teacher, the calibration and the final measurement; a list of
 name, beginning in seconds since 1970, and seconds."""

@@ -1,0 +1,118 @@
+"""The front while the search went on: a slider moves through time."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dashboards.figures.axes import Axis, drawn_axis, front_axes
+from dashboards.figures.style import BLUE, GREY, INK, empty, finish
+from dashboards.time_left import duration
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure, Scatter
+
+MOST_STEPS = 40
+_TRIALS_DRAWN = 400
+"""Of more trials, only the front is drawn at each step."""
+
+
+def front_history_figure(document: Mapping[str, Any]) -> "Figure":
+    """The trials that had ended and the front, as measured during the search, at the moment that a slider chooses.
+
+    Args:
+        document: A report document: the front document with ``all`` its trials and its ``course``.
+    """
+    import plotly.graph_objects as go
+
+    x, y = front_axes(document)
+    searched = {t["trial"]: t["searched"] or t["measurement"] for t in document.get("all", ()) if t["measurement"]}
+    places = {
+        number: (float(one[x.name]), float(one[y.name]))
+        for number, one in searched.items()
+        if one.get(x.name) is not None and one.get(y.name) is not None
+    }
+    course = [step for step in document.get("course", ()) if step["trial"] in places]
+    if not course:
+        return empty("No trial has ended yet.")
+    kept = _chosen(course)
+    frames = [
+        go.Frame(data=_traces(course[: at + 1], _front_at(course, at), places, (x, y)), name=str(at), traces=[0, 1])
+        for at in kept
+    ]
+    at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}}
+    steps = [{"args": [[str(at)], at_once], "label": duration(course[at]["at"]), "method": "animate"} for at in kept]
+    figure = go.Figure(data=list(frames[-1].data), frames=frames)
+    slider = {
+        "active": len(steps) - 1,
+        "steps": steps,
+        "currentvalue": {"prefix": "after ", "font": {"size": 14, "color": INK}, "xanchor": "left"},
+        "pad": {"t": 66, "b": 10},
+        "font": {"color": "rgba(0,0,0,0)"},
+        "ticklen": 0,
+        "minorticklen": 0,
+    }
+    xs, ys = zip(*places.values(), strict=True)
+    legend = {"orientation": "h", "yref": "paper", "y": 1.02, "yanchor": "bottom", "x": 0}
+    return finish(
+        figure, 520, xaxis=drawn_axis(x, xs), yaxis=drawn_axis(y, ys), sliders=[slider], legend=legend, margin={"t": 40}
+    )
+
+
+def _chosen(course: Sequence[Mapping[str, Any]]) -> list[int]:
+    """At most `MOST_STEPS` places in ``course``, the last one and those at which the front changed among them."""
+    changed = [index for index, step in enumerate(course) if step["front"] is not None]
+    places = sorted({*changed, len(course) - 1})
+    if len(places) <= MOST_STEPS:
+        return places
+    return sorted({places[round(index * (len(places) - 1) / (MOST_STEPS - 1))] for index in range(MOST_STEPS)})
+
+
+def _front_at(course: Sequence[Mapping[str, Any]], at: int) -> list[int]:
+    return next((step["front"] for step in reversed(course[: at + 1]) if step["front"] is not None), [])
+
+
+def _traces(
+    ended: Sequence[Mapping[str, Any]],
+    front: Sequence[int],
+    places: Mapping[int, tuple[float, float]],
+    axes: tuple[Axis, Axis],
+) -> list["Scatter"]:
+    import plotly.graph_objects as go
+
+    members = _line([places[number] for number in front if number in places], axes)
+    others = [places[step["trial"]] for step in ended[-_TRIALS_DRAWN:]]
+    hollow = {"color": GREY, "symbol": "circle-open", "size": 6, "opacity": 0.7}
+    line = {"color": BLUE, "width": 2.5, "shape": "vh" if axes[0].better > 0 else "hv"}
+    return [
+        go.Scatter(
+            x=[_round(one) for one, _ in others],
+            y=[_round(one) for _, one in others],
+            mode="markers",
+            marker=hollow,
+            name="trials so far",
+            hoverinfo="skip",
+        ),
+        go.Scatter(
+            x=[one for one, _ in members],
+            y=[one for _, one in members],
+            mode="lines+markers",
+            line=line,
+            marker={"size": 9},
+            name="front",
+            hoverinfo="x+y",
+        ),
+    ]
+
+
+def _line(members: Sequence[tuple[float, float]], axes: tuple[Axis, Axis]) -> list[tuple[float, float]]:
+    """Those of ``members`` that no other dominates by the estimates, from left to right."""
+    x, y = axes
+    kept, best = list[tuple[float, float]](), float("-inf")
+    for member in sorted(members, key=lambda one: (-x.better * one[0], -y.better * one[1])):
+        if y.better * member[1] > best:
+            best = y.better * member[1]
+            kept.append(member)
+    return sorted(kept)
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.4g}")

@@ -1,0 +1,1 @@
+"""Commands that write what is known of studies into files, and compare studies."""

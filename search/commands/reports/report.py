@@ -1,0 +1,129 @@
+"""``frontrunner report``: a study as one page, or one of its figures as a picture."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+
+from dashboards.report.picture import check_picture, write_picture
+from dashboards.report.report_html import report_html
+from dashboards.tracking.spool import read_run_ids
+from search.commands.hints import explain_command, export_command
+from search.commands.reopened import given_settings
+from search.commands.studies import open_study
+from search.explain.report_document import report_document
+from search.front.front_document import Document
+from search.request.locations import Locations
+from search.study.attributes import BUDGETS
+from spaces.errors import RequestError
+
+MOST_EXPORTS = 6
+PAGES, TABLES = (".html",), (".json",)
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What ``frontrunner report`` writes.
+
+    Attributes:
+        study: Name of the study, or a file that an earlier report wrote as JSON.
+        to: The file; its ending says what it is.
+        figure: Which figure, where it is a picture.
+    """
+
+    study: str
+    to: Path
+    figure: str | None = None
+
+
+def write_report(options: ReportOptions, locations: Locations, *, as_json: bool) -> None:
+    """Write a report of a study, and print what was written.
+
+    Raises:
+        RequestError: There is no such study, the ending or the figure is unknown, or the file cannot be written.
+    """
+    to = options.to
+    _check_file(options)
+    document = read_document(options.study, locations)
+    if to.suffix in PAGES:
+        _write(to, report_html(document))
+    elif to.suffix in TABLES:
+        _write(to, json.dumps(document, allow_nan=False))
+    else:
+        write_picture(document, options.figure, to)
+    size = to.stat().st_size
+    if as_json:
+        print(json.dumps({"file": str(to), "bytes": size, "study": document["study"]}))
+    else:
+        print(f"wrote {to} ({size / 2**20:.1f} MiB)")
+
+
+def read_document(study: str, locations: Locations) -> Document:
+    """The report document of a study, or the one in a file whose name ends in .json.
+
+    Raises:
+        RequestError: There is no such study or file, or the file holds something else.
+    """
+    if study.endswith(".json"):
+        return _from_file(Path(study))
+    found, where = open_study(study, locations)
+    document = report_document(found, read_run_ids(where.folder.spool(study)))
+    return {**document, "commands": _commands(found, document, where)}
+
+
+def _from_file(file: Path) -> Document:
+    try:
+        document: Document = json.loads(file.read_text(encoding="utf-8"))
+        front = document["study"], document["objectives"], document["front"], document["all"]
+    except OSError as error:
+        raise RequestError(
+            f"{file} cannot be read ({error.strerror}); give a study or a file that holds one"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise RequestError(
+            f"{file} holds no study; `frontrunner report NAME --to FILE.json` or `frontrunner front NAME --all --json` "
+            "writes one"
+        ) from error
+    assert front
+    return document
+
+
+def _commands(study: optuna.Study, document: Mapping[str, Any], locations: Locations) -> dict[str, Any]:
+    """The commands that make the study, its exports and its explanations again."""
+    budgets = {name: value for name, value in study.user_attrs.get(BUDGETS, {}).items() if value is not None}
+    settings = {name: value for name, value in given_settings(study).items() if value not in ([], None)}
+    made = {"study": study.study_name, **settings, **budgets}
+    numbers = [member["trial"] for member in document["front"]][:MOST_EXPORTS]
+    exports = [export_command(study.study_name, locations, "--pick", str(number)) for number in numbers]
+    explained = next((n for n in numbers if n), None)
+    return {
+        "study_file": yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=100),
+        "search": "frontrunner search study.yaml",
+        "exports": exports,
+        "explain": explain_command(study.study_name, locations, explained),
+    }
+
+
+def _check_file(options: ReportOptions) -> None:
+    """Raise `RequestError` before anything is read where the file cannot be written, or is of no known kind."""
+    to = options.to
+    if to.suffix in (*PAGES, *TABLES):
+        if options.figure is not None:
+            raise RequestError(f"--figure {options.figure}: only a picture shows one figure; {to} has all of them")
+    else:
+        check_picture(to, options.figure)
+    if to.is_dir():
+        raise RequestError(f"--to {to}: it is a folder; name a file")
+    if not to.absolute().parent.is_dir():
+        raise RequestError(f"--to {to}: there is no folder {to.absolute().parent}; make it or name another")
+
+
+def _write(to: Path, text: str) -> None:
+    try:
+        to.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"--to {to}: it cannot be written ({error.strerror}); name another file") from error

@@ -78,6 +78,7 @@ def search(
     tracking_uri: TrackingOption = None,
     stage_store: StoreOption = None,
     address: AddressOption = None,
+    measure_on: search_options.MeasureOn = None,
     dry_run: search_options.DryRun = False,
     json: JsonOption = False,
 ) -> None:
@@ -98,7 +99,7 @@ def search(
         "constraints": constraint,
         "serve": serve,
         "seed": seed,
-        **Locations(home, storage, tracking_uri, stage_store, address).given(),
+        **Locations(home, storage, tracking_uri, stage_store, address, measure_on).given(),
     }
     request = merge(from_yaml(study_file) if study_file else {}, options)
     if dry_run:
@@ -120,13 +121,14 @@ def resume(
     tracking_uri: TrackingOption = None,
     stage_store: StoreOption = None,
     address: AddressOption = None,
+    measure_on: search_options.MeasureOn = None,
     json: JsonOption = False,
 ) -> None:
     """Continue a study that was stopped. No trial is run or counted twice."""
     from search.commands.search import resume_search
     from search.request.locations import Locations
 
-    locations = Locations(home, storage, tracking_uri, stage_store, address)
+    locations = Locations(home, storage, tracking_uri, stage_store, address, measure_on)
     resume_search(name, locations, trials=trials, timeout=timeout, as_json=json)
 
 
@@ -233,12 +235,14 @@ def doctor(
     workload: Annotated[
         Text, Option(metavar="WORKLOAD", help="Also try each technique on the network of this workload.")
     ] = None,
+    address: AddressOption = None,
+    measure_on: search_options.MeasureOn = None,
     json: JsonOption = False,
 ) -> None:
-    """Show this machine, and what is unavailable on it and why."""
+    """Show this machine, or the nodes of a cluster, and what is unavailable there and why."""
     from search.commands.doctor import examine
 
-    examine(workload, as_json=json)
+    examine(workload, address, measure_on, as_json=json)
 
 
 @app.command(epilog="Example: frontrunner schema > study.schema.json")

@@ -9,6 +9,7 @@ import torch
 from runners.backends import all_backends
 from runners.executors.format_limits import find_format_limits
 from runners.executors.model_limits import find_model_limits
+from runners.executors.node_size import NodeSize
 from runners.executors.runtime_limits import find_runtime_limits
 from runners.executors.training_limits import find_training_limits, refuse_strategy
 from runners.machine.device import describe
@@ -25,13 +26,14 @@ from spaces.environment import Environment
 
 
 def inspect_on_this_machine(
-    workload: Any, choices: Mapping[str, Any] | None = None
+    workload: Any, choices: Mapping[str, Any] | None = None, allotted: NodeSize | None = None
 ) -> tuple[Environment, WorkloadFacts]:
     """The description of this machine, and the facts of ``workload``, whose contract is checked.
 
     Args:
         workload: A reference, as `runners.workload_loading.reference.resolve` takes it.
         choices: ``{parameter: [values]}`` of the search; None looks at everything that is offered by default.
+        allotted: What stages may use of this machine; None is all of it.
 
     Raises:
         RequestError: The workload cannot be found or breaks its contract.
@@ -39,7 +41,7 @@ def inspect_on_this_machine(
     refuse_taken_names(workload)
     resolved = resolve(workload)
     notes = check_contract(resolved)
-    environment = describe(all_backends())
+    environment = describe_allotted(allotted)
     with user_code("reading all of its data"):
         found = fingerprint(resolved, workload)
     example, metric = resolved.example_inputs, _judged(resolved).quality
@@ -75,6 +77,18 @@ def inspect_on_this_machine(
         *find_training_limits(resolved, environment, choices),
     )
     return replace(environment, model_limits=limits), facts
+
+
+def describe_allotted(allotted: NodeSize | None) -> Environment:
+    """The description of this machine, with no more cores and accelerators than stages are ``allotted`` of it."""
+    environment = describe(all_backends())
+    if allotted is None:
+        return environment
+    return replace(
+        environment,
+        cpu_cores=max(1, min(environment.cpu_cores, allotted.cpus)),
+        accelerators=min(environment.accelerators, allotted.gpus or environment.accelerators),
+    )
 
 
 def _judged(workload: Workload) -> Workload:

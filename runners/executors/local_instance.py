@@ -56,3 +56,13 @@ def starting_here(cleanup: ProcessCleanup) -> Iterator[dict[str, Any]]:
             "_node_ip_address": "127.0.0.1",
             "_temp_dir": str(cleanup.folder / "r"),  # whose permissions Ray opens to all
         }
+
+
+def set_defaults() -> None:
+    """Set what Ray reads from the environment when it starts or connects, where the person has not."""
+    # Ray's own advice on accelerators is for clusters; on a machine without one it only puzzles.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # By default Ray's workers step back for every other process, and so would the measurements in them.
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    # By default Ray ends workers that idle for a second while another one measures, and their imports are lost.
+    os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "600000")

@@ -1,21 +1,61 @@
 """What the nodes of a cluster have for stages, and what a stage may ask for that one of them can give it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from runners.runner import StageTask
+
+ACCELERATOR_TYPE = "accelerator_type:"
+"""Begins the name of the resource by which Ray tells the type of a node's accelerators."""
 
 
 @dataclass(frozen=True)
 class NodeSize:
-    """Cores and accelerators that stages may use, of a node or of several."""
+    """Cores and accelerators that stages may use, of a node or of several.
+
+    Attributes:
+        cpus: Cores.
+        gpus: Accelerators.
+        memory_gib: Memory.
+        accelerator_type: What Ray calls the accelerators, such as ``A10G``; empty where it knows none.
+        labels: The labels of the node.
+        name: Its address.
+        identity: By which Ray knows it.
+    """
 
     cpus: int
     gpus: int
+    memory_gib: float = 0.0
+    accelerator_type: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
+    name: str = ""
+    identity: str = ""
+
+    def holds(self, asked: "NodeSize | StageTask") -> bool:
+        """Whether it has as much as is ``asked`` for."""
+        return self.cpus >= asked.cpus and self.gpus >= asked.gpus
+
+
+def size_of(node: Mapping[str, Any]) -> NodeSize:
+    """The size of a node as Ray lists it."""
+    resources = node["Resources"]
+    kinds = [name.removeprefix(ACCELERATOR_TYPE) for name in resources if name.startswith(ACCELERATOR_TYPE)]
+    return NodeSize(
+        int(resources.get("CPU", 0)),
+        int(resources.get("GPU", 0)),
+        resources.get("memory", 0.0) / 2**30,
+        kinds[0] if kinds else "",
+        node.get("Labels", {}),
+        node.get("NodeManagerAddress", ""),
+        node.get("NodeID", ""),
+    )
 
 
 def at_most(task: StageTask, nodes: Sequence[NodeSize]) -> StageTask:
-    """``task`` with no more accelerators, and then no more cores, than one of ``nodes`` has."""
+    """``task`` with no more accelerators, and then no more cores, than one of ``nodes`` has; as it is without nodes."""
+    if not nodes:
+        return task
     gpus = min(task.gpus, max(node.gpus for node in nodes))
     cpus = min(task.cpus, max(node.cpus for node in nodes if node.gpus >= gpus))
     return replace(task, cpus=max(1, cpus), gpus=gpus)

@@ -3,9 +3,10 @@
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,14 @@ os.environ["RAY_DISABLE_FAILURE_SIGNAL_HANDLER"] = "1"
 
 import ray
 from ray.exceptions import GetTimeoutError, NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from runners.executors.connection_checks import require_listener, require_own_packages
-from runners.executors.local_instance import make_cleanup, starting_here
-from runners.executors.node_size import NodeSize, at_most, in_words, total
+from runners.executors.local_instance import make_cleanup, set_defaults, starting_here
+from runners.executors.node_size import NodeSize, at_most, in_words, size_of, total
 from runners.executors.proxies import proxies_here, restore_proxies
+from runners.executors.sent_stage import SentStage, least_busy
+from runners.executors.target import nodes_for, options_of, read_target, require_nodes
 from runners.executors.workload_folder import pack, unpack
 from runners.machine.telemetry import disable_telemetry
 from runners.processes.lasting_thread import LastingThread
@@ -39,40 +43,35 @@ HANG_S = 900.0
 """A worker in which a stage does nothing for so long is ended: other limits within a stage, and what a converter may
 take, are shorter. A process of its own for each stage would cost what it imports anew: a second, and some for ONNX."""
 
+LOOK_EVERY_S = 5.0
+"""How often it is looked whether nodes are gone that alone could hold a stage which has not begun."""
+
 LONG_WAIT_S = 60.0
 """A stage that has waited longer than this for cores and accelerators is worth a note."""
-
-
-@dataclass
-class _Sent:
-    """A stage under way, as it was sent."""
-
-    task: StageTask
-    granted: StageTask
-    since: float
-    begun: float | None = None
 
 
 class RayRunner(Runner):
     """Carries out stages where Ray has the cores and accelerators that they ask for.
 
     A measurement asks for all the cores of a machine, so nothing trains beside it; what no node has is asked for in the
-    size that the largest has. Ray retries nothing: a stage whose process dies is a failure. Where that stage is sent
-    again, Ray spreads it over the nodes.
+    size that the largest has. Stages are spread over the nodes. Ray retries nothing: a stage whose process dies is a
+    failure.
 
     Args:
         store: The stage store, a folder or a URL that every node reaches.
         address: Of a running cluster; None starts an instance on this machine that ends with the search.
+        measure_on: The nodes on which is measured, as `read_target` takes it; training runs anywhere. None is all.
 
     Raises:
-        RequestError: The cluster cannot be reached, or a file of the current folder has the name of our packages.
+        RequestError: The cluster cannot be reached, it has no such nodes, or a file of the current folder has the name
+            of our packages.
     """
 
-    def __init__(self, store: str | Path, address: str | None = None) -> None:
-        self._store = str(store)
-        self._under_way: dict[Any, _Sent] = {}
-        self._died: set[str] = set()
+    def __init__(self, store: str | Path, address: str | None = None, measure_on: str | None = None) -> None:
+        self._store, self._target = str(store), read_target(measure_on, address)
+        self._under_way: dict[Any, SentStage] = {}
         self._workload_folder: Any = None
+        self._looked, self._given = 0.0, Counter[str]()
         self._on_cluster = address is not None
         # In a thread that is not the main one Ray leaves the handlers of signals alone.
         require_own_packages(Path.cwd())
@@ -85,16 +84,18 @@ class RayRunner(Runner):
                 self._cleanup.close()
             raise
         cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
-        self.slots = max(1, min(int(cores), 64))
+        self.slots = max(1, int(cores))
 
     def inspect(self, workload: Any, choices: Mapping[str, Any] | None = None) -> tuple[Environment, WorkloadFacts]:
         if not any(node.cpus for node in _nodes()):
             raise RequestError("--address: no node of the cluster has a CPU for Ray; start one with --num-cpus")
+        require_nodes(self._target, _nodes())
         self._workload_folder = ray.put(pack(workload) if self._on_cluster else None)
         if not self._on_cluster and self.slots > 1:
             _prepare.remote(workload, self._workload_folder, proxies_here())
         try:
-            environment, facts = _get(_inspect.remote(workload, choices, self._workload_folder, proxies_here()))
+            inspect = _inspect.options(**options_of("measuring", self._target))
+            environment, facts = _get(inspect.remote(workload, choices, self._workload_folder, proxies_here()))
         except RayError as error:
             if isinstance(error, RayTaskError) and isinstance(error.cause, RequestError):
                 raise error.cause from None
@@ -107,39 +108,66 @@ class RayRunner(Runner):
             )
         return environment, facts
 
+    def describe(self) -> Environment:
+        """The description of a node that measures, as far as Ray may use it."""
+        require_nodes(self._target, _nodes())
+        found: Environment = _get(_describe.options(**options_of("measuring", self._target)).remote())
+        return found
+
+    def nodes(self) -> list[tuple[NodeSize, bool]]:
+        """The living nodes, and whether each measures."""
+        measure = nodes_for("measuring", self._target, _nodes())
+        return [(node, node in measure) for node in _nodes()]
+
     def submit(self, task: StageTask) -> None:
-        granted = at_most(task, _nodes())
-        strategy = "SPREAD" if task.key in self._died else "DEFAULT"
-        remote = _carry_out.options(
-            num_cpus=granted.cpus, num_gpus=granted.gpus, name=task.stage, scheduling_strategy=strategy
-        )
+        nodes = nodes_for(task.stage, self._target, _nodes())
+        granted = at_most(task, nodes)
+        node = least_busy(nodes, granted, self._under_way.values(), self._given)
+        asked = {"num_cpus": granted.cpus, "num_gpus": granted.gpus, **options_of(task.stage, self._target)}
+        if node is not None and self._on_cluster:
+            self._given[node] += 1
+            asked["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=True)
+        remote = _carry_out.options(**asked, name=task.stage)
         steps = remote.remote(granted, self._store, self._workload_folder, proxies_here(), HANG_S)
-        self._under_way[steps] = _Sent(task, granted, time.monotonic())
+        self._under_way[steps] = SentStage(task, granted, node, time.monotonic())
 
     def wait(self, timeout_s: float) -> list[tuple[StageTask, StageOutcome]]:
         deadline = time.monotonic() + timeout_s
         while self._under_way:
+            self._send_again_what_no_node_holds()
             left_s = max(0.0, deadline - time.monotonic())
-            done, _ = ray.wait(list(self._under_way), num_returns=1, timeout=left_s)
+            done, _ = ray.wait(list(self._under_way), num_returns=1, timeout=min(left_s, LOOK_EVERY_S))
             if not done:
-                break
+                if left_s <= LOOK_EVERY_S:
+                    break
+                continue
             sent = self._under_way[done[0]]
             outcome = _next_step(done[0], sent)
             if outcome is None:
                 sent.begun = time.monotonic()
                 continue
             del self._under_way[done[0]]
-            if outcome.failure_kind == "process":
-                self._died.add(sent.task.key)
             return [(sent.task, outcome)]
         return []
+
+    def _send_again_what_no_node_holds(self) -> None:
+        """Ask for less where the nodes are gone that could hold a stage: Ray would wait for ever."""
+        if time.monotonic() < self._looked + LOOK_EVERY_S:
+            return
+        self._looked = time.monotonic()
+        for steps, sent in [*self._under_way.items()]:
+            nodes = nodes_for(sent.task.stage, self._target, _nodes())
+            if sent.begun is None and nodes and not any(node.holds(sent.granted) for node in nodes):
+                ray.cancel(steps, force=True)
+                del self._under_way[steps]
+                self.submit(sent.task)
 
     def waiting(self) -> str | None:
         for sent in self._under_way.values():
             if sent.begun is None and time.monotonic() - sent.since > LONG_WAIT_S:
                 return (
                     f"{sent.task.stage} has waited for {LONG_WAIT_S:.0f} s for {in_words(sent.granted)}; Ray has "
-                    f"{in_words(total(_nodes()))}, which others use"
+                    f"{in_words(total(nodes_for(sent.task.stage, self._target, _nodes())))}, which others use"
                 )
         return None
 
@@ -158,18 +186,18 @@ class RayRunner(Runner):
 
 def _nodes() -> list[NodeSize]:
     """What each living node has for Ray in all."""
-    living = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    return [NodeSize(int(resources.get("CPU", 0)), int(resources.get("GPU", 0))) for resources in living]
+    return [size_of(node) for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+
+def _this_node() -> NodeSize:
+    """What the node of this worker has for Ray."""
+    own = ray.get_runtime_context().get_node_id()
+    return next(size_of(node) for node in ray.nodes() if node["NodeID"] == own)  # type: ignore[no-untyped-call]
 
 
 def _connect(address: str | None, cleanup: ProcessCleanup | None) -> None:
     disable_telemetry()
-    # Ray's own advice on accelerators is for clusters; on a machine without one it only puzzles.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # By default Ray's workers step back for every other process, and so would the measurements in them.
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    # By default Ray ends workers that idle for a second while another one measures, and their imports are lost.
-    os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "600000")
+    set_defaults()
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is not None:
         require_listener(address)
@@ -202,7 +230,15 @@ def _inspect(
 
     workload = unpack(workload, folder)
     start_server_for(workload)
-    return inspect_on_this_machine(workload, choices)
+    return inspect_on_this_machine(workload, choices, _this_node())
+
+
+@ray.remote(num_cpus=1, max_retries=0)
+def _describe() -> Environment:
+    disable_telemetry()
+    from runners.executors.inspection import describe_allotted
+
+    return describe_allotted(_this_node())
 
 
 @ray.remote(num_cpus=1, max_retries=0)
@@ -236,7 +272,7 @@ def _get(reference: Any) -> Any:
             return ray.get(reference, timeout=GET_S)
 
 
-def _next_step(steps: Any, sent: _Sent) -> StageOutcome | None:
+def _next_step(steps: Any, sent: SentStage) -> StageOutcome | None:
     """The outcome of a task, or None where it has begun."""
     stage = sent.task.stage
     try:
@@ -245,21 +281,10 @@ def _next_step(steps: Any, sent: _Sent) -> StageOutcome | None:
     except RayTaskError as error:  # what a stage raises is an outcome: here its node cannot carry out any
         return StageOutcome({}, failure=f"{stage}: {_reason(error)}", failure_kind="machine")
     except RayError as error:
-        if isinstance(error, WorkerCrashedError) and _may_have_hung(sent):
+        if isinstance(error, WorkerCrashedError) and sent.may_have_hung(HANG_S):
             failure = f"{stage}: it did nothing for {HANG_S:.0f} s and its process was ended"
             return StageOutcome({}, failure=failure, failure_kind="candidate")
         return StageOutcome({}, failure=f"{stage}: {_reason(error)}", failure_kind="process")
-
-
-def _may_have_hung(sent: _Sent) -> bool:
-    """Whether a worker that ended by itself was at a stage for so long that it may have done nothing for `HANG_S`.
-
-    It would do so again. A stage with a process of its own has the limit of that process instead.
-    """
-    from runners.stages.run import limit_of_own_process
-
-    long = sent.begun is not None and time.monotonic() - sent.begun >= HANG_S
-    return long and limit_of_own_process(sent.task) is None
 
 
 def _reason(error: RayError) -> str:

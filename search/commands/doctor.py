@@ -1,12 +1,14 @@
 """``frontrunner doctor``: what this machine has, which choices are unavailable on it, and why."""
 
+import io
 import json
+from contextlib import closing, redirect_stdout
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column
+from rich.table import Column, Table
 
 from runners.machine.telemetry import disable_telemetry
 from search.commands.terminal import plain_table
@@ -19,19 +21,25 @@ from spaces.number_formats import NUMBER_FORMATS
 from spaces.space_document import all_techniques, make_space
 
 
-def examine(workload: str | None, *, as_json: bool) -> None:
+def examine(workload: str | None, address: str | None = None, measure_on: str | None = None, *, as_json: bool) -> None:
     """Print devices, backends and techniques, each with what is unavailable and the reason.
 
     Args:
         workload: Also try each technique that changes a network on the network of this workload; None tries none.
+        address: Look at a node of this cluster of Ray in place of this machine, and list all of them.
+        measure_on: Look at a node on which is measured.
         as_json: Print one JSON document instead of tables.
 
     Raises:
-        RequestError: The workload cannot be found or breaks its contract.
+        RequestError: The workload cannot be found or breaks its contract, or the cluster has no such nodes.
     """
     disable_telemetry()
     with stop_signals.cleaning_up():
-        document = {"home": str(Home.find(None).path), **diagnosis(_environment(workload))}
+        home = {"home": str(Home.find(None).path)}
+        if address is None:
+            document = {**home, **diagnosis(_environment(workload))}
+        else:
+            document = {**home, **_of_cluster(workload, address, measure_on)}
     if as_json:
         print(json.dumps(document))
     else:
@@ -101,6 +109,28 @@ def _environment(workload: str | None) -> Environment:
         return inspect_on_this_machine(workload)[0]
 
 
+def _of_cluster(workload: str | None, address: str, measure_on: str | None) -> dict[str, Any]:
+    """The diagnosis of a node that measures, and the ``nodes`` of the cluster."""
+    from runners.executors.ray import RayRunner
+    from runners.workload_loading.reference import check_workload_reference
+
+    if workload is not None:
+        check_workload_reference(workload)
+    with redirect_stdout(io.StringIO()), closing(RayRunner(Home.find(None).stages, address, measure_on)) as runner:
+        environment = runner.describe() if workload is None else runner.inspect(workload)[0]
+        nodes = [{**asdict(node), "measures": measures} for node, measures in runner.nodes()]
+    return {**diagnosis(environment), "nodes": nodes}
+
+
+def _nodes_table(nodes: list[dict[str, Any]]) -> Table:
+    table = plain_table("node", "CPUs for Ray", "GPUs", "type", "memory, GiB", "labels", "measures")
+    for node in nodes:
+        labels = ", ".join(f"{key}={value}" for key, value in node["labels"].items() if "ray.io" not in key)
+        sizes = (str(node["cpus"]), str(node["gpus"]), node["accelerator_type"], f"{node['memory_gib']:.1f}")
+        table.add_row(node["name"], *sizes, escape(labels), "yes" if node["measures"] else "no")
+    return table
+
+
 def _print(document: dict[str, Any]) -> None:
     flags = ", ".join(document["cpu_flags"]) or "no flags known"
     found = f"{document['accelerators']} x {document['accelerator']}" if document["accelerators"] else "none found"
@@ -126,6 +156,9 @@ def _print(document: dict[str, Any]) -> None:
     )
     for entry in document["optional"]:
         optional.add_row(entry["package"], entry["installed"] or "-", escape(entry["install"]), entry["purpose"])
+    if "nodes" in document:
+        console.print()
+        console.print(_nodes_table(document["nodes"]))
     for table in (backends, choices, unavailable, optional):
         console.print()
         console.print(table)

@@ -202,7 +202,7 @@ def _search(
 def _ray(found: Locations) -> Runner:
     from runners.executors.ray import RayRunner
 
-    return RayRunner(found.stages, found.address)
+    return RayRunner(found.stages, found.address, found.measure_on)
 
 
 def _require_same(name: str, settings: Mapping[str, Any], device: str, fingerprint: str) -> None:

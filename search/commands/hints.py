@@ -19,6 +19,7 @@ BASELINE_TRIAL = "0"
 def resume_command(study: str, locations: Locations) -> str:
     """The command that continues ``study``; it remembers its tracking and its stage store by itself."""
     address = [] if locations.address is None else ["--address", locations.address]
+    address += [] if locations.measure_on is None else ["--measure-on", locations.measure_on]
     return shlex.join(["frontrunner", "resume", study, *_found_by(locations), *address])
 
 

@@ -107,6 +107,7 @@ class Locations:
         tracking_uri: Where MLflow keeps its runs.
         stage_store: Folder or URL that keeps the results of stages.
         address: Ray cluster to run on; None is an instance on this machine.
+        measure_on: The nodes of that cluster on which is measured; None is any.
     """
 
     home: Path | str | None = None
@@ -114,6 +115,7 @@ class Locations:
     tracking_uri: str | None = None
     stage_store: str | None = None
     address: str | None = None
+    measure_on: str | None = None
 
     @property
     def folder(self) -> Home:

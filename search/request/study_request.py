@@ -86,6 +86,10 @@ class StudyRequest(BaseModel):
     tracking_uri: str | None = Field(None, description="Where MLflow keeps its runs.")
     stage_store: str | None = Field(None, description="Folder or URL that keeps the results of stages.")
     address: str | None = Field(None, description="Ray cluster to run on, as HOST:PORT.")
+    measure_on: str | None = Field(
+        None,
+        description="Nodes of the cluster that measure: accelerator_type:NAME, or a label as KEY=VALUE.",
+    )
     _bound_by_default: bool = PrivateAttr(False)
 
     @property
@@ -125,7 +129,7 @@ class StudyRequest(BaseModel):
     @property
     def locations(self) -> Locations:
         """Where the search keeps its files and where it runs."""
-        return Locations(self.home, self.storage, self.tracking_uri, self.stage_store, self.address)
+        return Locations(self.home, self.storage, self.tracking_uri, self.stage_store, self.address, self.measure_on)
 
     def budgets(self) -> dict[str, Any]:
         """The settings that may change when a study is continued: how long it runs, and how it finds candidates."""
@@ -213,7 +217,7 @@ class StudyRequest(BaseModel):
             return None
         if not isinstance(given, str) or not given.strip():
             raise SettingError("give a folder" if info.field_name == "home" else "give an address as text")
-        return given if info.field_name == "address" else _absolute_location(given, info)
+        return given if info.field_name in ("address", "measure_on") else _absolute_location(given, info)
 
     @field_serializer("serve")
     def _write_serve(self, use: ServingUse | None) -> dict[str, int] | None:

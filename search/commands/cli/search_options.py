@@ -53,4 +53,11 @@ Serve = Annotated[
     Option(metavar="USE", help="For which use all is timed, such as batch=8,threads=2. [default: batch=1]"),
 ]
 Seed = Annotated[Number, Option(metavar="N", help="Seed of all random numbers. [default: 0]")]
+MeasureOn = Annotated[
+    Text,
+    Option(
+        metavar="NODES",
+        help="Nodes of the cluster that measure: accelerator_type:NAME, or a label as KEY=VALUE. [default: any]",
+    ),
+]
 DryRun = Annotated[bool, Option("--dry-run", help="Print what would be searched, and start nothing.")]

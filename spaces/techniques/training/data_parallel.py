@@ -39,6 +39,8 @@ class DataParallel(Technique):
     ) -> str | None:
         if int(value) > environment.cpu_cores:
             return f"{value} training workers need {value} cores, and there are {environment.cpu_cores}"
+        if 0 < environment.accelerators < int(value):
+            return f"{value} training workers need an accelerator each, and there are {environment.accelerators}"
         if environment.training_batch is not None and int(value) > environment.training_batch:
             return f"{value} training workers share a batch of {environment.training_batch}, and each needs an example"
         if environment.own_fit and int(value) > 1:

@@ -7,7 +7,8 @@ import pytest
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
 
 from runners.executors import ray as ray_module
-from runners.executors.ray import _next_step, _Sent
+from runners.executors.ray import _next_step
+from runners.executors.sent_stage import SentStage
 from runners.runner import StageTask
 
 pytestmark = pytest.mark.faults("worker died")
@@ -39,7 +40,7 @@ def ends_with(error: RayError) -> Iterator[None]:
 def test_only_a_worker_that_may_have_hung_is_taken_to_have_done_so(
     task: StageTask, error: RayError, failure: str, kind: str
 ) -> None:
-    sent = _Sent(task, task, since=0.0, begun=time.monotonic() - ray_module.HANG_S - 1)
+    sent = SentStage(task, task, None, since=0.0, begun=time.monotonic() - ray_module.HANG_S - 1)
     outcome = _next_step(ends_with(error), sent)
     assert outcome is not None
     assert (outcome.failure, outcome.failure_kind) == (f"{task.stage}: {failure}", kind)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from runners_tests.executors import runner_contract as contract
+from runners_tests.executors.watched_workload import WATCHED
 from search_tests.simulation import FACTS, MACHINE, make_chains, table
 
 from runners.executors.local import LocalRunner
@@ -279,38 +280,6 @@ def test_the_contract_rejects_a_broken_runner(
     CHECKS[check](simulated())
     with pytest.raises(AssertionError):
         CHECKS[check](simulated(broken))
-
-
-WATCHED = '''\
-import json, os, time
-from pathlib import Path
-import ray
-from runners.workload import Workload
-from runners.workloads.synthetic import make_network as plain, make_splits
-
-
-LAST_WORDS = Path(__file__).with_suffix(".die")
-if LAST_WORDS.exists() and ray.is_initialized():
-    LAST_WORDS.unlink()
-    os.kill(os.getpid(), 9)
-
-
-def make_network():
-    """Tells where and when a worker of Ray called it: the longest part of settling."""
-    if not ray.is_initialized():
-        return plain()
-    context = ray.get_runtime_context()
-    begin = time.time()
-    time.sleep(0.7)
-    told = {"node": context.get_node_id(), "gpus": context.get_assigned_resources().get("GPU", 0),
-            "cpus": context.get_assigned_resources().get("CPU", 0), "begin": begin, "end": time.time()}
-    place = Path(__file__).parent / "told" / f"{os.getpid()}-{time.time_ns()}.json"
-    place.write_text(json.dumps(told))
-    return plain()
-
-
-WORKLOAD = Workload("watched", make_network, make_splits, pretrained=True)
-'''
 
 
 def overlapping(told: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:

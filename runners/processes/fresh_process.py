@@ -54,6 +54,9 @@ making a few calls take less."""
 PROGRESS_EVERY_S = 1.0
 """How often progress is reported at most: a pipe that nobody reads fills up."""
 
+DYING_S = 0.5
+"""How long it takes at most until a process that was killed is seen to be gone."""
+
 _tell_progress: Callable[[], None] | None = None
 """What `report_progress` calls: in a fresh process it tells the caller."""
 
@@ -140,6 +143,11 @@ class FreshProcess:
             raise StageFailed(f"{what}: {value}", failure_kind)
         return (value,)
 
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the process is gone, or will be in that time."""
+        self._process.join(seconds)
+        return not self._process.is_alive()
+
     def end(self) -> None:
         """End the process and all that it started; nothing to do where they are gone."""
         assert self._process.pid is not None, "it was started, and 0 would be the caller's own group"
@@ -159,7 +167,8 @@ def all_results(processes: Mapping[str, FreshProcess], timeout_s: float) -> list
         timeout_s: How long all that still run may do nothing.
 
     Raises:
-        StageFailed: One raised or died, or they did nothing for ``timeout_s``; all are ended then.
+        StageFailed: One raised or died, or they did nothing for ``timeout_s``; all are ended then. Where one died and
+            another raised because it waited for its message, the first is told of.
     """
     waiting, found = dict(processes), {}
     try:
@@ -173,10 +182,24 @@ def all_results(processes: Mapping[str, FreshProcess], timeout_s: float) -> list
                 if not set(ready).isdisjoint(process.handles) and (result := process.receive(what)):
                     found[what] = result[0]
                     del waiting[what]
+    except StageFailed as error:
+        raise _died(waiting) or error from None
     finally:
         for process in processes.values():
             process.end()
     return [found[what] for what in processes]
+
+
+def _died(processes: Mapping[str, FreshProcess]) -> StageFailed | None:
+    """The failure of the first of ``processes`` that is gone without an answer, for which others may have failed."""
+    for what, process in processes.items():
+        if process.ends_within(DYING_S):
+            try:
+                process.receive(what)
+            except StageFailed as error:
+                if error.kind == "process":
+                    return error
+    return None
 
 
 def call_fresh(function: Callable[..., Any], *arguments: Any, what: str, timeout_s: float = HANG_TIMEOUT_S) -> Any:

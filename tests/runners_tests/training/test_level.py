@@ -165,7 +165,7 @@ class InShares(nn.Module):
         return torch.stack(outputs, dim=1).flatten(0, 1)
 
 
-def test_batch_normalisation_in_two_workers_uses_the_statistics_of_each_share(tmp_path: Path) -> None:
+def test_batch_normalisation_uses_the_statistics_of_each_share_where_that_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "normalised.py").write_text(
         "from torch import nn\n"
         "from runners.workload import Workload\n"
@@ -181,7 +181,10 @@ def test_batch_normalisation_in_two_workers_uses_the_statistics_of_each_share(tm
     network = normalised.model()
     save_network(network, start)
     train_in_parallel(
-        reference, level(normalised, 0, 1, epochs=1, workers=2), LevelFolders(start, None, two), threads=1
+        reference,
+        level(normalised, 0, 1, epochs=1, workers=2, sync_batch_norm=False),
+        LevelFolders(start, None, two),
+        threads=1,
     )
     train(InShares(network), normalised, level(normalised, 0, 1, epochs=1))
     found = tensors(normalised, two)

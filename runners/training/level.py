@@ -14,6 +14,7 @@ from runners.machine.accelerator import torch_device
 from runners.runner import StageFailed
 from runners.training.loop import train
 from runners.training.settings import Level, LevelFolders
+from runners.training.strategies import strategy_of
 from runners.workload import Workload
 from spaces.errors import in_one_line
 
@@ -46,7 +47,7 @@ def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank
         load_network(workload.network, folders.teacher).requires_grad_(False).to(device) if folders.teacher else None
     )
     before = _read_state(folders.parent) if level.epochs.start else {}
-    _ = workload.splits  # loaded before the clock starts
+    _, _ = workload.splits, strategy_of(level.settings.plan)  # loaded and imported before the clock starts
     begin = time.perf_counter()
     trained, state = train(network, workload, level, teacher=teacher, state=before, rank=rank)
     seconds = time.perf_counter() - begin

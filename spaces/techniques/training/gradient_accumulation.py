@@ -8,7 +8,7 @@ from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import Environment
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
-QUANTITIES = ("accuracy", "accuracy_drop", "accuracy_drop_share", "train_seconds", "train_throughput_per_s")
+QUANTITIES = ("accuracy", "accuracy_drop", "accuracy_drop_share", "train_seconds")
 
 
 class GradientAccumulation(Technique):

@@ -28,7 +28,7 @@ class TrainingStrategy(Technique):
             TrainingPlan.strategy,
             f"one of {', '.join(TRAINING_STRATEGIES)}",
             "{}",
-            affects=("train_seconds", "train_throughput_per_s", "train_speedup"),
+            affects=("train_seconds",),
             only_where_named=True,
         ),
     )

@@ -10,7 +10,7 @@ from spaces.plans import PIPELINE_SCHEDULES, PIPELINES
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 from spaces.techniques.training.training_strategy import strategy_of, workers_of
 
-TIME = ("train_seconds", "train_throughput_per_s", "train_speedup")
+TIME = ("train_seconds",)
 
 
 class WorkerPipeline(Technique):

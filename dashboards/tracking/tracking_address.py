@@ -1,9 +1,11 @@
 """Checks a tracking URI before a search starts, without importing MLflow."""
 
+import netrc
 import os
 import ssl
 import urllib.error
 import urllib.request
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from spaces.credentials import without_credentials
@@ -14,6 +16,10 @@ _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _OTHERS = ("databricks", "databricks-uc", "uc")
 _PATHS = ("health", "api/2.0/mlflow/experiments/search?max_results=1")  # not every MLflow server has the first
 _ALLOWED = "give sqlite:///PATH/mlflow.db, another database's URI, or the http(s) address of an MLflow server"
+
+_LOGINS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
+_LOGIN_FILE = Path("~/.mlflow/credentials")
+"""From where MLflow takes the login for a server, beside the address itself and the file of netrc."""
 
 
 class TrackingAway(RequestError):
@@ -62,13 +68,36 @@ def _ask(uri: str, parts: SplitResult) -> None:
     answers = []
     for path in _PATHS:
         answers.append(_status(f"{server.rstrip('/')}/{path}", shown))
-        if answers[-1] < 400 or answers[-1] in (401, 403):  # a server that asks for a password answers too
+        if answers[-1] < 400 or answers[-1] in (401, 403):  # a server that asks for a login answers too
+            _require_login(server, parts, shown)
             return
     if answers[0] >= 500:
         raise TrackingAway(f"the tracking server at {shown} answers with status {answers[0]}; check that it runs")
     raise RequestError(
         f"the server at {shown} is not an MLflow server (status {answers[0]}); check host, port and path"
     )
+
+
+def _require_login(server: str, parts: SplitResult, shown: str) -> None:
+    """Raise `RequestError` where the server asks for a login and MLflow has none; a wrong one is found by MLflow."""
+    if parts.username or any(map(os.environ.get, _LOGINS)) or _LOGIN_FILE.expanduser().is_file() or _in_netrc(parts):
+        return
+    try:
+        asks = _status(f"{server.rstrip('/')}/{_PATHS[-1]}", shown) == 401
+    except RequestError:
+        return  # it answered otherwise, and is slow here
+    if asks:
+        raise RequestError(
+            f"the tracking server at {shown} asks for a login; set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        )
+
+
+def _in_netrc(parts: SplitResult) -> bool:
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(parts.hostname or "") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
 
 
 def _status(url: str, shown: str) -> int:

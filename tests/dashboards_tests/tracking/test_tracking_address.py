@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from dashboards.tracking.tracking_address import check_tracking_uri
+from dashboards.tracking.tracking_address import TrackingAway, check_tracking_uri
 from spaces.errors import RequestError
 
 
@@ -64,8 +64,25 @@ def test_a_server_that_is_not_there_is_refused_without_showing_the_password():
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("status", [200, 401, 403])
-def test_a_healthy_server_and_one_that_wants_a_password_are_there(answer, status):
+@pytest.mark.faults("mlflow away")
+@pytest.mark.parametrize("health", [200, 401])
+def test_a_server_that_asks_for_a_login_needs_one_that_mlflow_finds(answer, health, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    answer.statuses |= {"/health": health, "/api/2.0/mlflow/experiments/search?max_results=1": 401}
+    with pytest.raises(RequestError, match=r"asks for a login; set MLFLOW_TRACKING_USERNAME") as refused:
+        check_tracking_uri(_address(answer))
+    assert not isinstance(refused.value, TrackingAway), "waiting would not help"
+    check_tracking_uri(_address(answer).replace("://", "://me:secret@"))
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    check_tracking_uri(_address(answer))
+    (tmp_path / ".netrc").unlink()
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+    check_tracking_uri(_address(answer))
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_healthy_server_and_one_that_lets_in_few_are_there(answer, status):
     answer.statuses = {"/health": status}
     check_tracking_uri(_address(answer))
 

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from runners.processes.variables import variables_set
+
 PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 UNREACHABLE_PROXY = "http://127.0.0.1:9"
 """The discard port of this machine, where nothing listens."""
@@ -16,14 +18,8 @@ def without_proxies() -> Iterator[None]:
     Its dashboard process runs even without a dashboard, and looks for the metadata of a cloud whatever the usage
     statistics are set to; a proxy that is not there makes that fail at once.
     """
-    before = proxies_here()
-    os.environ.update(dict.fromkeys(PROXIES, UNREACHABLE_PROXY))
-    try:
+    with variables_set(dict.fromkeys(PROXIES, UNREACHABLE_PROXY)):
         yield
-    finally:
-        for name in PROXIES:
-            os.environ.pop(name)
-        os.environ.update(before)
 
 
 def restore_proxies(proxies: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from runners.processes.owned_folder import owned_folder
+from runners.processes.variables import variables_set
 
 MARK = "FRONTRUNNER_CLEANED_UP_WITH"
 """The variable that marks the processes that go with this one."""
@@ -42,15 +43,8 @@ class ProcessCleanup:
     @contextmanager
     def marked(self) -> Iterator[None]:
         """Mark the processes that are started inside the block, and all that those start."""
-        marks = {MARK: self._mark, **KEEP_ENVIRONMENT}
-        before = {name: os.environ[name] for name in marks if name in os.environ}
-        os.environ.update(marks)
-        try:
+        with variables_set({MARK: self._mark, **KEEP_ENVIRONMENT}):
             yield
-        finally:
-            for name in marks:
-                os.environ.pop(name)
-            os.environ.update(before)
 
     def close(self) -> None:
         """Remove the folder, and let the processes that are left be ended; may be called twice."""

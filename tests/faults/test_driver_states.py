@@ -117,7 +117,7 @@ def test_a_study_survives_the_death_of_its_driver_at_any_write() -> None:
     run_state_machine_as_test(
         Driven,
         settings=settings(
-            max_examples=10,
+            max_examples=8,
             stateful_step_count=5,
             deadline=None,
             derandomize=True,

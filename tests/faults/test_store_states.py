@@ -148,5 +148,5 @@ def killed_at(root: Path, step: int) -> Iterator[list[int]]:
 
 def test_a_store_gives_what_was_put_or_nothing() -> None:
     run_state_machine_as_test(
-        Stored, settings=settings(max_examples=15, stateful_step_count=12, deadline=None, derandomize=True)
+        Stored, settings=settings(max_examples=12, stateful_step_count=10, deadline=None, derandomize=True)
     )

@@ -12,8 +12,12 @@ from typing import Any
 from spaces.axis import Axis
 from spaces.configuration import Scalar
 from spaces.environment import Environment
+from spaces.errors import RequestError
 from spaces.technique import Earlier
 
+MOST_TRIED = 100_000
+"""Steps after which nothing is looked for any more: about two seconds. Where many choices refuse a later one together,
+such as all that change the network, going back to the last of them helps little."""
 Choices = Mapping[str, Scalar]
 Blame = frozenset[str]
 """The names of the earlier choices without which the later ones might be completed."""
@@ -30,18 +34,29 @@ class DeadEnds:
 
     def __init__(self, axes: Sequence[Axis], environment: Environment, earlier: Callable[[Choices], Earlier]) -> None:
         self._axes, self._environment, self._earlier = axes, environment, earlier
+        self._tried = 0
         self._changing = frozenset(axis.name for axis in axes if axis.technique.changes_network)
 
     def blame(self, index: int, chosen: Choices) -> Blame | None:
         """None where each parameter from ``index`` on that is drawn can get a value after ``chosen``; else who is to
         blame. Empty blame is that of nobody: whatever else is chosen, the space has no configuration.
+
+        Raises:
+            RequestError: Neither was found in `MOST_TRIED` steps.
         """
+        self._tried = 0
         return self._blame(index, self._earlier(chosen))
 
     def _blame(self, index: int, earlier: Earlier) -> Blame | None:
         if index == len(self._axes):
             return None
         axis = self._axes[index]
+        self._tried += 1
+        if self._tried > MOST_TRIED:
+            raise RequestError(
+                f"no configuration of this space was found in {MOST_TRIED:,} steps: {axis.name} and others refuse most "
+                "combinations of the choices before them; offer fewer values of these"
+            )
         blamed: set[str] = set()
         for following in self._following(axis, earlier):
             later = self._blame(index + 1, following)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from spaces_tests.environments import BARE
 
+from spaces import dead_ends
 from spaces.configuration import Scalar
 from spaces.environment import Environment, ModelLimit
 from spaces.errors import RequestError
@@ -22,9 +23,9 @@ class Plain(Technique):
     stage = Stage.STUDENT
     asked = 0
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, neutral: Scalar = 0) -> None:
         self.name = name  # type: ignore[misc]
-        self.parameters = (Parameter(name, (0, 1, 2, 3), 0, "0 to 3"),)  # type: ignore[misc]
+        self.parameters = (Parameter(name, (0, 1, 2, 3), neutral, "0 to 3"),)  # type: ignore[misc]
 
     def unsupported(
         self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
@@ -94,10 +95,25 @@ def test_a_space_without_any_configuration_is_refused_at_once() -> None:
     assert Plain.asked < 10_000
 
 
-def test_what_many_choices_decide_together_is_found_by_going_back_to_the_last_of_them() -> None:
-    space = _space(Untrained("last"))
-    assert space.options(0, {}) == (0,)
-    assert space.options(3, {"first": 0, "between_0": 0, "between_1": 0}) == (0,)
+def _neutral_last(between: int) -> SearchSpace:
+    """Every parameter but the last one offers 0 to 2, which change the network, before 3, which does not."""
+    Plain.asked = 0
+    techniques = [*(Plain(f"changes_{number}", neutral=3) for number in range(between)), Untrained("last")]
+    return SearchSpace(tuple(Axis(t, t.parameters[0], t.parameters[0].choices) for t in techniques), BARE)
+
+
+def test_what_many_choices_decide_together_is_blamed_on_all_of_them() -> None:
+    space = _neutral_last(3)
+    assert space.options(0, {}) == (3,)
+    assert space.options(2, {"changes_0": 3, "changes_1": 3}) == (3,)
+
+
+def test_a_space_that_takes_too_long_is_refused_with_the_choice_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_ends, "MOST_TRIED", 2_000)
+    said = r"^no configuration of this space was found in 2,000 steps: \w+ and others refuse most combinations"
+    with pytest.raises(RequestError, match=said):
+        _neutral_last(IN_BETWEEN)
+    assert Plain.asked < 20_000
 
 
 def test_a_limit_of_the_network_blames_the_choices_that_it_names() -> None:

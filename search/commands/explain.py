@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,10 @@ from search.request.read_request import merge
 from search.request.remembered_locations import require_credentials
 from search.request.units import parse_duration
 from search.stop_signals import stop_signals
-from search.study.attributes import EXPLAINED, PLACES, SETTINGS
+from search.study.attributes import ENVIRONMENT, EXPLAINED, PLACES, SETTINGS
 from search.study.study import TrialRecord
 from search.study.study_lock import lock_study
+from spaces.environment import Environment
 from spaces.errors import RequestError
 from spaces.space_document import make_space
 
@@ -188,7 +189,10 @@ def _search(
     if threads is None:
         raise RequestError(f"study {study.study_name!r} has no baseline yet; `frontrunner resume` measures it")
     with store.in_use(f"explanation of {study.study_name}"), runner or _ray(found) as runs:
-        environment, facts = runs.inspect(request.workload, settings["space"])
+        # What cannot be made with its network was tried when the search began.
+        environment, facts = runs.inspect(request.workload, {})
+        known = Environment.from_json(study.user_attrs[ENVIRONMENT])
+        environment = replace(environment, model_limits=known.model_limits)
         request = request.for_metric(facts.quality)
         environment = request.serve.applied_to(environment) if request.serve else environment
         _require_same(study.study_name, settings, environment.device, facts.fingerprint)

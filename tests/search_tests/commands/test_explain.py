@@ -12,11 +12,13 @@ from search_tests.simulation import FACTS, MACHINE, drive, make_chains, make_run
 from runners.executors.simulated import SimulatedRunner
 from search.commands.explain import ExplainOptions, explain_trial
 from search.commands.studies import open_study
+from search.driver.search_context import SearchContext
 from search.driver.successive_halving import levels_of
 from search.front.front_document import front_document, trial_documents
 from search.request.locations import Locations
-from search.study.attributes import SETTINGS, STATUS
+from search.study.attributes import ENVIRONMENT, SETTINGS, STATUS
 from spaces.configuration import Configuration
+from spaces.environment import Environment
 from spaces.errors import RequestError
 
 
@@ -91,6 +93,30 @@ def test_a_trial_that_is_not_on_the_front_is_explained_with_a_note(
     dominated = next(t["trial"] for t in trials(home)[1:] if t["state"] == "complete" and t["trial"] not in front)
     assert not run(home, dominated)["on_front"]
     assert f"trial {dominated} is not on the front; on it are " in capsys.readouterr().err
+
+
+def test_what_the_search_found_of_the_network_is_not_tried_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, asked, limits = study_in(home), [], []
+    inspected = Environment.to_json(MACHINE)
+    limit = {"choices": {"student_width": 0.1}, "reason": "too narrow"}
+    study.set_user_attr(ENVIRONMENT, {**inspected, "model_limits": [limit]})
+
+    class Watched(SimulatedRunner):
+        def inspect(self, workload: Any, choices: Any = None) -> Any:
+            asked.append(choices)
+            return super().inspect(workload, choices)
+
+    def explained(search: SearchContext, *_: Any) -> dict[str, Any]:
+        limits.extend(search.chains.space.environment.model_limits)
+        return {}
+
+    monkeypatch.setattr("search.commands.explain.explain", explained)
+    explain_trial(
+        ExplainOptions("table"), Locations(home), as_json=True, runner=Watched(MACHINE, FACTS, failing, workers=1)
+    )
+    study.set_user_attr(ENVIRONMENT, inspected)
+    assert asked == [{}]
+    assert [one.reason for one in limits] == ["too narrow"]
 
 
 def test_a_study_that_is_not_finished_is_explained_with_a_note(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from large_study import FACTS, MACHINE, driver_of, fill, home_in, make_chains, open_study, table
+from parts.large_study import FACTS, MACHINE, driver_of, fill, home_in, make_chains, open_study, table
 
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from known_ratios import Pair, on_one_thread, on_two_threads
-from timed_networks import (
+from parts.known_ratios import Pair, on_one_thread, on_two_threads
+from parts.timed_networks import (
     RUNTIME,
     WIDTH,
     BackgroundLoad,

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from known_ratios import Pair, on_one_thread, on_two_threads
-from timed_networks import BackgroundLoad, background_load, eager_teacher, student, two_cores
+from parts.known_ratios import Pair, on_one_thread, on_two_threads
+from parts.timed_networks import BackgroundLoad, background_load, eager_teacher, student, two_cores
 
 from runners.chains.chain import SEARCHING_S
 from runners.machine.lease import device_lease

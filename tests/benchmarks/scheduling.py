@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
-from large_study import FACTS, MACHINE, driver_of, home_in, make_chains, open_study, table
+from parts.large_study import FACTS, MACHINE, driver_of, home_in, make_chains, open_study, table
 
 from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from timed_networks import eager_teacher, lowered_teacher, student
+from parts.timed_networks import eager_teacher, lowered_teacher, student
 from torch import nn
 
 from runners.lowering.torch_predictor import torch_predictor

@@ -37,6 +37,11 @@ _COLUMNS = (
 )
 
 
+_RUN_NAME = "attributes.`Run Name`"
+_WIDTHS = {_RUN_NAME: 320, "attributes.`Dataset`": 160, **{name: 105 for name in _COLUMNS if name[0] in "mtp"}}
+"""In pixels; MLflow's own columns cut the names of runs."""
+
+
 @dataclass(frozen=True)
 class View:
     """A view of the runs.
@@ -73,6 +78,8 @@ def shared_view(view: View) -> str:
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
         "selectedColumns": list(_COLUMNS),
+        "columnOrder": [_RUN_NAME, *_COLUMNS],
+        "columnWidths": _WIDTHS,
     }
     return json.dumps({"name": view.name, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)})
 

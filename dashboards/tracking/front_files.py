@@ -14,25 +14,24 @@ from dashboards.tracking.run_text import study_note
 _TABLE = "front_table.json"
 
 
-def log_front(
-    store: MlflowStore, run_id: str, document: Mapping[str, Any], points: FrontPoints, record: Mapping[str, Any]
-) -> None:
-    """Write the front as description, table, JSON and page; ``log_table`` would append to the previous table.
+def log_front(store: MlflowStore, run_id: str, document: Mapping[str, Any], points: FrontPoints) -> dict[str, str]:
+    """Write the front as table, JSON and page; ``log_table`` would append to the previous table.
 
     Args:
         store: Where to.
         run_id: The run of the study.
         document: The front document.
         points: What the figure shows.
-        record: Says when it was so.
+
+    Returns:
+        The tags of the run that go with them: its description, and which file is a table.
     """
     client = store.client
     client.log_dict(run_id, dict(document), "front.json")
     client.log_text(run_id, front_csv(document), "front.csv")
     client.log_dict(run_id, front_columns(document), _TABLE)
     client.log_text(run_id, figure_html(points), "front.html")
-    tags = {
+    return {
         "mlflow.loggedArtifacts": json.dumps([{"path": _TABLE, "type": "table"}]),
         "mlflow.note.content": study_note(document),
     }
-    store.log(run_id, record["at_ms"], tags=tags)

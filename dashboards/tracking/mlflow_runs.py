@@ -43,6 +43,8 @@ class StudyRuns:
         self.parent: str | None = found[0].info.run_id if found else None
         self._datasets = datasets_of(found[0]) if found else {}
         self._pages = Pace()
+        self._goes_on = bool(found)
+        self._params = dict(found[0].data.params) if found else {}
         self.runs: dict[int, str] = {}
         self._steps: dict[int, int] = {}
         self._marked: dict[int, str] = {}
@@ -89,8 +91,9 @@ class StudyRuns:
     def _started(self, record: Record) -> None:
         about, run_id = record.get("about") or {}, self._study_run(record)
         self._datasets = self._store.datasets(about.get("data") or {})
-        self._store.client.update_run(run_id, status="RUNNING")
-        log_study(self._store, run_id, record)
+        if self._goes_on:
+            self._store.client.update_run(run_id, status="RUNNING")
+        log_study(self._store, run_id, record, self._params)
         self._store.log_datasets(run_id, list(self._datasets.values()))
 
     def _ended(self, record: Record) -> None:
@@ -110,14 +113,13 @@ class StudyRuns:
         self._store.log_datasets(run_id, [self._datasets[split] for split in _TRIED if split in self._datasets])
         if measurement.get("unstable"):
             self._unstable.add(number)
-        if number == 0 and measurement:
-            self._baseline(record, record)
         status = "FAILED" if record["failure"] else "FINISHED" if measurement else "KILLED"
         self._store.client.set_terminated(run_id, status, record["at_ms"])
         if record["hypervolume"] is not None:
             front = {"front_size": record["front_size"]} if record.get("front_size") is not None else {}
             curve = {"hypervolume": record["hypervolume"], **front}
-            self._store.log(self._study_run(record), record["at_ms"], curve, step=self._steps[number])
+            said = {"baseline": baseline_text(record)} if number == 0 and measurement else {}
+            self._store.log(self._study_run(record), record["at_ms"], curve, tags=said, step=self._steps[number])
 
     def _tags(self, record: Record) -> dict[str, str]:
         """What is said of a trial besides its choices and its figures."""
@@ -132,10 +134,6 @@ class StudyRuns:
             "mlflow.note.content": trial_note(record, QualityMetric.of_front(record.get("metric") or {})),
         }
         return {name: text for name, text in tags.items() if text}
-
-    def _baseline(self, record: Record, baseline: Mapping[str, Any]) -> None:
-        """Say in the study's run what all is compared with."""
-        self._store.log(self._study_run(record), record["at_ms"], tags={"baseline": baseline_text(baseline)})
 
     def _front(self, record: Record, superseded: bool) -> None:
         document = record["document"]
@@ -152,18 +150,19 @@ class StudyRuns:
 
     def _log_front(self, record: Record, document: Mapping[str, Any], final: Mapping[int, Any]) -> None:
         """Write the front into the run of the study; its pages no oftener than `Pace` allows while trials go on."""
-        run_id = self._study_run(record)
+        run_id, metrics, tags = self._study_run(record), {}, {}
         if document["baseline"]:
-            self._baseline(record, document["baseline"])
+            tags["baseline"] = baseline_text(document["baseline"])
         if alone := document.get("runtime_alone"):
-            speedup, text = {"runtime_alone_speedup": alone["measurement"]["speedup"]}, runtime_alone_text(document)
-            self._store.log(run_id, record["at_ms"], speedup, tags={"runtime_alone": text})
+            metrics["runtime_alone_speedup"] = {0: alone["measurement"]["speedup"]}
+            tags["runtime_alone"] = runtime_alone_text(document)
         if self._steps and (final or document.get("status") == "finished"):
-            last = {"hypervolume": document["hypervolume"], "front_size": len(document["front"])}
-            self._store.log(run_id, record["at_ms"], last, step=max(self._steps.values()) + 1)
+            last = max(self._steps.values()) + 1
+            metrics |= {"hypervolume": {last: document["hypervolume"]}, "front_size": {last: len(document["front"])}}
         if not record.get("live") or self._pages.is_due():
             with self._pages:
-                log_front(self._store, run_id, document, FrontPoints.from_json(record["points"]), record)
+                tags |= log_front(self._store, run_id, document, FrontPoints.from_json(record["points"]))
+        self._store.log(run_id, record["at_ms"], metrics, tags=tags)
 
     def _final(self, record: Record, trial: Mapping[str, Any], place: Sequence[str], metric: QualityMetric) -> None:
         """Put the final measurement of a trial in the place of that of the search, and say that it is."""

@@ -1,12 +1,12 @@
 """What a study was asked for and where it runs, as parameters and files of its run."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from dashboards.tracking.mlflow_store import MlflowStore
 
 
-def log_study(store: MlflowStore, run_id: str, record: Mapping[str, Any]) -> None:
+def log_study(store: MlflowStore, run_id: str, record: Mapping[str, Any], known: Container[str]) -> None:
     """Write the settings of a study: what is one value as parameter, all of them in ``settings.json``.
 
     A parameter keeps its first value, as MLflow refuses another; what may change when a study is continued is a tag.
@@ -16,9 +16,9 @@ def log_study(store: MlflowStore, run_id: str, record: Mapping[str, Any]) -> Non
         run_id: The run of the study.
         record: ``settings`` by name, of which ``budgets`` may change, and ``about``: ``command``, ``study_file`` as
             text and ``environment``, where they are known.
+        known: The parameters that the run has.
     """
     settings, about = record["settings"], record.get("about") or {}
-    known = store.client.get_run(run_id).data.params
     params = {name: value for name, value in flat(settings).items() if name not in known}
     budgets = {f"budget.{name}": str(value) for name, value in (settings.get("budgets") or {}).items() if value}
     command = {"command": about["command"]} if about.get("command") else {}

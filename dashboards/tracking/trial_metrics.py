@@ -16,7 +16,7 @@ _TIMING = ("outliers", "baseline_outliers", "warm_up_s")
 def summary_metrics(measurement: Mapping[str, Any]) -> dict[str, float]:
     """The finite numbers of a measurement by metric name, without those that say what another one says.
 
-    ``NAME_ci95`` becomes ``ci95/NAME_low`` and ``ci95/NAME_high``.
+    ``NAME_ci95`` becomes ``ci95/NAME_low`` and ``ci95/NAME_high``. Numbers are rounded; ``front.json`` has all digits.
     """
     left = {name: value for name, value in measurement.items() if not _is_repeated(name, measurement)}
     found: dict[str, Any] = {}
@@ -28,7 +28,7 @@ def summary_metrics(measurement: Mapping[str, Any]) -> dict[str, float]:
             found |= _machine(value or {})
         else:
             found[f"timing/{name}" if name in _TIMING else name] = value
-    return {name: float(value) for name, value in found.items() if is_finite(value)}
+    return {name: _rounded(value) for name, value in found.items() if is_finite(value)}
 
 
 def training_curves(accuracies: Mapping[Any, float]) -> dict[str, Curve]:
@@ -39,6 +39,11 @@ def training_curves(accuracies: Mapping[Any, float]) -> dict[str, Curve]:
     """
     curve = {int(epochs): accuracy for epochs, accuracy in accuracies.items()}
     return {"training/accuracy_validation": curve} if curve else {}
+
+
+def _rounded(value: float) -> float:
+    """Six digits, which is more than was measured; a count keeps all of its own."""
+    return float(value) if isinstance(value, int) else float(f"{value:.6g}")
 
 
 def _is_repeated(name: str, measurement: Mapping[str, Any]) -> bool:

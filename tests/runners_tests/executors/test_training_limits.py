@@ -1,4 +1,4 @@
-"""What of distillation and transfer a workload's own network does not allow is told before a search."""
+"""What of distillation, transfer and strategies a workload's own network does not allow is told before a search."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from runners.executors.training_limits import find_training_limits
+from runners.executors.training_limits import find_training_limits, refuse_strategy
 from runners.workload import Workload
 from runners.workloads import synthetic
 from spaces.environment import Environment
@@ -57,3 +57,29 @@ def test_a_width_that_leaves_the_network_as_it_is_makes_no_assistant() -> None:
 def test_there_is_no_transfer_of_a_network_that_is_not_trained_here() -> None:
     found = limits(replace(SYNTHETIC, pretrained=True), None)
     assert found["transfer", True].startswith("the workload says pretrained")
+
+
+def test_a_strategy_that_cannot_divide_the_network_is_a_limit_with_its_workers() -> None:
+    choices = {"training_workers": [1, 2, 3], "training_strategy": ["data-parallel", "tensor-parallel"]}
+    found = find_training_limits(PERCEPTRON, Environment(cpu_cores=4), choices)
+    assert [limit.choices for limit in found] == [{"training_strategy": "tensor-parallel", "training_workers": 3}]
+    assert "none that 3 workers can divide evenly" in found[0].reason
+    assert not find_training_limits(PERCEPTRON, Environment(cpu_cores=4), {**choices, "training_workers": [2]})
+
+
+@pytest.mark.parametrize(
+    ("plan", "refused"),
+    [
+        (TrainingPlan(workers=3), r"workers is 3, which need a core each, and the machine that trains has 2"),
+        (
+            TrainingPlan(workers=2, strategy="tensor-parallel"),
+            "strategy is 'tensor-parallel' with 2 workers, but it divid",
+        ),
+    ],
+)
+def test_a_plan_that_the_machine_or_the_network_cannot_carry_out_is_refused(plan: TrainingPlan, refused: str) -> None:
+    machine = Environment(cpu_cores=2)
+    with pytest.raises(RequestError, match=refused):
+        refuse_strategy(replace(SYNTHETIC, training=plan), machine)
+    refuse_strategy(replace(SYNTHETIC, training=replace(plan, workers=1)), machine)
+    refuse_strategy(replace(PERCEPTRON, training=replace(plan, workers=2)), machine)

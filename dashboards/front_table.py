@@ -70,10 +70,11 @@ def _accuracy(name: str, metric: QualityMetric) -> Callable[[Row], str]:
 
 
 def _ties(row: Row) -> str:
-    """``= 8, 12``; of many ties the first ones and how many more there are."""
+    """``8, 12``; of many ties the first ones and how many more there are."""
     numbers = row["ties"].split()
-    more = f" +{len(numbers) - _SHOWN_TIES}" if len(numbers) > _SHOWN_TIES else ""
-    return f"= {', '.join(numbers[:_SHOWN_TIES])}{more}" if numbers else ""
+    if len(numbers) > _SHOWN_TIES + 1:
+        return f"{', '.join(numbers[:_SHOWN_TIES])} and {len(numbers) - _SHOWN_TIES} more"
+    return ", ".join(numbers)
 
 
 def _searched(row: Row) -> str:
@@ -91,7 +92,7 @@ def _columns(metric: QualityMetric) -> tuple[Column, ...]:
     below = f"{name} on training data (of trial)"
     return (
         Column("trial", lambda row: f"{'! ' if row['unstable'] else ''}{row['trial']}", 0),
-        Column("ties", _ties, 2, optional=True),
+        Column("tied with", _ties, 2, optional=True),
         Column("speedup", lambda row: f"{times(row['speedup'])}x", 0),
         Column("95 %", lambda row: interval_text(row["speedup_low"], row["speedup_high"]), 3),
         Column("in search", _searched, 8, optional=True, below="speedup in the search (of trial)"),
@@ -223,7 +224,7 @@ def notes(document: Document, rows: list[Row], resume: str = "") -> Iterator[str
     """
     throughput = throughput_text(document["baseline"]) if document.get("baseline") else ""
     yield from filter(None, [runtime_alone_text(document), throughput])
-    yield from (f"! trial {row['trial']} is unstable: {row['unstable']}" for row in rows if row["unstable"])
+    yield from _doubts(rows)
     resume = resume or f"frontrunner resume {document['study']}"
     finished, doubt = document.get("status") == "finished", document.get("resolution_doubt")
     everything = document.get("everything")
@@ -242,6 +243,17 @@ def notes(document: Document, rows: list[Row], resume: str = "") -> Iterator[str
     elif finished and document.get("resolution") is None:
         unknown = "the smallest significant difference in speed is unknown: the baseline was not timed against itself"
         yield f"{unknown} ({doubt})" if doubt else unknown
+
+
+def _doubts(rows: list[Row]) -> Iterator[str]:
+    """A line for each reason for which timings are not to be trusted, with the trials that have it."""
+    trials: dict[str, list[str]] = {}
+    for row in rows:
+        if row["unstable"]:
+            trials.setdefault(row["unstable"], []).append(str(row["trial"]))
+    for reason, numbers in trials.items():
+        are = "trial " + numbers[0] + " is" if len(numbers) == 1 else f"trials {', '.join(numbers)} are"
+        yield f"! {are} unstable: {reason}"
 
 
 def _quantity(value: float | None) -> str:

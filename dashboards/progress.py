@@ -138,7 +138,7 @@ class Progress:
 
     def _bar(self, total: int) -> Table:
         left_s = self._trials.left_s()
-        rest = f"{duration(self._trials.elapsed_s())} so far" if left_s is None else f"about {duration(left_s)} left"
+        rest = f"about {duration(left_s)} left" if left_s else f"{duration(self._trials.elapsed_s())} so far"
         grid = Table.grid(padding=(0, 1))
         bar = ProgressBar(total, self._trials.done, width=max(8, min(40, self._console.width - 42)))
         grid.add_row(Text(f"{self._trials.text()} trials", style="bold"), bar, Text(rest))
@@ -163,4 +163,4 @@ def _owner(trial: int | None, width: int = 0) -> str:
 def front_text(hypervolume: float, size: int, best: str) -> str:
     """The front in one line."""
     points = "1 point" if size == 1 else f"{size} points"
-    return f"front: {points}, hypervolume {hypervolume:.4g}" + (f", best {best}" if best else "")
+    return f"front: {points}, hypervolume {hypervolume:.4g}" + (f", fastest {best}" if best else "")

@@ -15,6 +15,7 @@ from typer import Argument, Option
 
 from search.commands.cli import search_options
 from search.commands.cli.cache import cache
+from search.commands.cli.compare import compare
 from search.commands.cli.explain import explain_study
 from search.commands.cli.report import report
 from search.commands.cli.time import time_models
@@ -162,6 +163,9 @@ def front(
 
 
 app.command("explain", epilog="Example: frontrunner explain digits 12 --figure digits.png")(explain_study)
+
+
+app.command("compare", epilog="Example: frontrunner compare digits other.csv --report both.html")(compare)
 
 
 app.command("report", epilog="Example: frontrunner report digits --to digits.html")(report)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dashboards.figures.axes import Axis, drawn_axis, front_axes
+from dashboards.figures.front_line import front_line
 from dashboards.figures.style import BLUE, GREY, INK, empty, finish
 from dashboards.time_left import duration
 
@@ -78,7 +79,7 @@ def _traces(
 ) -> list["Scatter"]:
     import plotly.graph_objects as go
 
-    members = _line([places[number] for number in front if number in places], axes)
+    members = front_line([places[number] for number in front if number in places], *axes)
     others = [places[step["trial"]] for step in ended[-_TRIALS_DRAWN:]]
     hollow = {"color": GREY, "symbol": "circle-open", "size": 6, "opacity": 0.7}
     line = {"color": BLUE, "width": 2.5, "shape": "vh" if axes[0].better > 0 else "hv"}
@@ -101,17 +102,6 @@ def _traces(
             hoverinfo="x+y",
         ),
     ]
-
-
-def _line(members: Sequence[tuple[float, float]], axes: tuple[Axis, Axis]) -> list[tuple[float, float]]:
-    """Those of ``members`` that no other dominates by the estimates, from left to right."""
-    x, y = axes
-    kept, best = list[tuple[float, float]](), float("-inf")
-    for member in sorted(members, key=lambda one: (-x.better * one[0], -y.better * one[1])):
-        if y.better * member[1] > best:
-            best = y.better * member[1]
-            kept.append(member)
-    return sorted(kept)
 
 
 def _round(value: float) -> float:

@@ -14,7 +14,7 @@ from dashboards.time_left import duration
 from runners.metric import QualityMetric
 
 Document = Mapping[str, Any]
-_LEFT_OUT = ("ties", "in search", "train")
+_LEFT_OUT = ("tied with", "in search", "train")
 """Columns of the terminal's table that a report has in sentences, or not."""
 MOST_MEMBERS = 10
 """Members of a front whose configurations stand side by side."""
@@ -34,13 +34,13 @@ def front_table(document: Document) -> str:
         heads.append(("cannot be told apart from", True))
         cells = [[*line, ", ".join(row["ties"].split())] for line, row in zip(cells, rows, strict=True)]
     bold = [best is not None and row["trial"] == best["trial"] for row in rows]
-    table = _table(heads, cells, bold)
+    shown = table(heads, cells, bold)
     unstable: dict[str, list[str]] = {}
     for row in rows:
         if row["unstable"]:
             unstable.setdefault(row["unstable"], []).append(str(row["trial"]))
     notes = [f"! the timing of {_trials(numbers)} is not to be trusted: {why}." for why, numbers in unstable.items()]
-    return table + "".join(f'<p class="soft">{escaped(note)}</p>\n' for note in notes)
+    return shown + "".join(f'<p class="soft">{escaped(note)}</p>\n' for note in notes)
 
 
 def _trials(numbers: Sequence[str]) -> str:
@@ -65,7 +65,7 @@ def configurations_table(document: Document) -> str:
     same = ", ".join(f"{name} {_value(plain, name)}" for name in names if name not in differing and name in plain)
     more = len(members(document)) - len(shown)
     rest = ([f"As the baseline in all: {same}."] if same else []) + ([f"And {more} more members."] if more else [])
-    return _table(heads, rows) + "".join(f'<p class="soft">{escaped(line)}</p>\n' for line in rest)
+    return table(heads, rows) + "".join(f'<p class="soft">{escaped(line)}</p>\n' for line in rest)
 
 
 def measured_list(document: Document) -> str:
@@ -104,7 +104,7 @@ def trials_table(document: Document) -> str:
     off = [f"{one['choice']} {one['value']}: {one['reason']}" for one in document.get("off", ())]
     never = f"<p class='soft'>Never tried on this machine: {escaped('; '.join(off))}.</p>\n" if off else ""
     summary = f"<summary>{len(rows)} trials; * is on the front</summary>"
-    return f"<details>{summary}{_table(heads, rows)}</details>\n{never}"
+    return f"<details>{summary}{table(heads, rows)}</details>\n{never}"
 
 
 def _trial_row(
@@ -131,7 +131,7 @@ def _trial_row(
     ]
 
 
-def _table(heads: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], bold: Iterable[bool] = ()) -> str:
+def table(heads: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], bold: Iterable[bool] = ()) -> str:
     """A table whose columns are right-aligned but for those that are text."""
     classes = [' class="text"' if is_text else "" for _, is_text in heads]
     head = "".join(f"<th{kind}>{escaped(title)}</th>" for (title, _), kind in zip(heads, classes, strict=True))

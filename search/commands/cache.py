@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column
 
+from dashboards.formatting import configuration_text
 from runners.store.eviction_order import StoreEntry
 from runners.store.location import open_store
 from runners.store.remote_files import is_url
@@ -91,22 +92,37 @@ def _print_size(document: dict[str, Any]) -> None:
         console.print(f"in use by {', '.join(document['in_use_by'])}", highlight=False)
 
 
-def show_entries(store: StageStore, *, as_json: bool) -> None:
-    """Print each result: key, stage, size, age, last use, and the configuration for which it was first computed."""
+MOST_LISTED = 20
+
+
+def show_entries(store: StageStore, *, everything: bool, as_json: bool) -> None:
+    """Print results: key, stage, size, age, last use, and the configuration for which each was first computed.
+
+    Args:
+        store: The stage store.
+        everything: All, with their whole configurations; else the `MOST_LISTED` used most recently, a line each.
+        as_json: Print all as one JSON document.
+    """
     with _os_errors_reported(store):
         entries = sorted(store.capacity.entries(), key=lambda entry: -entry.used)
         rows = [_row(store, entry) for entry in entries]
     if as_json:
         print(json.dumps({"stage_store": str(store), "entries": rows}))
         return
-    names = (Column(title, no_wrap=True) for title in ("key", "stage"))
+    names = (Column(title, no_wrap=True, min_width=12) for title in ("key", "stage"))
     sizes = map(number_column, ("size", "made", "last used"))
-    table = plain_table(*names, *sizes, Column("configuration", overflow="fold"))
-    for row in rows:
+    whole = Column("configuration", overflow="fold")
+    table = plain_table(*names, *sizes, whole if everything else Column("configuration", no_wrap=True))
+    for row in rows if everything else rows[:MOST_LISTED]:
         ages = [_age(row[name]) for name in ("made", "used")]
-        configuration = " ".join(f"{name}={value}" for name, value in sorted(row["configuration"].items()))
+        configuration = configuration_text(row["configuration"], {})
+        if everything:
+            configuration = " ".join(f"{name}={value}" for name, value in sorted(row["configuration"].items()))
         table.add_row(row["key"][:12], row["stage"], size_text(row["bytes"]), *ages, configuration)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if len(rows) > MOST_LISTED and not everything:
+        console.print(f"and {len(rows) - MOST_LISTED} more: --all lists them, with their whole configurations")
 
 
 def prune_store(store: StageStore, options: PruneOptions, *, as_json: bool) -> None:

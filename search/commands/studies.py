@@ -6,8 +6,12 @@ from typing import Any
 
 import optuna
 from rich.console import Console
+from rich.markup import escape
 
+from dashboards.formatting import quality_text, times
+from dashboards.headline import best_member
 from dashboards.tracking.spool import read_run_ids
+from runners.metric import QualityMetric
 from search.commands.terminal import number_column, plain_table
 from search.front.front_document import front_document
 from search.request.locations import Home, Locations
@@ -18,7 +22,9 @@ from search.study.study import find_study
 
 
 def list_studies(locations: Locations, *, as_json: bool) -> None:
-    """Print one line for each study: name, workload, status, trials, size of the front and hypervolume.
+    """Print one line for each study: name, status, date, trials, size of the front, and the result that matters.
+
+    That is the trial which the headline names. The JSON has the workload, the hypervolume and the time too.
 
     Raises:
         RequestError: There is no such home or storage.
@@ -31,11 +37,11 @@ def list_studies(locations: Locations, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"home": str(locations.folder.path), "studies": summaries}))
         return
-    table = plain_table(
-        "study", "workload", "status", *map(number_column, ("trials", "failed", "front", "hypervolume"))
-    )
+    table = plain_table("study", "status", "date", *map(number_column, ("trials", "failed", "front")), "result")
     for summary in summaries:
-        table.add_row(*[f"{value:.3f}" if isinstance(value, float) else str(value) for value in summary.values()])
+        shown = {**summary, "ended": (summary["ended"] or "")[:10]}
+        columns = ("study", "status", "ended", "trials", "failed", "front", "result")
+        table.add_row(*(escape(str(shown[column])) for column in columns))
     Console().print(table)
 
 
@@ -68,4 +74,15 @@ def _open_storage(given: Locations) -> optuna.storages.BaseStorage:
 
 def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
     shown = {name: document[name] for name in ("study", "workload", "status", "trials", "failed")}
-    return {**shown, "front": len(document["front"]), "hypervolume": document["hypervolume"]}
+    result = {"ended": document["ended"], "result": _result(document), "hypervolume": document["hypervolume"]}
+    return {**shown, "front": len(document["front"]), **result}
+
+
+def _result(document: Mapping[str, Any]) -> str:
+    """``12.3x at 98.1 %``: the trial that the headline names; empty where it names none."""
+    best = best_member(document)
+    if best is None:
+        return ""
+    measurement = best["measurement"]
+    accuracy = quality_text(measurement["accuracy"], QualityMetric.of_front(document))
+    return f"{times(measurement['speedup'])}x at {accuracy}"

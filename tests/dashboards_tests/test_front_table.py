@@ -84,13 +84,13 @@ def test_the_drop_is_shown_with_its_interval_where_that_is_known(document):
 
 
 def test_ties_are_shown_where_there_are_any_and_left_out_late(document):
-    assert "ties" not in _headings(document, 150)
+    assert "tied with" not in _headings(document, 150)
     document["front"][1]["ties"] = [4]
     document["front"][2]["ties"] = [4, 9, 12, 21]
-    assert "ties" in _headings(document, 60)
+    assert "tied with" in _headings(document, 60)
     text = _shown(document, 150)
-    assert "= 4 " in text
-    assert "= 4, 9 +2" in text
+    assert " 4 " in text
+    assert "4, 9 and 2 more" in text
 
 
 def test_the_speedup_in_the_search_is_shown_beside_the_final_one(document):

@@ -83,7 +83,7 @@ def test_without_a_terminal_each_event_is_a_line():
         "study mine: begins",
         "trial 2: training took 1 min 05 s",
         "trial 2: 14.2x, 98.1 %  [2 of 4, about 1 min 00 s left (judged by 1 trial)]",
-        "front: 2 points, hypervolume 0.8123, best 14.2x, 98.1 %",
+        "front: 2 points, hypervolume 0.8123, fastest 14.2x, 98.1 %",
     ]
 
 

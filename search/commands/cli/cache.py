@@ -32,11 +32,16 @@ def size(
 
 
 @cache.command("list", epilog="Example: frontrunner cache list --json")
-def list_entries(home: HomeOption = None, stage_store: StoreOption = None, json: JsonOption = False) -> None:
+def list_entries(
+    everything: Annotated[bool, Option("--all", help="All of them, with their whole configurations.")] = False,
+    home: HomeOption = None,
+    stage_store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
     """List the stored results, the most recently used first."""
     from search.commands.cache import find_store, show_entries
 
-    show_entries(find_store(home, stage_store), as_json=json)
+    show_entries(find_store(home, stage_store), everything=everything, as_json=json)
 
 
 @cache.command(epilog="Example: frontrunner cache prune --to 5GiB --dry-run")

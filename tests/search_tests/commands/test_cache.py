@@ -74,7 +74,7 @@ def test_people_get_tables_on_stdout(home: Path) -> None:
     listed = frontrunner("cache", "list", "--home", home, cwd=home.parent, COLUMNS="120").stdout
     assert "aaaaaaaaaaaa" in listed
     assert "40 d ago" in listed
-    assert "student_width=0.5" in listed
+    assert "width=0.5" in listed
 
 
 def test_a_dry_run_says_what_the_run_then_does(home: Path) -> None:

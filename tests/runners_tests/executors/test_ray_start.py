@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 from search_tests.command import eventually
+from search_tests.listening import is_loopback, listeners
 
 from runners.executors.local_instance import make_cleanup
 from runners.machine.device import describe, usable_cores
@@ -181,6 +182,9 @@ def test_an_instance_lets_in_nobody_without_its_token_and_leaves_nothing_when_it
         folder, address, token = json.loads(driver.stdout.readline())
         assert Path(folder).stat().st_mode & 0o777 == 0o700, "nobody else reads its logs or opens its sockets"
         started = psutil.Process(driver.pid).children(recursive=True)
+        found = {each for process in started for each in listeners(process)}
+        assert {"raylet", "gcs_server"} <= {name for name, _ in found}
+        assert [(name, host) for name, host in found if not is_loopback(host)] == []
         assert token not in " ".join(" ".join(process.cmdline()) for process in started)
         assert _asks(address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 32) == "Unauthenticated"
         assert _asks(address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token) == "let in"

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from search_tests.command import RunningSearch
+from search_tests.listening import is_loopback, listeners
 
 pytestmark = pytest.mark.faults("listening")
 
@@ -101,15 +102,6 @@ def peers(process: psutil.Process) -> list[tuple[str, str]]:
         return []
 
 
-def listeners(process: psutil.Process) -> list[tuple[str, str]]:
-    """The process's name with each address at which it can be reached."""
-    try:
-        opened = process.net_connections("inet")
-        return [(process.name(), each.laddr.ip) for each in opened if each.laddr and not each.raddr]
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return []
-
-
 def stays_here(host: str) -> bool:
     """Whether a host is this machine: a loopback address, no host at all, or a UNIX socket."""
     if host in ("localhost", "", "None") or host.startswith(("/", "\0", "b'")):
@@ -138,7 +130,7 @@ def test_a_search_connects_to_loopback_and_listens_there_alone(tmp_path: Path, m
     assert any(name == "raylet" for name, _ in watch.sampled), "processes that are not in Python are watched too"
     assert watch.outside() == []
     assert {"raylet", "gcs_server"} <= {name for name, _ in watch.listening}
-    assert [(name, host) for name, host in watch.listening if not ipaddress.ip_address(host).is_loopback] == []
+    assert [(name, host) for name, host in watch.listening if not is_loopback(host)] == []
 
 
 def test_the_watch_sees_a_connection_to_outside_in_any_process(tmp_path: Path) -> None:
@@ -173,6 +165,14 @@ def test_the_sampler_sees_where_a_process_listens() -> None:
 
     with socket.create_server(("0.0.0.0", 0)):
         assert "0.0.0.0" in {address for _, address in listeners(psutil.Process())}
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("::1", True), ("::ffff:127.0.0.1", True), ("0.0.0.0", False), ("::", False)],
+)
+def test_an_address_of_all_networks_is_no_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "10.0.0.1", "8.8.8.8", "::ffff:8.8.8.8", "example.org", "2001:db8::1"])

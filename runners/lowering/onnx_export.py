@@ -13,6 +13,7 @@ import torch
 from runners.inputs import ExampleInputs
 from runners.lowering import onnx_files
 from runners.lowering.free_sizes import free_sizes, two_rows, written_out
+from runners.lowering.onnx_branches import give_branches_their_constants
 from runners.lowering.onnx_files import weights_file
 from runners.runner import StageFailed
 
@@ -83,27 +84,10 @@ def _attempt(module: torch.nn.Module, example: ExampleInputs, path: Path, **opti
         names: dict[str, Any] = {"input_names": list(example.names), "output_names": ["output"]}
         with _quiet(), written_out(), torch.no_grad():
             torch.onnx.export(module, two_rows(example), path, **names, **options)
-        _remove_unused(path)
+        give_branches_their_constants(path)
         return _problem(path, example)
     except Exception as error:
         return _why(error)
-
-
-def _remove_unused(path: Path) -> None:
-    """Take out of the branches of the file what no node reads: the exporter leaves it, and ONNX Runtime warns of it."""
-    import onnx
-
-    model = onnx.load(path, load_external_data=False)
-    branches = [each.g for node in model.graph.node for each in node.attribute if each.HasField("g")]
-    for number, graph in enumerate(branches):  # which grows by those inside of branches
-        branches += [each.g for node in graph.node for each in node.attribute if each.HasField("g")]
-        read = {name for inside in branches[number:] for node in inside.node for name in node.input}
-        read |= {output.name for output in graph.output}
-        used = [each for each in graph.initializer if each.name in read]
-        del graph.initializer[:]
-        graph.initializer.extend(used)
-    if branches:
-        onnx.save(model, path)
 
 
 def _why(error: BaseException) -> str:

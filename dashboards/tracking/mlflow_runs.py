@@ -110,7 +110,6 @@ class StudyRuns:
             **training_curves(record.get("accuracies") or {}),
         }
         self._store.log(run_id, record["at_ms"], metrics, record["configuration"], self._tags(record))
-        self._store.log_datasets(run_id, [self._datasets[split] for split in _TRIED if split in self._datasets])
         if measurement.get("unstable"):
             self._unstable.add(number)
         status = "FAILED" if record["failure"] else "FINISHED" if measurement else "KILLED"
@@ -120,6 +119,8 @@ class StudyRuns:
             curve = {"hypervolume": record["hypervolume"], **front}
             said = {"baseline": baseline_text(record)} if number == 0 and measurement else {}
             self._store.log(self._study_run(record), record["at_ms"], curve, tags=said, step=self._steps[number])
+        # Last, as an old server knows no datasets: it refuses this alone.
+        self._store.log_datasets(run_id, [self._datasets[split] for split in _TRIED if split in self._datasets])
 
     def _tags(self, record: Record) -> dict[str, str]:
         """What is said of a trial besides its choices and its figures."""

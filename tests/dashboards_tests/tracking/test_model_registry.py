@@ -131,13 +131,15 @@ def test_a_registered_model_answers_over_http(registered):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": location.tracking_uri}
+    scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow runs uvicorn by its name
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": location.tracking_uri, "PATH": scripts}
     words = ["models", "serve", "-m", "models:/fast@champion", "--env-manager", "local", "--port", str(port)]
     server = subprocess.Popen([sys.executable, "-m", "mlflow", *words], env=environment, start_new_session=True)
     try:
         answer = _ask(server, f"http://127.0.0.1:{port}/invocations", {"inputs": [[1, 2, 3, 4], [0, 0, 0, 1]]})
     finally:
-        os.killpg(server.pid, 15)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, 15)
         server.wait(30)
     assert answer["predictions"] == (np.array([[1, 2, 3, 4], [0, 0, 0, 1]]) @ WEIGHT).tolist()
 

@@ -93,12 +93,13 @@ class TechniqueBench:
         )
 
     def speedups(self, built: Mapping[str, Built]) -> dict[str, Contrast]:
-        """The speed of each of ``built`` over the baseline, timed in turn with it and with others."""
+        """The speed of each of ``built`` over the baseline, in turn with it and with others; each artifact once."""
+        names = {one.lowering.key: name for name, one in built.items()}
         found: dict[str, Contrast] = {}
-        waiting = iter(built.items())
+        waiting = iter([(name, built[name]) for name in names.values()])
         while group := dict(islice(waiting, TIMED_TOGETHER)):
             found |= self._timed(group)
-        return found
+        return {name: found[names[one.lowering.key]] for name, one in built.items()}
 
     def _timed(self, group: Mapping[str, Built]) -> dict[str, Contrast]:
         variants = {name: Variant(one.configuration, one.lowering) for name, one in group.items()}

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from dashboards.figures.front_points import front_points
+from dashboards.figures.measured_trials import measured_trials
+from dashboards.front_plot import front_plot
 from dashboards.front_rows import front_csv
 from dashboards.tracking.spool import read_run_ids
 from search.commands.hints import resume_command
@@ -61,3 +64,6 @@ def show_front(name: str, locations: Locations, options: FrontOptions) -> None:
         print_trials(Console(), document, all_trials(study, run_ids))
     else:
         print_front(document, resume_command(name, found), costs=options.costs)
+        console = Console()
+        plot = front_plot(front_points(document, measured_trials({**document, **all_trials(study)})), console.width)
+        console.print(f"\n{plot}", markup=False, highlight=False)

@@ -17,6 +17,7 @@ from search.commands.cli import search_options
 from search.commands.cli.cache import cache
 from search.commands.cli.compare import compare
 from search.commands.cli.explain import explain_study
+from search.commands.cli.load_test import load_test
 from search.commands.cli.report import report
 from search.commands.cli.time import time_models
 from search.commands.options import (
@@ -215,6 +216,7 @@ def verify(
 
 
 app.command("time", epilog="Example: frontrunner time fast model.onnx --threads 2")(time_models)
+app.command("load-test", epilog="Example: frontrunner load-test fast --p99-ms 5")(load_test)
 
 
 @app.command(epilog="Example: frontrunner ui digits --port 8080")

@@ -25,7 +25,7 @@ GROUPS = {
     ),
     "runners": (
         ("executors", "chains"),
-        ("stages",),
+        ("stages", "load_testing"),
         ("artifacts",),
         ("serving",),
         ("measuring", "training"),

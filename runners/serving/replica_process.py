@@ -12,6 +12,7 @@ import numpy as np
 from runners.machine.telemetry import disable_telemetry
 from runners.measuring.opening import Artifact
 from runners.processes.parent_death import die_with_parent_process
+from runners.serving.cores import pin
 
 
 def main() -> None:
@@ -21,7 +22,7 @@ def main() -> None:
     os.dup2(2, 1)  # a runtime that prints must not garble the answers
     disable_telemetry()
     order = json.loads(sys.stdin.readline())
-    _pin(order["replica"], order["threads"])
+    pin(order["replica"], order["threads"])
     with np.load(order["inputs"]) as arrays:
         given = [arrays[name] for name in arrays.files]
     each = len(given) // order["calls"]
@@ -33,12 +34,6 @@ def main() -> None:
     print(json.dumps({"load_ms": (time.perf_counter() - begin) * 1e3}), file=answers, flush=True)
     sys.stdin.readline()
     print(json.dumps(_run(predictor, inputs, order["seconds"])), file=answers, flush=True)
-
-
-def _pin(replica: int, threads: int) -> None:
-    """Give each replica cores of its own, as a server would."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, [cores[(replica * threads + i) % len(cores)] for i in range(threads)])
 
 
 def _run(predictor: Any, inputs: Any, seconds: float) -> dict[str, float]:

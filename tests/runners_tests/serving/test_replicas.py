@@ -14,7 +14,7 @@ from runners_tests.trapped import CHATTY, FORK, HANG, RAISE, lower
 
 from runners.measuring.opening import Artifact
 from runners.runner import StageFailed
-from runners.serving import replicas
+from runners.serving import program
 from runners.serving.replicas import Serving, serve
 from runners.workload_loading.reference import resolve
 
@@ -39,7 +39,7 @@ def test_a_replica_that_fails_says_why(trapped: str, tmp_path: Path) -> None:
 def test_a_network_that_prints_a_lot_is_served_well(
     trapped: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replicas, "TIMEOUT_S", 30.0)
+    monkeypatch.setattr(program, "TIMEOUT_S", 30.0)
     assert served(trapped, lower(resolve(trapped), CHATTY, tmp_path)).throughput_per_s > 0
 
 
@@ -66,7 +66,7 @@ def test_a_replica_that_hangs_is_ended_with_all_that_it_started(
 ) -> None:
     note = tmp_path / "left-behind"
     monkeypatch.setenv("LEFT_BEHIND", str(note))
-    monkeypatch.setattr(replicas, "TIMEOUT_S", 15.0)
+    monkeypatch.setattr(program, "TIMEOUT_S", 15.0)
     with pytest.raises(StageFailed, match="a serving replica did not end within 15 s and was ended"):
         served(trapped, lower(resolve(trapped), HANG, tmp_path))
     assert [ends_within(5, int(process)) for process in note.read_text().split()] == [True, True]

@@ -1,0 +1,1 @@
+"""How an exported folder answers requests that arrive at a given rate."""

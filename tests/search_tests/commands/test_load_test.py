@@ -1,5 +1,6 @@
 """``frontrunner load-test`` on a real exported folder, in real replicas."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from search_tests.command import document, frontrunner
 
 from runners.load_testing.load_curve import ServingWay
 from runners.load_testing.ways import serving_ways
+from search.commands.load_test import LoadTestOptions, run_load_test
 from spaces.errors import RequestError
 
 
@@ -36,17 +38,22 @@ def test_each_way_to_serve_is_tried_at_each_rate(folder: Path) -> None:
             assert point["p50_ms"] is None or point["p50_ms"] > 0
 
 
-def test_bad_input_is_one_sentence(folder: Path) -> None:
+def test_a_folder_that_runs_code_is_refused_in_one_sentence(folder: Path) -> None:
+    done = load_test(folder)
+    assert done.returncode == 2
+    assert "runs code" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_a_rate_of_nothing_and_too_many_threads_are_refused(folder: Path) -> None:
+    nothing = LoadTestOptions((), (), (), ())
     for options, said in (
-        (("--rate", 0), "--rate 0: give requests a second, above 0"),
-        (("--threads", 4096), "fewer than the replicas times the threads that were asked for"),
-        ((), "runs code"),
+        (replace(nothing, rates=(5.0, 0.0)), "--rate 0: give requests a second, above 0"),
+        (replace(nothing, threads=(4096,)), "fewer than the replicas times the threads that were asked for"),
     ):
-        done = load_test(folder, *options)
-        assert done.returncode == 2
-        assert said in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-        assert done.stdout == ""
+        with pytest.raises(RequestError, match=said):
+            run_load_test(folder, options, None, as_json=True)
 
 
 def test_a_wait_is_tried_only_where_there_is_a_batch_to_wait_for() -> None:

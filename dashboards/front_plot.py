@@ -50,8 +50,8 @@ def _mark(point: Point) -> str:
 
 
 def _free(row: Sequence[str], at: int, length: int) -> int:
-    """The first place from ``at`` on where no number is beside it, or ``at`` where there is none."""
-    places = range(at, len(row) - length + 1)
+    """The first place from ``at`` on, else before it, where no number is beside it; ``at`` where there is none."""
+    places = [*range(at, len(row) - length + 1), *range(at - 1, -1, -1)]
     return next((one for one in places if set(row[max(0, one - 1) : one + length + 1]) <= {" ", "."}), at)
 
 

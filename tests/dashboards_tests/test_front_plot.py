@@ -24,4 +24,4 @@ def test_equal_points_and_no_points_have_a_plot(document, member):
 
 def test_numbers_at_one_place_are_printed_beside_each_other(document, member):
     document["front"] = [member(n, 0.98, 4.0) for n in (1, 11)]
-    assert "1 11" in front_plot(front_points(document, [document["baseline"]]), 80)
+    assert "11 1" in front_plot(front_points(document, [document["baseline"]]), 80)

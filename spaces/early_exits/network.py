@@ -70,7 +70,10 @@ class EarlyExit(nn.Module):
     def _late(self, all_sure: Tensor, hidden: Tensor, early: Tensor) -> Tensor:
         if torch.compiler.is_compiling() or torch.compiler.is_exporting():
             late: Tensor = torch.cond(
-                all_sure, lambda _, given: given.clone(), lambda given, _: self.rest(given), (hidden, early)
+                all_sure,
+                lambda _, given: given.clone(),
+                lambda given, own: self.rest(given).reshape(own.shape),
+                (hidden, early),
             )
             return late
         return early if bool(all_sure) else self.rest(hidden)

@@ -8,6 +8,8 @@ import torch
 from spaces_tests.technique_contract import make_network
 from torch import Tensor
 
+from runners.inputs import ExampleInputs
+from runners.lowering.exported_program import exported_program
 from spaces.early_exits.network import NEVER, EarlyExit, all_outputs, confidence, exits_of
 from spaces.early_exits.threshold import set_threshold
 from spaces.space_document import find_technique
@@ -106,3 +108,11 @@ def test_nothing_leaves_early_where_that_always_loses_too_much() -> None:
     context = ModelContext((X[:1],), 0, make_network, validation=context.validation, keeps_quality=lambda *_: False)
     set_threshold(network, 0.0, context)
     assert float(network.threshold) == NEVER
+
+
+def test_a_program_exported_with_a_free_batch_answers_as_the_network_does() -> None:
+    network = _with_exits(1)
+    _set(network, _middle(network))
+    program = exported_program(network, ExampleInputs.of(X[:1].numpy()))
+    for rows in (X[:1], X[:3], X):
+        assert torch.allclose(program.module()(rows), network(rows), atol=1e-5)

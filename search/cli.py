@@ -245,7 +245,7 @@ def doctor(
     measure_on: search_options.MeasureOn = None,
     json: JsonOption = False,
 ) -> None:
-    """Show this machine, or the nodes of a cluster, and what is unavailable there and why."""
+    """Show this machine or a cluster: what is unavailable, and why."""
     from search.commands.doctor import examine
 
     examine(workload, address, measure_on, as_json=json)

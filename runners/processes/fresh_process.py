@@ -103,6 +103,7 @@ class FreshProcess:
         start_server()
         context = multiprocessing.get_context("forkserver")
         self._receiver, sender = context.Pipe(duplex=False)
+        self.answered = False
         visible = {name: os.environ.get(name) for name in VISIBLE_DEVICES}
         self._process = context.Process(target=_run_and_send, args=(sender, visible, function, arguments), daemon=False)
         with _main_module_hidden():
@@ -138,6 +139,7 @@ class FreshProcess:
             raise StageFailed(f"{what} {_ending(self._process.exitcode)}", "process") from None
         if message is None:
             return None
+        self.answered = True
         failure_kind, value = message
         if failure_kind is not None:
             raise StageFailed(f"{what}: {value}", failure_kind)
@@ -193,7 +195,7 @@ def all_results(processes: Mapping[str, FreshProcess], timeout_s: float) -> list
 def _died(processes: Mapping[str, FreshProcess]) -> StageFailed | None:
     """The failure of the first of ``processes`` that is gone without an answer, for which others may have failed."""
     for what, process in processes.items():
-        if process.ends_within(DYING_S):
+        if not process.answered and process.ends_within(DYING_S):
             try:
                 process.receive(what)
             except StageFailed as error:

@@ -1,4 +1,4 @@
-"""Importing ``spaces`` is fast: no module of it loads a numerical library."""
+"""Importing ``spaces`` is fast: no module of it loads a numerical library, but those that make networks."""
 
 import pkgutil
 import subprocess
@@ -9,6 +9,9 @@ import pytest
 import spaces
 
 HEAVY = {"torch", "torchvision", "torch_pruning", "numpy", "optuna", "ray", "mlflow", "onnx", "openvino", "nncf"}
+
+APPLIED = "spaces.early_exits."
+"""Modules of networks, which a technique imports where it is applied."""
 
 MODULES = sorted(info.name for info in pkgutil.walk_packages(spaces.__path__, "spaces."))
 
@@ -21,7 +24,7 @@ def heavy_after(statements: str) -> set[str]:
 
 
 def test_no_module_of_spaces_loads_a_heavy_package() -> None:
-    assert heavy_after("\n".join(f"import {name}" for name in MODULES)) == set()
+    assert heavy_after("\n".join(f"import {name}" for name in MODULES if not name.startswith(APPLIED))) == set()
 
 
 def test_looking_through_the_techniques_loads_none_either() -> None:

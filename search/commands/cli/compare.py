@@ -18,7 +18,7 @@ def compare(
     storage: StorageOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare the fronts of two studies, or with points of another tool.
+    """Compare the fronts of two studies, or one with other points.
 
     A .csv file has a header with name, speedup and accuracy, or other measured quantities, and a line for each
     point; speedup_low, speedup_high, accuracy_low and accuracy_high are the ends of 95 % intervals. Accuracies are

@@ -45,7 +45,7 @@ def load_test(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show how fast an exported folder answers requests that arrive at several rates.
+    """Show how fast a folder answers requests that arrive.
 
     Requests arrive at random times whether the model is ready or not, and their latency counts from then on. Each way
     to serve (replicas, threads, batches and how long these are waited for) is tried at each rate.

@@ -27,7 +27,7 @@ def time_models(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Time two models against each other: how much faster is B than A?
+    """Time two models in turn: how much faster is B than A?
 
     Models are exported folders, .onnx, TorchScript (.pt, .ts, .torchscript), torch.export (.pt2) and OpenVINO (.xml)
     files that take one float32 tensor. TorchScript and .pt2 files can run code: give only files that you trust. An

@@ -14,7 +14,7 @@ from runners.artifacts import verification
 from runners.artifacts.checked_claim import CheckedClaim
 from runners.artifacts.document import DOCUMENT
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
-from runners.artifacts.integrity import read_claims
+from runners.artifacts.integrity import read_claims, read_document
 from runners.artifacts.verification import ATTEMPTS, require_claims, verify
 from runners.backend import Trained
 from runners.backends import all_backends, find_backend
@@ -213,7 +213,8 @@ def test_a_document_whose_disk_fails_is_refused_in_one_line(sound: Path, tmp_pat
     folder = copied(sound, tmp_path)
     (folder / DOCUMENT).unlink()
     (folder / DOCUMENT).symlink_to("/proc/self/mem")  # a regular file that cannot be read
-    refused(folder)
+    with pytest.raises(RequestError, match=rf"^{folder / DOCUMENT} cannot be read \([^\n]+\); give another folder"):
+        read_document(folder)
 
 
 def test_other_keys_may_stand_in_a_document(sound: Path, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_an_eager_artifact_is_served(network: nn.Module, tmp_path: Path) -> None
     find_backend("eager").lower(Trained(network, Path, EXAMPLE, "fp32", WORKLOAD.network), tmp_path)
     reference = f"{several_inputs.__file__}:WORKLOAD"
     inputs = read(SPLIT, np.arange(8))[0]
-    found = serve(Artifact(tmp_path, "eager", threads=1), reference, 1, inputs, 0.1, WORKLOAD.keywords)
+    found = serve(Artifact(tmp_path, "eager", threads=1), reference, 1, [inputs], 0.1, WORKLOAD.keywords)
     assert found.throughput_per_s > 0
 
 

@@ -121,7 +121,10 @@ def _name(task: StageTask) -> str:
             "runners/quality/teacher_metric.py",
             "def agreement(",
             "LIMIT = 1\n\n\ndef agreement(",
-            {"teacher", "training", "measuring", "comparing", "calibrating"},
+            {
+                *("teacher", "training", "measuring", "comparing", "calibrating"),
+                *("transforming channel_pruning", "transforming student_width"),  # they judge what a change loses
+            },
         ),
         ("runners/datasets/crop_and_flip.py", "height / 8", "height / 4", {"torchvision"}),
     ],

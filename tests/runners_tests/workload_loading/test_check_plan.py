@@ -67,7 +67,7 @@ REFUSED: dict[str, tuple[Workload, str]] = {
     ),
     "more workers than examples of a batch": (
         replace(WORKLOAD, training=TrainingPlan(batch_size=3, workers=4)),
-        "training: workers is 4, but they share a batch of 3",
+        "training: workers is 4, but 4 share a batch of 3",
     ),
     "a loop that is none": (replace(WORKLOAD, fit=3), "fit must be a function"),  # type: ignore[arg-type]
     "a loop of two arguments": (replace(WORKLOAD, fit=lambda model, data: None), r"fit\(model, data, plan, teacher\)"),

@@ -169,7 +169,7 @@ def test_a_study_goes_on_while_its_tracking_server_is_away_and_a_new_one_does_no
     tmp_path: Path, simulated: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("TRACKING_WAIT_S", "TRACKING_WAIT_UNFINISHED_S"):
-        monkeypatch.setattr(f"search.commands.tracking.{name}", 0.1)
+        monkeypatch.setattr(f"search.commands.tracking.recording.{name}", 0.1)
     away = "http://127.0.0.1:9/"
     with pytest.raises(RequestError, match="no tracking server can be reached at http://127"):
         search(home=str(tmp_path / "home"), tracking_uri=away)

@@ -57,8 +57,18 @@ def test_the_help_of_a_search_names_every_preset() -> None:
     assert all(re.search(rf"\b{name}\b", option.help) for name in preset_names())
 
 
-@pytest.mark.parametrize("preset", preset_names())
-@pytest.mark.parametrize("place", [*MACHINES, "this machine"])
+def _takes_long(preset: str, place: str) -> bool:
+    return preset == "full" and place not in (KIND["full"], "this machine")
+
+
+@pytest.mark.parametrize(
+    ("preset", "place"),
+    [
+        pytest.param(preset, place, marks=[pytest.mark.slow] * _takes_long(preset, place))
+        for place in [*MACHINES, "this machine"]
+        for preset in preset_names()
+    ],
+)
 def test_what_a_preset_lists_runs_or_is_off_with_one_sentence(preset: str, place: str) -> None:
     environment = machine(place)
     found = space(preset, environment)

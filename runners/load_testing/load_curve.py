@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-ENOUGH = 1000
-"""Requests of which a 99th percentile is taken, so that ten are beyond it."""
+from runners.measuring.paired_timing import CALLS_FOR_P99
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class LoadPoint:
         answered: The share of them that was answered before the rest was given up.
         mean_ms: Mean latency of a request, from its arrival to its answer; None where not all were answered.
         p50_ms: The median; None where half of them were not answered.
-        p99_ms: The 99th percentile; None where more than one of 100 was not answered, or with fewer than `ENOUGH`.
+        p99_ms: The 99th percentile; None with more than 1 of 100 unanswered, or fewer than `CALLS_FOR_P99`.
         p99_range_ms: The lowest and the highest 99th percentile of the rounds; None as ``p99_ms``.
     """
 
@@ -53,7 +52,7 @@ class LoadPoint:
     def of(cls, rate_per_s: float, rounds: Sequence[NDArray[np.float64]]) -> "LoadPoint":
         """From the latencies of each round in seconds, infinite where a request was not answered."""
         together = np.concatenate(rounds)
-        p99 = _percentile_ms(together, 99) if len(together) >= ENOUGH else None
+        p99 = _percentile_ms(together, 99) if len(together) >= CALLS_FOR_P99 else None
         ends = [_percentile_ms(each, 99) for each in rounds] if p99 is not None else []
         return cls(
             rate_per_s=rate_per_s,

@@ -1,7 +1,6 @@
 """The program of one replica under load: orders in on standard input, latencies out, as lines of JSON."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,19 +11,12 @@ import numpy as np
 
 from runners.artifacts.exported_folder import open_exported_folder
 from runners.load_testing.arrivals import Batching, poisson_arrivals, serve_arrivals
-from runners.machine.telemetry import disable_telemetry
-from runners.processes.parent_death import die_with_parent_process
-from runners.serving.cores import pin
+from runners.serving.orders import take_order
 
 
 def main() -> None:
     """Load the folder and answer calls of every size, then answer at each rate that is asked for."""
-    die_with_parent_process()
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # a runtime that prints must not garble the answers
-    disable_telemetry()
-    order = json.loads(sys.stdin.readline())
-    pin(order["replica"], order["threads"])
+    order, answer = take_order()
     batching = Batching(order["batch"], order["wait_ms"] / 1e3)
     with np.load(order["inputs"]) as arrays:
         inputs = [arrays[name] for name in arrays.files]
@@ -32,11 +24,13 @@ def main() -> None:
     calls = {count: tuple(each[:count] for each in inputs) for count in range(1, batching.largest + 1)}
     for given in [*calls.values()] * 2:
         predictor(*given)
-    print(json.dumps({"ready": True}), file=answers, flush=True)
+    answer({"ready": True})
     for line in sys.stdin:
         asked, call = json.loads(line), lambda count: predictor(*calls[count])
-        found = _capacity(call, batching, asked) if asked["rate_per_s"] is None else _under_load(call, order, asked)
-        print(json.dumps(found), file=answers, flush=True)
+        if asked["rate_per_s"] is None:
+            answer(_capacity(call, batching, asked))
+        else:
+            answer(_under_load(call, batching, order, asked))
 
 
 def _capacity(call: Callable[[int], Any], batching: Batching, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,9 +42,10 @@ def _capacity(call: Callable[[int], Any], batching: Batching, asked: Mapping[str
     return {"capacity_per_s": answered / passed}
 
 
-def _under_load(call: Callable[[int], Any], order: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+def _under_load(
+    call: Callable[[int], Any], batching: Batching, order: Mapping[str, Any], asked: Mapping[str, Any]
+) -> dict[str, Any]:
     """The latency in seconds of each request that comes to this replica; null where it was given up."""
-    batching = Batching(order["batch"], order["wait_ms"] / 1e3)
     seed = [order["seed"], asked["round"], order["replica"]]
     arrivals = poisson_arrivals(asked["rate_per_s"] / order["replicas"], asked["seconds"], seed)
     latencies = serve_arrivals(call, arrivals, batching, 2 * asked["seconds"], begin=time.perf_counter())

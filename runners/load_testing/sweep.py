@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.inputs import Arrays
-from runners.load_testing.load_curve import ENOUGH, LoadCurve, LoadPoint, ServingWay
+from runners.load_testing.load_curve import LoadCurve, LoadPoint, ServingWay
 from runners.machine.lease import device_lease
+from runners.measuring.paired_timing import CALLS_FOR_P99
 from runners.serving.program import Program, deadline, started
 
 PROGRAM = "runners.load_testing.replica_process"
@@ -124,7 +125,7 @@ def _take_turns(request: LoadRequest, servers: list[_Server], progress: Callable
     ]
     random.Random(request.seed).shuffle(turns)
     share_s = request.budget_s / len(turns)
-    seconds = [min(LONGEST_S, max(share_s, 1.1 * ENOUGH / ROUNDS / rate)) for rate, _, _ in turns]
+    seconds = [min(LONGEST_S, max(share_s, 1.1 * CALLS_FOR_P99 / ROUNDS / rate)) for rate, _, _ in turns]
     for turn, (rate, server, number) in enumerate(turns):
         progress(sum(seconds[turn:]))
         answers = server.ask(rate_per_s=rate, seconds=seconds[turn], round=number)

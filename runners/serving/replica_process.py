@@ -1,7 +1,5 @@
 """The program of one serving replica: orders in on standard input, figures out on standard output, as JSON lines."""
 
-import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -9,20 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from runners.machine.telemetry import disable_telemetry
 from runners.measuring.opening import Artifact
-from runners.processes.parent_death import die_with_parent_process
-from runners.serving.cores import pin
+from runners.serving.orders import take_order
 
 
 def main() -> None:
     """Load, answer once, report; wait for the word; serve for the time given; report."""
-    die_with_parent_process()
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # a runtime that prints must not garble the answers
-    disable_telemetry()
-    order = json.loads(sys.stdin.readline())
-    pin(order["replica"], order["threads"])
+    order, answer = take_order()
     with np.load(order["inputs"]) as arrays:
         given = [arrays[name] for name in arrays.files]
     each = len(given) // order["calls"]
@@ -31,9 +22,9 @@ def main() -> None:
     artifact = Artifact(Path(order["folder"]), order["runtime"], order["threads"], order["tuned"])
     predictor = artifact.open(lambda: _build(order["workload"], order["keywords"]), len(inputs[0][0]))
     predictor(*inputs[0])
-    print(json.dumps({"load_ms": (time.perf_counter() - begin) * 1e3}), file=answers, flush=True)
+    answer({"load_ms": (time.perf_counter() - begin) * 1e3})
     sys.stdin.readline()
-    print(json.dumps(_run(predictor, inputs, order["seconds"])), file=answers, flush=True)
+    answer(_run(predictor, inputs, order["seconds"]))
 
 
 def _run(predictor: Any, inputs: Any, seconds: float) -> dict[str, float]:

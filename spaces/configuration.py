@@ -26,7 +26,8 @@ def is_whole_number(value: object) -> TypeGuard[int]:
 class Configuration(Mapping[str, Scalar]):
     """All choices of a candidate, by parameter name; parameters that were not drawn are absent.
 
-    Two configurations are equal if their canonical forms are equal; the order of the choices does not matter.
+    Two configurations are equal if their canonical forms are equal; the order of the choices does not matter. 1.0 is
+    kept as 1, so that a configuration and what is read of its canonical form lead to the same stages.
 
     Raises:
         RequestError: A choice is not a string, a finite number or a truth value.
@@ -38,7 +39,8 @@ class Configuration(Mapping[str, Scalar]):
         for name, value in self.choices.items():
             if not isinstance(name, str) or not _is_choice(value):
                 raise RequestError(f"choice {name} is {value!r}; a choice is a string, a finite number or true/false")
-        object.__setattr__(self, "choices", MappingProxyType(dict(self.choices)))
+        plain = {name: _plain(value) for name, value in self.choices.items()}
+        object.__setattr__(self, "choices", MappingProxyType(plain))
 
     def __getitem__(self, name: str) -> Scalar:
         return self.choices[name]
@@ -60,9 +62,8 @@ class Configuration(Mapping[str, Scalar]):
         return isinstance(other, Configuration) and self.canonical() == other.canonical()
 
     def canonical(self) -> str:
-        """One line of JSON with sorted keys, equal for equal configurations; ``1.0`` is written as ``1``."""
-        plain = {name: _plain(value) for name, value in self.choices.items()}
-        return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+        """One line of JSON with sorted keys, equal for equal configurations."""
+        return json.dumps(dict(self.choices), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Configuration":

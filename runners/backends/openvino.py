@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.backend import Backend, Predictor, Trained
-from runners.inputs import network_batch
 from runners.lowering.openvino_core import openvino_core
 from runners.machine import telemetry
 from runners.runner import StageFailed
@@ -57,17 +56,14 @@ class OpenVino(Backend):
         core = openvino_core()
         model = core.read_model(folder / self.artifact)
         written = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        settings, names = compile_settings(threads, written), written.get("inputs", [0])
-        requests = {batch: compiled_request(core, model, settings, batch)}
+        settings, names = compile_settings(threads, written), input_names(model, written)
+        calls = {batch: compiled_call(core, model, settings, names, batch)}
 
         def predict(*inputs: NDArray[Any]) -> NDArray[Any]:
             rows = len(inputs[0])
-            if rows not in requests:
-                requests[rows] = compiled_request(core, model, settings, rows)
-            given = dict(zip(names, map(network_batch, inputs), strict=True))
-            outputs = requests[rows].infer(given, share_inputs=True, share_outputs=True)
-            # A copy, because the next call writes into the same memory.
-            return np.array(outputs[0], dtype=np.float32)
+            if rows not in calls:
+                calls[rows] = compiled_call(core, model, settings, names, rows)
+            return calls[rows](*inputs)
 
         return predict
 
@@ -75,10 +71,11 @@ class OpenVino(Backend):
         return f"""
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 sys.modules.setdefault("openvino_telemetry", None)  # nothing is sent
 import openvino
@@ -88,19 +85,21 @@ CORE = openvino.Core()  # one for the process: two that end in another order tha
 
 {getsource(compile_settings)}
 
-{getsource(compiled_request)}
+{getsource(input_names)}
+
+{getsource(compiled_call)}
 
 def load(folder, threads):
     written = json.loads((folder / "openvino.json").read_text())
-    names, settings = written.get("inputs", [0]), compile_settings(threads, written)
     model = CORE.read_model(folder / "model.xml")
-    requests = {{}}
+    names, settings = input_names(model, written), compile_settings(threads, written)
+    calls = {{}}
 
     def predict(*inputs):
         rows = len(inputs[0])
-        if rows not in requests:
-            requests[rows] = compiled_request(CORE, model, settings, rows)
-        return np.array(requests[rows].infer(dict(zip(names, inputs)))[0], dtype=np.float32)
+        if rows not in calls:
+            calls[rows] = compiled_call(CORE, model, settings, names, rows)
+        return calls[rows](*inputs)
 
     return predict
 """
@@ -127,13 +126,47 @@ def compile_settings(threads: int, written: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def compiled_request(core: Any, model: Any, settings: dict[str, Any], batch: int) -> Any:
-    """An inference request for a fixed batch size, which runs faster than one for any; ``predict.py`` has it, too."""
+def input_names(model: Any, written: Mapping[str, Any]) -> list[str]:
+    """The names of the inputs in the order of a call; ``predict.py`` has this function, too."""
+    return written.get("inputs") or [model.inputs[0].any_name]
+
+
+def compiled_call(
+    core: Any, model: Any, settings: dict[str, Any], names: list[str], batch: int
+) -> Callable[..., NDArray[Any]]:
+    """A function that runs ``model`` for a fixed batch size, which is faster than for any; ``predict.py`` has it, too.
+
+    Where all sizes are known, the inputs are copied into the memory of one request. To hand other arrays to each call
+    takes as long as half the layers of a small network.
+    """
     shapes = {number: port.get_partial_shape() for number, port in enumerate(model.inputs)}
     for shape in shapes.values():
         shape[0] = batch
     model.reshape(shapes)
-    return core.compile_model(model, "CPU", settings).create_infer_request()
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
+
+    def call_any_size(*inputs: NDArray[Any]) -> NDArray[Any]:
+        given = {
+            name: np.ascontiguousarray(each, np.float32 if each.dtype.kind == "f" else None)
+            for name, each in zip(names, inputs, strict=True)
+        }
+        outputs = request.infer(given, share_inputs=True, share_outputs=True)
+        return np.array(outputs[0], dtype=np.float32)  # a copy, because the next call writes into the same memory
+
+    if any(port.get_partial_shape().is_dynamic for port in [*model.inputs, *model.outputs]):
+        return call_any_size
+    memory = [request.get_tensor(name).data for name in names]
+    result = request.get_output_tensor(0).data
+
+    def call(*inputs: NDArray[Any]) -> NDArray[Any]:
+        for place, each in zip(memory, inputs, strict=True):
+            if each.shape != place.shape:
+                raise ValueError(f"an input has the sizes {each.shape}; the model takes {place.shape}")
+            place[...] = each
+        request.infer(share_outputs=True)
+        return np.array(result, dtype=np.float32)
+
+    return call
 
 
 def _why_not_read(error: RuntimeError) -> str:

@@ -35,6 +35,7 @@ def test_it_comes_back_from_json_as_it_was() -> None:
 def test_one_and_one_point_zero_are_one_number() -> None:
     assert Configuration({"width": 1}) == Configuration({"width": 1.0})
     assert len({Configuration({"width": 1}), Configuration({"width": 1.0})}) == 1
+    assert repr(Configuration({"width": 1.0})["width"]) == "1"  # as one that was read from its canonical form has it
     assert Configuration({"width": 0.0}).canonical() == Configuration({"width": -0.0}).canonical()
 
 

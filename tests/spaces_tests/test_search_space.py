@@ -267,7 +267,7 @@ def test_a_configuration_that_lacks_a_choice_is_refused() -> None:
 
 def test_a_single_option_is_not_replaced_by_another_value() -> None:
     space = make_space({"student_width": [0.5]}, LAPTOP)
-    with pytest.raises(RequestError, match=r"student_width is 1\.0"):
+    with pytest.raises(RequestError, match="student_width is 1,"):
         space.trial_parameters(space.baseline())
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -146,6 +147,12 @@ def test_a_backend_declares_what_it_is(name: str, backend: Backend) -> None:
 @pytest.mark.parametrize(("name", "precision"), PAIRS)
 def test_lowering_writes_the_declared_file(name: str, precision: str, lowered: dict[tuple[str, str], Path]) -> None:
     assert (lowered[name, precision] / find_backend(name).artifact).stat().st_size > 0
+
+
+def test_openvino_refuses_an_input_of_another_size(inputs: Any, lowered: dict[tuple[str, str], Path]) -> None:
+    predict = HERE["openvino"].open(lowered["openvino", "fp32"], threads=1, batch=1)
+    with pytest.raises(ValueError, match=re.escape(f"{inputs[:1].shape}")):
+        predict(inputs[:1, :1, :1])  # numpy would repeat it
 
 
 def test_a_reduced_precision_takes_less_room(inputs: Any, tmp_path: Path) -> None:

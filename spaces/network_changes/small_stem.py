@@ -1,4 +1,4 @@
-"""The first layers of a network fitted to small pictures: a convolution over every pixel, and no pooling behind it."""
+"""The first layers of a network fitted to small pictures: a small convolution, and no pooling behind it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,14 +36,21 @@ def find_stem(network: Any, example: Sequence[Any]) -> dict[str, Any]:
     return {"convolution": name, "pooling": pooling}
 
 
-def fit_stem(network: Any, stem: Mapping[str, Any]) -> None:
-    """Put a new 3x3 convolution without a stride in place of that of the ``stem``, and take its pooling out."""
+def fit_stem(network: Any, stem: Mapping[str, Any], stride: int = 1, *, keeps_pooling: bool = False) -> None:
+    """Put a new 3x3 convolution in place of that of the ``stem``, and take its pooling out unless it stays.
+
+    Args:
+        network: It is changed.
+        stem: What `find_stem` gave.
+        stride: Of the new convolution.
+        keeps_pooling: Whether the pooling stays.
+    """
     from torch import nn
 
     old = network.get_submodule(stem["convolution"])
-    new = nn.Conv2d(old.in_channels, old.out_channels, 3, padding=1, groups=old.groups, bias=old.bias is not None)
-    network.set_submodule(stem["convolution"], new)
-    if stem["pooling"]:
+    sizes = {"kernel_size": 3, "stride": stride, "padding": 1, "groups": old.groups, "bias": old.bias is not None}
+    network.set_submodule(stem["convolution"], nn.Conv2d(old.in_channels, old.out_channels, **sizes))
+    if stem["pooling"] and not keeps_pooling:
         network.set_submodule(stem["pooling"], nn.Identity())
 
 

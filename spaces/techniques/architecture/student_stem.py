@@ -6,12 +6,16 @@ from typing import Any
 from spaces.configuration import Scalar
 from spaces.technique import ModelContext, Parameter, Stage, Technique
 
+STRIDES = {"small": (1, False), "small-stride-2": (2, False), "small-pooled": (2, True)}
+"""The stride of the convolution, and whether a pooling behind it stays, by the name of the stem."""
+
 
 class StudentStem(Technique):
     """A 3x3 convolution and no pooling, as residual networks for CIFAR-10 have (He et al., arXiv 1512.03385).
 
     Networks for ImageNet divide the sides of a picture by two or four before their first block, which leaves little of
-    one of 32x32.
+    one of 32x32. Between the two is a stem that divides them by two. With the strides of ImageNet's stem, the smaller
+    convolution alone saves time where the rest of the network is narrow.
     """
 
     name = "student_stem"
@@ -19,7 +23,12 @@ class StudentStem(Technique):
     keeps_weights = False
     parameters = (
         Parameter(
-            "student_stem", ("imagenet", "small"), "imagenet", "imagenet or small", "stem={}", only_where_named=True
+            "student_stem",
+            ("imagenet", *STRIDES),
+            "imagenet",
+            f"imagenet, {', '.join([*STRIDES][:-1])} or {[*STRIDES][-1]}",
+            "stem={}",
+            only_where_named=True,
         ),
     )
 
@@ -32,7 +41,8 @@ class StudentStem(Technique):
         assert context is not None
         torch.manual_seed(context.seed)
         student = context.initial().eval()
-        context.record.update(find_stem(student, context.example))
+        stride, keeps_pooling = STRIDES[str(settings["student_stem"])]
+        context.record.update(find_stem(student, context.example), stride=stride, keeps_pooling=keeps_pooling)
         student = self.rebuild(student, context.record)
         require_runs(student, context.example, "the network does not take a stem for small pictures")
         return student
@@ -40,7 +50,7 @@ class StudentStem(Technique):
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
         from spaces.network_changes.small_stem import fit_stem
 
-        fit_stem(network, record)
+        fit_stem(network, record, record["stride"], keeps_pooling=record["keeps_pooling"])
         return network
 
 

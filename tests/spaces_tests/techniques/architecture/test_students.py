@@ -8,7 +8,7 @@ from torch import nn
 from spaces.environment import Environment
 from spaces.errors import RequestError, WorkFailed
 from spaces.named_networks.classifier import new_classifier
-from spaces.space_document import make_space
+from spaces.space_document import find_technique, make_space
 
 TEACHER = nn.Sequential(nn.Flatten(), nn.Linear(1024, 7))
 GREY = context((torch.zeros(1, 1, 32, 32),))
@@ -89,6 +89,18 @@ def test_a_small_stem_looks_at_every_pixel_and_leaves_the_other_layers() -> None
     assert isinstance(made[0][2], nn.Identity)
     assert made[0](pictures()).shape == (1, 8, 16, 16)
     assert made(pictures(2)).shape == (2, 4)
+
+
+@pytest.mark.parametrize(("stem", "side"), [("small-stride-2", 8), ("small-pooled", 4)])
+def test_a_small_stem_with_a_stride_gives_smaller_pictures_on_and_is_rebuilt_from_its_record(
+    stem: str, side: int
+) -> None:
+    asked = context(initial=lambda: residual_network(1, 1))
+    made = changed(nn.Identity(), {"student_stem": stem}, asked)
+    again = find_technique("student_stem").rebuild(residual_network(1, 1), asked.record)
+    for network in (made, again):
+        assert network[0](pictures()).shape == (1, 8, side, side)
+        assert network[0][0].kernel_size == (3, 3)
 
 
 @pytest.mark.parametrize(

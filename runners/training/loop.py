@@ -13,6 +13,7 @@ from runners.runner import StageFailed
 from runners.training.averaging import WeightAverage
 from runners.training.batches import batches, batches_in_epoch
 from runners.training.distillation import Distillation
+from runners.training.number_format import in_sound_format
 from runners.training.optimiser import make_optimiser, optimiser_state, without_decay
 from runners.training.own_loop import train_by_own_loop
 from runners.training.schedule import make_schedule
@@ -60,6 +61,7 @@ def train(
     done, kept, strategy = level.epochs.start * steps, state or {}, strategy_of(level.settings.plan)
     device = next(network.parameters()).device
     example = partial(_example, workload, device)
+    level = in_sound_format(level, network, example)
     learning = Distillation(network, teacher, plan, example, kept, level.seed).train()
     if isinstance(workload.loss, nn.Module):
         workload.loss.to(device)

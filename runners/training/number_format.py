@@ -15,7 +15,7 @@ def in_sound_format(level: Level, network: nn.Module, example: Callable[[], tupl
     """``level``, in fp32 where bf16 would give wrong gradients on a processor.
 
     PyTorch 2.14 leaves memory as it finds it in the gradient of the weights of a convolution in bf16 whose input is
-    narrower than its stride, as where a network halves what is one pixel wide already: such weights become NaN, or huge.
+    narrower than its stride, as where a network halves what is one pixel wide already. They become NaN, or huge.
 
     Args:
         level: How to train.

@@ -15,7 +15,7 @@ from spaces.plans import TrainingPlan
 
 
 def halving(convolutions: int) -> nn.Sequential:
-    """A network that halves pictures of 8x8 so often: from the fourth convolution on they are one pixel wide already."""
+    """A network that halves pictures of 8x8 so often; the fourth convolution gets one pixel."""
     widths = [3, *[8] * convolutions]
     layers = [nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in pairwise(widths)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
@@ -39,7 +39,7 @@ def test_no_weight_takes_what_lay_in_memory() -> None:
     workload = Workload(
         name="pictures",
         model=lambda: halving(4),
-        data=lambda: {name: (images, labels) for name in ("train", "validation", "test")},
+        data=lambda: dict.fromkeys(("train", "validation", "test"), (images, labels)),
     )
     found = {}
     for autocast in ("fp32", "bf16"):

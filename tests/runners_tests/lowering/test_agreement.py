@@ -149,3 +149,15 @@ def test_numbers_that_fp16_does_not_hold_fail_with_the_size_and_what_the_format_
     predictor = find_backend("eager").open(tmp_path, threads=1, batch=1, build=make)
     with pytest.raises(StageFailed, match=r"in \d+ of 16 rows .*, by up to .* from 6e-8 to 65504 alone"):
         require_agreement(predictor, make(), split, TOLERANCES["fp16"])
+
+
+def test_outputs_in_int8_that_have_nothing_of_the_networks_are_blamed_on_quantiser_or_runtime() -> None:
+    network = nn.Linear(4, 4).eval()
+    split = ArraySplit(np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32), np.zeros(64))
+
+    def predictor(*inputs: Any) -> Any:
+        with torch.inference_mode():
+            return 1e5 * network(*map(torch.from_numpy, inputs)).numpy()
+
+    with pytest.raises(StageFailed, match="its quantiser or its runtime computes this network wrongly"):
+        require_agreement(predictor, network, split, TOLERANCES["int8"])

@@ -24,7 +24,9 @@ class StageTask:
         workload: The reference from which `runners.workload_loading.reference.resolve` makes the workload.
         seed: Seed of everything random in it.
         cpus: Cores that it uses.
-        gpus: Accelerators that it uses.
+        gpus: Accelerators that it uses; a share of one where several stages may use it.
+        memory_gib: Memory that it asks for in GiB, where that is said; else 0.
+        accelerator_type: What Ray calls the accelerators that it asks for; empty is any.
         exclusive: Whether it must have its device to itself, as a measurement must.
         configuration: The candidate that first asked for it, for people and for the simulation.
     """
@@ -36,8 +38,10 @@ class StageTask:
     workload: Any
     seed: int
     cpus: int = 1
-    gpus: int = 0
+    gpus: float = 0
     exclusive: bool = False
+    memory_gib: float = 0.0
+    accelerator_type: str = ""
     code: str = field(default="", compare=False)
     configuration: str = field(default="{}", compare=False)
 

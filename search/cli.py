@@ -16,6 +16,7 @@ from typer import Argument, Option
 from search.commands.cli import search_options
 from search.commands.cli.cache import cache
 from search.commands.cli.compare import compare
+from search.commands.cli.doctor import doctor
 from search.commands.cli.explain import explain_study
 from search.commands.cli.load_test import load_test
 from search.commands.cli.report import report
@@ -81,6 +82,7 @@ def search(
     stage_store: StoreOption = None,
     address: AddressOption = None,
     measure_on: search_options.MeasureOn = None,
+    train_with: search_options.TrainWith = None,
     dry_run: search_options.DryRun = False,
     json: JsonOption = False,
 ) -> None:
@@ -101,7 +103,7 @@ def search(
         "constraints": constraint,
         "serve": serve,
         "seed": seed,
-        **Locations(home, storage, tracking_uri, stage_store, address, measure_on).given(),
+        **Locations(home, storage, tracking_uri, stage_store, address, measure_on, train_with).given(),
     }
     request = merge(from_yaml(study_file) if study_file else {}, options)
     if dry_run:
@@ -124,13 +126,14 @@ def resume(
     stage_store: StoreOption = None,
     address: AddressOption = None,
     measure_on: search_options.MeasureOn = None,
+    train_with: search_options.TrainWith = None,
     json: JsonOption = False,
 ) -> None:
     """Continue a study that was stopped. No trial is run or counted twice."""
     from search.commands.search import resume_search
     from search.request.locations import Locations
 
-    locations = Locations(home, storage, tracking_uri, stage_store, address, measure_on)
+    locations = Locations(home, storage, tracking_uri, stage_store, address, measure_on, train_with)
     resume_search(name, locations, trials=trials, timeout=timeout, as_json=json)
 
 
@@ -236,19 +239,7 @@ def ui(
         serve(Home.find(home).path, port, Shown(name, not no_browser, storage))
 
 
-@app.command(epilog="Example: frontrunner doctor --workload workload.py")
-def doctor(
-    workload: Annotated[
-        Text, Option(metavar="WORKLOAD", help="Also try each technique on the network of this workload.")
-    ] = None,
-    address: AddressOption = None,
-    measure_on: search_options.MeasureOn = None,
-    json: JsonOption = False,
-) -> None:
-    """Show this machine or a cluster: what is unavailable, and why."""
-    from search.commands.doctor import examine
-
-    examine(workload, address, measure_on, as_json=json)
+app.command("doctor", epilog="Example: frontrunner doctor --workload workload.py")(doctor)
 
 
 @app.command(epilog="Example: frontrunner schema > study.schema.json")

@@ -20,6 +20,8 @@ TRAINING_STRATEGIES = (
     "data-parallel", "data-parallel-threads", "sharded", "tensor-parallel", "pipeline", "data-tensor", "data-pipeline",
 )  # fmt: skip
 """How several workers share a training: the files of ``runners/training/strategies`` but for that of one process."""
+TRAINING_SPEED = ("train_seconds", "train_throughput_per_s")
+"""The measured quantities that tell how fast a candidate is trained."""
 PIPELINES = ("pipeline", "data-pipeline")
 SHARING_A_NETWORK = 2
 """How many workers have a network together where they are divided into groups that share batches too."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from runners.backends import find_backend
-from runners.chains.network_stages import NetworkStages
+from runners.chains.training_speed import TrainingSpeedStages
 from runners.runner import StageTask
 from spaces.configuration import Configuration, Scalar
 from spaces.number_formats import NUMBER_FORMATS
@@ -26,7 +26,7 @@ def quantising_settings(plan: LoweringPlan) -> dict[str, Scalar]:
 
 
 @dataclass(frozen=True)
-class CandidateStages(NetworkStages):
+class CandidateStages(TrainingSpeedStages):
     """Makes the stages that build the candidates of one study, from the teacher to the artifact."""
 
     def lowering(

@@ -47,9 +47,11 @@ class Chains(StageMaker):
 
     Attributes:
         least_calls: Calls of each candidate that are timed at least, where a high percentile is asked for.
+        times_training: Whether the speed of trainings is asked for.
     """
 
     least_calls: int = 0
+    times_training: bool = False
 
     def chain(self, configuration: Configuration, *, screened: bool = False) -> tuple[StageTask, ...]:
         """The stages of ``configuration`` from the teacher to the measurement, each after its inputs.
@@ -63,7 +65,9 @@ class Chains(StageMaker):
         lowering = self._candidates.lowering(configuration, network[-1])
         packing = self._candidates.packing(configuration, lowering[-1])
         settings, lowered = self._measuring_settings(configuration), _lowered(lowering)
+        training = self._candidates.training_speed(configuration) if self.times_training else ()
         lowered = {**lowered, **({"packed": packing[0].key} if packing else {})}
+        lowered |= {"training_speed": training[-1].key} if training else {}
         if screened and (screening := self.screening(configuration)):
             settings = {name: settings[name] for name in ("serving", "splits", "device", "packs") if name in settings}
             inputs = {**lowered, "speed": screening[-1].key}
@@ -72,7 +76,7 @@ class Chains(StageMaker):
         else:
             inputs = {**lowered, "teacher": network[0].key}
             measuring = self.task("measuring", configuration, settings, inputs, exclusive=True)
-        return (*network, *lowering, *packing, measuring)
+        return (*network, *lowering, *packing, *training, measuring)
 
     def screening(self, configuration: Configuration) -> tuple[StageTask, ...]:
         """The stages that find the speed of ``configuration`` without training it.
@@ -117,7 +121,8 @@ class Chains(StageMaker):
         kept = ("serving", "device", "baseline_tuned", "packs")
         settings = {**{name: value for name, value in searched.settings.items() if name in kept}, **settings}
         # Without its network: it was compared with that in the search.
-        inputs = {**{n: key for n, key in searched.inputs.items() if n in ("parent", "packed")}, "speed": measured}
+        read = ("parent", "packed", "training_speed")
+        inputs = {**{n: key for n, key in searched.inputs.items() if n in read}, "speed": measured}
         workers = searched.settings["serving"]["threads"]
         return self.task("measuring", configuration, settings, inputs, workers=workers)
 

@@ -32,9 +32,14 @@ class NodeSize:
     name: str = ""
     identity: str = ""
 
-    def holds(self, asked: "NodeSize | StageTask") -> bool:
+    def suits(self, asked: StageTask) -> bool:
+        """Whether it has the memory and the type of accelerators that are ``asked`` for, of which none can be less."""
+        of_type = not asked.accelerator_type or self.accelerator_type == asked.accelerator_type
+        return of_type and self.memory_gib >= asked.memory_gib
+
+    def holds(self, asked: StageTask) -> bool:
         """Whether it has as much as is ``asked`` for."""
-        return self.cpus >= asked.cpus and self.gpus >= asked.gpus
+        return self.suits(asked) and self.cpus >= asked.cpus and self.gpus >= asked.gpus
 
 
 def size_of(node: Mapping[str, Any]) -> NodeSize:
@@ -53,7 +58,11 @@ def size_of(node: Mapping[str, Any]) -> NodeSize:
 
 
 def at_most(task: StageTask, nodes: Sequence[NodeSize]) -> StageTask:
-    """``task`` with no more accelerators, and then no more cores, than one of ``nodes`` has; as it is without nodes."""
+    """``task`` with no more accelerators, and then no more cores, than one of ``nodes`` that suits it has.
+
+    It stays as it is where none does.
+    """
+    nodes = [node for node in nodes if node.suits(task)]
     if not nodes:
         return task
     gpus = min(task.gpus, max(node.gpus for node in nodes))
@@ -61,12 +70,35 @@ def at_most(task: StageTask, nodes: Sequence[NodeSize]) -> StageTask:
     return replace(task, cpus=max(1, cpus), gpus=gpus)
 
 
+def ray_options(task: StageTask) -> dict[str, Any]:
+    """What ``task`` asks for, as the options of a task of Ray."""
+    asked: dict[str, Any] = {"num_cpus": task.cpus, "num_gpus": task.gpus}
+    if task.memory_gib:
+        asked["memory"] = round(task.memory_gib * 2**30)
+    if task.accelerator_type:
+        asked["accelerator_type"] = task.accelerator_type
+    return asked
+
+
 def total(nodes: Sequence[NodeSize]) -> NodeSize:
     """What ``nodes`` have together."""
     return NodeSize(sum(node.cpus for node in nodes), sum(node.gpus for node in nodes))
 
 
+def waiting_text(task: StageTask, nodes: Sequence[NodeSize], seconds: float) -> str:
+    """What is told of a ``task`` that has waited for so long for one of ``nodes``."""
+    return (
+        f"{task.stage} has waited for {seconds:.0f} s for {in_words(task)}; Ray has {in_words(total(nodes))}, which "
+        "others use"
+    )
+
+
 def in_words(size: NodeSize | StageTask) -> str:
-    """``4 CPUs``, or ``4 CPUs and 1 GPU`` where there are accelerators."""
-    gpus = f" and {size.gpus} GPU{'s' * (size.gpus != 1)}" if size.gpus else ""
-    return f"{size.cpus} CPU{'s' * (size.cpus != 1)}{gpus}"
+    """``4 CPUs``, ``4 CPUs and 1 GPU`` where there are accelerators, and memory and type where these are asked for."""
+    parts = [f"{size.cpus} CPU{'s' * (size.cpus != 1)}"]
+    if size.gpus:
+        of_type = f" of type {size.accelerator_type}" if size.accelerator_type else ""
+        parts.append(f"{size.gpus:g} GPU{'s' * (size.gpus != 1)}{of_type}")
+    if isinstance(size, StageTask) and size.memory_gib:
+        parts.append(f"{size.memory_gib:g} GiB of memory")
+    return " and ".join(parts)

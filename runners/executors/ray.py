@@ -24,10 +24,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from runners.executors.connection_checks import require_listener, require_own_packages
 from runners.executors.local_instance import make_cleanup, set_defaults, starting_here
-from runners.executors.node_size import NodeSize, at_most, in_words, size_of, total
+from runners.executors.node_size import NodeSize, at_most, ray_options, size_of, waiting_text
 from runners.executors.proxies import proxies_here, restore_proxies
 from runners.executors.sent_stage import SentStage, least_busy
-from runners.executors.target import nodes_for, options_of, read_target, require_nodes
+from runners.executors.target import nodes_for, options_of, read_target, require_cpus, require_gpus, require_nodes
+from runners.executors.training_resources import read_training_resources
 from runners.executors.workload_folder import pack, unpack
 from runners.machine.telemetry import disable_telemetry
 from runners.processes.lasting_thread import LastingThread
@@ -61,14 +62,22 @@ class RayRunner(Runner):
         store: The stage store, a folder or a URL that every node reaches.
         address: Of a running cluster; None starts an instance on this machine that ends with the search.
         measure_on: The nodes on which is measured, as `read_target` takes it; training runs anywhere. None is all.
+        train_with: What each worker that trains asks for, as `read_training_resources` takes it.
 
     Raises:
         RequestError: The cluster cannot be reached, it has no such nodes, or a file of the current folder has the name
             of our packages.
     """
 
-    def __init__(self, store: str | Path, address: str | None = None, measure_on: str | None = None) -> None:
+    def __init__(
+        self,
+        store: str | Path,
+        address: str | None = None,
+        measure_on: str | None = None,
+        train_with: str | None = None,
+    ) -> None:
         self._store, self._target = str(store), read_target(measure_on, address)
+        self._training = read_training_resources(train_with)
         self._under_way: dict[Any, SentStage] = {}
         self._workload_folder: Any = None
         self._looked, self._given = 0.0, Counter[str]()
@@ -87,8 +96,7 @@ class RayRunner(Runner):
         self.slots = max(1, int(cores))
 
     def inspect(self, workload: Any, choices: Mapping[str, Any] | None = None) -> tuple[Environment, WorkloadFacts]:
-        if not any(node.cpus for node in _nodes()):
-            raise RequestError("--address: no node of the cluster has a CPU for Ray; start one with --num-cpus")
+        require_cpus(_nodes())
         require_nodes(self._target, _nodes())
         self._workload_folder = ray.put(pack(workload) if self._on_cluster else None)
         if not self._on_cluster and self.slots > 1:
@@ -100,19 +108,14 @@ class RayRunner(Runner):
             if isinstance(error, RayTaskError) and isinstance(error.cause, RequestError):
                 raise error.cause from None
             raise WorkFailed(f"the workload could not be inspected: {_reason(error)}") from error
-        if environment.accelerators and not any(node.gpus for node in _nodes()):
-            raise RequestError(
-                f"--address: the machine that measures has {environment.accelerators} accelerators "
-                f"({environment.accelerator}), but no node of the cluster has a GPU for Ray; start its nodes with "
-                "--num-gpus"
-            )
-        return environment, facts
+        require_gpus(environment, _nodes())
+        return self._training.limited(environment, _nodes(), choices), facts
 
     def describe(self) -> Environment:
         """The description of a node that measures, as far as Ray may use it."""
         require_nodes(self._target, _nodes())
         found: Environment = _get(_describe.options(**options_of("measuring", self._target)).remote())
-        return found
+        return self._training.limited(found, _nodes())
 
     def nodes(self) -> list[tuple[NodeSize, bool]]:
         """The living nodes, and whether each measures."""
@@ -121,9 +124,9 @@ class RayRunner(Runner):
 
     def submit(self, task: StageTask) -> None:
         nodes = nodes_for(task.stage, self._target, _nodes())
-        granted = at_most(task, nodes)
+        granted = at_most(self._training.added_to(task), nodes)
         node = least_busy(nodes, granted, self._under_way.values(), self._given)
-        asked = {"num_cpus": granted.cpus, "num_gpus": granted.gpus, **options_of(task.stage, self._target)}
+        asked = {**ray_options(granted), **options_of(task.stage, self._target)}
         if node is not None and self._on_cluster:
             self._given[node] += 1
             asked["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=True)
@@ -157,7 +160,8 @@ class RayRunner(Runner):
         self._looked = time.monotonic()
         for steps, sent in [*self._under_way.items()]:
             nodes = nodes_for(sent.task.stage, self._target, _nodes())
-            if sent.begun is None and nodes and not any(node.holds(sent.granted) for node in nodes):
+            suit = any(node.suits(sent.granted) for node in nodes)
+            if sent.begun is None and suit and not any(node.holds(sent.granted) for node in nodes):
                 ray.cancel(steps, force=True)
                 del self._under_way[steps]
                 self.submit(sent.task)
@@ -165,10 +169,7 @@ class RayRunner(Runner):
     def waiting(self) -> str | None:
         for sent in self._under_way.values():
             if sent.begun is None and time.monotonic() - sent.since > LONG_WAIT_S:
-                return (
-                    f"{sent.task.stage} has waited for {LONG_WAIT_S:.0f} s for {in_words(sent.granted)}; Ray has "
-                    f"{in_words(total(nodes_for(sent.task.stage, self._target, _nodes())))}, which others use"
-                )
+                return waiting_text(sent.granted, nodes_for(sent.task.stage, self._target, _nodes()), LONG_WAIT_S)
         return None
 
     def cancel(self) -> None:

@@ -54,7 +54,7 @@ def least_busy(
     Returns:
         The identity of the node; None where none of them holds it.
     """
-    asked: dict[str, tuple[int, int]] = {}
+    asked: dict[str, tuple[float, float]] = {}
     for sent in under_way:
         if sent.node is not None:
             cpus, gpus = asked.get(sent.node, (0, 0))

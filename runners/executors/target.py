@@ -7,6 +7,7 @@ from typing import Any
 
 from runners.executors.node_size import NodeSize
 from runners.machine.resources import STAGES_THAT_TRAIN
+from spaces.environment import Environment
 from spaces.errors import RequestError
 
 ANYWHERE = (*STAGES_THAT_TRAIN, "transforming", "rewinding", "ranking")
@@ -74,6 +75,22 @@ def require_nodes(target: Target | None, nodes: list[NodeSize]) -> None:
     raise RequestError(
         f"--measure-on: no node of the cluster has {target}; its nodes have {there}; name one of these, or start a node"
     )
+
+
+def require_cpus(nodes: list[NodeSize]) -> None:
+    """Raise `RequestError` where Ray may use no core of any node."""
+    if not any(node.cpus for node in nodes):
+        raise RequestError("--address: no node of the cluster has a CPU for Ray; start one with --num-cpus")
+
+
+def require_gpus(environment: Environment, nodes: list[NodeSize]) -> None:
+    """Raise `RequestError` where the machine that measures has accelerators, and Ray may use none of any node."""
+    if environment.accelerators and not any(node.gpus for node in nodes):
+        raise RequestError(
+            f"--address: the machine that measures has {environment.accelerators} accelerators "
+            f"({environment.accelerator}), but no node of the cluster has a GPU for Ray; start its nodes with "
+            "--num-gpus"
+        )
 
 
 def options_of(stage: str, target: Target | None) -> Mapping[str, Any]:

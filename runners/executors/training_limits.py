@@ -44,14 +44,14 @@ def find_training_limits(
     wanted = {METHOD: "all"} if choices is None else choices
     limits = [
         ModelLimit({METHOD: method}, reason)
-        for method in _values(METHOD, wanted, environment)
+        for method in values_of(METHOD, wanted, environment)
         if (reason := why_no_method(workload, str(method)))
     ]
     if workload.pretrained:
         limits.append(ModelLimit({"transfer": True}, PRETRAINED))
     limits += _strategy_limits(workload, environment, wanted)
     technique = find_technique(WIDTH)
-    for width in _values(ASSISTANT, wanted, environment):
+    for width in values_of(ASSISTANT, wanted, environment):
         if width and (reason := why_not_changed(workload, ((technique, {WIDTH: width}),))):
             limits.append(ModelLimit({ASSISTANT: width}, reason))
     return tuple(limits)
@@ -73,15 +73,15 @@ def refuse_strategy(workload: Workload, environment: Environment) -> None:
 
 
 def _strategy_limits(workload: Workload, environment: Environment, wanted: Mapping[str, Any]) -> Iterator[ModelLimit]:
-    for name in _values(STRATEGY, wanted, environment):
-        for workers in _values(WORKERS, wanted, environment):
+    for name in values_of(STRATEGY, wanted, environment):
+        for workers in values_of(WORKERS, wanted, environment):
             plan = replace(workload.training, strategy=str(name), workers=int(workers))
             strategy = find_strategy(plan.strategy)
             if plan.workers > 1 and (reason := strategy.unsupported(workload, workload.network(), plan, plan.workers)):
                 yield ModelLimit({STRATEGY: name, WORKERS: workers}, reason)
 
 
-def _values(name: str, wanted: Mapping[str, Any], environment: Environment) -> tuple[Scalar, ...]:
+def values_of(name: str, wanted: Mapping[str, Any], environment: Environment) -> tuple[Scalar, ...]:
     """The values that a search tries of a choice; empty where it does not name it."""
     if name not in wanted:
         return ()

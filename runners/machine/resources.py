@@ -5,6 +5,8 @@ from spaces.environment import Environment
 TRAINING_STAGES = ("training", "fine_tuning")
 """Stages that train a candidate."""
 STAGES_THAT_TRAIN = ("teacher", *TRAINING_STAGES)
+TIMING_TRAINING = "timing_training"
+"""The stage that times steps of a training; it is a measurement."""
 EVALUATING_STAGES = ("measuring", "evaluating")
 """Stages that call an artifact, on the accelerator where its runtime uses it."""
 
@@ -23,4 +25,4 @@ def gpus_of(stage: str, machine: Environment, *, exclusive: bool, workers: int) 
     """Accelerators for a stage: one for each worker that trains, one where an artifact is called, else none."""
     if not machine.accelerators:
         return 0
-    return workers if stage in STAGES_THAT_TRAIN else int(exclusive or stage in EVALUATING_STAGES)
+    return workers if stage in (*STAGES_THAT_TRAIN, TIMING_TRAINING) else int(exclusive or stage in EVALUATING_STAGES)

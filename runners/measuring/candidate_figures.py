@@ -1,4 +1,4 @@
-"""The figures of a candidate that one stage gives to the next until it is measured."""
+"""The figures of a candidate that one stage gives to the next until it is measured, and those of its training."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -13,6 +13,7 @@ class CandidateFigures:
         macs: Multiply-accumulate operations for one input; their mean where they depend on the input.
         parameters: Number of parameters.
         train_seconds: Time spent on training the candidate; 0 for the teacher.
+        train_throughput_per_s: Examples a second of its last training, as it went beside others.
         teacher_seconds: Time spent on training the teacher.
         epochs: Epochs that it was trained for.
         accuracy: Quality of the trained network on the validation split, before it is quantised and lowered.
@@ -28,6 +29,7 @@ class CandidateFigures:
     macs: int
     parameters: int
     train_seconds: float
+    train_throughput_per_s: float | None = None
     teacher_seconds: float | None = None
     epochs: int | None = None
     accuracy: float | None = None
@@ -47,3 +49,26 @@ class CandidateFigures:
     def to_json(self) -> dict[str, Any]:
         """What is known, in plain JSON types."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def figures_of_training(rate: float, faster: tuple[float, ...], trained_examples: int) -> dict[str, Any]:
+    """The fields of `Measurement` on the speed of a training.
+
+    Args:
+        rate: Examples a second of the teacher's network, found once in a study.
+        faster: How many times as fast the training is, and both ends of its 95 % interval.
+        trained_examples: How many examples the whole training sees.
+    """
+    value, low, high = (rate * ratio for ratio in faster)
+    return {
+        "train_throughput_per_s": value,
+        "train_throughput_per_s_ci95": [low, high],
+        "train_seconds": trained_examples / value,
+        "train_seconds_ci95": [trained_examples / high, trained_examples / low],
+    }
+
+
+def with_training(figures: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
+    """``figures`` of a measuring stage with those of the timing of its training, and all reasons not to trust them."""
+    doubts = [figures["unstable"], *(f"training: {each}" for each in training["unstable"].split("; ") if each)]
+    return {**figures, **training, "unstable": "; ".join(filter(None, doubts))}

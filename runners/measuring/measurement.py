@@ -44,7 +44,13 @@ class Measurement:
         macs: Multiply-accumulate operations for one input; their mean where they depend on the input.
         parameters: Weights of the network.
         peak_memory_mib: Peak resident memory of one serving process.
-        train_seconds: Time spent on training this candidate, 0 for the teacher.
+        train_seconds: Time spent on training this candidate, 0 for the teacher. Where ``train_throughput_per_s`` is
+            known it is what the training takes at that speed, with nothing beside it.
+        train_seconds_ci95: Its 95 % interval where it follows from that speed.
+        train_throughput_per_s: Examples a second that its training goes through, all workers together; of a candidate
+            that is not trained it is that of the teacher's network. Where it or ``train_seconds`` is asked for it is
+            measured in pairs with the teacher's network on one worker, whose own speed is found once in a study.
+        train_throughput_per_s_ci95: The 95 % interval of the ratio of the two, times that speed.
         latency_p99_ms: 99th percentile of the same; None with too few calls to tell.
         energy_mj: Millijoules of the serving machine's processors for one inference; None without a counter.
         device_p50_ms: Median time that the accelerator itself takes for one call with one input; None for an artifact
@@ -78,12 +84,15 @@ class Measurement:
     parameters: int = _quantity("minimize", "1")
     peak_memory_mib: float | None = _quantity("minimize", "MiB", default=None)
     train_seconds: float = _quantity("minimize", "s")
+    train_throughput_per_s: float | None = _quantity("maximize", "1/s", default=None)
     accuracy_drop: float = _quantity("minimize", "fraction", default=0.0)
     accuracy_drop_share: float = _quantity("minimize", "fraction", default=0.0)
     latency_p99_ms: float | None = _quantity("minimize", "ms", default=None)
     energy_mj: float | None = _quantity("minimize", "mJ", default=None)
     device_p50_ms: float | None = _quantity("minimize", "ms", default=None)
     lowering_seconds: float | None = _quantity("minimize", "s", default=None)
+    train_seconds_ci95: Interval | None = None
+    train_throughput_per_s_ci95: Interval | None = None
     accuracy_drop_ci95: Interval | None = None
     accuracy_test: float | None = None
     accuracy_test_ci95: Interval | None = None

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
+from runners.measuring.candidate_figures import with_training
 from runners.measuring.measurement import Measurement, figures_of, require_finite
 from runners.measuring.opening import Artifact, Original
 from runners.measuring.pair import PairResult, evaluate_artifact, measure_pair
@@ -32,6 +33,7 @@ def run(job: StageJob) -> dict[str, Any]:
     Where the settings name no splits, the artifact is untrained and is only timed. Where there is an input ``speed``,
     the result of timing the same candidate, untrained or not, the artifact is only evaluated. Where there is an input
     ``evaluated``, that was done before for all numbers of threads: it is timed, and serves where the settings say so.
+    An input ``training_speed`` has the figures of its training.
 
     Raises:
         StageFailed: The artifact crashed, hung, or gave outputs that are wrong or not finite.
@@ -50,6 +52,8 @@ def run(job: StageJob) -> dict[str, Any]:
     else:
         pair, serving = _measure(job, artifact), _serve(job, artifact)
     figures = figures_to_json(pair, serving, {**lowered, "stored_mib": _stored_mib(job)})
+    if "training_speed" in job.inputs:
+        figures = with_training(figures, job.inputs["training_speed"].result)
     on_accelerator = pair.device_p50_ms is not None
     return {**figures, "arithmetic": TUNED} if tuned and on_accelerator else figures
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from runners.backends import find_backend
 from runners.machine.lease import device_lease
-from runners.machine.resources import STAGES_THAT_TRAIN
+from runners.machine.resources import STAGES_THAT_TRAIN, TIMING_TRAINING
 from runners.processes.fresh_process import HANG_TIMEOUT_S, call_fresh
 from runners.processes.hang_limit import ended_where_it_hangs
 from runners.runner import FailureKind, StageFailed, StageOutcome, StageTask
@@ -110,7 +110,7 @@ def limit_of_own_process(task: StageTask) -> float | None:
     it was given first, with the memory that it used there. A compiler may crash. Those that measure start fresh
     processes themselves.
     """
-    if task.stage in STAGES_THAT_TRAIN:
+    if task.stage in (*STAGES_THAT_TRAIN, TIMING_TRAINING):
         return HANG_TIMEOUT_S
     compiles = task.stage == "lowering" and find_backend(task.settings["runtime"]).compiles
     return COMPILING_TIMEOUT_S if compiles else None

@@ -9,6 +9,7 @@ from runners.lowering.torch_predictor import torch_predictor
 from runners.lowering.weights import load_network
 from runners.quality.quality import EVALUATION_BATCH, Quality, predict, quality
 from runners.stages.job import StageJob
+from runners.training.batches import batches_in_epoch
 from runners.training.level import train_level
 from runners.training.settings import Level, LevelFolders
 from runners.training.strategies import strategy_of
@@ -20,15 +21,18 @@ def run(job: StageJob) -> dict[str, Any]:
 
     Figures: the parent's; ``epochs`` done so far; ``accuracy`` and ``accuracy_ci95`` of the network itself on the
     validation split; and ``train_seconds``, which grows by the time of the training alone: not by that of evaluating,
-    of loading and writing, or of starting processes.
+    of loading and writing, or of starting processes; ``train_throughput_per_s`` of this level alone.
     """
     torch.set_num_threads(job.task.cpus)
     level = Level.from_json(job.task.settings, job.task.seed)
     seconds = _train(job, level)
     found = _evaluate(job)
+    examples = min(level.settings.plan.batch_size, len(job.workload.splits["train"]))
+    trained = len(level.epochs) * batches_in_epoch(job.workload, level.settings.plan) * examples
     return replace(
         job.figures,
         train_seconds=job.figures.train_seconds + seconds,
+        train_throughput_per_s=trained / seconds,
         epochs=level.epochs.stop,
         accuracy=found.value,
         accuracy_ci95=list(found.ci95),

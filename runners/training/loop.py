@@ -1,26 +1,17 @@
 """Train one network as its plan says, with bf16 autocast where the machine has it, or by the person's own loop."""
 
 from collections.abc import Mapping
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from runners.machine.accelerator import wait_for
-from runners.models.called_layers import example_batch
 from runners.processes.fresh_process import report_progress
 from runners.runner import StageFailed
-from runners.training.averaging import WeightAverage
-from runners.training.batches import batches, batches_in_epoch
-from runners.training.distillation import Distillation
-from runners.training.number_format import in_sound_format
-from runners.training.optimiser import make_optimiser, optimiser_state, without_decay
+from runners.training.batches import batches
 from runners.training.own_loop import train_by_own_loop
-from runners.training.schedule import make_schedule
 from runners.training.settings import Level
-from runners.training.strategies import strategy_of
-from runners.training.strategy import Training, spare_network
-from runners.training.trained_part import trained_part
+from runners.training.steps import prepared_steps
 from runners.workload import Workload
 
 
@@ -57,45 +48,14 @@ def train(
     """
     if workload.fit is not None:
         return network, train_by_own_loop(network, workload, level, teacher, state or {})
-    plan, steps = level.settings.plan, batches_in_epoch(workload, level.settings.plan)
-    done, kept, strategy = level.epochs.start * steps, state or {}, strategy_of(level.settings.plan)
-    device = next(network.parameters()).device
-    example = partial(_example, workload, device)
-    level = in_sound_format(level, network, example)
-    learning = Distillation(network, teacher, plan, example, kept, level.seed).train()
-    if isinstance(workload.loss, nn.Module):
-        workload.loss.to(device)
-    training = Training(learning, workload, level, rank, plan.workers)
-    spare = spare_network(strategy, training)
-    with trained_part(network, plan, example) as rates, learning.reading():
-        undecayed = without_decay(learning)
-        share = strategy.share(training)
-        by_name = {f"network.{name}": rate for name, rate in rates.items()}
-        optimiser = make_optimiser(share, plan, kept, by_name, undecayed)
-        schedule = make_schedule(optimiser, plan, plan.epochs * steps, done)
-        average = WeightAverage(share, plan.ema, kept, done) if plan.ema else None
+    plan, device = level.settings.plan, next(network.parameters()).device
+    with prepared_steps(network, workload, level, teacher, state, rank) as steps:
         distils = teacher is not None and plan.distils
-        for batch in batches(workload, level, share.data_rank, distils=distils):
-            optimiser.zero_grad()
-            loss = share.add_gradients(batch)
-            if plan.gradient_clipping:
-                share.clip(plan.gradient_clipping)
-            optimiser.step()
-            schedule.step()
-            if average:
-                average.update()
+        for batch in batches(workload, level, steps.share.data_rank, distils=distils):
+            loss = steps.take(batch)
             report_progress()
-    network.eval()
     wait_for(device)
     if not torch.isfinite(loss):
         raise StageFailed("training diverged: the loss is not a finite number; lower the learning rate")
-    after = {
-        **optimiser_state(share, optimiser),
-        **learning.state(),
-        **(average.exchange() if average else {}),
-    }
-    return share.trained(spare), share.collect(after)
-
-
-def _example(workload: Workload, device: torch.device) -> tuple[Tensor, ...]:
-    return example_batch(workload.example_inputs.arrays, device)
+    after = steps.state()
+    return steps.share.trained(steps.spare), steps.share.collect(after)

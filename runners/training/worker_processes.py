@@ -5,11 +5,13 @@ NCCL. Otherwise they communicate by gloo, on the processor or on accelerators th
 """
 
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 from runners.processes.fresh_process import HANG_TIMEOUT_S, FreshProcess, all_results
 from runners.training.settings import Level, LevelFolders
+from runners.workload import Workload
 
 
 def train_in_parallel(reference: Any, level: Level, folders: LevelFolders, threads: int) -> float:
@@ -25,33 +27,57 @@ def train_in_parallel(reference: Any, level: Level, folders: LevelFolders, threa
         The seconds that the first worker spent on training.
 
     Raises:
+        StageFailed: As `run_workers`.
+    """
+    return float(run_workers(_train, reference, level.settings.plan.workers, threads, level, folders)[0])
+
+
+def run_workers(work: Callable[..., Any], reference: Any, workers: int, threads: int, *given: Any) -> list[Any]:
+    """What ``work(rank, workload, *given)`` returns in each of several fresh processes, which are one process group.
+
+    Args:
+        work: A function of a module.
+        reference: Names the workload; every worker resolves it.
+        workers: How many processes.
+        threads: Threads of each.
+        *given: What else ``work`` takes.
+
+    Raises:
         StageFailed: A worker raised or died, or all of them did nothing for `HANG_TIMEOUT_S`.
     """
     with tempfile.TemporaryDirectory() as rendezvous, ExitStack() as started:
         processes: dict[str, FreshProcess] = {}
-        for rank in range(level.settings.plan.workers):
-            given = rank, f"file://{rendezvous}/store", reference, level, folders, threads
-            processes[f"training worker {rank}"] = process = FreshProcess(_worker, *given)
+        store = f"file://{rendezvous}/store"
+        for rank in range(workers):
+            process = FreshProcess(_worker, work, rank, workers, store, reference, threads, given)
+            processes[f"training worker {rank}"] = process
             started.callback(process.end)
-        return float(all_results(processes, HANG_TIMEOUT_S)[0])
+        return all_results(processes, HANG_TIMEOUT_S)
 
 
-def _worker(rank: int, store: str, reference: Any, level: Level, folders: LevelFolders, threads: int) -> float:
+def _worker(
+    work: Callable[..., Any], rank: int, workers: int, store: str, reference: Any, threads: int, given: tuple[Any, ...]
+) -> Any:
     import torch
     from torch import distributed
 
     from runners.machine.accelerator import process_group_backend, torch_device
-    from runners.training.level import train_level
     from runners.workload_loading.reference import resolve
 
     torch.set_num_threads(threads)
     device = torch_device(rank)
     if device.type != "cpu":
         torch.accelerator.set_device_index(device)
-    workload, workers = resolve(reference), level.settings.plan.workers
+    workload = resolve(reference)
     backend = process_group_backend(device, workers)
     distributed.init_process_group(backend, init_method=store, rank=rank, world_size=workers)
     try:
-        return train_level(workload, level, folders, rank=rank)
+        return work(rank, workload, *given)
     finally:
         distributed.destroy_process_group()
+
+
+def _train(rank: int, workload: Workload, level: Level, folders: LevelFolders) -> float:
+    from runners.training.level import train_level
+
+    return train_level(workload, level, folders, rank=rank)

@@ -17,29 +17,40 @@ from search.request.read_request import merge
 from search.request.space_file import space_document
 from search.stop_signals import stop_signals
 from spaces.environment import Environment
+from spaces.errors import RequestError
 from spaces.number_formats import NUMBER_FORMATS
 from spaces.space_document import all_techniques, make_space
 
 
-def examine(workload: str | None, address: str | None = None, measure_on: str | None = None, *, as_json: bool) -> None:
+def examine(
+    workload: str | None,
+    address: str | None = None,
+    measure_on: str | None = None,
+    train_with: str | None = None,
+    *,
+    as_json: bool,
+) -> None:
     """Print devices, backends and techniques, each with what is unavailable and the reason.
 
     Args:
         workload: Also try each technique that changes a network on the network of this workload; None tries none.
         address: Look at a node of this cluster of Ray in place of this machine, and list all of them.
         measure_on: Look at a node on which is measured.
+        train_with: What each worker that trains asks of a node of that cluster.
         as_json: Print one JSON document instead of tables.
 
     Raises:
         RequestError: The workload cannot be found or breaks its contract, or the cluster has no such nodes.
     """
     disable_telemetry()
+    if train_with is not None and address is None:
+        raise RequestError("--train-with: doctor compares it with the nodes of a cluster; give --address HOST:PORT too")
     with stop_signals.cleaning_up():
         home = {"home": str(Home.find(None).path)}
         if address is None:
             document = {**home, **diagnosis(_environment(workload))}
         else:
-            document = {**home, **_of_cluster(workload, address, measure_on)}
+            document = {**home, **_of_cluster(workload, address, measure_on, train_with)}
     if as_json:
         print(json.dumps(document))
     else:
@@ -109,14 +120,15 @@ def _environment(workload: str | None) -> Environment:
         return inspect_on_this_machine(workload)[0]
 
 
-def _of_cluster(workload: str | None, address: str, measure_on: str | None) -> dict[str, Any]:
+def _of_cluster(workload: str | None, address: str, measure_on: str | None, train_with: str | None) -> dict[str, Any]:
     """The diagnosis of a node that measures, and the ``nodes`` of the cluster."""
     from runners.executors.ray import RayRunner
     from runners.workload_loading.reference import check_workload_reference
 
     if workload is not None:
         check_workload_reference(workload)
-    with redirect_stdout(io.StringIO()), closing(RayRunner(Home.find(None).stages, address, measure_on)) as runner:
+    started = RayRunner(Home.find(None).stages, address, measure_on, train_with)
+    with redirect_stdout(io.StringIO()), closing(started) as runner:
         environment = runner.describe() if workload is None else runner.inspect(workload)[0]
         nodes = [{**asdict(node), "measures": measures} for node, measures in runner.nodes()]
     return {**diagnosis(environment), "nodes": nodes}

@@ -206,7 +206,7 @@ def _search(
 def _ray(found: Locations) -> Runner:
     from runners.executors.ray import RayRunner
 
-    return RayRunner(found.stages, found.address, found.measure_on)
+    return RayRunner(found.stages, found.address, found.measure_on, found.train_with)
 
 
 def _require_same(name: str, settings: Mapping[str, Any], device: str, fingerprint: str) -> None:

@@ -20,6 +20,7 @@ def resume_command(study: str, locations: Locations) -> str:
     """The command that continues ``study``; it remembers its tracking and its stage store by itself."""
     address = [] if locations.address is None else ["--address", locations.address]
     address += [] if locations.measure_on is None else ["--measure-on", locations.measure_on]
+    address += [] if locations.train_with is None else ["--train-with", locations.train_with]
     return shlex.join(["frontrunner", "resume", study, *_found_by(locations), *address])
 
 

@@ -14,6 +14,7 @@ from search.driver.baseline import is_tuned
 from search.driver.final_measurement import SERVED
 from search.driver.successive_halving import levels_of
 from search.request.study_request import StudyRequest
+from search.request.training_speed import times_training
 from search.study.attributes import SETTINGS
 from spaces.search_space import SearchSpace
 from spaces.space_document import make_space
@@ -27,9 +28,14 @@ def given_settings(study: optuna.Study) -> dict[str, Any]:
 
 
 def chains_of(request: StudyRequest, space: SearchSpace, facts: WorkloadFacts) -> Chains:
-    """The stages of the configurations of ``space``, as a search for ``request`` carries them out."""
+    """The stages of the configurations of ``space``, as a search for ``request`` carries them out.
+
+    Raises:
+        RequestError: The speed of trainings is asked for where it cannot be measured.
+    """
     least_calls = CALLS_FOR_P99 if "latency_p99_ms" in request.quantities else 0
-    given = space, facts, request.workload, request.seed, levels_of, least_calls
+    timed = times_training(request, space.environment)
+    given = space, facts, request.workload, request.seed, levels_of, least_calls, timed
     if not request.everything:
         return Chains(*given)
     return PostTrainingChains(*given, serves=not SERVED.isdisjoint(request.quantities))

@@ -259,7 +259,7 @@ def _runner_starter(given: Runner | None, locations: Locations) -> Callable[[], 
         return lambda: given
     from runners.executors.ray import RayRunner
 
-    return lambda: RayRunner(locations.stages, locations.address, locations.measure_on)
+    return lambda: RayRunner(locations.stages, locations.address, locations.measure_on, locations.train_with)
 
 
 def _is_begun(study: str, locations: Locations) -> bool:

@@ -12,6 +12,7 @@ from search.driver.successive_halving import Rungs
 from search.objectives.constraint import without_unstable_timings
 from search.objectives.trial_targets import KNOWN_AFTER_TRAINING, TrialTargets
 from search.study.attributes import COMPETED
+from spaces.plans import TRAINING_SPEED
 
 
 @dataclass
@@ -114,7 +115,7 @@ class EarlyStopping:
 
         A constraint on a quantity that is not known yet counts as met: there are as many losses each time.
         """
-        trained = {"train_seconds": result["train_seconds"]} if "train_seconds" in result else {}
+        trained = {name: result[name] for name in TRAINING_SPEED if name in result}
         so_far = {**trained, **self._targets.accuracies(result["accuracy"])}
         targets = self._targets.of_measurement({**(speed or {}), **so_far})
         objectives = targets[: len(self._targets.objectives)]

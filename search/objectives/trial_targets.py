@@ -11,8 +11,9 @@ from search.objectives.arrays import Floats
 from search.objectives.constraint import Constraint
 from search.objectives.loss_table import compared_quantity, losses
 from search.objectives.objective import Objective
+from spaces.plans import TRAINING_SPEED
 
-KNOWN_AFTER_TRAINING = ("accuracy", "accuracy_drop", "accuracy_drop_share", "train_seconds")
+KNOWN_AFTER_TRAINING = ("accuracy", "accuracy_drop", "accuracy_drop_share", *TRAINING_SPEED)
 """Quantities that are known only of a trained candidate; all others are measured on the untrained network too."""
 
 

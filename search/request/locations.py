@@ -108,6 +108,7 @@ class Locations:
         stage_store: Folder or URL that keeps the results of stages.
         address: Ray cluster to run on; None is an instance on this machine.
         measure_on: The nodes of that cluster on which is measured; None is any.
+        train_with: What each worker that trains asks of its node; None is what the search would ask for.
     """
 
     home: Path | str | None = None
@@ -116,6 +117,7 @@ class Locations:
     stage_store: str | None = None
     address: str | None = None
     measure_on: str | None = None
+    train_with: str | None = None
 
     @property
     def folder(self) -> Home:

@@ -90,6 +90,10 @@ class StudyRequest(BaseModel):
         None,
         description="Nodes of the cluster that measure: accelerator_type:NAME, or a label as KEY=VALUE.",
     )
+    train_with: str | None = Field(
+        None,
+        description="What each training worker asks of its node: gpus=0.5,memory_gib=8,accelerator_type=A10G, or some.",
+    )
     _bound_by_default: bool = PrivateAttr(False)
 
     @property
@@ -129,7 +133,7 @@ class StudyRequest(BaseModel):
     @property
     def locations(self) -> Locations:
         """Where the search keeps its files and where it runs."""
-        return Locations(self.home, self.storage, self.tracking_uri, self.stage_store, self.address, self.measure_on)
+        return Locations(**{name: getattr(self, name) for name in Locations.__annotations__})
 
     def budgets(self) -> dict[str, Any]:
         """The settings that may change when a study is continued: how long it runs, and how it finds candidates."""
@@ -217,7 +221,7 @@ class StudyRequest(BaseModel):
             return None
         if not isinstance(given, str) or not given.strip():
             raise SettingError("give a folder" if info.field_name == "home" else "give an address as text")
-        return given if info.field_name in ("address", "measure_on") else _absolute_location(given, info)
+        return given if info.field_name in ("address", "measure_on", "train_with") else _absolute_location(given, info)
 
     @field_serializer("serve")
     def _write_serve(self, use: ServingUse | None) -> dict[str, int] | None:

@@ -60,4 +60,11 @@ MeasureOn = Annotated[
         help="Nodes of the cluster that measure: accelerator_type:NAME, or a label as KEY=VALUE. [default: any]",
     ),
 ]
+TrainWith = Annotated[
+    Text,
+    Option(
+        metavar="RESOURCES",
+        help="What each training worker asks of its node, such as gpus=0.5,memory_gib=8,accelerator_type=A10G.",
+    ),
+]
 DryRun = Annotated[bool, Option("--dry-run", help="Print what would be searched, and start nothing.")]

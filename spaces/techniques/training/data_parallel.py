@@ -6,6 +6,7 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import Environment
+from spaces.plans import TRAINING_SPEED
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
 CORES = 4
@@ -21,7 +22,7 @@ class DataParallel(Technique):
     name = "data_parallel"
     stage = Stage.TRAIN
     parameters = (
-        Parameter("training_workers", (1, 2), 1, "a whole number from 1", "workers={}", affects=("train_seconds",)),
+        Parameter("training_workers", (1, 2), 1, "a whole number from 1", "workers={}", affects=TRAINING_SPEED),
     )
 
     def choices(self, parameter: Parameter, environment: Environment) -> tuple[Scalar, ...]:

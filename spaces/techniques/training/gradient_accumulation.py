@@ -6,9 +6,10 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import Environment
+from spaces.plans import TRAINING_SPEED
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
-QUANTITIES = ("accuracy", "accuracy_drop", "accuracy_drop_share", "train_seconds")
+QUANTITIES = ("accuracy", "accuracy_drop", "accuracy_drop_share", *TRAINING_SPEED)
 
 
 class GradientAccumulation(Technique):

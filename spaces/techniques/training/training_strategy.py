@@ -6,7 +6,14 @@ from typing import Any
 
 from spaces.configuration import Scalar
 from spaces.environment import Environment
-from spaces.plans import PIPELINES, SHARING_A_NETWORK, SOFT_TARGETS, TRAINING_STRATEGIES, TrainingPlan
+from spaces.plans import (
+    PIPELINES,
+    SHARING_A_NETWORK,
+    SOFT_TARGETS,
+    TRAINING_SPEED,
+    TRAINING_STRATEGIES,
+    TrainingPlan,
+)
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 
 GROUPED = {"data-tensor": 2 * SHARING_A_NETWORK, "data-pipeline": 2 * SHARING_A_NETWORK}
@@ -28,7 +35,7 @@ class TrainingStrategy(Technique):
             TrainingPlan.strategy,
             f"one of {', '.join(TRAINING_STRATEGIES)}",
             "{}",
-            affects=("train_seconds",),
+            affects=TRAINING_SPEED,
             only_where_named=True,
         ),
     )

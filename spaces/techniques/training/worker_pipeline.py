@@ -6,11 +6,9 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import Environment
-from spaces.plans import PIPELINE_SCHEDULES, PIPELINES
+from spaces.plans import PIPELINE_SCHEDULES, PIPELINES, TRAINING_SPEED
 from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
 from spaces.techniques.training.training_strategy import strategy_of, workers_of
-
-TIME = ("train_seconds",)
 
 
 class WorkerPipeline(Technique):
@@ -20,7 +18,13 @@ class WorkerPipeline(Technique):
     stage = Stage.TRAIN
     parameters = (
         Parameter(
-            "micro_batches", (4, 2, 8), 4, "a whole number from 2", "micro={}", affects=TIME, only_where_named=True
+            "micro_batches",
+            (4, 2, 8),
+            4,
+            "a whole number from 2",
+            "micro={}",
+            affects=TRAINING_SPEED,
+            only_where_named=True,
         ),
         Parameter(
             "pipeline_schedule",
@@ -28,7 +32,7 @@ class WorkerPipeline(Technique):
             "1f1b",
             f"one of {', '.join(PIPELINE_SCHEDULES)}",
             "{}",
-            affects=TIME,
+            affects=TRAINING_SPEED,
             only_where_named=True,
         ),
     )

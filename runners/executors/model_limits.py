@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
-from itertools import combinations, islice
+from itertools import combinations, islice, zip_longest
 from typing import Any
 
 import torch
@@ -77,12 +77,18 @@ def _excluded(workload: Workload, choices: Mapping[str, Any] | None) -> list[Mod
 
 
 def _combinations(environment: Environment, choices: Mapping[str, Any] | None) -> Iterator[Changes]:
-    """All combinations of changes, those of few techniques first."""
+    """All combinations of changes, those of few techniques first; of single techniques a setting of each in turn.
+
+    So every technique is tried, also where one has more settings than there is time for.
+    """
     changing = [technique for technique in all_techniques() if technique.changes_network]
     given = {p.name: "all" for t in changing for p in t.parameters} if choices is None else choices
     wanted = {t: {p.name: given[p.name] for p in t.parameters if p.name in given} for t in changing}
     named = [technique for technique in changing if wanted[technique]]
-    for count in range(1, len(named) + 1):
+    singles = [_changes_of((technique,), wanted, environment) for technique in named]
+    for row in zip_longest(*singles):
+        yield from filter(None, row)
+    for count in range(2, len(named) + 1):
         for together in combinations(named, count):
             yield from _changes_of(together, wanted, environment)
 

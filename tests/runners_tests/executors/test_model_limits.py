@@ -115,8 +115,8 @@ def test_a_part_that_failed_is_not_tried_again_with_others() -> None:
     limits = find_model_limits(replace(WORKLOAD, model=fixed), Environment(), CHOICES)
     assert [dict(limit.choices) for limit in limits] == [
         {"student_width": 0.5},
-        {"student_width": 0.25},
         {"channel_pruning": 0.5},
+        {"student_width": 0.25},
     ]
 
 
@@ -130,7 +130,18 @@ def test_every_change_is_tried_alone_before_two_together(monkeypatch: pytest.Mon
     monkeypatch.setattr(model_limits, "MAX_TRIED", 3)
     tried.clear()
     find_model_limits(WORKLOAD, Environment(), CHOICES)
-    assert tried == [["student_width"], ["student_width"], ["channel_pruning"]]
+    assert tried == [["student_width"], ["channel_pruning"], ["student_width"]]
+
+
+def test_where_time_is_short_every_technique_has_been_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_limits, "MAX_TRIED", 3)
+    choices = {
+        "student_width": [1.0, 0.75, 0.5, 0.25],
+        "channel_pruning": [0.0, 0.25, 0.5],
+        "attention_heads": [0.0, 0.5],
+    }
+    limits = find_model_limits(WORKLOAD, Environment(), choices)
+    assert [dict(limit.choices) for limit in limits] == [{"attention_heads": 0.5}]
 
 
 def test_what_fails_on_the_teacher_is_still_drawn_for_a_student_that_takes_it() -> None:

@@ -3,7 +3,8 @@
 from importlib import import_module
 from typing import Any
 
-from runners.processes.fresh_process import call_fresh, start_server
+from runners.processes.fork_server import start_server
+from runners.processes.fresh_process import call_fresh
 from runners.workload_loading.imported_libraries import slow_libraries
 
 STAGES = ("runners.stages.quantising", "runners.stages.lowering")

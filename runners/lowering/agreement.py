@@ -12,7 +12,7 @@ from torch import nn
 
 from runners.backend import Predictor
 from runners.inputs import Arrays, read, rows, shortened
-from runners.processes.fresh_process import report_progress
+from runners.processes.progress import report_progress
 from runners.runner import StageFailed
 from runners.workload import Split
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runners.inputs import Arrays, network_batch
 from runners.lowering.onnx_session import session_options
-from runners.processes.fresh_process import report_progress
+from runners.processes.progress import report_progress
 
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU")
 """Operations that hold nearly all the work of a network; what is rounded between two goes with the second."""

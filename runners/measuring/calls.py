@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.processes.fresh_process import report_progress
+from runners.processes.progress import report_progress
 
 Call = Callable[[], object]
 Floats = NDArray[np.float64]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runners.packing.arrays import Located, arrays_in
-from runners.processes.fresh_process import report_progress
+from runners.processes.progress import report_progress
 
 MAGIC = b"FRPACK1\n"
 MOST_VALUES = 4096

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from runners.processes.fresh_process import tell_progress_to
+from runners.processes.progress import tell_progress_to
 
 
 @contextmanager
 def ended_where_it_hangs(limit_s: float) -> Iterator[None]:
     """Context in which this process ends with exit code 1 once it has done nothing for ``limit_s``.
 
-    `runners.processes.fresh_process.report_progress` starts the time anew. The timer is a thread of C, since a library
+    `runners.processes.progress.report_progress` starts the time anew. The timer is a thread of C, since a library
     that hangs may hold Python's lock; it writes where every thread was to the standard error.
     """
     start = partial(faulthandler.dump_traceback_later, limit_s, exit=True, file=2)

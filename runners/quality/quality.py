@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from runners.backend import Predictor
 from runners.inputs import read
-from runners.processes.fresh_process import report_progress
+from runners.processes.progress import report_progress
 from runners.quality.answers import RESAMPLES, Answers, Kind
 from runners.quality.teacher_agreement import compare_with_teacher, kept_outputs, make_teacher
 from runners.runner import StageFailed

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.processes.fresh_process import report_progress
+from runners.processes.progress import report_progress
 
 
 class Agreement:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from runners.machine.accelerator import wait_for
-from runners.processes.fresh_process import report_progress
+from runners.processes.progress import report_progress
 from runners.runner import StageFailed
 from runners.training.batches import batches
 from runners.training.own_loop import train_by_own_loop

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from runners.judged_network import own_network
 from runners.machine.accelerator import wait_for
-from runners.processes.fresh_process import report_progress
+from runners.processes.progress import report_progress
 from runners.runner import StageFailed
 from runners.training.settings import Level
 from runners.workload import Workload

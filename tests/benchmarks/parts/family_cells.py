@@ -14,7 +14,8 @@ from runners.chains.post_training import PostTrainingChains
 from runners.executors.inspection import inspect_on_this_machine
 from runners.executors.model_limits import find_model_limits
 from runners.machine.resources import STAGES_THAT_TRAIN
-from runners.processes.fresh_process import call_fresh, start_server
+from runners.processes.fork_server import start_server
+from runners.processes.fresh_process import call_fresh
 from runners.runner import StageFailed, StageOutcome, StageTask, WorkloadFacts
 from runners.stages.run import run_stage
 from runners.store.location import open_store

@@ -25,7 +25,7 @@ from runners.machine.accelerator import process_group_backend, torch_device
 from runners.measuring.opening import Baseline
 from runners.measuring.pair import device_p50_ms
 from runners.measuring.tuning import keeps_accuracy
-from runners.processes.fresh_process import PRELOAD
+from runners.processes.fork_server import PRELOAD
 from runners.runner import StageTask
 from runners.stages.job import StageJob
 from runners.stages.teacher import run as run_teacher

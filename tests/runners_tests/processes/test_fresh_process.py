@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from runners_tests.process_ends import ends_within
 
-from runners.processes.fresh_process import VISIBLE_DEVICES, _set_visible_devices, call_fresh, report_progress
+from runners.processes.fresh_process import call_fresh
+from runners.processes.process_body import VISIBLE_DEVICES, set_visible_devices
+from runners.processes.progress import report_progress
 from runners.runner import StageFailed
 
 
@@ -81,7 +83,7 @@ def test_a_process_sees_the_devices_that_its_caller_sees_now(name: str, monkeypa
 def test_a_choice_that_the_server_was_started_with_does_not_outlive_it(monkeypatch: pytest.MonkeyPatch) -> None:
     name = VISIBLE_DEVICES[0]
     monkeypatch.setenv(name, "7")
-    _set_visible_devices({name: None})
+    set_visible_devices({name: None})
     assert name not in os.environ
 
 
@@ -153,7 +155,8 @@ def test_a_process_ends_with_a_caller_that_was_killed_and_so_does_all_that_it_st
 
 def test_what_the_server_was_asked_to_import_is_imported_in_every_process() -> None:
     program = """
-from runners.processes.fresh_process import call_fresh, start_server
+from runners.processes.fork_server import start_server
+from runners.processes.fresh_process import call_fresh
 start_server(("wave", "no_such_library"))
 print(call_fresh(eval, "[name in __import__('sys').modules for name in ('wave', 'scipy.special')]", what="looking"))
 """

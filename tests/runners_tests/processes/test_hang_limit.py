@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import ctypes, time
-from runners.processes.fresh_process import report_progress
+from runners.processes.progress import report_progress
 from runners.processes.hang_limit import ended_where_it_hangs
 
 def work():

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from runners.processes import temporary_folder
-from runners.processes.fresh_process import call_fresh, forkserver
+from runners.processes.fork_server import forkserver
+from runners.processes.fresh_process import call_fresh
 from runners.processes.temporary_folder import SHORT, folder_for_sockets, require_temporary_folder
 from spaces.errors import RequestError
 

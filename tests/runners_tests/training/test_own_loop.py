@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from runners.lowering.weights import save_network, weights_digest
-from runners.processes import fresh_process
+from runners.processes import progress as progress_of
 from runners.runner import StageFailed
 from runners.training.level import TRAINING_STATE, train_level
 from runners.training.loop import train
@@ -76,7 +76,7 @@ def test_it_gets_the_plan_the_teacher_and_no_test_split_and_each_call_of_the_mod
     workload: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told, progress = [], []
-    monkeypatch.setattr(fresh_process, "_tell_progress", lambda: progress.append(None))
+    monkeypatch.setattr(progress_of, "_tell_progress", lambda: progress.append(None))
 
     def fit(model: Any, data: Mapping[str, Any], plan: Any, teacher: Any) -> None:
         told.append((model.training, [*data], plan.epochs, plan.all_epochs, plan.training.learning_rate, teacher))

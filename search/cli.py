@@ -154,6 +154,9 @@ def front(
         bool, Option("--costs", help="Also show what each member costs: training, loading, size, compute, overfitting.")
     ] = False,
     csv: Annotated[bool, Option("--csv", help="Print comma-separated values on stdout.")] = False,
+    watch: Annotated[
+        bool, Option("--watch", help="Show it again whenever a trial ends, while the study runs.")
+    ] = False,
     home: HomeOption = None,
     storage: StorageOption = None,
     json: JsonOption = False,
@@ -162,7 +165,7 @@ def front(
     from search.commands.front import FrontOptions, show_front
     from search.request.locations import Locations
 
-    shown = FrontOptions(everything=everything, costs=costs, as_csv=csv, as_json=json)
+    shown = FrontOptions(everything=everything, costs=costs, as_csv=csv, as_json=json, watch=watch)
     show_front(name, Locations(home, storage), shown)
 
 

@@ -25,7 +25,6 @@ and whether it computes with TF32 and in channels_last on an accelerator: ``tune
 TIMING_RESOLUTION = "timing_resolution"
 """The smallest relative difference in speed that can be measured: ``resolution``; why it is not trusted: ``unstable``;
 and the number of the measurement: ``occasion``."""
-"""The shortest time of the baseline on each machine."""
 SCREENED = "screened"
 """``screened:0``, ``screened:1`` and so on: configurations that were timed untrained, with figures and seconds."""
 FINAL = "final"

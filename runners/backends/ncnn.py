@@ -50,7 +50,7 @@ class Ncnn(Backend):
             raise StageFailed("ncnn is converted for inputs of one size, and these have a dynamic dimension")
         with tempfile.TemporaryDirectory() as place:
             traced = Path(place) / "model.pt"
-            _trace(trained, traced)
+            shape = _trace(trained, traced)
             _convert(traced, trained.example)
             layers = _layers(traced.with_suffix(".ncnn.param"))
             _require_operators(layers)
@@ -58,7 +58,7 @@ class Ncnn(Backend):
                 _refuse_groups(layers)
             for file in (self.artifact, "model.ncnn.bin"):
                 (folder / file).write_bytes((Path(place) / file).read_bytes())
-        settings = {"bf16": trained.precision == "bf16"}
+        settings = {"bf16": trained.precision == "bf16", "output_shape": shape}
         (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
 
     def open(self, folder: Path, *, threads: int, batch: int, build: Callable[[], Any] | None = None) -> Predictor:
@@ -94,7 +94,8 @@ def open_network(folder: Any, threads: int) -> Any:
     network.opt.use_vulkan_compute = False
     for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
         setattr(network.opt, option, False)
-    network.opt.use_bf16_storage = json.loads((folder / "ncnn.json").read_text())["bf16"]
+    settings = json.loads((folder / "ncnn.json").read_text())
+    network.opt.use_bf16_storage = settings["bf16"]
     if network.load_param(str(folder / "model.ncnn.param")) or network.load_model(str(folder / "model.ncnn.bin")):
         raise OSError(f"ncnn cannot open the network in {folder}")
 
@@ -103,7 +104,8 @@ def open_network(folder: Any, threads: int) -> Any:
         for number, array in enumerate(inputs):
             row = np.ascontiguousarray(array[0], dtype=None if array.dtype == np.float32 else np.int32)
             extractor.input(f"in{number}", ncnn.Mat(row))
-        return np.array(extractor.extract("out0")[1], dtype=np.float32)
+        # Behind a flattening it has a dimension of one more: pnnx takes the batch for one of the picture's own.
+        return np.array(extractor.extract("out0")[1], dtype=np.float32).reshape(settings["output_shape"])
 
     def predict(*inputs: Any) -> Any:
         return np.stack([call(*(array[row : row + 1] for array in inputs)) for row in range(len(inputs[0]))])
@@ -111,7 +113,8 @@ def open_network(folder: Any, threads: int) -> Any:
     return predict
 
 
-def _trace(trained: Trained, path: Path) -> None:
+def _trace(trained: Trained, path: Path) -> list[int]:
+    """Write the network as TorchScript to ``path``; the shape of its output for one input, without the batch."""
     import torch
 
     from runners.lowering.free_sizes import written_out
@@ -121,7 +124,9 @@ def _trace(trained: Trained, path: Path) -> None:
     try:
         with warnings.catch_warnings(), written_out(), torch.no_grad():
             warnings.simplefilter("ignore")
-            jit.save(jit.trace(trained.module, inputs, check_trace=False), path)
+            traced = jit.trace(trained.module, inputs, check_trace=False)
+            jit.save(traced, path)
+            return [*traced(*inputs).shape[1:]]
     except Exception as error:
         raise StageFailed(f"TorchScript cannot record this network ({in_one_line(error)})") from error
 

@@ -54,6 +54,13 @@ def test_whole_numbers_beside_others_are_taken_row_by_row(name: str, tmp_path: P
 
 
 @pytest.mark.parametrize("name", EDGE)
+def test_a_picture_that_is_flattened_gives_one_row_of_outputs_each(name: str, tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).normal(size=(3, 1, 4, 4)).astype(np.float32)
+    lowered(name, nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), ExampleInputs.of(pictures[:1]), tmp_path)
+    assert find_backend(name).open(tmp_path, threads=1, batch=1)(pictures).shape == (3, 2)
+
+
+@pytest.mark.parametrize("name", EDGE)
 def test_a_dynamic_dimension_is_refused(name: str, tmp_path: Path) -> None:
     example = ExampleInputs((np.zeros((1, 4), np.float32),), ("input",), (1,))
     with pytest.raises(StageFailed, match="dynamic dimension"):

@@ -16,7 +16,7 @@ from dashboards.formatting import quality_text, times
 from dashboards.front_rows import fastest_first, instability
 from dashboards.headline import headline
 from dashboards.progress import plain_console
-from dashboards.tracking.registered import Registered
+from dashboards.registry.registered import Registered
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.packed_model import PACKED
 from runners.artifacts.sample import sample_of
@@ -158,7 +158,7 @@ def write_trial(options: ExportOptions, locations: Locations) -> Exported:
     remember(found.folder, to)
     registered = None
     if options.register:
-        from dashboards.tracking.model_registry import register_model
+        from dashboards.registry.model_registry import register_model
 
         registered = register_model(run_location(study, found), options.register, to, trial["run_id"])
     return Exported(trial, QualityMetric.of_front(document), undecided, found, registered)

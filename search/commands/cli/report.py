@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from search.commands.options import HomeOption, JsonOption, StorageOption
+from search.commands.options import HomeOption, JsonOption, StorageOption, TrackingOption
 
 
 def report(
@@ -25,8 +25,10 @@ def report(
             help="Which figure a picture shows, such as front, importance or timeline. [default: front]",
         ),
     ] = None,
+    log: Annotated[bool, Option("--log", help="Also write the page into the study's run in MLflow.")] = False,
     home: HomeOption = None,
     storage: StorageOption = None,
+    tracking_uri: TrackingOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write a study as one page, or one of its figures as a picture.
@@ -36,4 +38,4 @@ def report(
     from search.commands.reports.report import ReportOptions, write_report
     from search.request.locations import Locations
 
-    write_report(ReportOptions(study, to, figure), Locations(home, storage), as_json=json)
+    write_report(ReportOptions(study, to, figure, log), Locations(home, storage, tracking_uri), as_json=json)

@@ -15,10 +15,12 @@ from dashboards.tracking.spool import read_run_ids
 from search.commands.hints import explain_command, export_command
 from search.commands.reopened import given_settings
 from search.commands.studies import open_study
+from search.commands.tracking.recording import run_location
 from search.explain.report_document import report_document
 from search.front.front_document import Document
 from search.request.locations import Locations
-from search.study.attributes import BUDGETS
+from search.request.remembered_locations import require_credentials
+from search.study.attributes import BUDGETS, PLACES
 from spaces.errors import RequestError
 
 MOST_EXPORTS = 6
@@ -33,33 +35,40 @@ class ReportOptions:
         study: Name of the study, or a file that an earlier report wrote as JSON.
         to: The file; its ending says what it is.
         figure: Which figure, where it is a picture.
+        log: Whether the page becomes a file of the study's run in MLflow, too.
     """
 
     study: str
     to: Path
     figure: str | None = None
+    log: bool = False
 
 
 def write_report(options: ReportOptions, locations: Locations, *, as_json: bool) -> None:
     """Write a report of a study, and print what was written.
 
     Raises:
-        RequestError: There is no such study, the ending or the figure is unknown, or the file cannot be written.
+        RequestError: There is no such study, the ending or the figure is unknown, or the file cannot be written; or the
+            page is to be logged, and MLflow has no run of the study or does not take it.
     """
     to = options.to
     _check_file(options)
     document = read_document(options.study, locations)
+    run = None
     if to.suffix in PAGES:
-        _write(to, report_html(document))
+        page = report_html(document)
+        _write(to, page)
+        run = _log(options.study, page, locations) if options.log else None
     elif to.suffix in TABLES:
         _write(to, json.dumps(document, allow_nan=False))
     else:
         write_picture(document, options.figure, to)
     size = to.stat().st_size
     if as_json:
-        print(json.dumps({"file": str(to), "bytes": size, "study": document["study"]}))
+        print(json.dumps({"file": str(to), "bytes": size, "study": document["study"], "run_id": run}))
     else:
-        print(f"wrote {to} ({size / 2**20:.1f} MiB)")
+        logged = f", and into MLflow's run {run}" if run else ""
+        print(f"wrote {to} ({size / 2**20:.1f} MiB){logged}")
 
 
 def read_document(study: str, locations: Locations) -> Document:
@@ -73,6 +82,15 @@ def read_document(study: str, locations: Locations) -> Document:
     found, where = open_study(study, locations)
     document = report_document(found, read_run_ids(where.folder.spool(study)))
     return {**document, "commands": _commands(found, document, where)}
+
+
+def _log(name: str, page: str, locations: Locations) -> str:
+    """Write the page into the run of the study called ``name``; the run's id."""
+    from dashboards.tracking.report_file import log_report
+
+    study, found = open_study(name, locations)
+    require_credentials(name, study.user_attrs.get(PLACES, {}), locations, ("tracking_uri",))
+    return log_report(run_location(study, found), page)
 
 
 def _from_file(file: Path) -> Document:
@@ -111,6 +129,8 @@ def _commands(study: optuna.Study, document: Mapping[str, Any], locations: Locat
 def _check_file(options: ReportOptions) -> None:
     """Raise `RequestError` before anything is read where the file cannot be written, or is of no known kind."""
     to = options.to
+    if options.log and (to.suffix not in PAGES or options.study.endswith(TABLES)):
+        raise RequestError(f"--log is for the page of a study in this home; name a study, and {PAGES[0]} as the ending")
     if to.suffix in (*PAGES, *TABLES):
         if options.figure is not None:
             raise RequestError(f"--figure {options.figure}: only a picture shows one figure; {to} has all of them")

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboards_tests.small_study import make_document, make_trials
+from dashboards_tests.small_study import make_document, make_report, make_trials
 
 from dashboards import guarded_server
+from dashboards.report.report_html import report_html
 from dashboards.study_page import study_page
 from dashboards.tracking.mlflow_store import RunLocation
+from dashboards.tracking.report_file import log_report
 from dashboards.tracking.tracker import Tracker, TrialResult
 from dashboards.ui import command, free_port
 from spaces.errors import RequestError
@@ -102,6 +104,7 @@ def _write_study(home: Path, workload: str) -> None:
     tracker.front_changed(document, trials)
     tracker.study_ended("finished")
     assert tracker.close(60)
+    log_report(location, report_html(make_report(document, trials)))
 
 
 def _when_it_answers(address: str) -> Served:

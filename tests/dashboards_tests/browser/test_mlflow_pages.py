@@ -64,6 +64,15 @@ def test_the_figure_is_drawn_in_the_viewer_of_artifacts(page: Any, served: Serve
     expect(page.get_by_text("width=0.25, int8, openvino")).to_be_visible()
 
 
+def test_the_report_is_drawn_in_the_viewer_of_artifacts(page: Any, served: Served) -> None:
+    address, _, query = served.study.partition("?")
+    page.goto(f"{address}/artifacts?{query}")
+    page.get_by_text("report.html", exact=True).click()
+    report = page.frame_locator("iframe")
+    expect(report.get_by_text("frontrunner search study.yaml")).to_be_visible()
+    expect(report.locator("#front svg .scatterlayer .trace").first).to_be_visible()
+
+
 def test_the_page_of_a_trial_has_its_figures_and_its_curve(page: Any, served: Served) -> None:
     page.goto(served.study)
     page.get_by_text("17: int8, openvino, 14.2x").click()

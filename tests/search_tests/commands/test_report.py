@@ -44,6 +44,13 @@ def test_the_numbers_behind_a_report_can_stand_in_the_place_of_its_study(home: P
     assert (tmp_path / "r.html").stat().st_size > 4e6
 
 
+@pytest.mark.parametrize(("study", "ending"), [("table", "r.png"), ("r.json", "r.html")])
+def test_the_page_of_a_study_alone_goes_to_mlflow(home: Path, tmp_path: Path, study: str, ending: str) -> None:
+    with pytest.raises(RequestError, match="--log is for the page of a study in this home"):
+        write_report(ReportOptions(study, tmp_path / ending, log=True), Locations(home), as_json=False)
+    assert not (tmp_path / ending).exists()
+
+
 def test_the_course_ends_with_the_front(home: Path) -> None:
     document = read_document("table", Locations(home))
     fronts = [step["front"] for step in document["course"] if step["front"] is not None]

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from dashboards.formatting import interval_text, quality_text, times
-from dashboards.tracking import frontrunner_model
-from dashboards.tracking.champion import claims_of, why_not_better
+from dashboards.registry import frontrunner_model
+from dashboards.registry.champion import claims_of, why_not_better
+from dashboards.registry.registered import CHAMPION, Registered
 from dashboards.tracking.experiment_page import plain
 from dashboards.tracking.mlflow_store import RunLocation
-from dashboards.tracking.registered import CHAMPION, Registered
 from dashboards.tracking.tracker import adopt_home, import_mlflow
 from runners.artifacts.sample import SAMPLE
 from runners.metric import QualityMetric

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from runners_tests.artifacts.linear_export import WEIGHT, export_linear
 
-from dashboards.tracking.champion import claims_of, why_not_better
+from dashboards.registry.champion import claims_of, why_not_better
+from dashboards.registry.model_registry import register_model
 from dashboards.tracking.mlflow_store import RunLocation
-from dashboards.tracking.model_registry import register_model
 from dashboards.tracking.tracker import Tracker, TrialResult
 from runners.artifacts.sample import Sample
 from spaces.errors import RequestError

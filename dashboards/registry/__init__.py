@@ -1,0 +1,1 @@
+"""An exported folder as a model in MLflow's registry."""

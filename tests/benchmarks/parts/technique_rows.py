@@ -33,6 +33,7 @@ CHANGED: dict[str, Setting] = {
     "shufflenet_v2_x0_5, small stem": {"student": "shufflenet_v2_x0_5", "student_stem": "small"},
     "mobilenet_v3_small, small stem": {"student": "mobilenet_v3_small", "student_stem": "small"},
     "half the resolution": {"input_resolution": 0.5},
+    "two early exits": {"early_exits": 2, "exit_accuracy_loss": 0.01},
     "3/4 of channels pruned": PRUNED,
     "3/4 of channels pruned, by Taylor": {**PRUNED, "pruning_criterion": "taylor"},
     "3/4 of channels pruned, one ranking": {**PRUNED, "pruning_scope": "global"},

@@ -21,6 +21,19 @@ def test_a_student_takes_the_teachers_pictures_and_gives_its_number_of_outputs(f
         assert changed(TEACHER, {"student": family}, GREY)(torch.zeros(3, 1, 32, 32)).shape == (3, 7)
 
 
+@pytest.mark.parametrize("family", ["mnasnet0_5", "mobilenet_v3_small"])
+def test_a_short_training_reaches_the_statistics_of_the_data(family: str) -> None:
+    student = new_classifier(family, 4, (3, 32, 32)).train()
+    shifted = 5.0 + torch.rand(8, 3, 32, 32)
+    for _ in range(50):
+        student(shifted)
+    first = next(layer for layer in student.modules() if isinstance(layer, nn.BatchNorm2d))
+    convolution = next(layer for layer in student.modules() if isinstance(layer, nn.Conv2d))
+    with torch.no_grad():
+        expected = convolution(shifted).mean((0, 2, 3))
+    torch.testing.assert_close(first.running_mean, expected, rtol=0.05, atol=0.01)
+
+
 def test_what_it_is_made_of_stands_in_its_record() -> None:
     given = context((torch.zeros(1, 1, 32, 32),))
     changed(TEACHER, {"student": "shufflenet_v2_x0_5"}, given)

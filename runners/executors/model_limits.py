@@ -79,17 +79,19 @@ def _excluded(workload: Workload, choices: Mapping[str, Any] | None) -> list[Mod
 def _combinations(environment: Environment, choices: Mapping[str, Any] | None) -> Iterator[Changes]:
     """All combinations of changes, those of few techniques first; of single techniques a setting of each in turn.
 
-    So every technique is tried, also where one has more settings than there is time for.
+    So every technique is tried, also where one has more settings than there is time for. One that changes nothing alone
+    is not combined with others.
     """
     changing = [technique for technique in all_techniques() if technique.changes_network]
     given = {p.name: "all" for t in changing for p in t.parameters} if choices is None else choices
     wanted = {t: {p.name: given[p.name] for p in t.parameters if p.name in given} for t in changing}
-    named = [technique for technique in changing if wanted[technique]]
-    singles = [_changes_of((technique,), wanted, environment) for technique in named]
-    for row in zip_longest(*singles):
+    singles = {t: _changes_of((t,), wanted, environment) for t in changing if wanted[t]}
+    firsts = {technique: first for technique, alone in singles.items() if (first := next(alone, None))}
+    yield from firsts.values()
+    for row in zip_longest(*singles.values()):
         yield from filter(None, row)
-    for count in range(2, len(named) + 1):
-        for together in combinations(named, count):
+    for count in range(2, len(firsts) + 1):
+        for together in combinations(firsts, count):
             yield from _changes_of(together, wanted, environment)
 
 

@@ -113,8 +113,17 @@ def _level(arms: Sequence[Sequence[Floats]]) -> float:
 
 
 def _log_contrast(arms: Sequence[Sequence[Floats]], weights: Sequence[float], level: float) -> float:
-    logs = np.log([np.quantile(np.concatenate(arm), level, axis=0).mean() for arm in arms])
+    logs = np.log([_quantile(np.concatenate(arm), level).mean() for arm in arms])
     return float(np.dot(weights, logs))
+
+
+def _quantile(values: Floats, level: float) -> Floats:
+    """`np.quantile` along the first axis, several times as fast for the few values that the bootstrap draws."""
+    place = level * (len(values) - 1)
+    low = int(place)
+    ordered = np.sort(values, axis=0)
+    above: Floats = ordered[min(low + 1, len(values) - 1)]
+    return np.asarray(ordered[low] + (place - low) * (above - ordered[low]))
 
 
 def _segments(arms: Sequence[list[Floats]]) -> list[tuple[Floats, ...]]:

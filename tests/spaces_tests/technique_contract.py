@@ -5,6 +5,7 @@ A rule takes the technique and all techniques in the order in which they act, th
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from spaces_tests.environments import ENVIRONMENTS, LAPTOP
+from spaces_tests.small_network import make_network
 from torch import nn
 
 from runners.lowering.recipe import set_recipe
@@ -20,48 +22,6 @@ from spaces.configuration import Scalar
 from spaces.environment import Environment
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
 from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Technique, Train
-
-
-class _Residual(nn.Module):
-    """A convolution and a shortcut, for 16 channels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(16, 16, 3, 1, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + torch.relu(self.convolution(x))
-
-
-class _Attended(nn.Module):
-    """Attention of four heads over the places of a picture of 16 channels, and a shortcut."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attention = nn.MultiheadAttention(16, 4, batch_first=True)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        places = x.flatten(2).transpose(1, 2)
-        found = self.attention(places, places, places, need_weights=False)[0]
-        return x + found.transpose(1, 2).unflatten(2, x.shape[2:])
-
-
-def make_network() -> nn.Module:
-    """Grey pictures ``(n, 1, 8, 8)`` to four logits ``(n, 4)``: a stem with a stride, three equal blocks, a head.
-
-    It has what techniques look for: coupled channels, a norm with scales, blocks that could be left out, layers that
-    could be factored, and attention.
-    """
-    return nn.Sequential(
-        nn.Conv2d(1, 16, 3, 2, 1),
-        nn.Sequential(nn.BatchNorm2d(16), nn.ReLU()),
-        nn.Sequential(_Residual(), _Residual(), _Residual()),
-        nn.Sequential(nn.ReLU(), nn.Conv2d(16, 16, 1), _Attended()),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(16, 4),
-    )
-
 
 Rule = Callable[[Technique, Sequence[Technique]], None]
 
@@ -105,14 +65,14 @@ def default_choices_are_accepted(technique: Technique, order: Sequence[Technique
 def a_change_is_visible(technique: Technique, order: Sequence[Technique]) -> None:
     """Each setting but the neutral one changes its subject: a setting without effect wastes a trial."""
     for settings in _settings(technique):
-        before, after = _apply(technique, settings)
+        before, after = _applied(technique, settings)
         assert _described(after) != _described(before), f"{technique.name} changes nothing with {settings}"
 
 
 def the_kind_of_subject_stays(technique: Technique, order: Sequence[Technique]) -> None:
     """A plan stays a plan of its type; a network keeps the shape of its outputs."""
     for settings in _settings(technique):
-        before, after = _apply(technique, settings)
+        before, after = _applied(technique, settings)
         if technique.changes_network:
             assert _outputs(after).shape == _outputs(before).shape, f"{settings} changes the shape of the outputs"
         else:
@@ -156,8 +116,7 @@ def reasons_are_one_sentence(technique: Technique, order: Sequence[Technique]) -
 def the_seed_decides(technique: Technique, order: Sequence[Technique]) -> None:
     """The same network, settings and seed give the same result, whatever random numbers were drawn before."""
     for settings in _settings(technique):
-        torch.manual_seed(1)
-        _, first = _apply(technique, settings)
+        _, first = _applied(technique, settings)
         torch.manual_seed(2)
         _, second = _apply(technique, settings)
         assert _described(first) == _described(second), f"{technique.name} gives another result for the same seed"
@@ -170,7 +129,7 @@ def the_result_can_be_stored(technique: Technique, order: Sequence[Technique]) -
     if not technique.changes_network:
         return
     for settings in _settings(technique):
-        _, network = _apply(technique, settings)
+        _, network = _applied(technique, settings)
         with TemporaryDirectory() as folder:
             save_network(network, Path(folder))
             try:
@@ -247,6 +206,17 @@ def _settings(technique: Technique) -> Iterator[dict[str, Scalar]]:
         for value in technique.choices(parameter, LAPTOP):
             if value != neutral[parameter.name]:
                 yield {**neutral, **earlier, parameter.name: value}
+
+
+def _applied(technique: Technique, settings: Mapping[str, Scalar]) -> tuple[Any, Any]:
+    """A subject before and after the technique, made once for all rules, which leave both as they are."""
+    return _kept(technique, tuple(settings.items()))
+
+
+@cache
+def _kept(technique: Technique, settings: tuple[tuple[str, Scalar], ...]) -> tuple[Any, Any]:
+    torch.manual_seed(1)
+    return _apply(technique, dict(settings))
 
 
 def _apply(technique: Technique, settings: Mapping[str, Scalar]) -> tuple[Any, Any]:

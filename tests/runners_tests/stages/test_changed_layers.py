@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from spaces_tests.technique_contract import make_network
+from spaces_tests.small_network import make_network
 
 from runners.inputs import ExampleInputs
 from runners.lowering.onnx_export import export
@@ -75,7 +75,7 @@ def test_they_are_made_again_in_a_fresh_process(tmp_path: Path) -> None:
     save_network(network, tmp_path)
     program = (
         "import sys; from pathlib import Path; import torch\n"
-        "from spaces_tests.technique_contract import make_network\n"
+        "from spaces_tests.small_network import make_network\n"
         "from runners.lowering.weights import load_network\n"
         "print(load_network(make_network, Path(sys.argv[1]))(torch.ones(1, 1, 8, 8)).flatten().tolist())"
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from spaces_tests.technique_contract import make_network
+from spaces_tests.small_network import make_network
 from torch import Tensor
 
 from runners.inputs import ExampleInputs

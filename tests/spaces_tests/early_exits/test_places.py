@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from spaces_tests.technique_contract import make_network
+from spaces_tests.small_network import make_network
 from torch import Tensor, nn
 
 from spaces.early_exits.places import divided, exit_places

@@ -24,7 +24,7 @@ def collect(runner: Runner, number: int) -> list[tuple[StageTask, StageOutcome]]
 
 def check_inspect(runner: Runner, workload: Any) -> None:
     """The machine and the workload are described."""
-    environment, facts = runner.inspect(workload)
+    environment, facts = runner.inspect(workload, {})
     assert isinstance(environment, Environment), "inspect gives an Environment first"
     assert isinstance(facts, WorkloadFacts), "inspect gives WorkloadFacts second"
     assert environment.device, "the device has a name"

@@ -33,7 +33,7 @@ class Bench:
         self.store = folder / "store"
         self.runner = LocalRunner(self.store)
         reference = write_small_workload(folder)
-        environment, facts = self.runner.inspect(reference)
+        environment, facts = self.runner.inspect(reference, SPACE)
         # On one core the threads of a small network do not wait for each other beside other tests.
         space = make_space(SPACE, replace(environment, cpu_cores=1))
         self.chains = Chains(space, facts, reference, 0, rungs=lambda epochs: (1, epochs))

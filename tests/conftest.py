@@ -4,8 +4,12 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from search_tests.whole_search import Searched
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,3 +52,19 @@ def _denormal_numbers_as_usual() -> Iterator[None]:
     yield
     if torch := sys.modules.get("torch"):
         torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> "Searched":
+    """The one whole search that several tests read."""
+    from search_tests.whole_search import search_once
+
+    return search_once(tmp_path_factory.mktemp("searched"))
+
+
+@pytest.fixture(scope="session")
+def exported(searched: "Searched") -> Path:
+    """The exported folder of a trial of the whole search."""
+    from search_tests.whole_search import export_once
+
+    return export_once(searched)

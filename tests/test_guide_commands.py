@@ -6,23 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from guides import GUIDES, ROOT, Block, example, shell_lines, words
-from search_tests.command import COMMAND, frontrunner
-
-SHORT = ("--study", "digits", "--trials", "2")
-"""The study has the name that the guides use, and holds the baseline and one candidate."""
+from guides import GUIDES, ROOT, Block, shell_lines, words
+from search_tests.command import COMMAND
+from search_tests.whole_search import EXPORT, Searched
 
 MARKED = [(file, block, line) for file in GUIDES for block, line in shell_lines(file.read_text(encoding="utf-8"))]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the front page's workload file and a study of it in the default home."""
-    folder = tmp_path_factory.mktemp("guides")
-    (folder / "workload.py").write_text(example(ROOT / "README.md", "workload.py"), encoding="utf-8")
-    done = frontrunner("search", "--workload", "workload.py", *SHORT, cwd=folder, timeout_s=480)
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -36,9 +24,10 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def to_run() -> list[str]:
-    """The commands to run, each once, those that make the exported folder before those that read it."""
+    """The commands to run, each once, but for the export, which has been done."""
     marked = list(dict.fromkeys(line for _, block, line in MARKED if block.marker == "run"))
-    return sorted(marked, key=lambda line: "fast" in line and "export" not in line)
+    marked.remove(EXPORT)
+    return marked
 
 
 def failures(commands: list[str], folder: Path) -> list[str]:
@@ -47,8 +36,9 @@ def failures(commands: list[str], folder: Path) -> list[str]:
     return [f"{command}: {done.stderr[-600:]}" for command, done in ended if done.returncode]
 
 
-def test_the_front_pages_example_is_searched_exported_and_asked(folder: Path) -> None:
-    assert failures(to_run(), folder) == []
+def test_the_front_pages_example_is_searched_exported_and_asked(searched: Searched, exported: Path) -> None:
+    assert exported.parent == searched.folder
+    assert failures(to_run(), searched.folder) == []
 
 
 def test_a_command_that_fails_is_found(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,18 @@ from typing import Any
 import psutil
 
 COMMAND = Path(sys.executable).parent / "frontrunner"
+SIMULATED = (sys.executable, Path(__file__).with_name("simulated_command.py"))
+"""The command with a table in place of Ray, training and timing."""
 MARK = "TEST_COMMAND_MARK"
 """An environment variable that each process of a search inherits, even after its parent has ended."""
 
 
-def frontrunner(*arguments: object, cwd: Path, timeout_s: float = 240, **environment: str) -> Any:
+def frontrunner(
+    *arguments: object, cwd: Path, timeout_s: float = 240, command: Sequence[object] = (COMMAND,), **environment: str
+) -> Any:
     """The finished process, with ``stdout`` and ``stderr`` as text."""
     return subprocess.run(
-        [COMMAND, *map(str, arguments)],
+        [*map(str, command), *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, **environment},
         capture_output=True,
@@ -40,20 +44,21 @@ def document(done: Any) -> Any:
 
 @dataclass
 class RunningSearch:
-    """A running search in its own session, whose stderr goes to a file."""
+    """A running search in its own session, whose stdout and stderr go to files."""
 
     arguments: tuple[object, ...]
     cwd: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
-        self._log = self.cwd / f"{self.mark}.log"
-        with self._log.open("wb") as log:
+        self._log, self._output = (self.cwd / f"{self.mark}.{suffix}" for suffix in ("log", "out"))
+        with self._log.open("wb") as log, self._output.open("wb") as output:
             self.process = subprocess.Popen(
                 [COMMAND, *map(str, self.arguments)],
                 cwd=self.cwd,
-                env={**os.environ, MARK: self.mark},
-                stdout=subprocess.DEVNULL,
+                env={**os.environ, **self.environment, MARK: self.mark},
+                stdout=output,
                 stderr=log,
                 start_new_session=True,
                 preexec_fn=_default_signals,
@@ -63,6 +68,11 @@ class RunningSearch:
     def said(self) -> str:
         """Its stderr so far."""
         return self._log.read_text()
+
+    @property
+    def printed(self) -> str:
+        """Its stdout so far."""
+        return self._output.read_text()
 
     def wait_until_said(self, words: str, timeout_s: float = 120) -> None:
         """Return when ``words`` are on its stderr."""

@@ -48,10 +48,22 @@ WORKLOAD = Workload(
     training=TrainingPlan(epochs=3, learning_rate=1e-3),
 )
 """
+SIMULATED = f"""import sys
+sys.path.append({str(ROOT / "tests")!r})
+from runners.executors import ray
+from runners.runner import WorkloadFacts
+from search_tests.simulation import MACHINE, SimulatedRunner, measurement
+
+FACTS = WorkloadFacts("degrees", "f" * 64, metric="rmse", higher_is_better=False, metric_unit="K")
+rows = lambda configuration: measurement(9.0, 2.0, accuracy_ci95=(8.0, 10.0))
+ray.RayRunner = lambda *_: SimulatedRunner(MACHINE, FACTS, rows)
+"""
+"""A cell after which searches carry out no stage, but read their figures from a table."""
 SEARCH = "search_study(workload='workload.py', study='s', trials=2, space=SPACE, home='home')"
 SPACE = "SPACE = {'runtime': ['onnxruntime'], 'threads': [1]}"
 CELLS = (
     WORKLOAD_CELL,
+    "",
     f"from search import load_front, search_study\n{SPACE}\nfront = {SEARCH}",
     "front",
     "assert list(front.table.trial) == [0, 1] or list(front.table.trial) == [0]\n"
@@ -70,16 +82,23 @@ print(front, len(front.trials), front.document['status'])
 """
 
 
+@pytest.fixture(scope="module", params=["simulated", pytest.param("with Ray", marks=pytest.mark.slow)])
+def how(request: pytest.FixtureRequest) -> str:
+    """How the notebook searches: what it shows is the same."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(how: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the notebook, of the workload that it writes, and of the home of its study."""
     return tmp_path_factory.mktemp("notebook")
 
 
 @pytest.fixture(scope="module")
-def outputs(folder: Path) -> list[str]:
+def outputs(how: str, folder: Path) -> list[str]:
     """What each cell of the notebook gave, its HTML or its text."""
-    notebook = new_notebook(cells=[new_code_cell(cell) for cell in CELLS])
+    cells = [cell or (SIMULATED if how == "simulated" else "") for cell in CELLS]
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
     client = NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
     done: Any = client.execute()
     return [_text(cell) for cell in done.cells]
@@ -91,10 +110,10 @@ def _text(cell: nbformat.NotebookNode) -> str:
 
 
 def test_a_notebook_shows_the_front_of_a_search_as_a_table(outputs: list[str]) -> None:
-    assert "trial 1" in outputs[1], "the progress"
-    assert outputs[2].startswith("<div><b>s</b>: ")
-    assert "rmse" in outputs[2]
-    assert " K</td>" in outputs[2]
+    assert "trial 1" in outputs[2], "the progress"
+    assert outputs[3].startswith("<div><b>s</b>: ")
+    assert "rmse" in outputs[3]
+    assert " K</td>" in outputs[3]
 
 
 def test_one_process_searches_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,14 +127,16 @@ def test_one_process_searches_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_workload_that_is_made_in_the_notebook_itself_is_refused_in_one_sentence(outputs: list[str]) -> None:
-    assert outputs[4].startswith("RequestError workload: a Workload that is made in the notebook or script itself")
-    assert "%%writefile workload.py" in outputs[4]
+    assert outputs[5].startswith("RequestError workload: a Workload that is made in the notebook or script itself")
+    assert "%%writefile workload.py" in outputs[5]
 
 
 @pytest.mark.slow
 def test_a_script_without_a_guard_goes_on_with_the_study_and_runs_in_no_other_process(
-    outputs: list[str], folder: Path
+    outputs: list[str], folder: Path, how: str
 ) -> None:
+    if how == "simulated":
+        pytest.skip("it starts no other process")
     script = folder / "find.py"
     script.write_text(SCRIPT)
     done = subprocess.run(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from search_tests.command import COMMAND, document, frontrunner
+from search_tests.command import COMMAND, SIMULATED, document, frontrunner
 
 NOTHING_LISTENS = "127.0.0.1:1"
 LONG = "a" * 300
@@ -124,7 +124,7 @@ def impossible(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     folder = tmp_path_factory.mktemp("impossible")
     text = "workload: synthetic\ntrials: 2\nspace:\n  student_width: [1.0, 0.5]\nconstraints: [speedup>=1000]\n"
     (folder / "study.yaml").write_text(text)
-    return folder, frontrunner("search", "study.yaml", cwd=folder)
+    return folder, frontrunner("search", "study.yaml", cwd=folder, command=SIMULATED)
 
 
 def test_a_bound_that_no_trial_satisfies_fails_with_the_nearest_trial_and_keeps_the_study(
@@ -149,7 +149,8 @@ def test_an_unknown_study_gets_a_sentence_with_the_known_ones(impossible: tuple[
 def test_a_study_is_not_continued_with_other_settings(impossible: tuple[Path, Any]) -> None:
     folder, _ = impossible
     before = document(frontrunner("front", "synthetic", "--json", "--all", cwd=folder))
-    done = frontrunner("search", "study.yaml", "--seed", "7", "--objective", "speedup", cwd=folder)
+    asked = ("search", "study.yaml", "--seed", "7", "--objective", "speedup")
+    done = frontrunner(*asked, cwd=folder, command=SIMULATED)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

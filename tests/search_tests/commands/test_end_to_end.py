@@ -10,61 +10,27 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from search_tests.command import RunningSearch, document, eventually, frontrunner
+from search_tests.whole_search import HOME, TRIALS, Searched
 
+from runners.backends import all_backends
 from runners.machine.device import usable_cores
 
-STUDY = """\
-workload: synthetic
-trials: 6
-space:
-  student_width: [1.0, 0.5]
-  numeric_precision: [fp32, int8]
-  runtime: [eager, onnxruntime, openvino]
-"""
+BY_DEFAULT = {name for name, backend in all_backends().items() if backend.by_default}
 FIGURES = """
     accuracy accuracy_ci95 accuracy_test speedup speedup_ci95 latency_p50_ms latency_p90_ms throughput_per_s
     size_mib macs parameters peak_memory_mib train_seconds lowering_seconds
 """
 
 
-@dataclass(frozen=True)
-class Searched:
-    """A finished search."""
-
-    folder: Path
-    home: Path
-    document: dict[str, Any]
-    stderr: str
-
-
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
-    folder = tmp_path_factory.mktemp("search")
-    (folder / "study.yaml").write_text(STUDY)
-    done = frontrunner("search", "study.yaml", "--home", "home", "--json", cwd=folder)
-    return Searched(folder, folder / "home", document(done), done.stderr)
-
-
-@pytest.fixture(scope="module")
-def exported(searched: Searched) -> Path:
-    folder = searched.folder / "exported"
-    done = frontrunner(
-        "export", "synthetic", "--to", folder, "--pick", "fastest", "--home", "home", cwd=searched.folder
-    )
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
 def test_the_front_is_one_document_as_documented(searched: Searched) -> None:
     front = searched.document
-    assert (front["study"], front["status"], front["workload"]) == ("synthetic", "finished", "synthetic")
-    assert (front["trials"], front["failed"]) == (6, 0)
+    assert (front["study"], front["status"], front["workload"]) == ("digits", "finished", "small-digits")
+    assert (front["trials"], front["failed"]) == (TRIALS, 0)
     assert [objective["name"] for objective in front["objectives"]] == ["accuracy", "speedup"]
     assert all(set(objective) == {"name", "direction", "unit"} for objective in front["objectives"])
     assert front["hypervolume"] > 0
@@ -105,20 +71,20 @@ def test_mlflow_has_a_run_for_the_study_and_one_below_it_for_each_trial(searched
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{searched.home / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("synthetic")
+    experiment = client.get_experiment_by_name("small-digits")
     runs = client.search_runs([experiment.experiment_id])
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run is not parent]
     assert parent.info.status == "FINISHED"
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
-    assert {run.data.params["runtime"] for run in children} <= {"eager", "onnxruntime", "openvino"}
-    assert {int(run.data.tags["frontrunner.trial"]) for run in children} == set(range(6))
+    assert {run.data.params["runtime"] for run in children} <= BY_DEFAULT
+    assert {int(run.data.tags["frontrunner.trial"]) for run in children} == set(range(TRIALS))
     assert all({"speedup", "ci95/speedup_low", "ci95/speedup_high"} <= set(run.data.metrics) for run in children)
     on_front = {run.info.run_id for run in children if run.data.tags.get("pareto") == "true"}
     assert on_front == {member["run_id"] for member in searched.document["front"]}
     history = sorted(client.get_metric_history(parent.info.run_id, "hypervolume"), key=lambda m: m.timestamp)
     volumes = [metric.value for metric in history]
-    assert len(volumes) == 7, "one for each trial, and one after the final measurement"
+    assert len(volumes) == TRIALS + 1, "one for each trial, and one after the final measurement"
     assert volumes[:-1] == sorted(volumes[:-1])
     local = Path(client.download_artifacts(parent.info.run_id, "front.json"))
     kept = json.loads(local.read_text())
@@ -126,18 +92,18 @@ def test_mlflow_has_a_run_for_the_study_and_one_below_it_for_each_trial(searched
 
 
 def test_the_study_is_listed(searched: Searched) -> None:
-    listed = document(frontrunner("studies", "--home", "home", "--json", cwd=searched.folder))
-    (study,) = [study for study in listed["studies"] if study["study"] == "synthetic"]
-    assert (study["status"], study["trials"], study["front"]) == ("finished", 6, len(searched.document["front"]))
+    listed = document(frontrunner("studies", "--home", HOME, "--json", cwd=searched.folder))
+    (study,) = [study for study in listed["studies"] if study["study"] == "digits"]
+    assert (study["status"], study["trials"], study["front"]) == ("finished", TRIALS, len(searched.document["front"]))
 
 
 def test_the_front_is_shown_again_as_json_csv_and_tables(searched: Searched) -> None:
     def show(*flags: str) -> Any:
-        return frontrunner("front", "synthetic", "--home", "home", *flags, cwd=searched.folder)
+        return frontrunner("front", "digits", "--home", HOME, *flags, cwd=searched.folder)
 
     assert document(show("--json")) == searched.document
     everything = document(show("--json", "--all"))["all"]
-    assert [(trial["trial"], trial["state"]) for trial in everything] == [(n, "complete") for n in range(6)]
+    assert [(trial["trial"], trial["state"]) for trial in everything] == [(n, "complete") for n in range(TRIALS)]
     rows = list(csv.DictReader(io.StringIO(show("--csv").stdout)))
     trials = {int(row["trial"]) for row in rows}
     assert trials == {0} | {member["trial"] for member in searched.document["front"]}
@@ -158,8 +124,9 @@ def test_an_exported_folder_runs_alone(exported: Path, tmp_path: Path) -> None:
     assert done.stdout.strip()
 
 
+@pytest.mark.slow  # `test_guide_commands` verifies the folder, too, and reads the exit code
 def test_the_claims_of_an_exported_folder_hold(exported: Path) -> None:
-    checked = document(frontrunner("verify", exported, "--json", "--home", "home", cwd=exported.parent))
+    checked = document(frontrunner("verify", exported, "--json", "--home", HOME, cwd=exported.parent))
     assert checked["holds"] is True
     assert {claim["name"] for claim in checked["claims"]} >= {"accuracy", "accuracy_test", "speedup"}
 
@@ -168,7 +135,7 @@ def test_the_claims_of_an_exported_folder_hold(exported: Path) -> None:
 def test_the_baseline_can_be_exported_and_says_on_how_many_threads_it_was_timed(searched: Searched) -> None:
     folder, threads = searched.folder / "as-it-was", searched.document["baseline"]["configuration"]["threads"]
     assert ("1" in searched.document["baseline_by_threads"]) is (usable_cores() > 1), "each number was timed"
-    done = frontrunner("export", "synthetic", "--to", folder, "--pick", "0", "--home", "home", cwd=searched.folder)
+    done = frontrunner("export", "digits", "--to", folder, "--pick", "0", "--home", HOME, cwd=searched.folder)
     assert done.returncode == 0, done.stderr
     written = json.loads((folder / "frontrunner.json").read_text())
     assert written["measured"]["baseline_threads"] == threads
@@ -193,7 +160,7 @@ def test_a_changed_byte_in_an_exported_model_is_refused(exported: Path, tmp_path
 def test_an_export_never_writes_into_a_folder_that_exists(searched: Searched, exported: Path) -> None:
     before = {file.name: file.read_bytes() for file in exported.iterdir()}
     beside = {path.name for path in exported.parent.iterdir()}
-    done = frontrunner("export", "synthetic", "--to", exported, "--home", "home", cwd=searched.folder)
+    done = frontrunner("export", "digits", "--to", exported, "--home", HOME, cwd=searched.folder)
     assert done.returncode == 2
     assert "exists already" in done.stderr
     assert {file.name: file.read_bytes() for file in exported.iterdir()} == before
@@ -207,19 +174,20 @@ TIMED_ANEW = ("final", "calibrating")
 @pytest.mark.slow
 def test_a_second_study_computes_no_stage_that_the_first_one_has(searched: Searched) -> None:
     """Both studies propose the same candidates, and measure the front again only where it differs."""
-    arguments = ("search", "study.yaml", "--study", "second", "--home", "home", "--json")
+    arguments = ("search", "study.yaml", "--study", "second", "--home", HOME, "--json")
     done = frontrunner(*arguments, cwd=searched.folder)
     first, second = computed(searched.stderr), computed(done.stderr)
-    assert document(done)["trials"] == 6
-    known = configurations(searched, "synthetic")
+    assert document(done)["trials"] == TRIALS
+    known = configurations(searched, "digits")
     fresh = {number for number, text in configurations(searched, "second").items() if text not in known.values()}
     assert len(fresh) <= 2, "the same seed asks for nearly the same candidates"
     assert [(trial, stage) for trial, stage in second if trial not in fresh and stage not in TIMED_ANEW] == []
     assert len(second) < len(first) / 2
 
 
+@pytest.mark.slow
 def test_the_very_same_command_again_adds_nothing(searched: Searched) -> None:
-    done = frontrunner("search", "study.yaml", "--home", "home", "--json", cwd=searched.folder)
+    done = frontrunner("search", "study.yaml", "--home", HOME, "--json", cwd=searched.folder)
     assert computed(done.stderr) == []
     assert document(done) == searched.document
 
@@ -231,14 +199,14 @@ def computed(stderr: str) -> list[tuple[int, str]]:
 
 def configurations(searched: Searched, study: str) -> dict[int, str]:
     """The choices of each trial as text."""
-    everything = document(frontrunner("front", study, "--home", "home", "--json", "--all", cwd=searched.folder))["all"]
+    everything = document(frontrunner("front", study, "--home", HOME, "--json", "--all", cwd=searched.folder))["all"]
     return {trial["trial"]: json.dumps(trial["configuration"], sort_keys=True) for trial in everything}
 
 
 QUICK = """\
 workload: synthetic
 study: quick
-trials: 5
+trials: 3
 space:
   student_width: [1.0, 0.75, 0.5, 0.25]
   runtime: [eager, onnxruntime]
@@ -251,7 +219,7 @@ def quick(tmp_path: Path) -> Iterator[RunningSearch]:
     (tmp_path / "quick.yaml").write_text(QUICK)
     search = RunningSearch(("search", "quick.yaml", "--home", "home"), tmp_path)
     try:
-        search.wait_until_said("[1 of 5")
+        search.wait_until_said("[1 of 3")
         yield search
     finally:
         search.end()
@@ -265,10 +233,7 @@ def test_ctrl_c_leaves_no_process_and_no_traceback_and_the_study_can_be_resumed(
     assert "Traceback" not in quick.said
     assert "frontrunner resume quick" in quick.said
     assert eventually(lambda: not quick.living(), 20), [process.cmdline() for process in quick.living()]
-    done = check_resumed(quick.cwd)
-    again = frontrunner("resume", "quick", "--home", "home", "--json", cwd=quick.cwd)
-    assert document(again) == done
-    assert computed(again.stderr) == []
+    check_resumed(quick.cwd)
 
 
 @pytest.mark.slow
@@ -279,20 +244,19 @@ def test_a_killed_driver_leaves_no_process_and_loses_no_trial(quick: RunningSear
     check_resumed(quick.cwd)
 
 
-def check_resumed(folder: Path) -> dict[str, Any]:
+def check_resumed(folder: Path) -> None:
     """Resume, and check that each trial is there once, with the measurement that it had."""
     show = ("front", "quick", "--home", "home", "--json", "--all")
     before = document(frontrunner(*show, cwd=folder))["all"]
-    front: dict[str, Any] = document(frontrunner("resume", "quick", "--home", "home", "--json", cwd=folder))
+    front = document(frontrunner("resume", "quick", "--home", "home", "--json", cwd=folder))
     after = document(frontrunner(*show, cwd=folder))["all"]
-    assert (front["trials"], front["failed"], front["status"]) == (5, 0, "finished")
-    assert [trial["trial"] for trial in after] == list(range(5))
-    assert len({json.dumps(trial["configuration"], sort_keys=True) for trial in after}) == 5
+    assert (front["trials"], front["failed"], front["status"]) == (3, 0, "finished")
+    assert [trial["trial"] for trial in after] == list(range(3))
+    assert len({json.dumps(trial["configuration"], sort_keys=True) for trial in after}) == 3
     for old, new in zip(before, after, strict=False):
         assert new["configuration"] == old["configuration"]
         if old["state"] == "complete":
             assert (new["searched"] or new["measurement"]) == (old["searched"] or old["measurement"])
-    return front
 
 
 TRAPPED = '''\

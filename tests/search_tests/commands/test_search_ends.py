@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from search_tests.simulation import make_runner, table
+from search_tests.simulation import FACTS, MACHINE, Recording, make_runner, table
 
 from dashboards.tracking.spool import Spool
+from runners.executors.simulated import SimulatedRunner
 from search.commands.search import run_search
 from search.request.read_request import merge
 from search.study import waiting_connection
@@ -21,7 +22,7 @@ from spaces.errors import WorkFailed
 RESUME = "`frontrunner resume s --home .*/home` continues the study"
 
 
-def search(home: Path, of: Any = table) -> dict[str, Any]:
+def search(home: Path, of: Any = table, runner: SimulatedRunner | None = None) -> dict[str, Any]:
     """The front document of a small simulated search."""
     settings = {
         "study": "s",
@@ -29,7 +30,14 @@ def search(home: Path, of: Any = table) -> dict[str, Any]:
         "trials": 4,
         "space": {"student_width": [1.0, 0.5], "runtime": "all"},
     }
-    return run_search(merge({}, {**settings, "home": str(home)}), runner=make_runner(of=of))
+    return run_search(merge({}, {**settings, "home": str(home)}), runner=runner or make_runner(of=of))
+
+
+def test_the_very_same_search_again_measures_nothing_and_gives_the_same_front(tmp_path: Path) -> None:
+    first, runner = search(tmp_path / "home"), Recording(MACHINE, FACTS, table, workers=1)
+    assert search(tmp_path / "home", runner=runner) == first
+    made = {"teacher", "transforming", "training", "lowering"}  # the table leaves nothing in the stage store
+    assert {task.stage for task in runner.submitted} <= made
 
 
 @pytest.mark.faults("database away")

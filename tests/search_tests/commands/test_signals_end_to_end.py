@@ -75,6 +75,7 @@ def test_while_ray_starts_a_signal_ends_the_search_and_ray_and_nothing_was_begun
     assert "Traceback" not in small.said
 
 
+@pytest.mark.slow
 def test_sigterm_to_the_whole_group_in_a_trial_as_by_timeout_is_an_orderly_end(small: RunningSearch) -> None:
     small.wait_until_said("teacher took")
     ended = stop(small, signal.SIGTERM, group=True)

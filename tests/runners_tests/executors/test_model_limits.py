@@ -34,6 +34,18 @@ def test_what_changes_nothing_for_this_network_is_never_drawn() -> None:
     assert drawn == {(1.0, 0.0), (1.0, 0.5), (0.5, 0.0), (0.5, 0.5), (0.25, 0.0)}
 
 
+def test_what_cannot_be_drawn_alone_is_not_combined_with_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at, real = [], model_limits._changes_of
+
+    def watched(techniques: Any, *given: Any) -> Any:
+        looked_at.append(len(techniques))
+        return real(techniques, *given)
+
+    monkeypatch.setattr(model_limits, "_changes_of", watched)
+    assert find_model_limits(WORKLOAD, Environment(cannot_train="it is a program"), CHOICES) == ()
+    assert looked_at == [1, 1]
+
+
 class Unusual(nn.Module):
     """Has an operator that ncnn does not have."""
 

@@ -44,7 +44,7 @@ class SearchSpace:
     def __post_init__(self) -> None:
         if self._dead_ends.blame(0, {}) is not None:
             off = "; ".join(f"{name} {value}: {reason}" for name, value, reason in self._why_empty())
-            raise RequestError(f"nothing in this space can run here ({off}); offer more values")
+            raise RequestError(f"nothing in this space can run here ({off}); offer others")
 
     @property
     def techniques(self) -> tuple[Technique, ...]:

@@ -38,10 +38,10 @@ def find_technique(name: str) -> Technique:
 def make_space(document: Mapping[str, object], environment: Environment) -> SearchSpace:
     """A search space from ``{parameter: [values]}``; other parameters keep their neutral value.
 
-    An empty list or ``"all"`` offers everything that the technique offers by default, ``"every"`` all that there is.
+    ``"all"`` offers everything that the technique offers by default, ``"every"`` all that there is.
 
     Raises:
-        RequestError: A parameter or value is unknown, or no combination of the values can run.
+        RequestError: A parameter or value is unknown, a list is empty, or no combination of the values can run.
     """
     known = {p.name: (t, p) for t in all_techniques() for p in t.parameters}
     for name in document:
@@ -60,7 +60,9 @@ def _values(
 ) -> tuple[Scalar, ...]:
     neutral = technique.neutral(parameter, environment)
     wanted = document.get(parameter.name, [neutral])
-    if wanted == "all" or wanted == []:
+    if wanted == []:
+        raise RequestError(f"{parameter.name} has no values; list some of {parameter.allowed}, or write all")
+    if wanted == "all":
         return technique.choices(parameter, environment)
     if wanted == "every":
         return technique.every(parameter, environment)

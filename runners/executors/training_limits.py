@@ -17,8 +17,8 @@ METHOD, ASSISTANT, WIDTH = "distillation_method", "distillation_assistant", "stu
 STRATEGY, WORKERS = "training_strategy", "training_workers"
 
 PRETRAINED = (
-    "the workload says pretrained: the weights that it starts from are the teacher's already; leave that out where "
-    "they are to be trained on its data"
+    "the weights that the workload starts from are those of its model, which is not trained; say new_head in a study "
+    "file, or leave out pretrained in Python, where they are to be trained on its data"
 )
 
 

@@ -164,9 +164,16 @@ def _own_weights(settings: ImageSettings, network: nn.Module, classes: int) -> d
         head = _head(network, classes)
         own, given = (leave_out(head, each) for each in (own, given))
     if problem := misfit(own, given):
-        advice = "" if settings.new_head else "; train it on these, or start from it with new_head: true"
+        advice = "; train it on these, or start from it with new_head: true" if _differs_in_head(network, given) else ""
         raise RequestError(f"{file.name} does not fit {settings.model_name} with {classes} classes: {problem}{advice}")
     return dict(given)
+
+
+def _differs_in_head(network: nn.Module, given: dict[str, Tensor]) -> bool:
+    """Whether the last layer alone keeps ``given`` from being the weights of ``network``."""
+    own = network.state_dict()
+    head = [*own][-1].rpartition(".")[0]
+    return not misfit(leave_out(head, own), leave_out(head, given))
 
 
 def _head(network: nn.Module, classes: int) -> str:

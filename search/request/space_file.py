@@ -84,6 +84,8 @@ def check_choices(document: Mapping[str, Any]) -> None:
         technique, parameter = known[name]
         names = value_names(technique, parameter)
         values = [] if given in WORDS else given if isinstance(given, (list, tuple)) else [given]
+        if not values and given not in WORDS:
+            raise SettingError(f"it has no values; list some ({parameter.allowed}), or write every or all", (name,))
         for index, value in enumerate(values):
             at = (name, index) if isinstance(given, (list, tuple)) else (name,)
             if names is not None and value not in names:
@@ -91,7 +93,7 @@ def check_choices(document: Mapping[str, Any]) -> None:
                 raise SettingError(f"allowed are {', '.join((*names, 'every'))} and all{near}", at)
             if not isinstance(value, (bool, int, float, str)) or not technique.accepts(parameter, value):
                 near = did_you_mean(value, (*technique.names(parameter), *WORDS)) if isinstance(value, str) else ""
-                raise SettingError(f"allowed is {parameter.allowed}, every or all{near}", at)
+                raise SettingError(f"allowed is {parameter.allowed}; every or all in place of a list{near}", at)
 
 
 def space_schema() -> dict[str, Any]:
@@ -112,8 +114,8 @@ def _choice_schema(technique: Technique, parameter: Parameter) -> dict[str, Any]
     kinds = {_KINDS[type(choice)] for choice in parameter.choices}
     value = {"type": max(kinds)} if names is None else {"enum": list(names)}  # integers are numbers, too
     return {
-        "description": f"{technique.name}: {parameter.allowed}, every or all",
-        "anyOf": [{"enum": list(WORDS)}, value, {"type": "array", "items": value}],
+        "description": f"{technique.name}: {parameter.allowed}; every or all in place of a list",
+        "anyOf": [{"enum": list(WORDS)}, value, {"type": "array", "items": value, "minItems": 1}],
     }
 
 

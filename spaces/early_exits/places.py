@@ -78,7 +78,7 @@ def exit_places(network: nn.Module, example: Sequence[Any], count: int) -> list[
     if len(places) < count:
         raise WorkFailed(
             f"this network has {len(places)} places for an exit, between blocks where one tensor alone goes on; "
-            f"{count} are asked for"
+            f"fewer than the {count} that early_exits asks for"
         )
     return _evenly(places, count)
 

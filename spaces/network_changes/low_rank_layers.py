@@ -47,7 +47,7 @@ def factor_layers(network: Any, example: Sequence[Any], energy: float | None) ->
         raise WorkFailed(
             f"keeping {kept} makes none of the {len(layers)} linear layers and convolutions cheaper; keep less of it"
             if layers
-            else "this network calls no linear layer and no convolution of its own that could be factored"
+            else "no layer inside of this network is a linear layer or a convolution that could be factored"
         )
     for name, ranks in found.items():
         layer = layers[name][0]

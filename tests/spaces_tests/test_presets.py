@@ -151,7 +151,7 @@ def test_the_full_preset_names_every_choice_and_every_value_there_is() -> None:
     ],
 )
 def test_a_space_of_formats_that_this_machine_lacks_is_refused_with_each_reason(choices: dict[str, object]) -> None:
-    with pytest.raises(RequestError, match=r"nothing in this space can run here \(.*\); offer more values") as refusal:
+    with pytest.raises(RequestError, match=r"nothing in this space can run here \(.*\); offer others") as refusal:
         make_space(choices, LAPTOP)
     for name in choices["numeric_precision"]:  # type: ignore[attr-defined]
         assert f"numeric_precision {name}: " in str(refusal.value)

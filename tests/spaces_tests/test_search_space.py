@@ -280,7 +280,7 @@ def test_of_a_space_with_more_threads_than_cores_the_reason_is_that_alone() -> N
     with pytest.raises(RequestError) as refused:
         make_space({"threads": [64]}, LAPTOP)
     assert str(refused.value) == (
-        "nothing in this space can run here (threads 64: needs 64 cores, and there are 2); offer more values"
+        "nothing in this space can run here (threads 64: needs 64 cores, and there are 2); offer others"
     )
     assert make_space({"threads": [1, 64]}, LAPTOP).reasons() == [("threads", 64, "needs 64 cores, and there are 2")]
 

@@ -124,4 +124,6 @@ def _close(tracker: Tracker, status: str, progress: Progress) -> None:
     if status == "finished":
         tracker.flush(TRACKING_WAIT_S)  # also where it was held so far
     if not tracker.close(TRACKING_WAIT_UNFINISHED_S):
-        progress.note(f"MLflow does not have all records yet; the others wait in {tracker.spool_folder}")
+        progress.note(
+            f"MLflow does not have all records yet; the others wait in {tracker.spool_folder} until the study goes on"
+        )

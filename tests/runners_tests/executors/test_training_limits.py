@@ -56,7 +56,7 @@ def test_a_width_that_leaves_the_network_as_it_is_makes_no_assistant() -> None:
 
 def test_there_is_no_transfer_of_a_network_that_is_not_trained_here() -> None:
     found = limits(replace(SYNTHETIC, pretrained=True), None)
-    assert found["transfer", True].startswith("the workload says pretrained")
+    assert found["transfer", True].startswith("the weights that the workload starts from")
 
 
 def test_a_strategy_that_cannot_divide_the_network_is_a_limit_with_its_workers() -> None:

@@ -71,7 +71,10 @@ def test_the_features_are_the_channels_of_convolutions_and_the_last_size_of_toke
 @pytest.mark.parametrize(
     ("network", "said"),
     [
-        (Forked(), "this network has 0 places for an exit, between blocks where one tensor alone goes on; 1 are asked"),
+        (
+            Forked(),
+            "this network has 0 places for an exit, between blocks where one tensor alone goes on; fewer than",
+        ),
         (Decides(), "the forward of this network cannot be recorded by torch.fx, so that it cannot be cut for an exit"),
     ],
     ids=["a tensor is read again", "a condition on the data"],

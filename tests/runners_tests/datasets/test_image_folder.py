@@ -277,7 +277,7 @@ def test_own_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         (
             5,
             {},
-            r"not fit squeezenet1_1 with 2 classes: classifier\.1\.weight is \(5, 512, 1, 1\) where the model .*new_head: true$",
+            r"not fit squeezenet1_1 with 2 classes: classifier\.1\.weight is \(5, 512, 1, 1\) where .*new_head: true$",
         ),
         (2, {"more": torch.zeros(1)}, "the model has no more"),
     ):

@@ -61,6 +61,8 @@ def command_error(command: str) -> str | None:
         return _python_error(arguments)
     if program == "pip":
         return _extra_error(command)
+    if program == "ray" and "--" in arguments:  # submits what follows
+        return command_error(command.partition(" -- ")[2])
     return None if program == ".ci/run" else f"{program} is no program that the guides may use"
 
 
@@ -80,7 +82,7 @@ def _python_error(arguments: list[str]) -> str | None:
 
 
 def _extra_error(command: str) -> str | None:
-    unknown = set(re.findall(r"\[(\w+)\]", command)) - set(EXTRAS)
+    unknown = set(re.findall(r"frontrunner\[(\w+)\]", command)) - set(EXTRAS)
     return f"there is no extra {unknown.pop()}" if unknown else None
 
 
@@ -175,6 +177,7 @@ def test_the_links_of_a_guide_lead_somewhere(file: Path) -> None:
         ("<!-- run -->\n```sh\npython -m dashboards.painting\n```", "there is no dashboards/painting.py"),
         ("<!-- run -->\n```sh\npython tests/benchmarks/driver.py --loud\n```", "driver.py has no --loud"),
         ("<!-- run -->\n```sh\npip install 'frontrunner[more]'\n```", "there is no extra more"),
+        ("<!-- not run: no cluster -->\n```sh\nray job submit -- frontrunner study\n```", "No such command"),
         ("<!-- run -->\n```sh\nmake\n```", "make is no program"),
     ],
 )

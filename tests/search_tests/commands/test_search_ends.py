@@ -35,7 +35,11 @@ def search(home: Path, of: Any = table, runner: SimulatedRunner | None = None) -
 
 def test_the_very_same_search_again_measures_nothing_and_gives_the_same_front(tmp_path: Path) -> None:
     first, runner = search(tmp_path / "home"), Recording(MACHINE, FACTS, table, workers=1)
-    assert search(tmp_path / "home", runner=runner) == first
+    again = search(tmp_path / "home", runner=runner)
+    for document in (first, again):  # where MLflow is slow, the first search ends before it has all records
+        for member in (document["baseline"], document["runtime_alone"], *document["front"]):
+            member.pop("run_id", None)
+    assert again == first
     made = {"teacher", "transforming", "training", "lowering"}  # the table leaves nothing in the stage store
     assert {task.stage for task in runner.submitted} <= made
 

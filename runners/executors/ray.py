@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -22,9 +22,11 @@ import ray
 from ray.exceptions import GetTimeoutError, NodeDiedError, OutOfMemoryError, RayError, RayTaskError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from runners.executors import worker_calls
 from runners.executors.connection_checks import require_listener, require_own_packages
 from runners.executors.local_instance import make_cleanup, set_defaults, starting_here
 from runners.executors.node_size import NodeSize, at_most, ray_options, size_of, waiting_text
+from runners.executors.node_software import installed, require_same
 from runners.executors.proxies import proxies_here, restore_proxies
 from runners.executors.sent_stage import SentStage, least_busy
 from runners.executors.target import nodes_for, options_of, read_target, require_cpus, require_gpus, require_nodes
@@ -44,6 +46,9 @@ HANG_S = 900.0
 """A worker in which a stage does nothing for so long is ended: other limits within a stage, and what a converter may
 take, are shorter. A process of its own for each stage would cost what it imports anew: a second, and some for ONNX."""
 
+ANSWER_S = 60.0
+"""How long nodes have to say what is installed on them; of later ones each stage compares the code."""
+
 LOOK_EVERY_S = 5.0
 """How often it is looked whether nodes are gone that alone could hold a stage which has not begun."""
 
@@ -52,11 +57,10 @@ LONG_WAIT_S = 60.0
 
 
 class RayRunner(Runner):
-    """Carries out stages where Ray has the cores and accelerators that they ask for.
+    """Carries out stages where Ray has the cores and accelerators that they ask for, spread over the nodes.
 
     A measurement asks for all the cores of a machine, so nothing trains beside it; what no node has is asked for in the
-    size that the largest has. Stages are spread over the nodes. Ray retries nothing: a stage whose process dies is a
-    failure.
+    size that the largest has. Ray retries nothing: a stage whose process dies is a failure.
 
     Args:
         store: The stage store, a folder or a URL that every node reaches.
@@ -78,6 +82,7 @@ class RayRunner(Runner):
     ) -> None:
         self._store, self._target = str(store), read_target(measure_on, address)
         self._training = read_training_resources(train_with)
+        self._measuring_call: Any = _call.options(**options_of("measuring", self._target))
         self._under_way: dict[Any, SentStage] = {}
         self._workload_folder: Any = None
         self._looked, self._given = 0.0, Counter[str]()
@@ -96,14 +101,13 @@ class RayRunner(Runner):
         self.slots = max(1, int(cores))
 
     def inspect(self, workload: Any, choices: Mapping[str, Any] | None = None) -> tuple[Environment, WorkloadFacts]:
-        require_cpus(_nodes())
-        require_nodes(self._target, _nodes())
+        self._require_usable_nodes()
         self._workload_folder = ray.put(pack(workload) if self._on_cluster else None)
         if not self._on_cluster and self.slots > 1:
-            _prepare.remote(workload, self._workload_folder, proxies_here())
+            _call.remote(proxies_here(), worker_calls.prepare, workload, self._workload_folder)
         try:
-            inspect = _inspect.options(**options_of("measuring", self._target))
-            environment, facts = _get(inspect.remote(workload, choices, self._workload_folder, proxies_here()))
+            given = workload, choices, self._workload_folder
+            environment, facts = _get(self._measuring_call.remote(proxies_here(), worker_calls.inspect, *given))
         except RayError as error:
             if isinstance(error, RayTaskError) and isinstance(error.cause, RequestError):
                 raise error.cause from None
@@ -113,9 +117,22 @@ class RayRunner(Runner):
 
     def describe(self) -> Environment:
         """The description of a node that measures, as far as Ray may use it."""
-        require_nodes(self._target, _nodes())
-        found: Environment = _get(_describe.options(**options_of("measuring", self._target)).remote())
+        self._require_usable_nodes()
+        found: Environment = _get(self._measuring_call.remote(proxies_here(), worker_calls.describe))
         return self._training.limited(found, _nodes())
+
+    def _require_usable_nodes(self) -> None:
+        """Raise `RequestError` where none can measure, or one that answers in `ANSWER_S` has other software."""
+        require_cpus(_nodes())
+        require_nodes(self._target, _nodes())
+        asked = {_software_of(node): node.name for node in _nodes() if node.cpus and self._on_cluster}
+        found: dict[str, Any] = {}
+        for answer in ray.wait([*asked], num_returns=len(asked), timeout=ANSWER_S)[0] if asked else ():
+            try:
+                found[asked[answer]] = ray.get(answer)
+            except RayError as error:
+                found[asked[answer]] = _reason(error)
+        require_same(installed(), found)
 
     def nodes(self) -> list[tuple[NodeSize, bool]]:
         """The living nodes, and whether each measures."""
@@ -222,33 +239,15 @@ def _enter_worker(proxies: dict[str, str]) -> None:
 
 
 @ray.remote(num_cpus=1, max_retries=0)
-def _inspect(
-    workload: Any, choices: Mapping[str, Any] | None, folder: bytes | None, proxies: dict[str, str]
-) -> tuple[Environment, WorkloadFacts]:
+def _call(proxies: dict[str, str], function: Callable[..., Any], *given: Any) -> Any:
+    """What a function of `runners.executors.worker_calls` gives in a worker."""
     _enter_worker(proxies)
-    from runners.executors.inspection import inspect_on_this_machine
-    from runners.executors.worker_imports import start_server_for
-
-    workload = unpack(workload, folder)
-    start_server_for(workload)
-    return inspect_on_this_machine(workload, choices, _this_node())
+    return function(_this_node(), *given)
 
 
-@ray.remote(num_cpus=1, max_retries=0)
-def _describe() -> Environment:
-    disable_telemetry()
-    from runners.executors.inspection import describe_allotted
-
-    return describe_allotted(_this_node())
-
-
-@ray.remote(num_cpus=1, max_retries=0)
-def _prepare(workload: Any, folder: bytes | None, proxies: dict[str, str]) -> None:
-    """Import in a second worker, beside the inspection, what its first stage would wait for."""
-    _enter_worker(proxies)
-    from runners.executors.worker_imports import import_for_stages
-
-    import_for_stages(unpack(workload, folder))
+def _software_of(node: NodeSize) -> Any:
+    there = NodeAffinitySchedulingStrategy(node.identity, soft=False)
+    return _call.options(num_cpus=0, scheduling_strategy=there).remote(proxies_here(), worker_calls.software)
 
 
 @ray.remote(max_retries=0)

@@ -233,7 +233,7 @@ class ClosesOnce(SimulatedRunner):
 class KnowsNothing(SimulatedRunner):
     """Describes neither machine nor workload."""
 
-    def inspect(self, workload: Any) -> Any:
+    def inspect(self, workload: Any, choices: Any = None) -> Any:
         return None, None
 
 
@@ -369,12 +369,13 @@ def test_a_cluster_that_lacks_what_every_stage_needs_is_refused_at_the_start(
 ) -> None:
     from runners.executors import ray as ray_executor
 
-    reference, runner = str(on_cluster.folder / "watched.py"), on_cluster.runner
+    reference, runner, nodes = str(on_cluster.folder / "watched.py"), on_cluster.runner, ray_executor._nodes()
     with monkeypatch.context() as patch:
         patch.setattr(ray_executor, "_nodes", lambda: [NodeSize(0, 1)])
         with pytest.raises(RequestError, match="no node of the cluster has a CPU for Ray"):
             runner.inspect(reference)
-        patch.setattr(ray_executor, "_nodes", lambda: [NodeSize(2, 0)])
+        real = next(node for node in nodes if node.cpus)
+        patch.setattr(ray_executor, "_nodes", lambda: [replace(real, gpus=0)])
         with_accelerators = replace(MACHINE, accelerators=2, accelerator="cuda")
         patch.setattr(ray_executor, "_get", lambda reference: (with_accelerators, FACTS))
         with pytest.raises(RequestError, match=r"2 accelerators \(cuda\), but no node"):

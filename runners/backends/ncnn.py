@@ -95,7 +95,7 @@ def open_network(folder: Any, threads: int) -> Any:
     for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
         setattr(network.opt, option, False)
     settings = json.loads((folder / "ncnn.json").read_text())
-    network.opt.use_bf16_storage = settings["bf16"]
+    network.opt.use_bf16_storage, shape = settings["bf16"], settings["output_shape"]
     if network.load_param(str(folder / "model.ncnn.param")) or network.load_model(str(folder / "model.ncnn.bin")):
         raise OSError(f"ncnn cannot open the network in {folder}")
 
@@ -104,8 +104,9 @@ def open_network(folder: Any, threads: int) -> Any:
         for number, array in enumerate(inputs):
             row = np.ascontiguousarray(array[0], dtype=None if array.dtype == np.float32 else np.int32)
             extractor.input(f"in{number}", ncnn.Mat(row))
+        found = np.array(extractor.extract("out0")[1], dtype=np.float32)
         # Behind a flattening it has a dimension of one more: pnnx takes the batch for one of the picture's own.
-        return np.array(extractor.extract("out0")[1], dtype=np.float32).reshape(settings["output_shape"])
+        return found.reshape(shape) if found.size == np.prod(shape) else found
 
     def predict(*inputs: Any) -> Any:
         return np.stack([call(*(array[row : row + 1] for array in inputs)) for row in range(len(inputs[0]))])

@@ -46,6 +46,7 @@ def test_what_only_some_machines_or_searches_measure_may_be_an_objective_and_may
         "lowering_seconds": ("minimize", "s"),
         "stored_mib": ("minimize", "MiB"),
         "throughput_per_s": ("maximize", "1/s"),
+        "train_throughput_per_s": ("maximize", "1/s"),
         "load_ms": ("minimize", "ms"),
         "peak_memory_mib": ("minimize", "MiB"),
     }

@@ -68,6 +68,7 @@ def test_screening_gives_speed_and_footprint_and_says_nothing_of_accuracy(bench:
     unknown = {"accuracy", "accuracy_ci95", "accuracy_drop", "accuracy_drop_share", "train_seconds"}
     optional = {"accuracy_test", "accuracy_test_ci95", "accuracy_train"}
     optional |= {"arithmetic", "accuracy_drop_ci95", "accuracy_test_drop", "accuracy_test_drop_ci95"}
+    optional |= {"train_seconds_ci95", "train_throughput_per_s", "train_throughput_per_s_ci95"}
     assert set(figures_of(found)) == set(Measurement.__dataclass_fields__) - unknown - optional
     assert {"baseline_p50_ms", "blocks", "machine"} <= set(found)
 

@@ -147,6 +147,7 @@ class ModelContext:
         example: A tuple with a tensor for each input of the network, of one example: ``(1, *input_shape)``.
         seed: Seed of all random numbers.
         initial: Makes the workload's network with new initial weights.
+        begun: Makes it as its training begins, with the weights that the workload loads; None where those are new.
         record: Filled by a technique that puts other layers into the network: what `Technique.rebuild` needs to put
             them there again, in plain JSON types. It stays empty where only sizes and values of tensors change.
         calibration: Gives as many examples of the calibration split, or of the training split where there is none:
@@ -173,6 +174,7 @@ class ModelContext:
     validation: Callable[[], Iterator[Any]] = no_inputs
     keeps_quality: Callable[[Any, Any, float], bool] = nothing_to_compare
     dynamic: Sequence[int | None] = ()
+    begun: Callable[[], Any] | None = None
 
 
 class Technique(ABC):

@@ -54,6 +54,7 @@ def run(job: StageJob) -> dict[str, Any]:
         validation=judge.inputs,
         keeps_quality=judge.keeps_quality,
         dynamic=job.workload.example_inputs.dynamic,
+        begun=partial(begun_network, job.workload),
     )
     network = change_network(network, technique, settings, context)
     save_network(network, job.folder)
@@ -95,6 +96,13 @@ def change_network(
     if (after := _output_shape(changed, context.example)) != shape:
         raise StageFailed(f"{technique.name} changed the output from {shape} to {after}")
     return changed
+
+
+def begun_network(workload: Workload) -> nn.Module:
+    """The network of ``workload`` as its training begins, with the weights that ``model()`` loads."""
+    network: nn.Module = workload.network()
+    remove_parametrisations(network)
+    return network
 
 
 def initial_network(workload: Workload, recipe: Recipe = ()) -> nn.Module:

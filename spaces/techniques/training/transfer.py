@@ -35,7 +35,7 @@ class Transfer(Technique):
 
         assert context is not None
         torch.manual_seed(context.seed)
-        return context.initial()
+        return (context.begun or context.initial)()
 
 
 TECHNIQUE = Transfer()

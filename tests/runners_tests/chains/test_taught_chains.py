@@ -33,10 +33,12 @@ SPACE = {
 class Bench:
     """The stages of candidates of one small workload, and where their results lie."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.store = folder / "store"
         self.runner = LocalRunner(self.store)
         self.reference = write_small_workload(folder)
+        with (folder / "small.py").open("a") as file:
+            file.write(more)
         workload = resolve(self.reference)
         plan = TrainingPlan(epochs=1, batch_size=16)
         facts = WorkloadFacts("small", fingerprint(workload, self.reference), training=vars(plan))
@@ -83,6 +85,28 @@ def test_a_transfer_begins_as_the_teacher_began_and_keeps_what_is_frozen(bench: 
     assert torch.equal(found[1].running_mean, start[1].running_mean)
     assert not torch.equal(found[9].weight, start[9].weight)
     assert all(parameter.requires_grad for parameter in found.parameters())
+
+
+LOADED = """
+
+def load_network():
+    '''As a model that loads weights from a file: every call gives the same ones.'''
+    network, random = make_network(), torch.Generator().manual_seed(9)
+    for weights in network.parameters():
+        weights.data = 0.1 * torch.randn(weights.shape, generator=random)
+    return network
+
+
+WORKLOAD = Workload("small", load_network, make_splits, training=TrainingPlan(epochs=1, batch_size=16))
+"""
+
+
+def test_a_transfer_begins_with_the_weights_that_the_model_loads(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, LOADED)
+    bench.run(transfer=True, trainable=0.0)
+    found, loaded = bench.network(transfer=True, trainable=0.0), resolve(bench.reference).network()
+    assert torch.equal(found[0].weight, loaded[0].weight)
+    assert torch.equal(found[3].weight, loaded[3].weight)
 
 
 @pytest.mark.parametrize(

@@ -125,9 +125,11 @@ class RayRunner(Runner):
         """Raise `RequestError` where none can measure, or one that answers in `ANSWER_S` has other software."""
         require_cpus(_nodes())
         require_nodes(self._target, _nodes())
-        asked = {_software_of(node): node.name for node in _nodes() if node.cpus and self._on_cluster}
+        if not self._on_cluster:
+            return
+        asked = {_software_of(node): node.name for node in _nodes() if node.cpus}
         found: dict[str, Any] = {}
-        for answer in ray.wait([*asked], num_returns=len(asked), timeout=ANSWER_S)[0] if asked else ():
+        for answer in ray.wait([*asked], num_returns=len(asked), timeout=ANSWER_S)[0]:
             try:
                 found[asked[answer]] = ray.get(answer)
             except RayError as error:

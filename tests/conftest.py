@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,6 +37,23 @@ def pytest_configure(config: pytest.Config) -> None:
     problem = check_packages()
     if problem or where != ROOT / "search":
         pytest.exit(problem or f"the tests would run on {where}; install this checkout: pip install -e '.[test]'", 2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process of several, and those that read the whole search, which come first."""
+    shared = [item for item in items if "searched" in getattr(item, "fixturenames", ())]
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("searched" if item in shared else item.path.stem))
+    items.sort(key=lambda item: item not in shared)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many tests looked at pages in a browser: where there is none, they are skipped."""
+    ran, skipped = (
+        sum("/browser/" in report.nodeid for outcome in outcomes for report in terminalreporter.getreports(outcome))
+        for outcomes in (("passed", "failed"), ("skipped",))
+    )
+    terminalreporter.write_line(f"browser tests: {ran} ran, {skipped} skipped")
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,6 @@ ODD_NAME = "a 'quoted' \U0001f680 <script>document.title='run'</script>"
 _PATIENCE_MS = 60_000
 """A busy machine takes long to draw a page."""
 _failed: dict[str, bool] = {}
-_counted = {"passed": 0, "failed": 0, "skipped": 0}
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,8 @@ class Served:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
     report = yield
     if Path(__file__).parent in item.path.parents and (report.when == "call" or report.skipped):
-        _counted[report.outcome] += 1
         _failed[item.nodeid] = report.failed
     return report
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    terminalreporter.write_line(
-        f"browser tests: {_counted['passed'] + _counted['failed']} ran, {_counted['skipped']} skipped"
-    )
 
 
 @pytest.fixture(scope="session")

@@ -94,8 +94,7 @@ def test_members_are_timed_beside_each_other_and_the_baseline_against_itself(tra
     lower(resolve(trapped), SLOW, tmp_path / "artifact")
     timings = timed_together(request, request.baseline)
     assert timings[0].speedup < 0.1, "it sleeps at every call"
-    assert timings[1].speedup == pytest.approx(1.0, rel=0.5)
-    assert min(timing.blocks for timing in timings) >= 3
+    assert 0.2 < timings[1].speedup < 5.0
     assert timing_resolution([timings[1]]) > 0
 
 

@@ -22,10 +22,16 @@ from runners.workload_loading.reference import check_workload_reference
 from search.commands.hints import resume_command
 from search.commands.reopened import beside_baseline, chains_of, given_settings
 from search.commands.search_plan import settings_of
-from search.commands.search_result import Searched, print_everything, print_result, require_front
+from search.commands.search_result import Searched, print_json, print_result, require_front
 from search.commands.studies import open_study
 from search.commands.tracking.live_front import LiveFrontReports
-from search.commands.tracking.recording import find_tracking, run_location, status_recorded, used_variables
+from search.commands.tracking.recording import (
+    find_tracking,
+    run_location,
+    send_records,
+    status_recorded,
+    used_variables,
+)
 from search.driver.baseline import offered_threads, time_baseline
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
@@ -45,7 +51,7 @@ from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
 from search.samplers.starting_points import untrained_points
 from search.stop_signals import stop_signals
-from search.study.attributes import BUDGETS, PLACES, STATUS
+from search.study.attributes import BUDGETS, PLACES
 from search.study.storage import open_existing_storage, open_storage
 from search.study.study import make_study
 from search.study.study_lock import lock_study
@@ -64,9 +70,11 @@ def run_search(request: StudyRequest, *, as_json: bool = False, runner: Runner |
         WorkFailed: As `carry_out`, or no trial satisfies the constraints; all trials are kept.
         KeyboardInterrupt: The search was interrupted; `resume_search` continues it.
     """
-    if as_json or not request.everything:
-        return print_result(carry_out(request, runner), as_json=as_json)
-    searched = carry_out(request, runner, partial(print_everything, stream=sys.stdout))
+    if as_json:  # one document, with the runs that MLflow has
+        searched = carry_out(request, runner)
+        print_json(searched)
+    else:
+        searched = carry_out(request, runner, partial(print_result, stream=sys.stdout))
     require_front(searched)
     return searched.document
 
@@ -79,8 +87,7 @@ def carry_out(
     Args:
         request: What to search.
         runner: Carries out the stages; None starts Ray.
-        show: Called where every configuration was tried, when all is measured and before MLflow has the records; or
-            None.
+        show: Called when all is measured and written down, before MLflow has the records; or None.
 
     Raises:
         RequestError: Something in the request is not available; nothing has run.
@@ -127,12 +134,12 @@ def carry_out(
                 _make_driver(request, search, storage, started).run()
                 if not request.everything:
                     measure_front(search)
-                elif show is not None:
-                    progress.end_display()
-                    show(_finished(search, locations))
-            document = front_document(study, tracker.run_ids())
-            keep_artifacts(search, [member["trial"] for member in document["front"]], store)
-    return Searched(study, document, request.constraints, locations)
+                keep_artifacts(search, [member["trial"] for member in front_document(study)["front"]], store)
+            if show is not None:
+                progress.end_display()
+                show(Searched(study, front_document(study), request.constraints, locations))
+            send_records(tracker, progress, resume)
+    return Searched(study, front_document(study, tracker.run_ids()), request.constraints, locations)
 
 
 def resume_search(
@@ -194,12 +201,6 @@ def _notes(request: StudyRequest, choices: Mapping[str, Any], locations: Locatio
     for name, value, reason in chains.space.reasons():
         if isinstance(choices.get(name), list):  # it was asked for by its value
             yield f"{name} {value} is not searched: {reason}"
-
-
-def _finished(search: SearchContext, locations: Locations) -> Searched:
-    """The search with its front before MLflow has the records; its study counts as finished."""
-    search.study.set_user_attr(STATUS, "finished")
-    return Searched(search.study, front_document(search.study), search.constraints, locations)
 
 
 def _beside_best_baseline(search: SearchContext, choices: Mapping[str, Any]) -> Chains:

@@ -36,29 +36,28 @@ class Searched:
     locations: Locations
 
 
-def print_result(searched: Searched, *, as_json: bool) -> dict[str, Any]:
-    """Print the front document and return it; in JSON all trials stand beside it where every configuration was tried.
+def print_json(searched: Searched) -> None:
+    """Print the front document on stdout; where every configuration was tried, all trials stand beside it."""
+    document, home = searched.document, searched.locations.folder
+    run_ids = read_run_ids(home.spool(document["study"]))
+    everything = all_trials(searched.study, run_ids) if document["everything"] else {}
+    print(json.dumps({**document, **everything}, allow_nan=False))
 
-    Raises:
-        WorkFailed: As `require_front`.
+
+def print_result(searched: Searched, stream: TextIO) -> None:
+    """Print the front and how to go on, or where every configuration was tried the table of all trials, on ``stream``.
+
+    Without a front nothing but that table is printed: `require_front` says why.
     """
-    document, locations = searched.document, searched.locations
-    if as_json:
-        run_ids = read_run_ids(locations.folder.spool(document["study"]))
-        everything = all_trials(searched.study, run_ids) if document["everything"] else {}
-        print(json.dumps({**document, **everything}, allow_nan=False))
-    require_front(searched)
-    if not as_json:
-        print_front(document, resume_command(document["study"], locations), after_search(document, locations))
-    return document
-
-
-def print_everything(searched: Searched, stream: TextIO) -> None:
-    """Print the table of all trials of a search that has tried every configuration, on ``stream``."""
-    console = Console(file=stream)
-    print_trials(console, searched.document, all_trials(searched.study))
-    if searched.document["front"]:
-        print_next(console, searched.document, after_search(searched.document, searched.locations))
+    document, locations, console = searched.document, searched.locations, Console(file=stream)
+    if document["everything"]:
+        print_trials(console, document, all_trials(searched.study))
+        if document["front"]:
+            print_next(console, document, after_search(document, locations))
+    elif document["front"]:
+        resume = resume_command(document["study"], locations)
+        print_front(document, resume, after_search(document, locations), stream=stream)
+    stream.flush()  # what follows takes seconds
 
 
 def require_front(searched: Searched) -> None:

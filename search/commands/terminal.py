@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -14,17 +14,23 @@ from dashboards.trial_table import trial_table
 
 
 def print_front(
-    document: Mapping[str, Any], resume: str, next_commands: Sequence[str] = (), *, costs: bool = False
+    document: Mapping[str, Any],
+    resume: str,
+    next_commands: Sequence[str] = (),
+    *,
+    costs: bool = False,
+    stream: TextIO | None = None,
 ) -> None:
-    """Print the front document on stdout as a table and a sentence, then the commands that could come next.
+    """Print the front document as a table and a sentence, then the commands that could come next.
 
     Args:
         document: The front document.
         resume: The command that continues the study.
         next_commands: The commands.
         costs: Whether a table of what each member costs follows that of the front.
+        stream: Where to; stdout by default.
     """
-    console = Console()
+    console = Console(file=stream)
     console.print()
     console.print(render(document, console.width, resume))
     if costs:

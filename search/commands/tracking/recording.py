@@ -74,7 +74,9 @@ def used_variables(locations: Locations) -> list[str]:
 
 @contextmanager
 def status_recorded(search: SearchContext, tracker: Tracker, progress: Progress) -> Iterator[None]:
-    """Record in the study and in MLflow that the search runs, and at the end of the block how it ended.
+    """Record in the study and for MLflow that the search runs, and at the end of the block how it ended.
+
+    After a block that finished, `send_records` waits until MLflow has the records.
 
     Args:
         search: Its study is the one.
@@ -95,7 +97,8 @@ def status_recorded(search: SearchContext, tracker: Tracker, progress: Progress)
         _record_end(study, "interrupted", tracker, progress)
         raise
     except (DatabaseLocked, optuna.exceptions.StorageInternalError) as error:
-        _close(tracker, "interrupted", progress)
+        tracker.study_ended("interrupted")
+        _close(tracker, progress)
         reason = str(error) if isinstance(error, DatabaseLocked) else database_message(error.__cause__ or error)
         raise MachineFailed(f"the database of the study cannot be used ({reason}); {resumable}") from error
     except KeyboardInterrupt:
@@ -110,19 +113,40 @@ def status_recorded(search: SearchContext, tracker: Tracker, progress: Progress)
     _record_end(study, "finished", tracker, progress)
 
 
+def send_records(tracker: Tracker, progress: Progress, resume: str) -> None:
+    """Wait until MLflow has all records of a search that is done; what it does not have by then waits in the spool.
+
+    Args:
+        tracker: Sends them.
+        progress: Shows what is waited for.
+        resume: The command that sends what is left.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted; all that is known of the search is on disk.
+    """
+    stop_signals.leaves(f"the search is done; `{resume}` sends MLflow the records that it does not have yet")
+    progress.note("writing the last records to MLflow")
+    try:
+        tracker.flush(TRACKING_WAIT_S)  # also where it was held so far
+        _close(tracker, progress)
+    except KeyboardInterrupt:
+        tracker.close(0)
+        raise
+
+
 def _record_end(study: optuna.Study, status: str, tracker: Tracker, progress: Progress) -> None:
+    """Write down that the study ended with ``status``; after one that did not finish, wait for MLflow, but not long."""
     study.set_user_attr(STATUS, status)
     document = front_document(study, tracker.run_ids())
     if document["baseline"]:
         tracker.front_changed(document, trial_documents(study))
-    _close(tracker, status, progress)
-
-
-def _close(tracker: Tracker, status: str, progress: Progress) -> None:
     tracker.study_ended(status)
-    progress.note("writing the last records to MLflow")
-    if status == "finished":
-        tracker.flush(TRACKING_WAIT_S)  # also where it was held so far
+    if status != "finished":
+        progress.note("writing the last records to MLflow")
+        _close(tracker, progress)
+
+
+def _close(tracker: Tracker, progress: Progress) -> None:
     if not tracker.close(TRACKING_WAIT_UNFINISHED_S):
         progress.note(
             f"MLflow does not have all records yet; the others wait in {tracker.spool_folder} until the study goes on"

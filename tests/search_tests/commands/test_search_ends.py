@@ -1,5 +1,6 @@
 """How a search ends before it is done: what it says, and what it leaves."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from search_tests.simulation import FACTS, MACHINE, Recording, make_runner, table
 
 from dashboards.tracking.spool import Spool
+from dashboards.tracking.tracker import Tracker
 from runners.executors.simulated import SimulatedRunner
 from search.commands.search import run_search
 from search.request.read_request import merge
@@ -42,6 +44,34 @@ def test_the_very_same_search_again_measures_nothing_and_gives_the_same_front(tm
     assert again == first
     made = {"teacher", "transforming", "training", "lowering"}  # the table leaves nothing in the stage store
     assert {task.stage for task in runner.submitted} <= made
+
+
+def test_the_front_is_printed_before_mlflow_has_the_records_and_a_stop_after_that_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed: list[str] = []
+
+    def interrupted(tracker: Tracker, timeout_s: float) -> bool:
+        printed.append(capsys.readouterr().out)
+        raise KeyboardInterrupt
+
+    home = tmp_path / "home"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Tracker, "flush", interrupted)
+        search(home)
+    assert "frontrunner export s" in printed[0]
+    study = find_study(open_storage(f"sqlite:///{home}/studies.db"), "s")
+    assert study.user_attrs[STATUS] == "finished"
+    assert _kept(home)[-2:] == ["front", "ended"], "on disk, where the next search on this home finds them"
+    search(home)
+    spool = Spool(home / "spool" / "s", f"sqlite:///{home}/mlflow.db")
+    assert not spool.pending()
+    assert set(spool.sent.runs) == set(range(4))
+
+
+def _kept(home: Path) -> list[str]:
+    """The kinds of the records in the spool of the study."""
+    return [json.loads(line)["kind"] for line in (home / "spool" / "s" / "records.jsonl").open()]
 
 
 @pytest.mark.faults("database away")

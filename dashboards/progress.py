@@ -42,6 +42,7 @@ class Progress:
         self._clock = clock
         self._trials = TrialCount(clock)
         self._stages: dict[tuple[int | None, str], float] = {}
+        self._working: tuple[str, float] | None = None
         self._front = ""
         self._final = True
         self._live = Live(
@@ -51,6 +52,12 @@ class Progress:
             transient=True,
             redirect_stdout=sys.stdout.isatty(),  # a stdout that is a file or a pipe gets what is printed there
         )
+
+    def working(self, text: str) -> None:
+        """What ``text`` says is being done, before the search starts; a terminal shows how long it has taken."""
+        self._working = text, self._clock()
+        if not self._is_live:
+            self._print(text)
 
     def started(self, total: int | None, done: int, final: bool = True) -> None:
         """The search started.
@@ -62,6 +69,7 @@ class Progress:
         """
         self._trials.start(total, done)
         self._final = final
+        self._working = None
         if not self._is_live:
             number = "as many trials as the time allows" if total is None else f"{total} trial{'s' * (total != 1)}"
             then = "at the end the front is measured once more" if final else "each is measured once"
@@ -113,6 +121,8 @@ class Progress:
         shown = stages[:_MOST_STAGES]
         lines = [Text(f"  {_owner(trial, 3)}  {stage}  {duration(now - since)}") for (trial, stage), since in shown]
         lines += [Text(f"  and {len(stages) - len(shown)} more", style="dim")] if len(stages) > len(shown) else []
+        if self._working:
+            lines.insert(0, Text(f"{self._working[0]}  {duration(now - self._working[1])}"))
         front = [Text(f"  {self._front}", style="green")] if self._front else []
         after = [Text(f"  {self.next_text()}", style="dim")] if stages else []
         for line in (*lines, *after, *front):

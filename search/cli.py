@@ -105,7 +105,7 @@ def search(
         "seed": seed,
         **Locations(home, storage, tracking_uri, stage_store, address, measure_on, train_with).given(),
     }
-    request = merge(from_yaml(study_file) if study_file else {}, options)
+    request = merge(from_yaml(study_file) if study_file else {}, options).with_space_in(None if space else study_file)
     if dry_run:
         from search.commands.dry_run import show_plan
 

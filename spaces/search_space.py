@@ -10,9 +10,14 @@ from spaces.configuration import Configuration, Scalar
 from spaces.dead_ends import DeadEnds
 from spaces.environment import Environment
 from spaces.errors import RequestError
+from spaces.setting_error import SettingError
 from spaces.technique import Earlier, Technique
 
-__all__ = ["Axis", "Draws", "SearchSpace"]
+__all__ = ["Axis", "Draws", "EmptySpace", "SearchSpace"]
+
+
+class EmptySpace(SettingError):
+    """No combination of the offered values can run here."""
 
 
 class Draws(Protocol):
@@ -34,7 +39,8 @@ class SearchSpace:
         environment: The machine that measures, and the software on it.
 
     Raises:
-        RequestError: No combination of the offered values can run here.
+        EmptySpace: No combination of the offered values can run here; its ``at`` names the parameter of which no
+            value can, where there is one.
     """
 
     axes: tuple[Axis, ...]
@@ -43,8 +49,11 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         if self._dead_ends.blame(0, {}) is not None:
-            off = "; ".join(f"{name} {value}: {reason}" for name, value, reason in self._why_empty())
-            raise RequestError(f"nothing in this space can run here ({off}); offer others")
+            reasons = self._why_empty()
+            off = "; ".join(f"{name} {value}: {reason}" for name, value, reason in reasons)
+            blamed = {name for name, _, _ in reasons}
+            at = tuple(blamed) if len(blamed) == 1 else ()
+            raise EmptySpace(f"nothing in this space can run here ({off}); offer others", at)
 
     @property
     def techniques(self) -> tuple[Technique, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,12 +14,14 @@ from runners.executors.node_size import NodeSize
 from runners.executors.runtime_limits import find_runtime_limits
 from runners.executors.training_limits import find_training_limits, refuse_strategy
 from runners.machine.device import describe
+from runners.models.given_weights import comes_with_weights
 from runners.quality.teacher_metric import judged_by_teacher
 from runners.runner import WorkloadFacts
 from runners.workload import Workload
 from runners.workload_loading.check import check_contract
 from runners.workload_loading.check_plan import examples_of_step
 from runners.workload_loading.fingerprint import fingerprint
+from runners.workload_loading.image_settings import read_settings
 from runners.workload_loading.reference import resolve
 from runners.workload_loading.taken_names import refuse_taken_names
 from runners.workload_loading.user_code import user_code
@@ -44,6 +47,8 @@ def inspect_on_this_machine(
     environment = describe_allotted(allotted)
     with user_code("reading all of its data"):
         found = fingerprint(resolved, workload)
+    with user_code("making its model"):
+        start = _start_note(resolved, workload)
     example, metric = resolved.example_inputs, _judged(resolved).quality
     facts = WorkloadFacts(
         name=resolved.name,
@@ -57,7 +62,7 @@ def inspect_on_this_machine(
         input_shape=example.shapes[0],
         inputs=dict(zip(example.names, example.shapes, strict=True)),
         examples={name: len(split) for name, split in resolved.splits.items()},
-        notes=notes,
+        notes=(start, *notes) if start else notes,
     )
     environment = replace(
         environment,
@@ -98,3 +103,17 @@ def _judged(workload: Workload) -> Workload:
     with torch.inference_mode():
         outputs = workload.network().eval()(*map(torch.from_numpy, workload.example_inputs.arrays))
     return judged_by_teacher(workload, outputs.shape)
+
+
+def _start_note(workload: Workload, reference: Any) -> str:
+    """From which weights the training of ``workload`` starts, as a sentence; empty where it starts afresh."""
+    if workload.pretrained or workload.cannot_train:
+        return ""
+    if not isinstance(reference, Mapping):
+        same = "the training starts from the weights that model() gives, which are the same at each call"
+        return same if comes_with_weights(workload.model) else ""
+    settings = read_settings(reference, Path.cwd())
+    if not settings.weights:
+        return ""
+    named = settings.own_weights or f"{settings.family}'s weights {settings.weights}"
+    return f"the training starts from {named}{', with a new head' if settings.new_head else ''}"

@@ -9,19 +9,21 @@ from rich.console import Console
 from rich.table import Column
 from rich.text import Text
 
+from dashboards.progress import Progress
 from dashboards.time_left import duration
 from runners.executors.inspection import inspect_on_this_machine
 from runners.machine.telemetry import disable_telemetry
 from runners.metric import QualityMetric
 from runners.workload_loading.reference import check_workload_reference
 from runners.workload_loading.user_module import quiet
-from search.commands.search_plan import Resolved, plan_document, settings_of
+from search.commands.search_plan import Resolved, inspecting, plan_document, settings_of
 from search.commands.terminal import plain_table
 from search.driver.baseline import known_threads, offered_threads
 from search.driver.expected_cost import expected_cost
 from search.driver.warm_start import EarlierStudy, load_earlier_study
 from search.request.serving_use import use_text
 from search.request.space_file import space_document
+from search.request.space_place import space_named
 from search.request.study_request import StudyRequest
 from search.request.units import size_text
 from search.stop_signals import stop_signals
@@ -42,7 +44,8 @@ def show_plan(request: StudyRequest, *, as_json: bool) -> None:
         RequestError: Something in the request is not available, as the search itself would find.
     """
     disable_telemetry()
-    with stop_signals.cleaning_up("nothing was begun"), quiet():
+    with stop_signals.cleaning_up("nothing was begun"), Progress() as progress, quiet():
+        progress.working(inspecting(request.workload))
         document = _resolve(request)
     if as_json:
         print(json.dumps(document, allow_nan=False))
@@ -54,11 +57,12 @@ def _resolve(request: StudyRequest) -> dict[str, Any]:
     locations = request.locations.with_environment()
     check_workload_reference(request.workload)
     choices = space_document(request.space, request.quantities)
-    environment, facts = inspect_on_this_machine(request.workload, choices)
-    request = request.for_metric(facts.quality)
-    environment = request.serve.applied_to(environment) if request.serve else environment
+    with space_named(request.space, request.space_file):
+        environment, facts = inspect_on_this_machine(request.workload, choices)
+        request = request.for_metric(facts.quality)
+        environment = request.serve.applied_to(environment) if request.serve else environment
+        space = make_space(choices, environment)
     settings = settings_of(request, choices, environment.device, facts.fingerprint)
-    space = make_space(choices, environment)
     storage = open_existing_storage(locations.studies)
     names = optuna.get_all_study_names(storage) if storage is not None else []
     studies = [optuna.load_study(study_name=name, storage=storage) for name in names] if storage is not None else []

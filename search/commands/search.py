@@ -21,7 +21,7 @@ from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import check_workload_reference
 from search.commands.hints import resume_command
 from search.commands.reopened import beside_baseline, chains_of, given_settings
-from search.commands.search_plan import settings_of
+from search.commands.search_plan import inspecting, settings_of
 from search.commands.search_result import Searched, print_json, print_result, require_front
 from search.commands.studies import open_study
 from search.commands.tracking.live_front import LiveFrontReports
@@ -47,6 +47,7 @@ from search.request.locations import Locations
 from search.request.read_request import merge
 from search.request.remembered_locations import require_credentials, to_json
 from search.request.space_file import space_document
+from search.request.space_place import space_named
 from search.request.study_request import StudyRequest
 from search.samplers.factory import make_sampler
 from search.samplers.starting_points import untrained_points
@@ -113,7 +114,7 @@ def carry_out(
             progress.note(f"the records wait in {locations.folder.spool(request.study_name)}: {away}")
         if request.study_name in optuna.get_all_study_names(storage):
             stop_signals.leaves(f"`{resume}` continues the study")
-        progress.note(f"study {request.study_name}: inspecting the machine and workload {_short(request.workload)}")
+        progress.working(f"study {request.study_name}: {inspecting(request.workload)}")
         with start_runner() as runner:
             study, chains = _prepare(request, choices, locations, storage, runner)
             for note in _notes(request, choices, locations, chains):
@@ -176,11 +177,12 @@ def _prepare(
     Raises:
         RequestError: The workload or the space does not suit this machine, or the study has other settings.
     """
-    environment, facts = runner.inspect(request.workload, choices)
-    request = request.for_metric(facts.quality)
-    environment = request.serve.applied_to(environment) if request.serve else environment
+    with space_named(request.space, request.space_file):
+        environment, facts = runner.inspect(request.workload, choices)
+        request = request.for_metric(facts.quality)
+        environment = request.serve.applied_to(environment) if request.serve else environment
+        space = make_space(choices, environment)
     settings = settings_of(request, choices, environment.device, facts.fingerprint)
-    space = make_space(choices, environment)
     _earlier_study(request, storage, space, facts.fingerprint)  # refused before anything runs
     objectives = find_objectives(request.objectives, facts.quality)
     name, budgets = request.study_name, request.budgets()
@@ -266,7 +268,3 @@ def _runner_starter(given: Runner | None, locations: Locations) -> Callable[[], 
 def _is_begun(study: str, locations: Locations) -> bool:
     storage = open_existing_storage(locations.studies)
     return storage is not None and study in optuna.get_all_study_names(storage)
-
-
-def _short(workload: str | Mapping[str, Any]) -> str:
-    return workload if isinstance(workload, str) else str(workload["model"])

@@ -77,6 +77,12 @@ def settings_of(request: StudyRequest, choices: Mapping[str, Any], device: str, 
     )
 
 
+def inspecting(workload: str | Mapping[str, Any]) -> str:
+    """What a search does before anything else, which can take a minute, in words."""
+    name = workload if isinstance(workload, str) else workload["model"]
+    return f"inspecting the machine and workload {name}; each choice is tried once on its network"
+
+
 def plan_document(resolved: Resolved, alike: Iterable[optuna.Study] = ()) -> Document:
     """The plan in JSON's own types.
 

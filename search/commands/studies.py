@@ -39,8 +39,8 @@ def list_studies(locations: Locations, *, as_json: bool) -> None:
         return
     table = plain_table("study", "status", "date", *map(number_column, ("trials", "failed", "front")), "result")
     for summary in summaries:
-        shown = {**summary, "ended": (summary["ended"] or "")[:10]}
-        columns = ("study", "status", "ended", "trials", "failed", "front", "result")
+        shown = {**summary, "date": _date(summary)}
+        columns = ("study", "status", "date", "trials", "failed", "front", "result")
         table.add_row(*(escape(str(shown[column])) for column in columns))
     Console().print(table)
 
@@ -73,9 +73,16 @@ def _open_storage(given: Locations) -> optuna.storages.BaseStorage:
 
 
 def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: document[name] for name in ("study", "workload", "status", "trials", "failed")}
-    result = {"ended": document["ended"], "result": _result(document), "hypervolume": document["hypervolume"]}
-    return {**shown, "front": len(document["front"]), **result}
+    kept = ("study", "workload", "status", "trials", "failed", "begun", "ended", "hypervolume")
+    shown = {name: document[name] for name in kept}
+    return {**shown, "front": len(document["front"]), "result": _result(document)}
+
+
+def _date(summary: Mapping[str, Any]) -> str:
+    """The day of the last result; of a study that is not finished, when it began."""
+    if summary["status"] == "finished" and summary["ended"]:
+        return str(summary["ended"])[:10]
+    return f"began {summary['begun'][:16].replace('T', ' ')}" if summary["begun"] else ""
 
 
 def _result(document: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -16,6 +17,7 @@ from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.objective import Objective, find_objectives
 from search.study.attributes import (
     BASELINE,
+    BEGUN,
     ENVIRONMENT,
     FACTS,
     FINAL,
@@ -65,7 +67,7 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
     that were stopped early, and ``infeasible`` the complete ones that violate a constraint. ``baseline_by_threads`` has
     the speed of the baseline with each number of threads that was tried, over that with the fewest; empty where there
     was nothing to choose. ``knee`` is the number of the member that `search.front.knee` names, or None. ``begun`` and
-    ``ended`` are the local times at which the first trial began and the last one ended, or None. ``runtime_alone`` is
+    ``ended`` are the local times at which the study began and its last trial ended, or None. ``runtime_alone`` is
     the fastest trial that changes the runtime and the threads alone (see `search.front.runtime_alone`), or None.
 
     Args:
@@ -98,11 +100,15 @@ def front_document(study: optuna.Study, run_ids: Mapping[int, str] | None = None
 
 
 def _times(study: optuna.Study) -> Document:
-    """When the first trial began and the last one ended, as ``2026-11-30T12:22:16``."""
+    """When the study began and its last trial ended, as ``2026-11-30T12:22:16``; older ones began with a trial."""
     trials = study.get_trials(deepcopy=False)
-    begun = min((trial.datetime_start for trial in trials if trial.datetime_start), default=None)
+    first = min((trial.datetime_start for trial in trials if trial.datetime_start), default=None)
     ended = max((trial.datetime_complete for trial in trials if trial.datetime_complete), default=None)
-    return {n: at and at.isoformat(timespec="seconds") for n, at in (("begun", begun), ("ended", ended))}
+    return {"begun": study.user_attrs.get(BEGUN) or _in_text(first), "ended": _in_text(ended)}
+
+
+def _in_text(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="seconds") if at else None
 
 
 def _counts(study: optuna.Study, constraints: Sequence[Constraint]) -> Document:

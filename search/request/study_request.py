@@ -95,6 +95,7 @@ class StudyRequest(BaseModel):
         description="What each training worker asks of its node: gpus=0.5,memory_gib=8,accelerator_type=A10G, or some.",
     )
     _bound_by_default: bool = PrivateAttr(False)
+    _space_file: Path | None = PrivateAttr(None)
 
     @property
     def trial_limit(self) -> int | None:
@@ -117,6 +118,17 @@ class StudyRequest(BaseModel):
     def quantities(self) -> tuple[str, ...]:
         """The measured quantities that are optimised or bounded."""
         return (*self.objectives, *(constraint.quantity for constraint in self.constraints))
+
+    @property
+    def space_file(self) -> Path | None:
+        """The study file in which the choices of the space stand, where that is known."""
+        return self._space_file
+
+    def with_space_in(self, study_file: Path | None) -> "StudyRequest":
+        """The same request, whose space was written in ``study_file``."""
+        made = self.model_copy()
+        made._space_file = study_file
+        return made
 
     def with_default_bound(self) -> "StudyRequest":
         """The same request, whose last constraint, `DEFAULT_BOUND`, nobody asked for."""

@@ -9,6 +9,8 @@ SETTINGS = "settings"
 """`search.study.study.StudySettings`: what has to be the same for the study to be continued."""
 FACTS = "facts"
 """`runners.runner.WorkloadFacts`: name, metric, fingerprint and input of the workload."""
+BEGUN = "begun"
+"""The local time at which it was made, as ``2026-11-30T12:22:16``."""
 ENVIRONMENT = "environment"
 """`spaces.environment.Environment`: the machine that measures, with its backends."""
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -15,6 +16,7 @@ from runners.runner import WorkloadFacts
 from search.objectives.objective import Objective
 from search.study.attributes import (
     ANSWERS,
+    BEGUN,
     BUDGETS,
     CONFIGURATION,
     ENVIRONMENT,
@@ -156,6 +158,7 @@ def make_study(
     study.set_user_attr(BUDGETS, budgets or {})
     study.set_user_attr(PLACES, places or {})
     if not is_complete:
+        study.set_user_attr(BEGUN, datetime.now().isoformat(timespec="seconds"))
         study.set_user_attr(ENVIRONMENT, environment.to_json())
         study.set_user_attr(FACTS, asdict(facts))
         study.set_user_attr(SETTINGS, settings.to_json())
@@ -167,7 +170,7 @@ def _is_unfinished(study: optuna.Study, directions: Sequence[str]) -> bool:
     attributes = study.user_attrs
     return (
         SETTINGS not in attributes
-        and attributes.keys() <= {BUDGETS, PLACES, ENVIRONMENT, FACTS}
+        and attributes.keys() <= {BUDGETS, PLACES, BEGUN, ENVIRONMENT, FACTS}
         and [direction.name.lower() for direction in study.directions] == directions
         and not study.get_trials(deepcopy=False)
     )

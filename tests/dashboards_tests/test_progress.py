@@ -17,6 +17,8 @@ SEARCH = """
 import sys, time
 from dashboards.progress import Progress
 with Progress() as progress:
+    progress.working("inspecting the model")
+    time.sleep(0.7)
     progress.started(4, 1)
     progress.note("study [mine]: begins")
     progress.stage_started(1, "training")
@@ -127,6 +129,7 @@ def test_a_terminal_gets_a_live_display_that_disappears_at_the_end():
     assert "study [mine]: begins" in seen
     assert "trial   1  training  " in seen
     assert "trial   2  measuring  " in seen
+    assert "inspecting the model  0." in seen  # and how long it has taken
     assert "2 of 4 trials" in seen
     assert "left" in seen
     assert "front: 2 points" in seen
@@ -145,6 +148,7 @@ def test_the_terminal_is_restored_when_it_ends_badly(end):
 def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines():
     _, seen, _ = _on_a_terminal("pass", TERM="dumb")
     assert "\x1b" not in seen
+    assert "inspecting the model\r\n" in seen
     assert "trial 1: 14.2x, 98.1 %  [2 of 4" in seen
 
 

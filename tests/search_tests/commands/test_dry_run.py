@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from runners.store.location import open_store
 from search.commands.dry_run import show_plan
 from search.commands.search import run_search
 from search.driver.time_limits import final_measurement_s
-from search.request.read_request import merge
+from search.request.read_request import from_yaml, merge
 from search.study.attributes import STAGES
 from search.study.storage import open_storage
 from search.study.study import find_study
@@ -84,6 +85,28 @@ def test_a_value_that_is_never_drawn_is_not_searched(home: Path, capsys: pytest.
     assert document["searched"] == {}
     assert document["fixed"]["numeric_precision"] == "fp32"
     assert document["off"][0]["reason"].startswith("no offered runtime goes with it")
+
+
+def test_it_says_on_stderr_what_takes_a_while_and_on_stdout_what_the_training_starts_from(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = replace(FACTS, notes=("the training starts from /models/backbone.safetensors, with a new head",))
+    monkeypatch.setattr("search.commands.dry_run.inspect_on_this_machine", lambda *_: (MACHINE, facts))
+    show_plan(merge({}, {**SETTINGS, "home": str(home)}), as_json=False)
+    printed = capsys.readouterr()
+    assert facts.notes[0] in " ".join(printed.out.split())
+    assert printed.err == "inspecting the machine and workload digits; each choice is tried once on its network\n"
+
+
+def test_a_space_in_which_nothing_runs_is_named_with_its_line(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("workload: digits\nspace:\n  runtime: eager\n  threads: 64\n")
+    (tmp_path / "space.yaml").write_text("threads: [64]\n")
+    written = from_yaml(tmp_path / "study.yaml")
+    in_study = merge(written, {"home": str(home)}).with_space_in(tmp_path / "study.yaml")
+    in_file = merge({}, {"home": str(home), "space": str(tmp_path / "space.yaml")})
+    for request, place in ((in_study, "study.yaml:4"), (in_file, "space.yaml:1")):
+        with pytest.raises(RequestError, match=f"^{tmp_path}/{place}: nothing in this space can run here .threads 64"):
+            show_plan(request, as_json=False)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +209,6 @@ def test_the_command_starts_no_ray_and_makes_no_home(tmp_path: Path) -> None:
         "finally: print({'ray', 'mlflow'} & set(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.stderr.strip() == "set()"
+    assert done.stderr.splitlines()[-1] == "set()"
     assert json.loads(done.stdout)["workload"]["name"] == "digits"
     assert list(tmp_path.iterdir()) == []

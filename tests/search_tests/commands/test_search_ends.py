@@ -56,9 +56,10 @@ def test_the_front_is_printed_before_mlflow_has_the_records_and_a_stop_after_tha
         raise KeyboardInterrupt
 
     home = tmp_path / "home"
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(Tracker, "flush", interrupted)
-        search(home)
+        with pytest.raises(KeyboardInterrupt):
+            search(home)
     assert "frontrunner export s" in printed[0]
     study = find_study(open_storage(f"sqlite:///{home}/studies.db"), "s")
     assert study.user_attrs[STATUS] == "finished"

@@ -17,7 +17,7 @@ class StageTask:
 
     Attributes:
         stage: The module of ``runners.stages`` that does it, such as ``training``.
-        key: SHA-256 over everything that decides the result (see `runners.stages.keys`).
+        key: SHA-256 over everything that decides the result (see `runners.stage_keys`).
         code: Digest of the code that the search expects to compute it; empty where that is not checked.
         settings: What the stage is to do.
         inputs: Keys of the stages whose results it reads, by role; ``parent`` is the one before it.

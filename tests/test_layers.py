@@ -28,7 +28,7 @@ GROUPS = {
         ("stages", "load_testing"),
         ("artifacts",),
         ("serving",),
-        ("measuring",),
+        ("measuring", "stage_keys"),
         ("training",),
         ("backends", "workload_loading"),
         ("quality",),

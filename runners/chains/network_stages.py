@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 
 from runners.chains.stage_maker import StageMaker
+from runners.machine.resources import SOFT_TARGETS_STAGE
 from runners.runner import StageTask
 from runners.training.settings import Level, TrainingSettings
+from runners.workload import UNLABELLED
 from spaces.configuration import Configuration, Scalar
 from spaces.plans import SOFT_TARGETS, TrainingPlan
 from spaces.technique import Change, Rewind, Stage, Technique, Train
@@ -36,7 +38,7 @@ class NetworkStages(StageMaker):
         student, pruning = _student_and_pruning(before)
         self._add_steps(tasks, configuration, student, teaches)
         if plan.train_before_pruning and student and pruning:
-            tasks.append(self._fine_tuning(tasks[-1], teaches, configuration, Train(plan.epochs), plan))
+            tasks.extend(self._fine_tuning(tasks[-1], teaches, configuration, Train(plan.epochs), plan))
         self._add_steps(tasks, configuration, pruning, teaches)
         if before:
             self._add_levels(tasks, configuration, teaches)
@@ -92,7 +94,7 @@ class NetworkStages(StageMaker):
                     plan = self._training_plan(configuration)
                     if technique.adds_layers:
                         plan = plan.for_new_weights()
-                    tasks.append(self._fine_tuning(tasks[-1], teaches, configuration, step, plan))
+                    tasks.extend(self._fine_tuning(tasks[-1], teaches, configuration, step, plan))
 
     def _assistant(self, configuration: Configuration, teacher: StageTask, width: float) -> tuple[StageTask, ...]:
         """The stages of the network of this ``width`` that learns from the ``teacher``; none where the width is 0.
@@ -104,7 +106,7 @@ class NetworkStages(StageMaker):
         narrower = {"technique": "student_width", "student_width": width}
         made = self.task("transforming", configuration, narrower, {"parent": teacher.key})
         level = Level.whole(self._training_settings(self._given_plan().for_assistant()), self.seed)
-        return made, self._level(made, teacher, configuration, "fine_tuning", level)
+        return made, *self._level(made, teacher, configuration, "fine_tuning", level)
 
     def _add_levels(self, tasks: list[StageTask], configuration: Configuration, teaches: StageTask) -> None:
         """A training for each level; the settings of each hold the whole plan, as the schedule spans all levels."""
@@ -115,11 +117,11 @@ class NetworkStages(StageMaker):
         assert all(begin < end for begin, end in zip(begins, ends, strict=True)), f"the levels {ends} do not rise"
         for begin, end in zip(begins, ends, strict=True):
             level = Level(self._training_settings(plan), range(begin, end), self.seed)
-            tasks.append(self._level(tasks[-1], teaches, configuration, "training", level))
+            tasks.extend(self._level(tasks[-1], teaches, configuration, "training", level))
 
     def _fine_tuning(
         self, parent: StageTask, teaches: StageTask, configuration: Configuration, step: Train, plan: TrainingPlan
-    ) -> StageTask:
+    ) -> tuple[StageTask, ...]:
         """A training between changes, as ``plan`` says but for what the ``step`` gives."""
         rate = plan.learning_rate * step.learning_rate
         plan = replace(plan, epochs=step.epochs or plan.epochs, learning_rate=rate)
@@ -131,33 +133,55 @@ class NetworkStages(StageMaker):
 
     def _rewinding(
         self, tasks: list[StageTask], teaches: StageTask, configuration: Configuration, step: Rewind
-    ) -> tuple[StageTask, StageTask]:
-        """The stage that makes the early weights again, as a training gives the same each time, and that puts them in.
+    ) -> tuple[StageTask, ...]:
+        """The stages that make the early weights again, as a training gives the same each time, and that put them in.
 
         Where the network was not changed before, they are those of the teacher's own training.
         """
-        begun = next((index for index, task in enumerate(tasks) if task.stage == "training"), None)
+        began = next((task.inputs["parent"] for task in tasks if task.stage == "training"), None)
+        begun = next((task for task in tasks if task.key == began), None)
         if begun is not None and step.epochs and self.facts.trains_in_levels:
             settings = self._training_settings(self._training_plan(configuration))
             level = Level(settings, range(min(step.epochs, settings.plan.epochs)), self.seed)
-            early = self._level(tasks[begun - 1], teaches, configuration, "fine_tuning", level)
+            early = self._level(begun, teaches, configuration, "fine_tuning", level)
         elif begun is not None:
-            early = tasks[begun - 1]
+            early = (begun,)
         elif self.facts.pretrained:
-            early = tasks[0]
+            early = (tasks[0],)
         else:
             epochs = step.epochs if self.facts.trains_in_levels else 0
-            early = self.task("teacher", configuration, {**tasks[0].settings, "to_epoch": epochs}, {})
-        inputs = {"parent": tasks[-1].key, "early": early.key}
-        return early, self.task("rewinding", configuration, {}, inputs)
+            early = (self.task("teacher", configuration, {**tasks[0].settings, "to_epoch": epochs}, {}),)
+        inputs = {"parent": tasks[-1].key, "early": early[-1].key}
+        return *early, self.task("rewinding", configuration, {}, inputs)
 
     def _level(
         self, parent: StageTask, teaches: StageTask, configuration: Configuration, stage: str, level: Level
-    ) -> StageTask:
-        """A training of what ``parent`` wrote, which learns from what ``teaches`` wrote."""
+    ) -> tuple[StageTask, ...]:
+        """A training of what ``parent`` wrote, which learns from what ``teaches`` wrote.
+
+        Where that is a matter of outputs alone, a stage before it computes them for all trainings with these batches.
+        """
         inputs = {"parent": parent.key, "teacher": teaches.key}
+        if taught := self._soft_targets(teaches, configuration, level):
+            inputs["soft_targets"] = taught[0].key
         workers = level.settings.plan.workers
-        return self.task(stage, configuration, level.to_json(), inputs, workers=workers)
+        return *taught, self.task(stage, configuration, level.to_json(), inputs, workers=workers)
+
+    def _soft_targets(
+        self, teaches: StageTask, configuration: Configuration, level: Level
+    ) -> tuple[()] | tuple[StageTask]:
+        """The stage that calls the teacher on the batches of ``level``; none where a training has to do so itself.
+
+        Its settings hold nothing of the plan but what decides the batches, so that other trainings share it.
+        """
+        plan = level.settings.plan
+        if not plan.distillation_weight or plan.compares_layers:
+            return ()
+        if self.space.environment.own_fit or UNLABELLED in self.facts.examples:
+            return ()
+        same = replace(level.settings, plan=TrainingPlan(batch_size=plan.batch_size, mixup=plan.mixup))
+        settings = replace(level, settings=same).to_json()
+        return (self.task(SOFT_TARGETS_STAGE, configuration, settings, {"parent": teaches.key}),)
 
     def _training_plan(self, configuration: Configuration) -> TrainingPlan:
         """The plan of a candidate; a student has new weights, none of which the workload's plan may freeze."""

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from runners.machine.resources import cpus_of, gpus_of
 from runners.runner import StageTask, WorkloadFacts
-from runners.stages.keys import code_of, stage_key
+from runners.stage_keys import code_of, stage_key
 from spaces.configuration import Configuration, Scalar
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
 from spaces.search_space import SearchSpace

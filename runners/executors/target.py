@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from runners.executors.node_size import NodeSize
-from runners.machine.resources import STAGES_THAT_TRAIN
+from runners.machine.resources import SOFT_TARGETS_STAGE, STAGES_THAT_TRAIN
 from spaces.environment import Environment
 from spaces.errors import RequestError
 
-ANYWHERE = (*STAGES_THAT_TRAIN, "transforming", "rewinding", "ranking")
+ANYWHERE = (*STAGES_THAT_TRAIN, SOFT_TARGETS_STAGE, "transforming", "rewinding", "ranking")
 """Stages whose results are the same whichever kind of node they run on; all others make, time or call an artifact."""
 A_LITTLE = 0.001
 """What a stage asks of the resource that says which accelerators a node has: it is there to find the node."""

@@ -13,12 +13,12 @@ from typing import Any
 
 from runners.backends import find_backend
 from runners.machine.lease import device_lease
-from runners.machine.resources import STAGES_THAT_TRAIN, TIMING_TRAINING
+from runners.machine.resources import CALLING_NETWORKS
 from runners.processes.fresh_process import HANG_TIMEOUT_S, call_fresh
 from runners.processes.hang_limit import ended_where_it_hangs
 from runners.runner import FailureKind, StageFailed, StageOutcome, StageTask
+from runners.stage_keys import code_of
 from runners.stages.job import StageJob
-from runners.stages.keys import code_of
 from runners.store.entry import StoredStage
 from runners.store.stage_store import StageStore
 from runners.workload_loading.reference import resolve
@@ -110,7 +110,7 @@ def limit_of_own_process(task: StageTask) -> float | None:
     it was given first, with the memory that it used there. A compiler may crash. Those that measure start fresh
     processes themselves.
     """
-    if task.stage in (*STAGES_THAT_TRAIN, TIMING_TRAINING):
+    if task.stage in CALLING_NETWORKS:
         return HANG_TIMEOUT_S
     compiles = task.stage == "lowering" and find_backend(task.settings["runtime"]).compiles
     return COMPILING_TIMEOUT_S if compiles else None

@@ -21,7 +21,8 @@ def run(job: StageJob) -> dict[str, Any]:
 
     Figures: the parent's; ``epochs`` done so far; ``accuracy`` and ``accuracy_ci95`` of the network itself on the
     validation split; and ``train_seconds``, which grows by the time of the training alone: not by that of evaluating,
-    of loading and writing, or of starting processes; ``train_throughput_per_s`` of this level alone.
+    of loading and writing, of starting processes, or of calling the teacher where a stage before has done so;
+    ``train_throughput_per_s`` of this level alone.
     """
     torch.set_num_threads(job.task.cpus)
     level = Level.from_json(job.task.settings, job.task.seed)
@@ -41,8 +42,10 @@ def run(job: StageJob) -> dict[str, Any]:
 
 def _train(job: StageJob, level: Level) -> float:
     plan = level.settings.plan
-    teacher = job.inputs["teacher"].folder if plan.distils else None
-    folders = LevelFolders(job.parent.folder, teacher, job.folder)
+    known = job.inputs.get("soft_targets")
+    soft_targets = known.folder if known is not None and known.result["stored"] else None
+    teacher = job.inputs["teacher"].folder if plan.distils and soft_targets is None else None
+    folders = LevelFolders(job.parent.folder, teacher, job.folder, soft_targets)
     if not strategy_of(plan).processes:
         return train_level(job.workload, level, folders)
     threads = max(1, job.task.cpus // plan.workers)

@@ -27,6 +27,7 @@ class Batch:
         share: Share of each example in its mixture.
         unlabelled: Inputs without targets, as many as there are targets, a tensor for each input of the network; empty
             where there are none.
+        soft: What a teacher gives for the inputs, ``(n, classes, ...)``; None where it is not known before.
     """
 
     inputs: tuple[Tensor, ...]
@@ -34,6 +35,7 @@ class Batch:
     others: Tensor | None = None
     share: float = 1.0
     unlabelled: tuple[Tensor, ...] = ()
+    soft: Tensor | None = None
 
     @property
     def all_inputs(self) -> tuple[Tensor, ...]:
@@ -47,9 +49,9 @@ class Batch:
 
     def some(self, chosen: slice) -> "Batch":
         """The ``chosen`` examples of it."""
-        others = None if self.others is None else self.others[chosen]
+        others, soft = (None if each is None else each[chosen] for each in (self.others, self.soft))
         inputs, unlabelled = (tuple(each[chosen] for each in given) for given in (self.inputs, self.unlabelled))
-        return Batch(inputs, self.targets[chosen], others, self.share, unlabelled)
+        return Batch(inputs, self.targets[chosen], others, self.share, unlabelled, soft)
 
     def share_of(self, rank: int, workers: int) -> "Batch":
         """The examples of worker ``rank``, where so many ``workers`` share it."""
@@ -61,8 +63,8 @@ class Batch:
             tuple(each.contiguous(memory_format=_layout(each)).to(device) for each in given)
             for given in (self.inputs, self.unlabelled)
         )
-        others = None if self.others is None else self.others.to(device)
-        return Batch(inputs, self.targets.to(device), others, self.share, unlabelled)
+        others, soft = (None if each is None else each.to(device) for each in (self.others, self.soft))
+        return Batch(inputs, self.targets.to(device), others, self.share, unlabelled, soft)
 
     def parts(self, number: int) -> list["Batch"]:
         """It in ``number`` parts whose sizes differ by one at most; in fewer where it has fewer examples."""

@@ -14,6 +14,7 @@ from runners.machine.accelerator import torch_device
 from runners.runner import StageFailed
 from runners.training.loop import train
 from runners.training.settings import Level, LevelFolders
+from runners.training.soft_targets import read_soft_targets
 from runners.training.strategies import strategy_of
 from runners.workload import Workload
 from spaces.errors import in_one_line
@@ -46,10 +47,13 @@ def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank
     teacher = (
         load_network(workload.network, folders.teacher).requires_grad_(False).to(device) if folders.teacher else None
     )
+    soft_targets = read_soft_targets(folders.soft_targets) if folders.soft_targets else None
     before = _read_state(folders.parent) if level.epochs.start else {}
     _, _ = workload.splits, strategy_of(level.settings.plan)  # loaded and imported before the clock starts
     begin = time.perf_counter()
-    trained, state = train(network, workload, level, teacher=teacher, state=before, rank=rank)
+    trained, state = train(
+        network, workload, level, teacher=teacher, soft_targets=soft_targets, state=before, rank=rank
+    )
     seconds = time.perf_counter() - begin
     if rank == 0:
         save_network(trained.eval(), folders.result)

@@ -11,6 +11,7 @@ from runners.runner import StageFailed
 from runners.training.batches import batches
 from runners.training.own_loop import train_by_own_loop
 from runners.training.settings import Level
+from runners.training.soft_targets import with_soft_targets
 from runners.training.steps import prepared_steps
 from runners.workload import Workload
 
@@ -21,6 +22,7 @@ def train(
     level: Level,
     *,
     teacher: nn.Module | None = None,
+    soft_targets: Tensor | None = None,
     state: Mapping[str, Tensor] | None = None,
     rank: int = 0,
 ) -> tuple[nn.Module, dict[str, Tensor]]:
@@ -34,6 +36,8 @@ def train(
         workload: Gives data, loss and augmentation, or a loop of its own.
         level: How to train, and the epochs to train for.
         teacher: What the network learns from too, where the plan says so; on the same device.
+        soft_targets: What the teacher gives for the batches (`runners.training.soft_targets`); then there need be no
+            ``teacher``.
         state: What this function returned for the epochs before those of ``level``.
         rank: The number of this worker, from 0. Where the plan has more than one, all are in one process group and
             call this together.
@@ -51,7 +55,8 @@ def train(
     plan, device = level.settings.plan, next(network.parameters()).device
     with prepared_steps(network, workload, level, teacher, state, rank) as steps:
         distils = teacher is not None and plan.distils
-        for batch in batches(workload, level, steps.share.data_rank, distils=distils):
+        given = batches(workload, level, steps.share.data_rank, distils=distils)
+        for batch in given if soft_targets is None else with_soft_targets(given, soft_targets):
             loss = steps.take(batch)
             report_progress()
     wait_for(device)

@@ -143,11 +143,14 @@ class _Stages:
         return str(self._found[key][0].parent / "files") if key in self._found else f"no longer in the store: {key}"
 
     def trained_by(self, when: float) -> float:
-        """Seconds of all training that was done by the time ``when``, stages of several workers as often as that."""
+        """Seconds of all training that was done by the time ``when``, stages of several workers as often as that.
+
+        The teacher's calls for it are among them.
+        """
         return sum(
             self._seconds(manifest)
             for _, manifest in self._found.values()
-            if manifest["made"] <= when and manifest["origin"]["stage"] in ("teacher", "training")
+            if manifest["made"] <= when and manifest["origin"]["stage"] in ("teacher", "soft_targets", "training")
         )
 
     def _seconds(self, manifest: Mapping[str, Any]) -> float:
@@ -155,6 +158,8 @@ class _Stages:
         result, origin = manifest["result"], manifest["origin"]
         if origin["stage"] == "teacher":
             return float(result["teacher_seconds"])
+        if origin["stage"] == "soft_targets":
+            return float(manifest["seconds"])
         _, parent = self._found.get(origin["inputs"]["parent"], (None, {}))
         before = parent.get("result", {}).get("train_seconds", 0.0)
         return float(result["train_seconds"] - before) * int(origin["settings"].get("workers", 1))

@@ -13,7 +13,7 @@ from runners.chains.candidate_stages import CandidateStages
 from runners.chains.post_training import PostTrainingChains
 from runners.executors.inspection import inspect_on_this_machine
 from runners.executors.model_limits import find_model_limits
-from runners.machine.resources import STAGES_THAT_TRAIN
+from runners.machine.resources import CALLING_NETWORKS
 from runners.processes.fork_server import start_server
 from runners.processes.fresh_process import call_fresh
 from runners.runner import StageFailed, StageOutcome, StageTask, WorkloadFacts
@@ -116,7 +116,7 @@ def _cell(cell: Cell, environment: Environment, facts: WorkloadFacts, store: Sta
 def _outcome(task: StageTask, store: StageStore) -> StageOutcome:
     """What came of a stage; one that starts a process for its work itself is run here, as two of them cost seconds."""
     compiles = task.stage == "lowering" and find_backend(task.settings["runtime"]).compiles
-    if compiles or task.stage in (*STAGES_THAT_TRAIN, "evaluating"):
+    if compiles or task.stage in (*CALLING_NETWORKS, "evaluating"):
         return run_stage(task, store)
     outcome: StageOutcome = call_fresh(run_stage, task, store, what=task.stage, timeout_s=LIMIT_S)
     return outcome

@@ -21,7 +21,7 @@ from spaces.technique import Change, ModelContext, Parameter, Stage, Step, Techn
 FACTS = WorkloadFacts("digits", "f" * 64, training={"epochs": 3})
 MACHINE = Environment(
     cpu_cores=4,
-    cpu_flags=("avx512_bf16",),
+    cpu_flags=("amx_bf16",),
     backends={
         "eager": BackendFacts(("fp32", "bf16")),
         "onnxruntime": BackendFacts(("fp32", "int8")),
@@ -63,15 +63,10 @@ def test_a_candidate_with_everything_has_every_stage(chains: Chains) -> None:
     )
     tasks = chains.chain(candidate)
     assert _stages(tasks) == [
-        "teacher",
-        "transforming",
-        "transforming",
-        "training",
-        "quantising",
-        "lowering",
-        "measuring",
+        *("teacher", "transforming", "transforming", "soft_targets", "training"),
+        *("quantising", "lowering", "measuring"),
     ]
-    training = tasks[3]
+    training = tasks[4]
     assert training.settings["distillation_temperature"] == 4.0
     assert training.settings["workers"] == 2
     assert training.settings["epochs"] == 3
@@ -152,8 +147,8 @@ def test_evaluating_an_artifact_asks_for_an_accelerator_as_measuring_does() -> N
 
 def test_weights_from_an_accelerator_are_not_taken_for_those_from_a_processor() -> None:
     machines = [
-        replace(MACHINE, cpu_flags=("avx512_bf16",)),
-        replace(MACHINE, cpu_flags=("avx512_bf16",), accelerators=1, accelerator="cuda"),
+        replace(MACHINE, cpu_flags=("amx_bf16",)),
+        replace(MACHINE, cpu_flags=("amx_bf16",), accelerators=1, accelerator="cuda"),
         replace(MACHINE, cpu_flags=(), accelerators=1, accelerator="cuda", accelerator_bf16=True),
     ]
     spaces = [make_space({"student_width": [0.5]}, machine) for machine in machines]
@@ -292,7 +287,7 @@ class Undeclared(EarlyExit):
 def test_a_technique_whose_speed_depends_on_the_weights_is_not_screened(
     technique: Callable[[], Technique], screened: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runners.stages.keys.stage_code", lambda *given: "its file is no technique's")
+    monkeypatch.setattr("runners.stage_keys.stage_code", lambda *given: "its file is no technique's")
     one = technique()
     space = SearchSpace((Axis(one, one.parameters[0], (0, 1)),), MACHINE)
     chains = Chains(space, FACTS, "digits", 0)
@@ -331,7 +326,7 @@ class AfterTraining(Iterative):
 @pytest.fixture
 def stepwise(monkeypatch: pytest.MonkeyPatch) -> Chains:
     """Chains of the two techniques above."""
-    monkeypatch.setattr("runners.stages.keys.stage_code", lambda *given: "its file is no technique's")
+    monkeypatch.setattr("runners.stage_keys.stage_code", lambda *given: "its file is no technique's")
     one, other = Iterative(), AfterTraining()
     axes = Axis(one, one.parameters[0], (0, 1, 2, 3)), Axis(other, other.parameters[0], (0, 1))
     return Chains(SearchSpace(axes, MACHINE), FACTS, "digits", 0, lambda epochs: (1, epochs))
@@ -396,7 +391,7 @@ def _aware(chains: Chains, **choices: object) -> Configuration:
 def test_a_network_that_is_trained_with_its_quantisers_is_not_quantised_again(aware: Chains) -> None:
     tasks = aware.chain(_aware(aware, student_width=0.5))
     assert _stages(tasks) == [
-        *("teacher", "transforming", "training", "transforming", "fine_tuning"),
+        *("teacher", "transforming", "training", "transforming", "soft_targets", "fine_tuning"),
         *("exporting", "lowering", "measuring"),
     ]
     tuned, exporting, lowering, measuring = tasks[-4:]
@@ -407,12 +402,12 @@ def test_a_network_that_is_trained_with_its_quantisers_is_not_quantised_again(aw
 
 def test_it_is_tuned_in_fp32_at_a_lower_rate_and_distilled_from_the_teacher(aware: Chains) -> None:
     tasks = aware.chain(_aware(aware, student_width=0.5))
-    trained, tuned = tasks[2].settings, tasks[4].settings
+    trained, tuned = tasks[2].settings, tasks[5].settings
     assert tuned["learning_rate"] == pytest.approx(0.01 * trained["learning_rate"])
     assert (trained["distillation_weight"], tuned["distillation_weight"]) == (0.0, 0.5)
     assert (trained["autocast"], tuned["autocast"]) == ("bf16", "fp32")
     assert (tuned["from_epoch"], tuned["to_epoch"], tuned["epochs"]) == (0, 2, 2)
-    assert tasks[4].inputs["teacher"] == tasks[0].key
+    assert tasks[5].inputs["teacher"] == tasks[0].key
 
 
 def test_the_runtimes_share_what_is_tuned_and_its_speed_is_measured_untrained(aware: Chains) -> None:
@@ -551,13 +546,16 @@ def test_an_assistant_is_trained_behind_the_teacher_and_takes_its_place() -> Non
     chains = _named(distillation_assistant="every")
     candidate = _candidate(chains, student_width=0.25, distillation_weight=0.7, distillation_assistant=0.5)
     tasks = chains.chain(candidate)
-    assert _stages(tasks)[:5] == ["teacher", "transforming", "fine_tuning", "transforming", "training"]
-    teacher, made, taught, student, training = tasks[:5]
+    learning = ["transforming", "soft_targets", "fine_tuning", "transforming", "soft_targets", "training"]
+    assert _stages(tasks)[:7] == ["teacher", *learning]
+    teacher, made, of_teacher, taught, student, of_assistant, training = tasks[:7]
     assert made.settings == {"technique": "student_width", "student_width": 0.5}
-    assert taught.inputs == {"parent": made.key, "teacher": teacher.key}
+    assert of_teacher.inputs == {"parent": teacher.key}
+    assert taught.inputs == {"parent": made.key, "teacher": teacher.key, "soft_targets": of_teacher.key}
     assert taught.settings["distillation_weight"] == 0.7
     assert student.inputs == {"parent": teacher.key}
-    assert training.inputs == {"parent": student.key, "teacher": taught.key}
+    assert of_assistant.inputs == {"parent": taught.key}
+    assert training.inputs == {"parent": student.key, "teacher": taught.key, "soft_targets": of_assistant.key}
     assert tasks[-1].inputs["teacher"] == teacher.key
 
 
@@ -566,7 +564,32 @@ def test_candidates_that_differ_otherwise_share_their_assistant() -> None:
     one = _candidate(chains, student_width=0.25, distillation_weight=0.7, distillation_assistant=0.5)
     other = Configuration({**one, "channel_pruning": 0.5, "distillation_method": "attention"})
     first, second = chains.chain(one), chains.chain(other)
-    assert [task.key for task in first[:3]] == [task.key for task in second[:3]]
+    assert [task.key for task in first[:4]] == [task.key for task in second[:4]]
+
+
+def test_trainings_with_the_same_batches_share_what_the_teacher_gives_for_them() -> None:
+    chains = _named(distillation_temperature=[2.0, 4.0], distillation_method="every")
+
+    def taught(**choices: Scalar) -> list[str]:
+        chain = chains.chain(_candidate(chains, distillation_weight=0.7, **choices))
+        return [task.key for task in chain if task.stage == "soft_targets"]
+
+    one = taught(student_width=0.5, distillation_temperature=2.0)
+    assert len(one) == 1
+    assert taught(student_width=0.25, channel_pruning=0.5, distillation_temperature=4.0) == one
+    assert taught(student_width=0.5, distillation_method="features") == [], "its layers are read in each training"
+    other_batches = replace(chains, facts=replace(FACTS, training={**FACTS.training, "batch_size": 8}))
+    half = _candidate(chains, student_width=0.5, distillation_weight=0.7)
+    (task,) = (task for task in other_batches.chain(half) if task.stage == "soft_targets")
+    assert task.key not in one
+
+
+def test_a_training_with_inputs_without_labels_asks_the_teacher_itself() -> None:
+    chains = _named()
+    half = _candidate(chains, student_width=0.5, distillation_weight=0.7)
+    more = replace(chains, facts=replace(FACTS, examples={**FACTS.examples, "unlabelled": 5}))
+    assert "soft_targets" in _stages(chains.chain(half))
+    assert "soft_targets" not in _stages(more.chain(half))
 
 
 def test_a_student_is_trained_before_and_after_it_is_pruned_and_shares_the_first() -> None:
@@ -579,10 +602,13 @@ def test_a_student_is_trained_before_and_after_it_is_pruned_and_shares_the_first
         )
         for share in (0.5, 0.25)
     )
-    assert _stages(half)[:5] == ["teacher", "transforming", "fine_tuning", "transforming", "training"]
-    assert [task.inputs["parent"] for task in half[1:5]] == [task.key for task in half[:4]]
-    assert half[2].settings["epochs"] == half[4].settings["epochs"] == 3
-    assert half[2].key == quarter[2].key
-    assert half[3].key != quarter[3].key
+    learning = ["soft_targets", "fine_tuning", "transforming", "soft_targets", "training"]
+    assert _stages(half)[:7] == ["teacher", "transforming", *learning]
+    student, first, pruned, second = half[1], half[3], half[4], half[6]
+    assert [task.inputs["parent"] for task in (first, pruned, second)] == [student.key, first.key, pruned.key]
+    assert first.settings["epochs"] == second.settings["epochs"] == 3
+    assert half[2].key == half[5].key, "both trainings see the same batches"
+    assert first.key == quarter[3].key
+    assert pruned.key != quarter[4].key
     timed = chains.screening(_candidate(chains, student_width=0.5, channel_pruning=0.5, train_before_pruning=True))
     assert _stages(timed)[:4] == ["teacher", "transforming", "transforming", "settling"]

@@ -62,7 +62,7 @@ def test_it_has_a_process_of_its_own_and_gives_the_weights_that_it_gives_here(
     assert [outcome.failure for outcome in outcomes] == [None, None]
     assert os.getpid() not in processes
     assert len(processes) == 2
-    monkeypatch.setattr(run, "STAGES_THAT_TRAIN", ())
+    monkeypatch.setattr(run, "CALLING_NETWORKS", ())
     *_, processes, here = chain(tmp_path / "here", rate=0.1)
     assert processes == {os.getpid()}
     for key in ("a" * 64, "b" * 64):

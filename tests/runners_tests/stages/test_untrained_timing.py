@@ -104,7 +104,7 @@ def test_each_level_tells_its_accuracy_and_the_time_of_all_training_so_far(
         return 2.0
 
     # In this process, where the line after it has an effect.
-    monkeypatch.setattr("runners.stages.run.STAGES_THAT_TRAIN", ())
+    monkeypatch.setattr("runners.stages.run.CALLING_NETWORKS", ())
     monkeypatch.setattr("runners.stages.training.train_level", in_two_seconds)
     chains = replace(bench.chains, rungs=lambda epochs: (2, epochs))
     tasks = [task for task in chains.chain(bench.candidate("fp32", "eager")) if task.stage != "measuring"]

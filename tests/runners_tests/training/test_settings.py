@@ -10,10 +10,11 @@ from spaces.plans import TrainingPlan
 
 PLAN = TrainingPlan(epochs=5, workers=2, distillation_weight=0.5)
 PROCESSOR = Environment(cpu_cores=2, cpu_flags=("amx_bf16",))
+VECTORS_ALONE = Environment(cpu_cores=2, cpu_flags=("avx512_bf16",))
 ACCELERATOR = Environment(cpu_cores=2, cpu_flags=("amx_bf16",), accelerators=1, accelerator="cuda")
 
 
-@pytest.mark.parametrize(("machine", "autocast"), [(PROCESSOR, "bf16"), (ACCELERATOR, "fp32")])
+@pytest.mark.parametrize(("machine", "autocast"), [(PROCESSOR, "bf16"), (VECTORS_ALONE, "fp32"), (ACCELERATOR, "fp32")])
 def test_a_level_comes_back_from_json_and_an_accelerator_is_told_where_there_is_one(
     machine: Environment, autocast: str
 ) -> None:

@@ -271,7 +271,7 @@ class Exits(Narrow):
 def test_a_candidate_whose_speed_depends_on_trained_weights_is_not_timed_untrained(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("runners.stages.keys.stage_code", lambda *given: "its file is no technique's")
+    monkeypatch.setattr("runners.stage_keys.stage_code", lambda *given: "its file is no technique's")
     techniques = (Narrow(), Exits())
     space = SearchSpace(tuple(Axis(t, p, p.choices) for t in techniques for p in t.parameters), MACHINE)
     chains = Chains(space, FACTS, "table", 0)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from spaces_tests.environments import LAPTOP
 
+from runners import stage_keys
 from runners.backends import all_backends, backend_names, find_backend
 from runners.chains.chain import Chains
 from runners.chains.post_training import PostTrainingChains
 from runners.machine import versions
 from runners.runner import StageTask, WorkloadFacts
-from runners.stages import keys
-from runners.stages.keys import stage_key
+from runners.stage_keys import stage_key
 from runners.workload_loading import code_digest
 from runners.workload_loading.fingerprint import MAKERS
 from spaces.configuration import Configuration
@@ -43,9 +43,9 @@ def test_everything_that_decides_a_result_changes_its_key(monkeypatch: pytest.Mo
         stage_key(replace(TASK, inputs={"parent": "x"}), "f"),
         stage_key(replace(TASK, stage="training"), "f"),
     }
-    monkeypatch.setattr("runners.stages.keys.stage_code", lambda *given: "other code")
+    monkeypatch.setattr("runners.stage_keys.stage_code", lambda *given: "other code")
     keys.add(stage_key(TASK, "f"))
-    monkeypatch.setattr("runners.stages.keys.library_versions", lambda *others: {"torch": "0"})
+    monkeypatch.setattr("runners.stage_keys.library_versions", lambda *others: {"torch": "0"})
     keys.add(stage_key(TASK, "f"))
     assert len(keys) == 8
 
@@ -72,7 +72,7 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
     def all_keys(root: Path) -> dict[str, str]:
         with monkeypatch.context() as patch:
             patch.setattr(code_digest, "ROOT", root)
-            keys.stage_code.cache_clear()
+            stage_keys.stage_code.cache_clear()
             found = {_name(task): stage_key(task, "f") for task in STAGES}
             return {**found, "torchvision": code_digest.code_digest(MAKERS)}
 
@@ -85,7 +85,7 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
         return {name for name in before if before[name] != after[name]}
 
     yield change
-    keys.stage_code.cache_clear()
+    stage_keys.stage_code.cache_clear()
 
 
 def _name(task: StageTask) -> str:
@@ -152,8 +152,8 @@ def test_comments_and_code_that_computes_nothing_change_no_key(edit: Edit, file:
 def test_every_technique_and_backend_has_a_key_of_its_own_code() -> None:
     from spaces.space_document import all_techniques
 
-    codes = {keys.stage_code("transforming", technique.name, None) for technique in all_techniques()}
-    codes |= {keys.stage_code("lowering", None, name) for name in all_backends()}
+    codes = {stage_keys.stage_code("transforming", technique.name, None) for technique in all_techniques()}
+    codes |= {stage_keys.stage_code("lowering", None, name) for name in all_backends()}
     assert len(codes) == len(all_techniques()) + len(all_backends())
 
 
@@ -193,5 +193,5 @@ def test_machine_code_is_lowered_anew_for_another_machine_and_nothing_else_is(
 def test_a_task_carries_the_code_that_is_in_its_key() -> None:
     space = make_space({}, LAPTOP)
     tasks = Chains(space, FACTS, "digits", 0).chain(space.baseline())
-    assert all(task.code == keys.code_of(task) for task in tasks)
+    assert all(task.code == stage_keys.code_of(task) for task in tasks)
     assert len({task.code for task in tasks}) == len(tasks)

@@ -115,13 +115,18 @@ def _trade_offs(document: Document) -> Section:
 
 def _choices(document: Document) -> Section:
     section = Section("choices", "Which choices mattered")
-    doubts = {found["doubt"] for found in document.get("importance", {}).values() if found["doubt"]}
-    section.figure(
-        "importance-figure",
-        importance_figure(document),
-        caption="fANOVA; the thin lines span what is found again on resampled trials. "
-        + "".join(f"To be read with care: {doubt}." for doubt in sorted(doubts)),
-    )
+    if "importance" in document:
+        doubts = {found["doubt"] for found in document["importance"].values() if found["doubt"]}
+        section.figure(
+            "importance-figure",
+            importance_figure(document),
+            caption="fANOVA; the thin lines span what is found again on resampled trials. "
+            + "".join(f"To be read with care: {doubt}." for doubt in sorted(doubts)),
+        )
+    else:
+        section.text("How much each choice mattered takes seconds to find, and the search did not. This finds it:")
+        command = document.get("commands", {}).get("report", f"frontrunner report {document['study']} --to report.html")
+        section.html += _commands([command])
     section.figure("slices-figure", slices_figure(document), "Each choice alone", "A column for each value.")
     caption = "A line from top to bottom is a trial. The better end of an objective is on the right."
     section.figure("parallel-figure", parallel_coordinates_figure(document), "All choices together", caption)

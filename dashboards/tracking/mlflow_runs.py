@@ -6,6 +6,7 @@ from typing import Any
 from dashboards.baseline_text import baseline_text, runtime_alone_text
 from dashboards.figures.front_points import FrontPoints
 from dashboards.front_rows import instability
+from dashboards.report.report_html import report_html
 from dashboards.tracking.front_files import log_front
 from dashboards.tracking.mlflow_store import MlflowStore, RunLocation, datasets_of
 from dashboards.tracking.pace import Pace
@@ -15,7 +16,9 @@ from dashboards.tracking.spool_writer import Refused
 from dashboards.tracking.study_files import log_study
 from dashboards.tracking.trial_metrics import summary_metrics, training_curves
 from runners.metric import QualityMetric
+from spaces.errors import in_one_line
 
+REPORT = "report.html"
 _STATUS = {"finished": "FINISHED", "failed": "FAILED"}
 _TRIED = ("train", "validation")
 """Splits that a trial is trained and evaluated on; the test split is the final measurement's."""
@@ -76,6 +79,8 @@ class StudyRuns:
                 self._trial(record)
             elif record["kind"] == "front":
                 self._front(record, superseded)
+            elif record["kind"] == "report":
+                self._page(record, superseded)
             elif record["kind"] == "ended":
                 self._ended(record)
         except self._mlflow.MlflowException as error:
@@ -101,13 +106,22 @@ class StudyRuns:
         self._store.log(run_id, record["at_ms"], tags={"frontrunner.status": record["status"]})
         self._store.client.set_terminated(run_id, _STATUS.get(record["status"], "KILLED"), record["at_ms"])
 
+    def _page(self, record: Record, superseded: bool) -> None:
+        if superseded:
+            return
+        try:
+            page = report_html(record["document"])
+        except Exception as error:  # whatever is wrong with it must not hold up the records after it
+            raise Refused(f"the report cannot be drawn: {in_one_line(error)}") from error
+        self._store.client.log_text(self._study_run(record), page, REPORT)
+
     def _trial(self, record: Record) -> None:
         number, measurement = record["trial"], record["measurement"] or {}
         run_id = self._trial_run(record)
         metrics = {
             **summary_metrics(measurement),
             "trial_seconds": record["seconds"],
-            **training_curves(record.get("accuracies") or {}),
+            **training_curves(record.get("accuracies") or {}, record.get("losses") or {}),
         }
         self._store.log(run_id, record["at_ms"], metrics, record["configuration"], self._tags(record))
         if measurement.get("unstable"):

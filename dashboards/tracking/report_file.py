@@ -1,10 +1,9 @@
 """The report of a study as a file of its run in MLflow."""
 
+from dashboards.tracking.mlflow_runs import REPORT
 from dashboards.tracking.mlflow_store import MlflowStore, RunLocation
 from dashboards.tracking.tracker import adopt_home, import_mlflow
 from spaces.errors import RequestError
-
-REPORT = "report.html"
 
 
 def log_report(location: RunLocation, page: str) -> str:

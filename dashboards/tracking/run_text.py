@@ -63,7 +63,8 @@ def study_note(document: Record, picture: str = "") -> str:
     lines.append(f"{document['trials']} trials, {document['device']}, {document.get('status', 'running')}.")
     if picture:
         lines.append(f"![the front]({picture})")
-    lines.append("Artifacts: `front.html` is the figure of the front, `front_table.json` its table.")
+    files = "`front.html` is the figure of the front, `front_table.json` its table"
+    lines.append(f"Artifacts: {files}, and `report.html`, which a search writes at its end, has all that is known.")
     return "\n\n".join(lines)
 
 

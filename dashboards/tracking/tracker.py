@@ -38,6 +38,7 @@ class TrialResult:
         hypervolume: Hypervolume of the front after it, or None where that is not known.
         seconds: How long it took.
         accuracies: The accuracy of its network on the validation split by the epochs trained.
+        losses: The mean training loss of each epoch by the epochs trained with it.
         front_size: How many members the front has after it, or None where that is not known.
         metric: What an accuracy is, as `runners.metric.QualityMetric.to_json` gives it.
     """
@@ -50,6 +51,7 @@ class TrialResult:
     hypervolume: float | None = None
     seconds: float = 0.0
     accuracies: Mapping[int, float] = field(default_factory=dict)
+    losses: Mapping[int, float] = field(default_factory=dict)
     front_size: int | None = None
     metric: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,6 +106,10 @@ class Tracker:
         finals = [trial for trial in trials if trial.get("searched") is not None]
         points = front_points(document, trials).to_json()
         self._report("front", document=document, points=points, finals=finals, live=live)
+
+    def report_made(self, document: Mapping[str, Any]) -> None:
+        """The report of the study is this document, which becomes a page in its run; a later one replaces it."""
+        self._report("report", document=document)
 
     def study_ended(self, status: str) -> None:
         """The study ended: ``finished``, ``failed``, or anything else for one that can be continued."""

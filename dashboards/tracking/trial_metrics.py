@@ -31,14 +31,15 @@ def summary_metrics(measurement: Mapping[str, Any]) -> dict[str, float]:
     return {name: _rounded(value) for name, value in found.items() if is_finite(value)}
 
 
-def training_curves(accuracies: Mapping[Any, float]) -> dict[str, Curve]:
-    """The accuracy of the network on the validation split by the epochs that it was trained for.
+def training_curves(accuracies: Mapping[Any, float], losses: Mapping[Any, float]) -> dict[str, Curve]:
+    """The curves of a training by the epochs trained: the accuracy on the validation split, and the loss minimised.
 
     Args:
         accuracies: By number of epochs, which JSON turns into text.
+        losses: The mean of each epoch, likewise.
     """
-    curve = {int(epochs): accuracy for epochs, accuracy in accuracies.items()}
-    return {"training/accuracy_validation": curve} if curve else {}
+    curves = {"training/accuracy_validation": accuracies, "training/loss_train": losses}
+    return {name: {int(epochs): one for epochs, one in curve.items()} for name, curve in curves.items() if curve}
 
 
 def _rounded(value: float) -> float:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+EPOCH_LOSSES = "epoch_losses"
+"""In the result of a training, the mean loss of each epoch by the number of epochs trained with it."""
+
 
 @dataclass(frozen=True)
 class CandidateFigures:

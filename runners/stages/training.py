@@ -7,10 +7,11 @@ import torch
 
 from runners.lowering.torch_predictor import torch_predictor
 from runners.lowering.weights import load_network
+from runners.measuring.candidate_figures import EPOCH_LOSSES
 from runners.quality.quality import EVALUATION_BATCH, Quality, predict, quality
 from runners.stages.job import StageJob
 from runners.training.batches import batches_in_epoch
-from runners.training.level import train_level
+from runners.training.level import TrainedLevel, train_level
 from runners.training.settings import Level, LevelFolders
 from runners.training.strategies import strategy_of
 from runners.training.worker_processes import train_in_parallel
@@ -22,25 +23,27 @@ def run(job: StageJob) -> dict[str, Any]:
     Figures: the parent's; ``epochs`` done so far; ``accuracy`` and ``accuracy_ci95`` of the network itself on the
     validation split; and ``train_seconds``, which grows by the time of the training alone: not by that of evaluating,
     of loading and writing, of starting processes, or of calling the teacher where a stage before has done so;
-    ``train_throughput_per_s`` of this level alone.
+    ``train_throughput_per_s`` of this level alone; and beside them `EPOCH_LOSSES`.
     """
     torch.set_num_threads(job.task.cpus)
     level = Level.from_json(job.task.settings, job.task.seed)
-    seconds = _train(job, level)
+    trained_level = _train(job, level)
+    seconds = trained_level.seconds
     found = _evaluate(job)
     examples = min(level.settings.plan.batch_size, len(job.workload.splits["train"]))
-    trained = len(level.epochs) * batches_in_epoch(job.workload, level.settings.plan) * examples
-    return replace(
+    seen = len(level.epochs) * batches_in_epoch(job.workload, level.settings.plan) * examples
+    figures = replace(
         job.figures,
         train_seconds=job.figures.train_seconds + seconds,
-        train_throughput_per_s=trained / seconds,
+        train_throughput_per_s=seen / seconds,
         epochs=level.epochs.stop,
         accuracy=found.value,
         accuracy_ci95=list(found.ci95),
-    ).to_json()
+    )
+    return {**figures.to_json(), EPOCH_LOSSES: trained_level.losses}
 
 
-def _train(job: StageJob, level: Level) -> float:
+def _train(job: StageJob, level: Level) -> TrainedLevel:
     plan = level.settings.plan
     known = job.inputs.get("soft_targets")
     soft_targets = known.folder if known is not None and known.result["stored"] else None

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,7 +24,20 @@ TRAINING_STATE = "training_state.safetensors"
 """What a level leaves to the next one beside the weights; all else follows from the seed and the epoch."""
 
 
-def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank: int = 0) -> float:
+@dataclass(frozen=True)
+class TrainedLevel:
+    """How the training of a level went.
+
+    Attributes:
+        seconds: The seconds spent on training: without loading, writing and the start of processes.
+        losses: The mean loss of each epoch, by the number of epochs trained with it.
+    """
+
+    seconds: float
+    losses: Mapping[int, float]
+
+
+def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank: int = 0) -> TrainedLevel:
     """Train one level; the first worker writes the network, and the state of the training where another follows.
 
     Levels one after the other give the weights that training in one go gives. It trains on the accelerator of this
@@ -35,9 +49,6 @@ def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank
         folders: Where to read and write.
         rank: The number of this worker. Where the plan has several processes, they are in one process group of
             ``torch.distributed`` and call this together.
-
-    Returns:
-        The seconds spent on training: without loading, writing and the start of processes.
 
     Raises:
         StageFailed: The loss became NaN or infinite, or the files of the level before cannot be read.
@@ -51,15 +62,13 @@ def train_level(workload: Workload, level: Level, folders: LevelFolders, *, rank
     before = _read_state(folders.parent) if level.epochs.start else {}
     _, _ = workload.splits, strategy_of(level.settings.plan)  # loaded and imported before the clock starts
     begin = time.perf_counter()
-    trained, state = train(
-        network, workload, level, teacher=teacher, soft_targets=soft_targets, state=before, rank=rank
-    )
+    trained = train(network, workload, level, teacher=teacher, soft_targets=soft_targets, state=before, rank=rank)
     seconds = time.perf_counter() - begin
     if rank == 0:
-        save_network(trained.eval(), folders.result)
+        save_network(trained.network.eval(), folders.result)
         if level.epochs.stop < level.settings.plan.epochs:
-            _write_state(state, folders.result)
-    return seconds
+            _write_state(trained.state, folders.result)
+    return TrainedLevel(seconds, trained.losses)
 
 
 def _write_state(state: Mapping[str, Tensor], folder: Path) -> None:

@@ -90,10 +90,12 @@ class Share:
         module: What is called with inputs: ``training.learning``, or what wraps it.
         data_rank: Number of this worker among those that share a batch. What the network draws follows from it.
         data_workers: How many share a batch.
+        computes_loss: Whether this worker computes a loss; in a pipeline the last stage does.
     """
 
     data_rank = 0
     data_workers = 1
+    computes_loss = True
 
     def __init__(self, training: Training) -> None:
         self.training = training
@@ -135,16 +137,18 @@ class Share:
         """Add the gradients of the mean loss of ``batch``, which is that of all workers, to those of the parameters.
 
         Returns:
-            The loss of the last part of it that this worker computed.
+            The mean loss of the examples that this worker computed.
         """
         own = batch.share_of(self.data_rank, self.data_workers).to(self.training.device)
         parts = own.parts(self.training.plan.accumulation)
+        mean = torch.zeros((), device=self.training.device)
         for part in parts:
             with nullcontext() if part is parts[-1] else self.kept_apart():
                 loss = self.training.loss(self.module, part)
                 # Workers average their gradients, whatever the sizes of their shares.
                 (loss * (len(part) * self.data_workers / len(batch))).backward()  # type: ignore[no-untyped-call]
-        return loss
+            mean += loss.detach() * (len(part) / len(own))
+        return mean
 
     def kept_apart(self) -> AbstractContextManager[Any]:
         """Where this worker keeps gradients for itself, until those of the last part of a batch come."""

@@ -7,14 +7,17 @@ NCCL. Otherwise they communicate by gloo, on the processor or on accelerators th
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runners.processes.fresh_process import HANG_TIMEOUT_S, FreshProcess, all_results
 from runners.training.settings import Level, LevelFolders
 from runners.workload import Workload
 
+if TYPE_CHECKING:
+    from runners.training.level import TrainedLevel
 
-def train_in_parallel(reference: Any, level: Level, folders: LevelFolders, threads: int) -> float:
+
+def train_in_parallel(reference: Any, level: Level, folders: LevelFolders, threads: int) -> "TrainedLevel":
     """Train one level with as many processes as the plan has ``workers``.
 
     Args:
@@ -24,12 +27,13 @@ def train_in_parallel(reference: Any, level: Level, folders: LevelFolders, threa
         threads: Threads of each worker.
 
     Returns:
-        The seconds that the first worker spent on training.
+        How it went for the first worker.
 
     Raises:
         StageFailed: As `run_workers`.
     """
-    return float(run_workers(_train, reference, level.settings.plan.workers, threads, level, folders)[0])
+    trained: TrainedLevel = run_workers(_train, reference, level.settings.plan.workers, threads, level, folders)[0]
+    return trained
 
 
 def run_workers(work: Callable[..., Any], reference: Any, workers: int, threads: int, *given: Any) -> list[Any]:
@@ -77,7 +81,7 @@ def _worker(
         distributed.destroy_process_group()
 
 
-def _train(rank: int, workload: Workload, level: Level, folders: LevelFolders) -> float:
+def _train(rank: int, workload: Workload, level: Level, folders: LevelFolders) -> "TrainedLevel":
     from runners.training.level import train_level
 
     return train_level(workload, level, folders, rank=rank)

@@ -40,6 +40,11 @@ def explain_command(study: str, locations: Locations, trial: int | None = None) 
     return shlex.join(["frontrunner", "explain", study, *number, *_found_by(locations)])
 
 
+def report_command(study: str, locations: Locations) -> str:
+    """The command that writes the report of ``study`` to a file and into MLflow."""
+    return shlex.join(["frontrunner", "report", study, "--to", "report.html", "--log", *_found_by(locations)])
+
+
 def after_search(document: Mapping[str, Any], locations: Locations) -> list[str]:
     """What could come after a search whose front document is ``document``, a line each."""
     study = document["study"]

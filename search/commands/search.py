@@ -32,6 +32,7 @@ from search.commands.tracking.recording import (
     status_recorded,
     used_variables,
 )
+from search.commands.tracking.report_page import send_report
 from search.driver.baseline import offered_threads, time_baseline
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
@@ -139,6 +140,7 @@ def carry_out(
             if show is not None:
                 progress.end_display()
                 show(Searched(study, front_document(study), request.constraints, locations))
+            send_report(study, locations, tracker, progress)
             send_records(tracker, progress, resume)
     return Searched(study, front_document(study, tracker.run_ids()), request.constraints, locations)
 

@@ -24,12 +24,14 @@ class TrainingProgress:
         keys: The key of the stage of each level, by the epochs after which the level ends; rising, empty where nothing
             is trained.
         accuracies: The accuracy on the validation split by the epochs trained so far.
+        losses: The mean training loss of each epoch, by the epochs trained with it.
         competed: The losses with which the trial competed at each rung so far.
     """
 
     number: int
     keys: Mapping[int, str]
     accuracies: dict[int, float] = field(default_factory=dict)
+    losses: dict[int, float] = field(default_factory=dict)
     competed: list[list[float]] = field(default_factory=list)
 
     @property

@@ -73,6 +73,7 @@ class Observers:
             hypervolume=hypervolume,
             seconds=seconds,
             accuracies=trial.accuracies,
+            losses=trial.losses,
             front_size=len(front),
             metric=self._metric.to_json(),
         )

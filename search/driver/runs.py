@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 
 from runners.chains.chain import Chains
+from runners.measuring.candidate_figures import EPOCH_LOSSES
 from runners.measuring.measurement import figures_of, without_accuracy
 from runners.runner import StageOutcome, StageTask
 from search.driver.early_stopping import EarlyStopping, TrainingProgress
@@ -155,6 +156,9 @@ class TrialRun(_Stages):
             return self._follow_screening(outcome, stopping)
         if outcome.failure is not None:
             return Failed(outcome.failure)
+        if self.task.stage == TRAINING or self.number == 0:  # the baseline is the teacher
+            losses = outcome.result.get(EPOCH_LOSSES, {})
+            self.training.losses |= {int(epochs): loss for epochs, loss in losses.items()}
         if self.task.stage == TRAINING:
             reason = stopping.after_level(self.training, outcome.result, self.speed)
             if reason is not None:

@@ -17,6 +17,7 @@ from search.objectives.trial_targets import TrialTargets
 from search.study.attributes import (
     ANSWERS,
     COMPETED,
+    EPOCH_LOSSES,
     FAILURE,
     MEASUREMENT,
     RUNGS,
@@ -123,9 +124,12 @@ class TrialRecorder:
         run.trial.set_user_attr(TIMES, run.times)
         if run.training.accuracies:
             run.trial.set_user_attr(RUNGS, run.training.accuracies)
+        if run.training.losses:
+            run.trial.set_user_attr(EPOCH_LOSSES, run.training.losses)
         if run.training.competed:
             run.trial.set_user_attr(COMPETED, {"levels": run.training.levels, "losses": run.training.competed})
 
 
 def _record(run: TrialRun, state: str, **known: Any) -> TrialRecord:
-    return TrialRecord(run.number, state, run.configuration, accuracies=dict(run.training.accuracies), **known)
+    accuracies, losses = dict(run.training.accuracies), dict(run.training.losses)
+    return TrialRecord(run.number, state, run.configuration, accuracies=accuracies, losses=losses, **known)

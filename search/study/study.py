@@ -56,6 +56,7 @@ class TrialRecord:
         failure: Why it failed or was stopped, or None.
         answers: What it answered on the validation split, or None where that was not kept.
         accuracies: The accuracy of its network on the validation split by the epochs trained.
+        losses: The mean training loss of each epoch by the epochs trained with it.
     """
 
     number: int
@@ -65,6 +66,7 @@ class TrialRecord:
     failure: str | None = None
     answers: Answers | None = None
     accuracies: Mapping[int, float] = field(default_factory=dict)
+    losses: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class PipelineShare(Share):
         self._parts: list[nn.Module] = []
         self._stages = self._make_stages()
         self._schedule = self._make_schedule()
+        self.computes_loss = any(stage.is_last for stage in self._stages)
 
     def parameters(self) -> dict[str, nn.Parameter]:
         return {f"network.{name}": each for part in self._parts for name, each in part.named_parameters()}
@@ -70,7 +71,9 @@ class PipelineShare(Share):
         )
         if self._data is not None:
             average_gradients(self.parameters().values(), self._data, self.training.plan.communication)
-        return losses[-1] if losses else torch.zeros(())
+        sizes = [len(part) for part in self._micro_batches]
+        weighted = (loss.detach() * (size / len(own)) for loss, size in zip(losses, sizes, strict=bool(losses)))
+        return sum(weighted, torch.zeros((), device=self.training.device))
 
     def clip(self, largest: float) -> None:
         parameters = list(self.parameters().values())

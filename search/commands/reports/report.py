@@ -1,29 +1,21 @@
 """``frontrunner report``: a study as one page, or one of its figures as a picture."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import optuna
-import yaml
 
 from dashboards.report.picture import check_picture, write_picture
 from dashboards.report.report_html import report_html
 from dashboards.tracking.spool import read_run_ids
-from search.commands.hints import explain_command, export_command
-from search.commands.reopened import given_settings
+from search.commands.reports.study_report import study_report
 from search.commands.studies import open_study
 from search.commands.tracking.recording import run_location
-from search.explain.report_document import report_document
 from search.front.front_document import Document
 from search.request.locations import Locations
 from search.request.remembered_locations import require_credentials
-from search.study.attributes import BUDGETS, PLACES
+from search.study.attributes import PLACES
 from spaces.errors import RequestError
 
-MOST_EXPORTS = 6
 PAGES, TABLES = (".html",), (".json",)
 
 
@@ -80,8 +72,7 @@ def read_document(study: str, locations: Locations) -> Document:
     if study.endswith(".json"):
         return _from_file(Path(study))
     found, where = open_study(study, locations)
-    document = report_document(found, read_run_ids(where.folder.spool(study)))
-    return {**document, "commands": _commands(found, document, where)}
+    return study_report(found, where, read_run_ids(where.folder.spool(study)))
 
 
 def _log(name: str, page: str, locations: Locations) -> str:
@@ -108,22 +99,6 @@ def _from_file(file: Path) -> Document:
         ) from error
     assert front
     return document
-
-
-def _commands(study: optuna.Study, document: Mapping[str, Any], locations: Locations) -> dict[str, Any]:
-    """The commands that make the study, its exports and its explanations again."""
-    budgets = {name: value for name, value in study.user_attrs.get(BUDGETS, {}).items() if value is not None}
-    settings = {name: value for name, value in given_settings(study).items() if value not in ([], None)}
-    made = {"study": study.study_name, **settings, **budgets}
-    numbers = [member["trial"] for member in document["front"]][:MOST_EXPORTS]
-    exports = [export_command(study.study_name, locations, "--pick", str(number)) for number in numbers]
-    explained = next((n for n in numbers if n), None)
-    return {
-        "study_file": yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=100),
-        "search": "frontrunner search study.yaml",
-        "exports": exports,
-        "explain": explain_command(study.study_name, locations, explained),
-    }
 
 
 def _check_file(options: ReportOptions) -> None:

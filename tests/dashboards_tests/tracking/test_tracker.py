@@ -33,7 +33,7 @@ ABOUT = {
     "data": {"name": "digits", "fingerprint": "a" * 64, "source": "digits", "examples": {"train": 90, "test": 10}},
 }
 FAILURE = "the artifact could not be lowered"
-STOPPED = {"stopped": "others did better", "accuracies": {1: 0.5, 3: 0.7}}
+STOPPED = {"stopped": "others did better", "accuracies": {1: 0.5, 3: 0.7}, "losses": {1: 2.3, 2: 1.9, 3: 1.6}}
 NAMES = {
     0: "0: baseline, 1.00x",
     2: "2: width 0.5, 2.00x",
@@ -115,6 +115,8 @@ def test_a_study_is_a_run_with_a_run_below_it_for_each_trial(home, document, tri
     _check_trials(found)
     curve = client.get_metric_history(ids[21], "training/accuracy_validation")
     assert [(point.step, point.value) for point in curve] == [(1, 0.5), (3, 0.7)]
+    losses = client.get_metric_history(ids[21], "training/loss_train")
+    assert [(point.step, point.value) for point in losses] == [(1, 2.3), (2, 1.9), (3, 1.6)]
 
 
 def _check_trials(found):

@@ -132,7 +132,7 @@ def test_workers_that_stop_at_a_level_give_the_weights_of_those_that_do_not(
     for folder, origin, begin, end in ((whole, start, 0, 2), (first, start, 0, 1), (second, first, 1, 2)):
         folder.mkdir()
         part = level(workload, begin, end, epochs=2, workers=2, **EVERYTHING)
-        assert train_in_parallel(reference, part, LevelFolders(origin, start, folder), threads=1) > 0
+        assert train_in_parallel(reference, part, LevelFolders(origin, start, folder), threads=1).seconds > 0
     expected, found = tensors(workload, whole), tensors(workload, second)
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=0, atol=1e-6)

@@ -84,7 +84,8 @@ def test_it_gets_the_plan_the_teacher_and_no_test_split_and_each_call_of_the_mod
 
     network, teacher = workload.model(), workload.model()
     own = replace(workload, fit=fit)
-    assert train(network, own, level(workload, 1, 2, learning_rate=0.5), teacher=teacher) == (network, {})
+    result = train(network, own, level(workload, 1, 2, learning_rate=0.5), teacher=teacher)
+    assert (result.network, result.state, result.losses) == (network, {}, {})
     assert told == [(True, ["train", "validation"], range(1, 2), 3, 0.5, teacher)]
     assert len(progress) == 1
     network(torch.zeros(1, 1, 8, 8))

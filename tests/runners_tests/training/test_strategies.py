@@ -102,9 +102,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def losses(reference: str, folder: Path, plan: TrainingPlan, ends: tuple[int, ...] = (2,)) -> float:
-    """The loss on all training examples after two epochs of ten steps, in levels that end at ``ends``."""
+def losses(reference: str, folder: Path, plan: TrainingPlan, ends: tuple[int, ...] = (2,)) -> list[float]:
+    """The loss on all training examples after two epochs of ten steps, in levels that end at ``ends``, and theirs."""
     workload, begin, before = resolve(reference), 0, folder / "start"
+    by_epoch: dict[int, float] = {}
     before.mkdir(parents=True)
     torch.manual_seed(1)
     save_network(workload.model(), before)
@@ -113,14 +114,15 @@ def losses(reference: str, folder: Path, plan: TrainingPlan, ends: tuple[int, ..
         folders = LevelFolders(before, folder / "start" if plan.distils else None, folder / str(end))
         folders.result.mkdir()
         if strategy_of(plan).processes:
-            train_in_parallel(reference, level, folders, threads=1)
+            by_epoch |= train_in_parallel(reference, level, folders, threads=1).losses
         else:
-            train_level(workload, level, folders)
+            by_epoch |= train_level(workload, level, folders).losses
         begin, before = end, folders.result
     inputs, targets = workload.splits["train"].batch(range(240))
     network = load_network(workload.network, before)
     with torch.no_grad():
-        return functional.cross_entropy(network(torch.as_tensor(inputs)), torch.as_tensor(targets)).item()
+        last = functional.cross_entropy(network(torch.as_tensor(inputs)), torch.as_tensor(targets)).item()
+    return [last, by_epoch[1], by_epoch[2]]
 
 
 def assert_same_loss(file: Path, folder: Path, network: str, choices: Mapping[str, Any]) -> None:

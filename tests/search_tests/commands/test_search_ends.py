@@ -63,7 +63,7 @@ def test_the_front_is_printed_before_mlflow_has_the_records_and_a_stop_after_tha
     assert "frontrunner export s" in printed[0]
     study = find_study(open_storage(f"sqlite:///{home}/studies.db"), "s")
     assert study.user_attrs[STATUS] == "finished"
-    assert _kept(home)[-2:] == ["front", "ended"], "on disk, where the next search on this home finds them"
+    assert _kept(home)[-3:] == ["front", "ended", "report"], "on disk, where the next search on this home finds them"
     search(home)
     spool = Spool(home / "spool" / "s", f"sqlite:///{home}/mlflow.db")
     assert not spool.pending()

@@ -14,14 +14,15 @@ from search.request.read_request import from_yaml, merge
 SPACE = {"runtime": ["eager", "onnxruntime", "openvino"], "numeric_precision": ["fp32", "int8"]}
 
 
-@pytest.fixture
-def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], list[Any], Path]:
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[Any], Path]:
     """The front document, all records for MLflow in their order, and the home."""
     told: list[Any] = []
-    append = Spool.append
-    monkeypatch.setattr(Spool, "append", lambda spool, record: (told.append(record), append(spool, record))[1])
-    request = {"study": "s", "workload": "synthetic", "trials": 8, "space": SPACE, "home": str(tmp_path / "home")}
-    return run_search(merge({}, request), runner=make_runner()), told, tmp_path / "home"
+    append, home = Spool.append, tmp_path_factory.mktemp("tracked") / "home"
+    request = {"study": "s", "workload": "synthetic", "trials": 8, "space": SPACE, "home": str(home)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Spool, "append", lambda spool, record: (told.append(record), append(spool, record))[1])
+        return run_search(merge({}, request), runner=make_runner()), told, home
 
 
 def test_mlflow_has_the_front_while_the_search_runs_and_at_its_end(
@@ -30,7 +31,7 @@ def test_mlflow_has_the_front_while_the_search_runs_and_at_its_end(
     document, told, home = searched
     kinds = [record["kind"] for record in told]
     assert kinds[0] == "started"
-    assert kinds[-2:] == ["front", "ended"]
+    assert kinds[-3:] == ["front", "ended", "report"]
     live = [record for record in told if record["kind"] == "front" and record["live"]]
     assert live
     assert kinds.index("front") < max(place for place, kind in enumerate(kinds) if kind == "trial")
@@ -71,3 +72,35 @@ def _check_files(about: dict[str, Any], tmp_path: Path) -> None:
     assert {name: again["space"][name] for name in SPACE} == SPACE
     assert {"torch", "mlflow", "optuna"} <= set(about["environment"]["packages"])
     assert json.loads(json.dumps(about)) == about
+
+
+def test_mlflow_has_the_report_of_a_search_without_what_takes_seconds_to_find(
+    searched: tuple[dict[str, Any], list[Any], Path], tmp_path: Path
+) -> None:
+    document, told, home = searched
+    (record,) = [record for record in told if record["kind"] == "report"]
+    assert "importance" not in record["document"]
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(document["workload"])
+    assert experiment is not None
+    (study,) = client.search_runs([experiment.experiment_id], "tags.`frontrunner.kind` = 'study'")
+    page = Path(client.download_artifacts(study.info.run_id, "report.html", str(tmp_path))).read_text()
+    assert "frontrunner report s --to report.html --log" in page
+    assert 'id="history-figure"' in page
+
+
+def test_a_report_that_cannot_be_made_is_a_note_and_the_search_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no course")
+
+    monkeypatch.setattr("search.commands.tracking.report_page.study_report", broken)
+    monkeypatch.setattr("search.commands.tracking.recording.TRACKING_WAIT_S", 0.0)
+    monkeypatch.setattr("search.commands.tracking.recording.TRACKING_WAIT_UNFINISHED_S", 0.0)
+    request = {"study": "s", "workload": "synthetic", "trials": 3, "space": SPACE, "home": str(tmp_path)}
+    assert run_search(merge({}, request), runner=make_runner())["status"] == "finished"
+    said = capsys.readouterr().err
+    assert "MLflow gets no report of the study (RuntimeError: no course); `frontrunner report s --to" in said

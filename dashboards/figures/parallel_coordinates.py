@@ -93,7 +93,7 @@ def parallel_coordinates_figure(document: Mapping[str, Any]) -> "Figure":
     return finish(
         figure,
         120 + _ROW_PX * len(rows),
-        xaxis={"visible": False, "range": [-0.04, 1.06]},
+        xaxis={"visible": False, "range": [-0.08, 1.1]},
         yaxis={**names, "range": [len(rows) - 0.6, -0.7], "showline": False, "ticks": ""},
     )
 

@@ -32,7 +32,7 @@ def rungs_figure(document: Mapping[str, Any]) -> "Figure":
     for name, of_kind, colour, width, dash in (
         ("stopped", stopped, translucent(GREY, alpha), 1.2, "dot"),
         ("trained to the end", others, translucent(GREY, alpha), 1.4, "solid"),
-        ("front", front, BLUE, 2.4, "solid"),
+        ("front", front, translucent(BLUE, max(0.35, min(1.0, 6 / (len(front) or 1)))), 2.0, "solid"),
     ):
         if of_kind:
             xs, ys, texts = _lines(of_kind, scale)
@@ -46,7 +46,7 @@ def rungs_figure(document: Mapping[str, Any]) -> "Figure":
                 x=[epochs for _, epochs, _ in ends],
                 y=[scale * accuracy for *_, accuracy in ends],
                 mode="markers",
-                marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": RED}},
+                marker={"symbol": "x", "size": 10, "color": RED, "line": {"width": 1.2, "color": "white"}},
                 name="stopped here",
                 hovertext=[f"trial {number} was stopped after {epochs} epochs" for number, epochs, _ in ends],
                 hoverinfo="text",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dashboards.figures.style import FAINT, INK, SERIES, empty, finish, safe, translucent
+from dashboards.figures.style import FAINT, INK, PATTERNS, SERIES, empty, finish, safe, translucent
 from dashboards.formatting import configuration_text
 from dashboards.time_left import duration
 
@@ -16,6 +16,9 @@ _ORDER = ("teacher", "transforming", "training", "compressing", "quantising", "l
 _SCREENING_ALONE = ("settling",)
 _LEAST_SHARE = 1 / 160
 """Branches that hold a smaller share of the trials are drawn together with their neighbours."""
+
+_STRIPES = {"fgcolor": translucent(INK, 0.22), "solidity": 0.15}
+"""How the patterns look that tell stages apart without colours."""
 
 
 @dataclass
@@ -98,8 +101,9 @@ def stage_tree_figure(document: Mapping[str, Any]) -> "Figure":
         return empty("No trial is complete, so there are no stages that trials could share.")
     blocks: list[tuple[str, str, Node, str]] = []
     _collect(tree, "", "study", len(tree.trials), blocks)
-    names = list(dict.fromkeys(node.stage for _, _, node, _ in blocks if node.stage))
+    names = [name for name, _ in _in_order({node.stage: "" for _, _, node, _ in blocks if node.stage})]
     colours = {name: translucent(SERIES[index % len(SERIES)], 0.35) for index, name in enumerate(names)}
+    patterns = {name: PATTERNS[index % len(PATTERNS)] for index, name in enumerate(names)}
     figure = go.Figure(
         go.Icicle(
             ids=[own for own, *_ in blocks],
@@ -113,6 +117,11 @@ def stage_tree_figure(document: Mapping[str, Any]) -> "Figure":
             marker={
                 "colors": [colours.get(node.stage, FAINT) for _, _, node, _ in blocks],
                 "line": {"color": "white", "width": 1},
+                "pattern": {
+                    "shape": [patterns.get(node.stage, "") for _, _, node, _ in blocks],
+                    "bgcolor": [colours.get(node.stage, FAINT) for _, _, node, _ in blocks],
+                    **_STRIPES,
+                },
             },
             textfont={"color": INK},
             hovertext=[_hover(node) for _, _, node, _ in blocks],
@@ -120,8 +129,12 @@ def stage_tree_figure(document: Mapping[str, Any]) -> "Figure":
             root={"color": "white"},
         )
     )
-    text = {"minsize": 10, "mode": "hide"}
-    return finish(figure, 90 + 58 * (1 + len(names)), margin={"l": 4, "r": 4, "t": 4, "b": 4}, uniformtext=text)
+    for name in names:  # the legend, as narrow blocks have no room for a name
+        pattern = {"shape": patterns[name], "bgcolor": colours[name], **_STRIPES}
+        figure.add_trace(go.Bar(x=[None], y=[None], name=safe(name), marker={"pattern": pattern}))
+    text, hidden = {"minsize": 10, "mode": "hide"}, {"visible": False}
+    margin = {"l": 4, "r": 4, "t": 4, "b": 50}
+    return finish(figure, 130 + 58 * (1 + len(names)), margin=margin, uniformtext=text, xaxis=hidden, yaxis=hidden)
 
 
 def _name(

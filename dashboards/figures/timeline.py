@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PAUSE_S = 600.0
 """A longer time in which nothing ran is cut out, as between a search and its continuation; it is told below."""
 _MOST_BARS = 2500
-_LANE_PX = 46
+_LANE_PX, _HIGHEST_PX = 46, 1200
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def timeline_figure(history: Mapping[str, Any]) -> "Figure":
     lanes = {"tickvals": list(range(1, shown.lanes + 1)), "range": [shown.lanes + 0.6, 0.4], "showgrid": False}
     return finish(
         figure,
-        190 + _LANE_PX * shown.lanes,
+        190 + min(_LANE_PX * shown.lanes, max(_HIGHEST_PX, 12 * shown.lanes)),
         barmode="overlay",
         xaxis={"title": {"text": f"time since the search began, {unit}"}, "range": [0, shown.seconds / scale * 1.01]},
         yaxis={"title": {"text": "side by side"}, **lanes},

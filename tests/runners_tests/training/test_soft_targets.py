@@ -55,9 +55,11 @@ def test_a_training_learns_from_them_as_from_the_teacher_itself(
     outputs = outputs_of(workload, teacher, given)
     assert outputs is not None
     soft_targets.write_soft_targets(outputs, tmp_path)
-    asked, _ = train(network(workload, 2), workload, given, teacher=teacher)
-    read, _ = train(network(workload, 2), workload, given, soft_targets=soft_targets.read_soft_targets(tmp_path))
-    labels_alone, _ = train(network(workload, 2), workload, level(workload, **{**choices, "distillation_weight": 0.0}))
+    asked = train(network(workload, 2), workload, given, teacher=teacher).network
+    kept = soft_targets.read_soft_targets(tmp_path)
+    read = train(network(workload, 2), workload, given, soft_targets=kept).network
+    without = level(workload, **{**choices, "distillation_weight": 0.0})
+    labels_alone = train(network(workload, 2), workload, without).network
     for name, expected in asked.state_dict().items():
         torch.testing.assert_close(read.state_dict()[name], expected, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(labels_alone.state_dict()["9.weight"], asked.state_dict()["9.weight"], atol=1e-3)

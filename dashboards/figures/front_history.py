@@ -1,6 +1,7 @@
 """The front while the search went on: a slider moves through time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from dashboards.figures.axes import Axis, drawn_axis, front_axes
@@ -16,22 +17,69 @@ _TRIALS_DRAWN = 400
 """Of more trials, only the front is drawn at each step."""
 
 
+@dataclass(frozen=True)
+class FrontHistory:
+    """The table behind the figure.
+
+    Attributes:
+        x: The horizontal axis.
+        y: The vertical axis.
+        places: Where each trial is on both, as measured during the search.
+        course: For each trial, as they ended, its number ``trial``, the seconds after which it ended: ``at``, and the
+            ``front`` where that changed, else None.
+    """
+
+    x: Axis
+    y: Axis
+    places: Mapping[int, tuple[float, float]]
+    course: Sequence[Mapping[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The table as plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "FrontHistory":
+        """The table that `to_json` wrote."""
+        places = {int(number): (float(x), float(y)) for number, (x, y) in document["places"].items()}
+        return cls(Axis(**document["x"]), Axis(**document["y"]), places, document["course"])
+
+
+def front_history(
+    document: Mapping[str, Any], trials: Iterable[Mapping[str, Any]], course: Sequence[Mapping[str, Any]]
+) -> FrontHistory:
+    """The table of ``trials`` in the form of ``all`` of a report document, whose ``course`` it has too.
+
+    Args:
+        document: The front document.
+        trials: All trials.
+        course: What `search.front.course` gives.
+    """
+    x, y = front_axes(document)
+    searched = {t["trial"]: t.get("searched") or t["measurement"] for t in trials if t.get("measurement")}
+    places = {
+        number: (float(one[x.name]), float(one[y.name]))
+        for number, one in searched.items()
+        if one.get(x.name) is not None and one.get(y.name) is not None
+    }
+    kept = [{name: step[name] for name in ("trial", "at", "front")} for step in course if step["trial"] in places]
+    return FrontHistory(x, y, places, kept)
+
+
 def front_history_figure(document: Mapping[str, Any]) -> "Figure":
     """The trials that had ended and the front, as measured during the search, at the moment that a slider chooses.
 
     Args:
         document: A report document: the front document with ``all`` its trials and its ``course``.
     """
+    return draw_history(front_history(document, document.get("all", ()), document.get("course", ())))
+
+
+def draw_history(history: FrontHistory) -> "Figure":
+    """The figure of `front_history_figure`, from its table."""
     import plotly.graph_objects as go
 
-    x, y = front_axes(document)
-    searched = {t["trial"]: t["searched"] or t["measurement"] for t in document.get("all", ()) if t["measurement"]}
-    places = {
-        number: (float(one[x.name]), float(one[y.name]))
-        for number, one in searched.items()
-        if one.get(x.name) is not None and one.get(y.name) is not None
-    }
-    course = [step for step in document.get("course", ()) if step["trial"] in places]
+    x, y, places, course = history.x, history.y, history.places, history.course
     if not course:
         return empty("No trial has ended yet.")
     kept = _chosen(course)

@@ -18,6 +18,7 @@ from dashboards.figures.stage_tree import stage_tree_figure
 from dashboards.figures.stage_tree import summary as stage_summary
 from dashboards.figures.timeline import timeline, timeline_figure
 from dashboards.figures.trade_offs import trade_offs_figure
+from dashboards.report.front_page import HISTORY_CAPTION, HISTORY_HEADING
 from dashboards.report.page import escaped, placeholder
 from dashboards.report.tables import configurations_table, front_table, measured_list, trials_table
 
@@ -154,8 +155,7 @@ def _course(document: Document) -> Section:
     section, history = Section("course", "How the search went"), document.get("history") or EMPTY_HISTORY
     section.figure("hypervolume-time", hypervolume_figure(document, "time"), "Hypervolume over time")
     section.figure("hypervolume-trials", hypervolume_figure(document, "trials"), "Hypervolume over trials")
-    caption = "Move the slider to see how the front advanced, as it was measured during the search."
-    section.figure("history-figure", front_history_figure(document), "The front through time", caption)
+    section.figure("history-figure", front_history_figure(document), HISTORY_HEADING, HISTORY_CAPTION)
     section.figure("rungs-figure", rungs_figure(document), "Who was stopped where")
     section.figure("tree-figure", stage_tree_figure(document), "What trials shared", stage_summary(document))
     caption = timeline(history).summary()

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards.baseline_text import baseline_text, runtime_alone_text
-from dashboards.figures.front_points import FrontPoints
 from dashboards.front_rows import instability
 from dashboards.report.report_html import report_html
 from dashboards.tracking.front_files import log_front
@@ -176,7 +175,7 @@ class StudyRuns:
             metrics |= {"hypervolume": {last: document["hypervolume"]}, "front_size": {last: len(document["front"])}}
         if not record.get("live") or self._pages.is_due():
             with self._pages:
-                tags |= log_front(self._store, run_id, document, FrontPoints.from_json(record["points"]))
+                tags |= log_front(self._store, run_id, record)
         self._store.log(run_id, record["at_ms"], metrics, tags=tags)
 
     def _final(self, record: Record, trial: Mapping[str, Any], place: Sequence[str], metric: QualityMetric) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dashboards.figures.front_history import front_history
 from dashboards.figures.front_points import front_points
 from dashboards.tracking.artifact_locations import adopt_artifacts
 from dashboards.tracking.mlflow_runs import StudyRuns
@@ -94,18 +95,25 @@ class Tracker:
         self._report("trial", **vars(result))
 
     def front_changed(
-        self, document: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], *, live: bool = False
+        self,
+        document: Mapping[str, Any],
+        trials: Sequence[Mapping[str, Any]],
+        course: Sequence[Mapping[str, Any]] = (),
+        *,
+        live: bool = False,
     ) -> None:
         """The front has other members, or they were measured again.
 
         Args:
             document: The front document.
             trials: All complete trials in the form of the front's members, for the figure.
+            course: How the front advanced, as `search.front.course` gives it.
             live: Whether the search goes on, so that the figure may be left out where it was just drawn.
         """
         finals = [trial for trial in trials if trial.get("searched") is not None]
         points = front_points(document, trials).to_json()
-        self._report("front", document=document, points=points, finals=finals, live=live)
+        history = front_history(document, trials, course).to_json()
+        self._report("front", document=document, points=points, history=history, finals=finals, live=live)
 
     def report_made(self, document: Mapping[str, Any]) -> None:
         """The report of the study is this document, which becomes a page in its run; a later one replaces it."""

@@ -82,7 +82,7 @@ def _date(summary: Mapping[str, Any]) -> str:
     """The day of the last result; of a study that is not finished, when it began."""
     if summary["status"] == "finished" and summary["ended"]:
         return str(summary["ended"])[:10]
-    return f"began {summary['begun'][:16].replace('T', ' ')}" if summary["begun"] else ""
+    return f"began {summary['begun'][:10]}" if summary["begun"] else ""
 
 
 def _result(document: Mapping[str, Any]) -> str:

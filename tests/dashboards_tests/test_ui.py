@@ -11,6 +11,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import optuna
 import pytest
 
 from dashboards.study_page import study_page, trials_page
@@ -170,6 +171,35 @@ def test_a_package_that_optuna_dashboard_needs_is_named(home, monkeypatch):
     monkeypatch.setattr("dashboards.ui.find_spec", lambda name: None)
     with pytest.raises(RequestError, match=r"--optuna needs another package: .*frontrunner\[dashboard\]"):
         serve(home, 5000, Shown(optuna="sqlite:///studies.db"))
+
+
+@pytest.mark.slow
+def test_optuna_dashboard_serves_the_studies_beside_mlflow_and_ends_with_the_command(home, tmp_path):
+    pytest.importorskip("optuna_dashboard")
+    storage = f"sqlite:///{home / 'studies.db'}"
+    study = optuna.create_study(study_name="digits-1", storage=storage, directions=["maximize", "maximize"])
+    study.tell(study.ask(), [0.9, 2.0])
+    held, taken = _taken_port()
+    program = SERVE.replace("*sys.argv[3:]", "optuna=sys.argv[3]")
+    server = subprocess.Popen(
+        [sys.executable, "-c", program, str(home), str(taken), storage],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_interruptible,
+    )
+    try:
+        beside = next(found.group(1) for line in server.stderr if (found := re.search(r"optuna-.* is at (\S+)", line)))
+        served = json.loads(_ask(beside, "api/studies"))["study_summaries"]
+        assert [(one["study_name"], one["directions"]) for one in served] == [("digits-1", ["maximize"] * 2)]
+        assert b"<html" in _ask(beside, "dashboard")
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=60)
+        assert server.returncode == 0
+        with pytest.raises(OSError, match="refused"):
+            _ask(beside, "api/studies")
+    finally:
+        server.kill()
+        held.close()
 
 
 def _check_what_is_served(address, run_ids, home):

@@ -4,6 +4,7 @@ import optuna
 
 from dashboards.tracking.pace import Pace
 from dashboards.tracking.tracker import Tracker
+from search.front.course import front_course
 from search.front.front_document import front_document, trial_documents
 
 
@@ -27,5 +28,5 @@ class LiveFrontReports:
             return
         with self._pace:
             document = front_document(self._study, self._tracker.run_ids())
-            self._tracker.front_changed(document, trial_documents(self._study), live=True)
+            self._tracker.front_changed(document, trial_documents(self._study), front_course(self._study), live=True)
         self._told = members

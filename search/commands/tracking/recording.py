@@ -13,6 +13,7 @@ from dashboards.tracking.tracking_address import TrackingAway, check_tracking_ur
 from search.commands.tracking.about_study import about_study
 from search.driver.attempts import MachineFailed
 from search.driver.search_context import SearchContext
+from search.front.course import front_course
 from search.front.front_document import front_document, trial_documents
 from search.request.locations import VARIABLES, Locations, from_environment
 from search.stop_signals import stop_signals
@@ -139,7 +140,7 @@ def _record_end(study: optuna.Study, status: str, tracker: Tracker, progress: Pr
     study.set_user_attr(STATUS, status)
     document = front_document(study, tracker.run_ids())
     if document["baseline"]:
-        tracker.front_changed(document, trial_documents(study))
+        tracker.front_changed(document, trial_documents(study), front_course(study))
     tracker.study_ended(status)
     if status != "finished":
         progress.note("writing the last records to MLflow")

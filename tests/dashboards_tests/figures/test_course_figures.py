@@ -1,8 +1,16 @@
 """The figures of how a search went: what is shared, where the time went, and how the front advanced."""
 
+import json
+
 import pytest
 
-from dashboards.figures.front_history import MOST_STEPS, front_history_figure
+from dashboards.figures.front_history import (
+    MOST_STEPS,
+    FrontHistory,
+    draw_history,
+    front_history,
+    front_history_figure,
+)
 from dashboards.figures.hypervolume import hypervolume_figure
 from dashboards.figures.stage_tree import stage_tree, summary
 from dashboards.figures.timeline import PAUSE_S, timeline, timeline_figure
@@ -74,5 +82,7 @@ def test_the_slider_has_a_step_for_each_change_of_the_front_and_not_too_many(doc
     assert len(steps) == len(figure.frames) == MOST_STEPS
     assert list(figure.frames[0].data[1].x) == [1.0]
     assert list(figure.frames[-1].data[1].x) == [199.0]
+    kept = json.loads(json.dumps(front_history(document, many, course).to_json()))
+    assert draw_history(FrontHistory.from_json(kept)) == figure
     few = front_history_figure({**document, "all": many, "course": course[:5]})
     assert [step.label for step in few.layout.sliders[0].steps] == ["0.0 s", "2.0 s", "4.0 s"]

@@ -89,6 +89,8 @@ def test_mlflow_has_the_report_of_a_search_without_what_takes_seconds_to_find(
     page = Path(client.download_artifacts(study.info.run_id, "report.html", str(tmp_path))).read_text()
     assert "frontrunner report s --to report.html --log" in page
     assert 'id="history-figure"' in page
+    front = Path(client.download_artifacts(study.info.run_id, "front.html", str(tmp_path))).read_text()
+    assert 'id="history"' in front
 
 
 def test_a_report_that_cannot_be_made_is_a_note_and_the_search_is_done(
@@ -98,8 +100,6 @@ def test_a_report_that_cannot_be_made_is_a_note_and_the_search_is_done(
         raise RuntimeError("no course")
 
     monkeypatch.setattr("search.commands.tracking.report_page.study_report", broken)
-    monkeypatch.setattr("search.commands.tracking.recording.TRACKING_WAIT_S", 0.0)
-    monkeypatch.setattr("search.commands.tracking.recording.TRACKING_WAIT_UNFINISHED_S", 0.0)
     request = {"study": "s", "workload": "synthetic", "trials": 3, "space": SPACE, "home": str(tmp_path)}
     assert run_search(merge({}, request), runner=make_runner())["status"] == "finished"
     said = capsys.readouterr().err

@@ -140,6 +140,11 @@ class Tracker:
         """MLflow's run id of each trial that was sent."""
         return dict(self._spool.sent.runs)
 
+    def reported_trials(self) -> set[int]:
+        """The trials that were reported on this spool, now or before: MLflow has them, or they wait to be sent."""
+        waiting = {record["trial"] for record, _ in self._spool.unsent() if record.get("kind") == "trial"}
+        return waiting | self._spool.sent.runs.keys()  # in this order: the thread sends meanwhile
+
     def _report(self, kind: str, **content: Any) -> None:
         self._spool.append({"kind": kind, "at_ms": int(1000 * time.time()), **content})
         self._writer.wake()

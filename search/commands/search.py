@@ -33,6 +33,7 @@ from search.commands.tracking.recording import (
     used_variables,
 )
 from search.commands.tracking.report_page import send_report
+from search.commands.tracking.unreported_trials import report_unreported_trials
 from search.driver.baseline import offered_threads, time_baseline
 from search.driver.driver import Driver
 from search.driver.final_measurement import measure_front
@@ -128,6 +129,7 @@ def carry_out(
             objectives = find_objectives(request.objectives, chains.facts.quality)
             search = SearchContext(study, runner, chains, objectives, request.constraints, observers, resume)
             with status_recorded(search, tracker, progress):
+                report_unreported_trials(search, tracker)
                 done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
                 progress.started(request.expected_trials(chains.space), done, final=not request.everything)
                 chains = _beside_best_baseline(search, choices)

@@ -63,21 +63,7 @@ class Observers:
 
     def trial_ended(self, trial: TrialRecord, front: Sequence[TrialRecord], hypervolume: float, seconds: float) -> None:
         """For both: one line on the screen, one child run in MLflow."""
-        stopped = trial.state == "stopped"
-        result = TrialResult(
-            trial.number,
-            dict(trial.configuration or {}),
-            trial.measurement,
-            failure=None if stopped else trial.failure,
-            stopped=trial.failure if stopped else None,
-            hypervolume=hypervolume,
-            seconds=seconds,
-            accuracies=trial.accuracies,
-            losses=trial.losses,
-            front_size=len(front),
-            metric=self._metric.to_json(),
-        )
-        self._tracker.trial_finished(result)
+        self._tracker.trial_finished(trial_result(trial, len(front), hypervolume, seconds, self._metric))
         if self._live_front is not None:
             self._live_front(frozenset(member.number for member in front))
         self._progress.trial_ended(trial.number, self._line(trial))
@@ -97,3 +83,23 @@ class Observers:
         figures = trial.measurement
         doubt = f" (unstable: {figures['unstable']})" if figures["unstable"] else ""
         return f"{times(figures['speedup'])}x, {quality_text(figures['accuracy'], self._metric)}{doubt}: {text}"
+
+
+def trial_result(
+    trial: TrialRecord, front_size: int, hypervolume: float, seconds: float, metric: QualityMetric
+) -> TrialResult:
+    """What MLflow is told of a trial, with the size and the hypervolume of the front after it."""
+    stopped = trial.state == "stopped"
+    return TrialResult(
+        trial.number,
+        dict(trial.configuration or {}),
+        trial.measurement,
+        failure=None if stopped else trial.failure,
+        stopped=trial.failure if stopped else None,
+        hypervolume=hypervolume,
+        seconds=seconds,
+        accuracies=trial.accuracies,
+        losses=trial.losses,
+        front_size=front_size,
+        metric=metric.to_json(),
+    )

@@ -152,6 +152,13 @@ def test_a_folder_with_a_model_that_can_run_code_is_timed_where_it_is_trusted(
     assert opened == [exported] * 4
 
 
+def test_a_model_file_that_is_named_itself_is_opened_as_it_is(exported: Path, home: Home, opened: list[Path]) -> None:
+    file = exported / "model.pt"
+    with pytest.raises(RequestError, match="compared"):
+        time_files(file, file, TimeOptions(), home, as_json=True)
+    assert opened == [file, file]
+
+
 def test_the_command_ends_with_2_and_one_sentence_that_names_the_file(exported: Path, workload: Path) -> None:
     done = frontrunner("verify", exported, cwd=exported.parent)
     assert done.returncode == 2

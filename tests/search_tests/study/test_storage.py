@@ -45,6 +45,28 @@ def test_a_result_is_in_the_file_with_all_of_its_attributes_when_tell_returns(tm
     assert [file.name for file in tmp_path.iterdir()] == ["studies.db"], "the database is one file, which can be copied"
 
 
+@pytest.mark.faults("two drivers")
+def test_two_processes_that_make_one_database_at_once_can_both_use_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from optuna.storages._rdb.models import BaseModel
+
+    make, calls = BaseModel.metadata.create_all, []
+
+    def make_after_another(engine: object) -> None:
+        """The first time, another process makes the tables after this one saw that they are missing."""
+        calls.append(engine)
+        make(engine)
+        if len(calls) == 1:
+            make(engine, checkfirst=False)
+
+    monkeypatch.setattr(BaseModel.metadata, "create_all", make_after_another)
+    study = optuna.create_study(storage=open_storage(url), study_name="one")
+    study.tell(study.ask(), 1.0)
+    assert [trial.value for trial in study.trials] == [1.0]
+    assert len(calls) == 2
+
+
 def test_what_another_process_has_told_is_seen(url: str) -> None:
     here = optuna.create_study(storage=open_storage(url), study_name="one")
     there = optuna.load_study(study_name="one", storage=open_storage(url))

@@ -1,16 +1,14 @@
 """A study is driven by one process at a time, whatever home that has."""
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from search_tests.postgres import needs_postgres, postgres_server
 
 from search.study.study_lock import lock_study
 from spaces.errors import RequestError
@@ -25,19 +23,6 @@ with lock_study(sys.argv[1], sys.argv[2]):
     print("held", flush=True)
     sys.stdin.readline()
 """
-
-
-def program(name: str) -> str | None:
-    """A program of PostgreSQL's server: on the PATH, or where Debian and Ubuntu put it, the newest version."""
-    versions = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
-    debian = max(versions, key=lambda path: float(path.parents[1].name), default=None)
-    return shutil.which(name) or (str(debian) if debian else None)
-
-
-MISSING = [name for name in ("initdb", "pg_ctl") if program(name) is None]
-needs_postgres = pytest.mark.skipif(
-    bool(MISSING), reason=f"PostgreSQL's server is not installed: no {' and no '.join(MISSING)}"
-)
 
 
 def holder(storage: str, study: str) -> "subprocess.Popen[str]":
@@ -105,20 +90,9 @@ def test_a_database_that_cannot_be_reached_is_refused_in_a_sentence() -> None:
 
 @pytest.fixture
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server of this test's own, on a socket."""
-    as_user = ["setpriv", "--reuid=nobody", "--clear-groups"] if os.geteuid() == 0 else []
-    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # a socket's path must be short
-    folder.chmod(0o777)
-    data, control = str(folder / "data"), str(program("pg_ctl"))
-    run = {"check": True, "capture_output": True, "cwd": folder}
-    try:
-        subprocess.run([*as_user, program("initdb"), "-D", data, "-U", "me", "--auth=trust", "--no-sync"], **run)  # type: ignore[call-overload]
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        subprocess.run([*as_user, control, "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start"], **run)  # type: ignore[call-overload]
-        yield f"postgresql+psycopg://me@/postgres?host={folder}"
-    finally:
-        subprocess.run([*as_user, control, "-D", data, "-m", "immediate", "stop"], check=False, capture_output=True)
-        shutil.rmtree(folder, ignore_errors=True)
+    """The URL of a PostgreSQL server of this test's own."""
+    with postgres_server() as server:
+        yield server.url
 
 
 @needs_postgres

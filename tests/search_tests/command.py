@@ -49,13 +49,14 @@ class RunningSearch:
     arguments: tuple[object, ...]
     cwd: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[object] = (COMMAND,)
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
         self._log, self._output = (self.cwd / f"{self.mark}.{suffix}" for suffix in ("log", "out"))
         with self._log.open("wb") as log, self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [COMMAND, *map(str, self.arguments)],
+                [*map(str, self.command), *map(str, self.arguments)],
                 cwd=self.cwd,
                 env={**os.environ, **self.environment, MARK: self.mark},
                 stdout=output,

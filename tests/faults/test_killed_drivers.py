@@ -27,7 +27,7 @@ POINTS = {
     "before the final measurement": ("search.commands.search:measure_front:before", 0),
     "in the final measurement": ("search.driver.final_measurement:_time_together:before", 0),
     "after the final measurement": ("search.commands.search:measure_front:after", 0),
-    "before the last records are written": ("dashboards.tracking.tracker:Tracker.close:before", 0),
+    "before MLflow has the last records": ("search.commands.search:send_records:before", 0),
     "when the artifacts of the front are kept": ("search.commands.search:keep_artifacts:before", 0),
 }
 

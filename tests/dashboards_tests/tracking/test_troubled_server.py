@@ -59,7 +59,7 @@ def test_nothing_waits_for_a_server_in_trouble_and_the_records_are_there_afterwa
     assert not tracker.close(0.1)
     assert len([record for record in caplog.records if "records wait in the spool" in record.getMessage()]) <= 1
     server.over.set()
-    again = Tracker(RunLocation("s", "e", f"sqlite:///{home}/mlflow.db"), tmp_path / "spool")
+    again = Tracker(RunLocation("s", "e", f"sqlite:///{home}/mlflow.db", str(home / "mlartifacts")), tmp_path / "spool")
     again.study_ended("finished")
     assert again.flush(120)
     assert again.close(10)

@@ -16,8 +16,7 @@ from spaces.configuration import Scalar
 from spaces.environment import Environment, ModelLimit
 from spaces.errors import RequestError, WorkFailed, in_one_line
 from spaces.space_document import all_techniques, make_space
-from spaces.technique import ModelContext, Technique
-from spaces.technique_steps import Change
+from spaces.technique import Change, ModelContext, Technique
 
 TRYING_S = 20.0
 """Seconds after which no further change is tried."""

@@ -7,8 +7,7 @@ from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
 from spaces.slimming.criteria import CRITERIA, L1, LAMP
 from spaces.slimming.widths import ISOMORPHIC, SCOPES, SENSITIVITY, UNIFORM
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
-from spaces.technique_steps import Change, Step, Train
+from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Step, Technique, Train
 
 SHARE, SCOPE, CRITERION, MULTIPLE = "channel_pruning", "pruning_scope", "pruning_criterion", "width_multiple"
 STEPS, EPOCHS = "pruning_steps", "pruning_epochs"

@@ -7,8 +7,7 @@ from spaces.configuration import Scalar, is_number, is_whole_number
 from spaces.environment import Environment
 from spaces.errors import WorkFailed
 from spaces.plans import PIPELINES
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
-from spaces.technique_steps import Change, Step, Train
+from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Step, Technique, Train
 
 
 class EarlyExit(Technique):

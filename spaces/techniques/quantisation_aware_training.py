@@ -5,8 +5,7 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import Environment
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
-from spaces.technique_steps import Change, Step, Train
+from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Step, Technique, Train
 
 EXAMPLES = 64
 """Calibration examples from which the first ranges are found; training goes on with them."""

@@ -21,8 +21,7 @@ from runners.lowering.weights import load_network, save_network
 from spaces.configuration import Scalar
 from spaces.environment import Environment
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
-from spaces.technique_steps import Change, Train
+from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Technique, Train
 
 Rule = Callable[[Technique, Sequence[Technique]], None]
 

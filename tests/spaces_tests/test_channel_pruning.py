@@ -10,8 +10,7 @@ from torch import nn
 from spaces.errors import RequestError
 from spaces.slimming.widths import SCOPES
 from spaces.space_document import make_space
-from spaces.technique import ModelContext
-from spaces.technique_steps import Change, Train
+from spaces.technique import Change, ModelContext, Train
 from spaces.techniques.channel_pruning import TECHNIQUE
 
 

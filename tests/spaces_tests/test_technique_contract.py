@@ -14,8 +14,7 @@ from spaces.configuration import Scalar
 from spaces.environment import Environment
 from spaces.plans import TrainingPlan
 from spaces.space_document import all_techniques
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
-from spaces.technique_steps import Change, Step, Train
+from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Step, Technique, Train
 
 Settings = Mapping[str, Scalar]
 

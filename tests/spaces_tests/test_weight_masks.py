@@ -9,8 +9,7 @@ from torch import nn
 
 from spaces.network_changes.weight_masks import kept_counts, largest, mask_of, maskable, put_mask
 from spaces.space_document import find_technique
-from spaces.technique import ModelContext
-from spaces.technique_steps import Change, Rewind, Step, Train
+from spaces.technique import Change, ModelContext, Rewind, Step, Train
 
 X = torch.linspace(-1, 1, 64).reshape(8, 8)
 

@@ -6,8 +6,7 @@ from typing import Any
 from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
 from spaces.errors import WorkFailed
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
-from spaces.technique_steps import Change, Rewind, Step, Train
+from spaces.technique import Change, Earlier, ModelContext, Parameter, Rewind, Stage, Step, Technique, Train
 
 UNSTRUCTURED, TWO_OF_FOUR = "unstructured", "2:4"
 METHODS = ("magnitude", "lottery", "splice", "movement")

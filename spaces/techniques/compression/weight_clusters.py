@@ -5,8 +5,7 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_whole_number
 from spaces.errors import WorkFailed
-from spaces.technique import ModelContext, Parameter, Stage, Technique
-from spaces.technique_steps import Change, Step, Train
+from spaces.technique import Change, ModelContext, Parameter, Stage, Step, Technique, Train
 
 EPOCHS = 2
 LEARNING_RATE = 0.05

@@ -16,8 +16,7 @@ from spaces.configuration import Configuration, Scalar
 from spaces.environment import BackendFacts, Environment
 from spaces.search_space import SearchSpace
 from spaces.space_document import all_techniques, make_space
-from spaces.technique import ModelContext, Parameter, Stage, Technique
-from spaces.technique_steps import Change, Step, Train
+from spaces.technique import Change, ModelContext, Parameter, Stage, Step, Technique, Train
 
 FACTS = WorkloadFacts("digits", "f" * 64, training={"epochs": 3})
 MACHINE = Environment(

@@ -39,14 +39,6 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(problem or f"the tests would run on {where}; install this checkout: pip install -e '.[test]'", 2)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process of several, and those that read the whole search, which come first."""
-    shared = [item for item in items if "searched" in getattr(item, "fixturenames", ())]
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("searched" if item in shared else item.path.stem))
-    items.sort(key=lambda item: item not in shared)
-
-
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how many tests looked at pages in a browser: where there is none, they are skipped."""
     ran, skipped = (

@@ -43,7 +43,7 @@ class EpochLosses:
             together = torch.cat([means * known, known])
             distributed.all_reduce(together)
             means = together[:-1] / together[-1]
-        return rounded(range(self._epochs.start + 1, self._epochs.stop + 1), means.tolist())
+        return rounded(range(self._epochs.start + 1, self._epochs.stop + 1), [float(mean) for mean in means.cpu()])
 
 
 def rounded(epochs: Sequence[int], losses: Sequence[float]) -> dict[int, float]:

@@ -32,7 +32,7 @@ def make_network() -> nn.Module:
     """Grey pictures ``(n, 1, 8, 8)`` to four logits ``(n, 4)``: a stem with a stride, three equal blocks, a head.
 
     It has what techniques look for: coupled channels, a norm with scales, blocks that could be left out, layers that
-    could be factored, and attention.
+    could be factored, attention, and a hidden layer in its head.
     """
     return nn.Sequential(
         nn.Conv2d(1, 16, 3, 2, 1),
@@ -41,5 +41,7 @@ def make_network() -> nn.Module:
         nn.Sequential(nn.ReLU(), nn.Conv2d(16, 16, 1), _Attended()),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
+        nn.Linear(16, 16),
+        nn.ReLU(),
         nn.Linear(16, 4),
     )

@@ -105,7 +105,7 @@ class AnotherKindOfPlan(Sound):
 
 class OtherOutputs(SoundCrop):
     def apply(self, subject: Any, settings: Settings, context: ModelContext | None) -> Any:
-        subject[6] = nn.Linear(16, 3)
+        subject[8] = nn.Linear(16, 3)
         return subject
 
 
@@ -182,7 +182,7 @@ class SoundFactors(SoundCrop):
         return self.rebuild(subject, context.record)
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
-        network[6] = nn.Sequential(nn.Linear(16, record["rank"]), nn.Linear(record["rank"], 4))
+        network[8] = nn.Sequential(nn.Linear(16, record["rank"]), nn.Linear(record["rank"], 4))
         return network
 
 

@@ -75,10 +75,10 @@ def _worker(
     workload = resolve(reference)
     backend = process_group_backend(device, workers)
     distributed.init_process_group(backend, init_method=store, rank=rank, world_size=workers)
-    try:
-        return work(rank, workload, *given)
-    finally:
-        distributed.destroy_process_group()
+    result = work(rank, workload, *given)
+    # One that fails keeps its connections until its reason is told: the others fail when these are closed.
+    distributed.destroy_process_group()
+    return result
 
 
 def _train(rank: int, workload: Workload, level: Level, folders: LevelFolders) -> "TrainedLevel":

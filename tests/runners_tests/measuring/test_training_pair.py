@@ -76,5 +76,5 @@ def test_one_worker_takes_the_steps_of_both(tmp_path: Path) -> None:
 
 def test_a_worker_that_fails_ends_the_timing_with_its_reason(tmp_path: Path) -> None:
     happens = "if torch.distributed.get_rank() == 1: raise ValueError('no luck')"
-    with pytest.raises(StageFailed, match=r"training worker (1: ValueError: no luck|0: .*Connection)"):
+    with pytest.raises(StageFailed, match="training worker 1: ValueError: no luck"):
         time_training(reference(tmp_path), pair_in(tmp_path, happens=happens))

@@ -19,6 +19,15 @@ SIMULATED = (sys.executable, Path(__file__).with_name("simulated_command.py"))
 """The command with a table in place of Ray, training and timing."""
 MARK = "TEST_COMMAND_MARK"
 """An environment variable that each process of a search inherits, even after its parent has ended."""
+SMALL_STUDY = """\
+workload: synthetic
+study: small
+trials: 3
+space:
+  student_width: [1.0, 0.5]
+  runtime: [eager, onnxruntime]
+"""
+"""A study file of three trials, whose trainings take a moment."""
 
 
 def frontrunner(

@@ -9,21 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from search_tests.command import RunningSearch, document, eventually, frontrunner
+from search_tests.command import SMALL_STUDY, RunningSearch, document, eventually, frontrunner
 
 pytestmark = pytest.mark.faults("signal")
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 LONGEST_S = 10.0
-
-SMALL = """\
-workload: synthetic
-study: small
-trials: 3
-space:
-  student_width: [1.0, 0.5]
-  runtime: [eager, onnxruntime]
-"""
 
 
 @dataclass(frozen=True)
@@ -56,7 +47,7 @@ def stop(search: RunningSearch, number: signal.Signals, *, group: bool = False) 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[RunningSearch]:
-    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "small.yaml").write_text(SMALL_STUDY)
     search = RunningSearch(("search", "small.yaml", "--home", "home"), tmp_path)
     yield search
     search.end()
@@ -107,7 +98,7 @@ def test_at_ten_random_moments_a_signal_ends_a_search_that_can_be_resumed(
 
 def _one_moment(folder: Path, number: signal.Signals, moment: float, seed: int) -> tuple[str, bool]:
     """What happened, as a line of a table, and whether it was right."""
-    (folder / "small.yaml").write_text(f"{SMALL}seed: {seed}\n")
+    (folder / "small.yaml").write_text(f"{SMALL_STUDY}seed: {seed}\n")
     search = RunningSearch(("search", "small.yaml", "--home", "home"), folder)
     try:
         time.sleep(moment)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from search_tests.command import RunningSearch, document, frontrunner
+from search_tests.command import SMALL_STUDY, RunningSearch, document, frontrunner
 from search_tests.postgres import PostgresServer, needs_postgres, postgres_server
 
 from search.study import server_connection
@@ -15,14 +15,6 @@ from search.study.storage import open_storage
 
 pytestmark = [needs_postgres, pytest.mark.faults("database away")]
 
-STUDY = """\
-workload: synthetic
-study: small
-trials: 3
-space:
-  student_width: [1.0, 0.5]
-  runtime: [eager, onnxruntime]
-"""
 PATIENCE_S = 1800.0
 
 
@@ -67,7 +59,7 @@ def test_a_server_that_stays_away_is_an_error_and_the_study_can_be_used_when_it_
 
 @pytest.mark.slow
 def test_a_search_waits_for_its_database_and_goes_on(server: PostgresServer, tmp_path: Path) -> None:
-    (tmp_path / "small.yaml").write_text(STUDY)
+    (tmp_path / "small.yaml").write_text(SMALL_STUDY)
     places = ("--home", "home", "--storage", server.url)
     search = RunningSearch(("search", "small.yaml", *places, "--json"), tmp_path)
     try:

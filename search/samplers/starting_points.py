@@ -10,11 +10,12 @@ def starting_points(space: SearchSpace) -> list[Configuration]:
 
     A technique takes the last value listed, and the others are neutral. Where another cannot be neutral (int8 needs a
     runtime that runs it), it takes its first value that can run. Values of how a network is lowered have no order, and
-    need no training: of these each one is tried.
+    need no training: of these each one is tried. Another network in place of the given one is tried alone: what else
+    is changed at once is known to fit the given one.
     """
     baseline = space.baseline()
     points: list[Configuration | None] = [baseline]
-    changes = [axis for axis in space.axes if axis.technique.stage <= Stage.OPTIONS]
+    changes = [a for a in space.axes if a.technique.stage <= Stage.OPTIONS and not a.technique.replaces_network]
     if changes:
         last_values = {axis.name: axis.values[-1] for axis in changes}
         points.append(_closest(space, {**baseline, **last_values}, changes[0].name))

@@ -22,3 +22,12 @@ def test_what_the_baseline_does_not_draw_is_neutral_where_a_technique_is_alone()
     space = make_chains({"student_width": [1.0, 0.5], **rates_and_epochs}).space
     (narrow,) = [point for point in starting_points(space)[2:] if point["student_width"] == 0.5]
     assert (narrow["learning_rate"], narrow["training_epochs"]) == (0.2, 8)
+
+
+def test_all_at_once_changes_the_given_network_and_another_one_is_tried_alone() -> None:
+    space = make_chains({"student": ["teacher", "resnet18"], "student_width": [1.0, 0.5]}).space
+    _, together, *alone = starting_points(space)
+    assert (together["student"], together["student_width"]) == ("teacher", 0.5)
+    assert [(point["student"], point["student_width"]) for point in alone if point["student"] != "teacher"] == [
+        ("resnet18", 1.0)
+    ]

@@ -249,12 +249,18 @@ class Technique(ABC):
         """Why ``value`` cannot run here after these earlier choices, or None."""
         return None
 
-    def excluded(self, network: Any) -> Mapping[tuple[str, Scalar], str]:
-        """Why ``network`` cannot take a value whatever else is chosen, by the name of its parameter and the value.
+    def excluded(self, parameter: Parameter, value: Scalar, network: Any, example: Sequence[Any]) -> str | None:
+        """Why ``network`` cannot take ``value``, whatever else is chosen, or None.
 
-        It is for what the layers of a network show. What is not among these is tried before a search.
+        It is for what the layers of a network show. What is not excluded is tried before a search.
+
+        Args:
+            parameter: One of this technique's own.
+            value: Not the neutral one.
+            network: In eval mode; it must not be changed.
+            example: A tensor with one example for each input of the network.
         """
-        return {}
+        return None
 
     def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:
         """The steps by which it changes a network, in their order; by default one change with these settings.

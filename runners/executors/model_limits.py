@@ -25,6 +25,8 @@ MAX_TRIED = 1_000
 
 Changes = tuple[tuple[Technique, dict[str, Scalar]], ...]
 """Techniques in the order in which they are applied, each with its settings."""
+Wanted = Mapping[Technique, Mapping[str, Any]]
+"""The techniques that change the network, each with the choices of its parameters."""
 
 
 def find_model_limits(
@@ -43,12 +45,15 @@ def find_model_limits(
     Raises:
         RequestError: No combination of the choices can run here.
     """
-    began, limits = time.monotonic(), _excluded(workload, choices)
+    changing = [technique for technique in all_techniques() if technique.changes_network]
+    given = {p.name: "all" for t in changing for p in t.parameters} if choices is None else choices
+    wanted = {t: {p.name: given[p.name] for p in t.parameters if p.name in given} for t in changing}
     same_network = _same_network(environment, choices or {})
-    for changes in islice(_combinations(environment, choices), MAX_TRIED):
+    began, limits = time.monotonic(), [*_excluded(workload, environment, wanted, same_network)]
+    for changes in islice(_combinations(environment, wanted), MAX_TRIED):
         if time.monotonic() - began > TRYING_S:
             break
-        settings = {**same_network, **{name: value for _, own in changes for name, value in own.items()}}
+        settings = {**same_network, **_settings(changes)}
         if any(limit.covers(settings) for limit in limits):
             continue
         if reason := why_not_changed(workload, changes):
@@ -63,29 +68,37 @@ def _same_network(environment: Environment, choices: Mapping[str, Any]) -> dict[
     return {parameter.name: technique.neutral(parameter, environment) for technique, parameter in named}
 
 
-def _excluded(workload: Workload, choices: Mapping[str, Any] | None) -> list[ModelLimit]:
-    """The values among ``choices`` that need not be tried, as the layers of the network show."""
-    named = [t for t in all_techniques() if choices is None or any(p.name in choices for p in t.parameters)]
-    asked = [technique for technique in named if type(technique).excluded is not Technique.excluded]
-    network = workload.network() if asked else None
-    return [
-        ModelLimit({name: value}, reason)
-        for technique in asked
-        for (name, value), reason in technique.excluded(network).items()
-        if choices is None or name in choices
-    ]
+def _settings(changes: Changes) -> dict[str, Scalar]:
+    return {name: value for _, own in changes for name, value in own.items()}
 
 
-def _combinations(environment: Environment, choices: Mapping[str, Any] | None) -> Iterator[Changes]:
+def _excluded(
+    workload: Workload, environment: Environment, wanted: Wanted, same_network: Mapping[str, Scalar]
+) -> Iterator[ModelLimit]:
+    """The values that need not be tried, as layers show: those of the network as given, and of each in its place."""
+    asked = [own for t, own in wanted.items() if own and type(t).excluded is not Technique.excluded]
+    axes = [axis for own in asked for axis in make_space(own, environment).axes if axis.name in own]
+    values = [(axis, value) for axis in axes for value in axis.values if value != axis.neutral(environment)]
+    replacing = [technique for technique, own in wanted.items() if own and technique.replaces_network]
+    others = [changes for technique in replacing for changes in _changes_of((technique,), wanted, environment)]
+    for changes in [(), *others] if values else []:
+        try:
+            network = changed_network(workload, changes).eval()
+        except Exception:
+            continue  # it is tried as every change is, and its reason is told then
+        chosen = {**same_network, **_settings(changes)}
+        for axis, value in values:
+            if reason := axis.technique.excluded(axis.parameter, value, network, _example(workload)):
+                yield ModelLimit({**chosen, axis.name: value}, reason)
+
+
+def _combinations(environment: Environment, wanted: Wanted) -> Iterator[Changes]:
     """All combinations of changes, those of few techniques first; of single techniques a setting of each in turn.
 
     So every technique is tried, also where one has more settings than there is time for. One that changes nothing alone
     is not combined with others.
     """
-    changing = [technique for technique in all_techniques() if technique.changes_network]
-    given = {p.name: "all" for t in changing for p in t.parameters} if choices is None else choices
-    wanted = {t: {p.name: given[p.name] for p in t.parameters if p.name in given} for t in changing}
-    singles = {t: _changes_of((t,), wanted, environment) for t in changing if wanted[t]}
+    singles = {t: _changes_of((t,), wanted, environment) for t in wanted if wanted[t]}
     firsts = {technique: first for technique, alone in singles.items() if (first := next(alone, None))}
     yield from firsts.values()
     for row in zip_longest(*singles.values()):
@@ -95,9 +108,7 @@ def _combinations(environment: Environment, choices: Mapping[str, Any] | None) -
             yield from _changes_of(together, wanted, environment)
 
 
-def _changes_of(
-    techniques: tuple[Technique, ...], wanted: Mapping[Technique, Mapping[str, Any]], environment: Environment
-) -> Iterator[Changes]:
+def _changes_of(techniques: tuple[Technique, ...], wanted: Wanted, environment: Environment) -> Iterator[Changes]:
     """Every way of setting ``techniques`` in which each of them changes the network."""
     document = {name: values for technique in techniques for name, values in wanted[technique].items()}
     space = make_space(document, environment)
@@ -109,20 +120,30 @@ def _changes_of(
 
 def why_not_changed(workload: Workload, changes: Changes) -> str | None:
     """Why ``changes`` cannot be made to a new network, or None."""
-    network, inputs = _as_trained(workload.network().eval()), workload.example_inputs
-    example = tuple(map(torch.from_numpy, inputs.arrays))
-    steps = [(technique, step) for technique, settings in changes for step in technique.steps(settings)]
     try:
-        for technique, step in steps:
-            if isinstance(step, Change):
-                initial = partial(initial_network, workload, recipe_of(network))
-                context = ModelContext(example, 0, initial, trained=workload.pretrained, dynamic=inputs.dynamic)
-                network = change_network(network, technique, step.settings, context)
+        changed_network(workload, changes)
     except (WorkFailed, RequestError) as error:
         return in_one_line(error, limit=200)
     except Exception as error:
         return f"it fails on this network ({in_one_line(error, limit=200)})"
     return None
+
+
+def changed_network(workload: Workload, changes: Changes) -> nn.Module:
+    """A new network of ``workload``, not trained, with ``changes``; raises what they raise."""
+    network, example = _as_trained(workload.network().eval()), _example(workload)
+    steps = [(technique, step) for technique, settings in changes for step in technique.steps(settings)]
+    for technique, step in steps:
+        if isinstance(step, Change):
+            initial = partial(initial_network, workload, recipe_of(network))
+            dynamic = workload.example_inputs.dynamic
+            context = ModelContext(example, 0, initial, trained=workload.pretrained, dynamic=dynamic)
+            network = change_network(network, technique, step.settings, context)
+    return network
+
+
+def _example(workload: Workload) -> tuple[torch.Tensor, ...]:
+    return tuple(map(torch.from_numpy, workload.example_inputs.arrays))
 
 
 def _as_trained(network: nn.Module) -> nn.Module:

@@ -1,5 +1,6 @@
 """The configurations that every study begins with."""
 
+from spaces.axis import Axis
 from spaces.configuration import Configuration, Scalar
 from spaces.search_space import SearchSpace
 from spaces.technique import Stage
@@ -10,17 +11,21 @@ def starting_points(space: SearchSpace) -> list[Configuration]:
 
     A technique takes the last value listed, and the others are neutral. Where another cannot be neutral (int8 needs a
     runtime that runs it), it takes its first value that can run. Values of how a network is lowered have no order, and
-    need no training: of these each one is tried. Another network in place of the given one is tried alone: what else
-    is changed at once is known to fit the given one.
+    need no training: of these each one is tried. Where a space offers every value that there is, the last one is that
+    of those offered by default.
+
+    Not at once, but alone, are another network in place of the given one, which the other changes may not fit, and
+    techniques of which a space offers every value though none is offered by default: too many would leave no accuracy.
     """
     baseline = space.baseline()
     points: list[Configuration | None] = [baseline]
-    changes = [a for a in space.axes if a.technique.stage <= Stage.OPTIONS and not a.technique.replaces_network]
+    changes = [axis for axis in space.axes if axis.technique.stage <= Stage.OPTIONS and _belongs_together(axis, space)]
     if changes:
-        last_values = {axis.name: axis.values[-1] for axis in changes}
+        last_values = {axis.name: _last(axis, space) for axis in changes}
         points.append(_closest(space, {**baseline, **last_values}, changes[0].name))
     for axis in space.axes:
-        for value in axis.values if axis.technique.stage in (Stage.LOWER, Stage.OPTIONS) else axis.values[-1:]:
+        each = axis.technique.stage in (Stage.LOWER, Stage.OPTIONS)
+        for value in axis.values if each else (_last(axis, space),):
             if value != baseline.get(axis.name):
                 points.append(_closest(space, {**baseline, axis.name: value}, axis.name))
     return list(dict.fromkeys(point for point in points if point is not None))
@@ -31,6 +36,22 @@ def untrained_points(space: SearchSpace) -> list[Configuration]:
     changing = [technique for technique in space.techniques if technique.changes_network]
     _, *others = starting_points(space)
     return [point for point in others if not any(space.settings_of(technique, point) for technique in changing)]
+
+
+def _last(axis: Axis, space: SearchSpace) -> Scalar:
+    """The last of the values of ``axis``; where these are all that there are, the last offered by default."""
+    default = axis.technique.choices(axis.parameter, space.environment) if _is_complete(axis, space) else axis.values
+    return next(value for value in reversed(axis.values) if value in default)
+
+
+def _belongs_together(axis: Axis, space: SearchSpace) -> bool:
+    unasked = axis.parameter.only_where_named and _is_complete(axis, space)
+    return not unasked and not axis.technique.replaces_network
+
+
+def _is_complete(axis: Axis, space: SearchSpace) -> bool:
+    """Whether the space offers every value of ``axis`` that there is."""
+    return set(axis.technique.every(axis.parameter, space.environment)) <= set(axis.values)
 
 
 def _closest(space: SearchSpace, wanted: dict[str, Scalar], fixed: str) -> Configuration | None:

@@ -1,11 +1,16 @@
 """Attention heads: those that matter least leave, and the rest is fine-tuned."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spaces.configuration import Scalar, is_number
 from spaces.errors import WorkFailed
 from spaces.technique import ModelContext, Parameter, Stage, Technique
+
+NO_HEADS = (
+    "the network has no attention whose heads can be removed: PyTorch's MultiheadAttention with one width for queries, "
+    "keys and values, or torchvision's of Swin and MaxViT"
+)
 
 
 class AttentionHeads(Technique):
@@ -31,6 +36,11 @@ class AttentionHeads(Technique):
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return is_number(value) and 0 <= value < 1
 
+    def excluded(self, parameter: Parameter, value: Scalar, network: Any, example: Sequence[Any]) -> str | None:
+        from spaces.attention.heads import layers_with_heads
+
+        return None if layers_with_heads(network) else NO_HEADS
+
     def layers_depend_on_weights(self, settings: Mapping[str, Scalar]) -> bool:
         return True
 
@@ -41,10 +51,7 @@ class AttentionHeads(Technique):
         subject.eval()
         layers = layers_with_heads(subject)
         if not layers:
-            raise WorkFailed(
-                "the network has no attention whose heads can be removed: PyTorch's MultiheadAttention with one width "
-                "for queries, keys and values, or torchvision's of Swin and MaxViT"
-            )
+            raise WorkFailed(NO_HEADS)
         total, share = sum(layers.values()), float(settings["attention_heads"])
         number = min(round(share * total), total - len(layers))
         if number < 1:

@@ -1,6 +1,6 @@
 """Channel pruning: the least important channels are removed, at once or in steps, and the rest is fine-tuned."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spaces.configuration import Scalar, is_number
@@ -70,11 +70,10 @@ class ChannelPruning(Technique):
             return f"inside one layer lamp ranks channels as l2 does; it needs the scope global or {ISOMORPHIC}"
         return None
 
-    def excluded(self, network: Any) -> Mapping[tuple[str, Scalar], str]:
+    def excluded(self, parameter: Parameter, value: Scalar, network: Any, example: Sequence[Any]) -> str | None:
         from spaces.slimming.criteria import why_undefined
 
-        reasons = {(CRITERION, criterion): why_undefined(criterion, network) for criterion in CRITERIA}
-        return {choice: reason for choice, reason in reasons.items() if reason}
+        return why_undefined(str(value), network) if parameter.name == CRITERION else None
 
     def steps(self, settings: Mapping[str, Scalar]) -> tuple[Step, ...]:
         """Each step removes the same share of the channels that are left, and is the same step.

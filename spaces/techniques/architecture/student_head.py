@@ -1,9 +1,10 @@
 """Student head: the last layers of a network of ImageNet fitted to small pictures, trained from new weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spaces.configuration import Scalar
+from spaces.errors import WorkFailed
 from spaces.technique import ModelContext, Parameter, Stage, Technique
 
 
@@ -22,6 +23,15 @@ class StudentHead(Technique):
             "student_head", ("imagenet", "small"), "imagenet", "imagenet or small", "head={}", only_where_named=True
         ),
     )
+
+    def excluded(self, parameter: Parameter, value: Scalar, network: Any, example: Sequence[Any]) -> str | None:
+        from spaces.network_changes.small_head import find_head
+
+        try:
+            find_head(network, example)
+        except WorkFailed as error:
+            return str(error)
+        return None
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         import torch

@@ -1,9 +1,10 @@
 """Student stem: the first layers of a network of ImageNet fitted to small pictures, trained from new weights."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spaces.configuration import Scalar
+from spaces.errors import WorkFailed
 from spaces.technique import ModelContext, Parameter, Stage, Technique
 
 STRIDES = {"small": (1, False), "small-stride-2": (2, False), "small-pooled": (2, True)}
@@ -31,6 +32,15 @@ class StudentStem(Technique):
             only_where_named=True,
         ),
     )
+
+    def excluded(self, parameter: Parameter, value: Scalar, network: Any, example: Sequence[Any]) -> str | None:
+        from spaces.network_changes.small_stem import find_stem
+
+        try:
+            find_stem(network, example)
+        except WorkFailed as error:
+            return str(error)
+        return None
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
         import torch

@@ -193,3 +193,22 @@ def test_what_the_layers_of_a_network_show_is_told_without_a_try(monkeypatch: py
     assert {configuration["pruning_criterion"] for configuration in space.configurations()} == {"l1"}
     assert "no batch normalisation with a scale" in space.reasons()[0][2]
     assert not find_model_limits(WORKLOAD, Environment(), {"channel_pruning": [0.5]})
+
+
+def test_what_the_layers_of_another_network_in_its_place_show_is_told_without_a_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(model_limits, "TRYING_S", -1.0)
+    students, shares, heads = ("teacher", "mobilenet_v3_small"), [0.0, 0.5], ["imagenet", "small"]
+    choices = {"student": [*students], "attention_heads": shares, "student_head": heads}
+    limits = find_model_limits(WORKLOAD, Environment(), choices)
+    assert [dict(limit.choices) for limit in limits] == [
+        {"student": "teacher", "student_head": "small"},
+        {"student": "teacher", "attention_heads": 0.5},
+        {"student": "mobilenet_v3_small", "attention_heads": 0.5},
+    ]
+    drawn = {
+        (c["student"], c["student_head"])
+        for c in make_space(choices, Environment(model_limits=limits)).configurations()
+    }
+    assert drawn == {("teacher", "imagenet"), ("mobilenet_v3_small", "imagenet"), ("mobilenet_v3_small", "small")}

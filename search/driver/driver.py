@@ -147,6 +147,8 @@ class Driver:
     def _start_trial(self) -> None:
         self._screening.trial_started()
         self._sampler.set_cost_ratio(self._costs.ratio)
+        if self._screening.per_trial:  # candidates are timed untrained: the sampler knows more than a list does
+            self._sampler.leave_out_trainings()
         trial = self._study.ask()
         self._asked += 1
         self._start(trial, self._choose(trial))

@@ -36,6 +36,7 @@ class DistinctSampler(BaseSampler):
         space: Turns them into configurations.
         tried: Canonical forms of the configurations proposed so far; the sampler adds to it.
         first: Configurations to begin with.
+        then: Configurations to go on with; see `leave_out_trainings`.
         seed: Of the choice among untried configurations.
     """
 
@@ -45,12 +46,14 @@ class DistinctSampler(BaseSampler):
         space: SearchSpace,
         tried: set[str],
         first: Sequence[Configuration] = (),
+        then: Sequence[Configuration] = (),
         seed: int = 0,
     ) -> None:
         self._inner = inner
         self._space = space
         self._tried = tried
         self._first = list(first)
+        self._then = list(then)
         self._random = np.random.default_rng(seed)
         self._proposals: dict[int, Configuration] = {}
         self._listed: list[Configuration] = []
@@ -72,7 +75,7 @@ class DistinctSampler(BaseSampler):
 
         Only an `EHVISampler` has one, and not before the given configurations have been proposed.
         """
-        if not isinstance(self._inner, EHVISampler) or self._first:
+        if not isinstance(self._inner, EHVISampler) or self._first or self._then:
             return None
         found = [Configuration(candidate) for candidate in self._inner.shortlist(study, 1)]
         return found[0] if found and found[0].canonical() not in self._tried else None
@@ -99,6 +102,14 @@ class DistinctSampler(BaseSampler):
         """Set what training a candidate costs, in units of what timing it does. Only an `EHVISampler` uses it."""
         if isinstance(self._inner, EHVISampler) and self._inner.cost_model:
             self._inner.cost_model.cost_ratio = cost_ratio
+
+    def leave_out_trainings(self) -> None:
+        """Propose none of the configurations to go on with that need a training, as a model weighs what it costs.
+
+        Only an `EHVISampler` does.
+        """
+        if isinstance(self._inner, EHVISampler) and (cost_model := self._inner.cost_model):
+            self._then = [configuration for configuration in self._then if not cost_model.needs_training(configuration)]
 
     def exhausted(self) -> bool:
         """Whether every configuration of the space was proposed; False for a space of `MAX_LISTED` or more."""
@@ -137,8 +148,8 @@ class DistinctSampler(BaseSampler):
         self._inner.after_trial(study, trial, state, values)
 
     def _next_untried(self, study: Study, trial: FrozenTrial) -> Configuration:
-        while self._first:
-            configuration = self._first.pop(0)
+        while given := self._first or self._then:
+            configuration = given.pop(0)
             if configuration.canonical() not in self._tried:
                 return configuration
         for _ in range(ATTEMPTS):

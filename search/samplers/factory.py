@@ -72,4 +72,4 @@ def make_sampler(
     tried = {trial.configuration.canonical() for trial in trials if trial.configuration is not None}
     baseline, *others = starting_points(space)
     inner = SAMPLERS[name](space, targets, sampler_seed)
-    return DistinctSampler(inner, space, tried, first=[baseline, *first, *others], seed=sampler_seed)
+    return DistinctSampler(inner, space, tried, first=[baseline, *first], then=others, seed=sampler_seed)

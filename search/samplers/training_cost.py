@@ -35,6 +35,10 @@ class TrainingCost:
         """Count the trainings of ``candidates``, and no others, as under way: sharing one costs nothing."""
         self._in_training = {self._number(candidate) for candidate in candidates}
 
+    def needs_training(self, candidate: Candidate) -> bool:
+        """Whether ``candidate`` needs a training that is neither done nor under way."""
+        return self._number(candidate) not in self._trained | self._in_training
+
     def costs(self, candidates: Sequence[Candidate]) -> Floats:
         """The cost of each of ``candidates``, shape ``(n,)``: 1, or 1 + `cost_ratio` where it needs a training.
 

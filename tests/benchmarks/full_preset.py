@@ -85,7 +85,7 @@ def curve(chains: Chains, runner: LocalRunner, name: str, trials: int) -> list[f
     study.sampler = make_sampler(name, study, chains.space, targets, chains.seed)
     if name == "random":
         inner = SAMPLERS[name](chains.space, targets, chains.seed)
-        study.sampler = DistinctSampler(inner, chains.space, set(), [chains.space.baseline()], chains.seed)
+        study.sampler = DistinctSampler(inner, chains.space, set(), [chains.space.baseline()], seed=chains.seed)
     observer = Lines(f"{name}, seed {chains.seed},")
     Driver(SearchContext(study, runner, chains, OBJECTIVES, (), observer), targets, trials).run()
     baseline, *others = [record.measurement for record in records(study)]

@@ -36,7 +36,7 @@ class Driven(RuleBasedStateMachine):
         study = make_study(self.storage, "table", OBJECTIVES, SETTINGS, MACHINE, FACTS)
         tried = {record.configuration.canonical() for record in records(study) if record.configuration}
         inner = optuna.samplers.RandomSampler(seed=len(tried))
-        study.sampler = DistinctSampler(inner, self.chains.space, tried, starting_points(self.chains.space), 0)
+        study.sampler = DistinctSampler(inner, self.chains.space, tried, starting_points(self.chains.space), seed=0)
         return study
 
     def drive(self, trials: int, workers: int) -> None:

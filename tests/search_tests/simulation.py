@@ -119,7 +119,9 @@ def open_table_study(folder: Path | None, space: SearchSpace, seed: int = 0, inn
     study = make_study(storage, "table", OBJECTIVES, settings, MACHINE, FACTS)
     if inner is not None:
         tried = {t.configuration.canonical() for t in records(study) if t.configuration}
-        study.sampler = DistinctSampler(inner, space, tried, starting_points(space), seed)
+        study.sampler = DistinctSampler(
+            inner, space, tried, starting_points(space)[:1], starting_points(space)[1:], seed
+        )
     return study
 
 

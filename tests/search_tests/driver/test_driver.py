@@ -132,7 +132,7 @@ def test_a_trial_lacking_a_figure_that_the_search_needs_fails_with_its_name_and_
     study = optuna.create_study(
         directions=[objective.direction for objective in objectives],
         sampler=DistinctSampler(
-            optuna.samplers.RandomSampler(0), chains.space, set(), starting_points(chains.space), 0
+            optuna.samplers.RandomSampler(0), chains.space, set(), starting_points(chains.space), seed=0
         ),
     )
     drive(study, make_runner(of=sometimes_measured), chains, 12, constraints, objectives=objectives)

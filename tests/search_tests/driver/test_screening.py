@@ -25,6 +25,8 @@ from search.driver.stage_costs import SCREENING_STAGES, StageCosts
 from search.objectives.constraint import Constraint
 from search.samplers.distinct_sampler import DistinctSampler
 from search.samplers.ehvi_sampler import EHVISampler
+from search.samplers.factory import training_key
+from search.samplers.starting_points import starting_points
 from search.study.study import records
 from spaces.axis import Axis
 from spaces.configuration import Configuration, Scalar
@@ -89,6 +91,19 @@ def test_at_most_so_many_are_timed_for_one_that_is_trained() -> None:
     counts = timed_before_each_trial(log)
     assert max(counts) <= MAX_PER_TRIAL
     assert sum(counts) > MAX_PER_TRIAL / 2, "nearly every candidate of the space was timed"
+
+
+@pytest.mark.parametrize(("training_s", "left"), [(10.0, 0), (0.1, 2)])
+def test_where_training_is_expensive_what_to_train_after_the_first_is_left_to_the_sampler(
+    training_s: float, left: int
+) -> None:
+    chains = make_chains()
+    points = [p for p in starting_points(chains.space) if training_key(chains.space, p) is not None]
+    study = open_table_study(None, chains.space)
+    drive(study, recording(training_takes(training_s)), chains, 8)
+    begun = [trial.configuration for trial in records(study)]
+    assert points[0] in begun
+    assert len(set(points[1:]) & set(begun)) == left
 
 
 def test_where_training_is_cheap_nothing_is_timed_untrained() -> None:

@@ -6,7 +6,10 @@ import optuna
 import pytest
 from search_tests.simulation import CHOICES, make_chains
 
+from search.objectives.objective import find_objectives
+from search.objectives.trial_targets import TrialTargets
 from search.samplers.distinct_sampler import DistinctSampler
+from search.samplers.factory import make_sampler, training_key
 from search.samplers.starting_points import starting_points
 from spaces.configuration import Configuration
 from spaces.search_space import SearchSpace
@@ -112,3 +115,15 @@ def test_of_a_large_space_no_more_is_listed_than_was_proposed(monkeypatch: pytes
         sampler.propose(study, frozen(study, study.ask()))
         assert not sampler.exhausted()
     assert len(listed) <= 6
+
+
+def test_what_needs_a_training_is_left_to_the_model_where_the_driver_says_so() -> None:
+    space = make_chains().space
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    targets = TrialTargets(find_objectives(("accuracy", "speedup")), ())
+    first = next(point for point in starting_points(space) if point["student_width"] != 1.0)
+    study.sampler = sampler = make_sampler("gain", study, space, targets, 0, [first])
+    sampler.leave_out_trainings()
+    given = [point for point in starting_points(space) if training_key(space, point) is None]
+    proposed = [sampler.propose(study, frozen(study, study.ask())) for _ in range(len(given) + 1)]
+    assert proposed == [given[0], first, *given[1:]]

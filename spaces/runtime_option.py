@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 from spaces.configuration import Scalar
 from spaces.environment import Environment
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.model_context import ModelContext
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 
 class RuntimeOption(Technique):

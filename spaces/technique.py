@@ -1,13 +1,15 @@
 """The contract of a technique: its parameters, when a value is unsupported and why, and what it changes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar
 
 from spaces.configuration import Scalar
 from spaces.environment import Environment
+from spaces.model_context import ModelContext
+from spaces.steps import Change, Step
 
 
 class Stage(IntEnum):
@@ -28,53 +30,6 @@ class Stage(IntEnum):
     LOWER = 6
     OPTIONS = 7
     SERVE = 8
-
-
-@dataclass(frozen=True)
-class Change:
-    """A step that calls `Technique.apply` on the network.
-
-    Attributes:
-        settings: What it is called with: the choices of the technique, and what else tells the steps apart.
-    """
-
-    settings: Mapping[str, Scalar]
-
-
-@dataclass(frozen=True)
-class Train:
-    """A step that trains the network, as the candidate's plan says but for what is given here.
-
-    Attributes:
-        epochs: Passes over the training split; None is as many as the plan has.
-        learning_rate: The peak of the schedule as a share of the plan's own; what is tuned from trained weights needs
-            less than what is trained from new ones.
-        distillation_weight: Share of the loss that comes from the teacher's soft targets, and by no other method; None
-            is as the plan says.
-        autocast: Whether it computes in bf16 where the machine trains in that; else in fp32.
-    """
-
-    epochs: int | None = None
-    learning_rate: float = 1.0
-    distillation_weight: float | None = None
-    autocast: bool = True
-
-
-@dataclass(frozen=True)
-class Rewind:
-    """A step that gives the network the weights back that it had early in its training (`runners.stages.rewinding`).
-
-    What a parametrisation decides, such as which weights are zero, stays as it is. A network that came with weights is
-    given those.
-
-    Attributes:
-        epochs: After so many epochs; 0 are its first weights.
-    """
-
-    epochs: int = 1
-
-
-Step = Change | Train | Rewind
 
 
 @dataclass(frozen=True)
@@ -117,64 +72,6 @@ class Earlier:
     changed_in: frozenset[Stage] = frozenset()
     keeps_weights: bool = True
     skips_layers: bool = False
-
-
-def no_examples(count: int) -> tuple[Any, ...]:
-    """None, where a network is changed without data."""
-    return ()
-
-
-def no_losses(network: Any, count: int) -> Iterator[Any]:
-    """None, where a network is changed without data."""
-    return iter(())
-
-
-def no_inputs() -> Iterator[Any]:
-    """None, where a network is changed without data."""
-    return iter(())
-
-
-def nothing_to_compare(outputs: Any, reference: Any, loss: float) -> bool:
-    """True, where there are no data on which outputs could be worse."""
-    return True
-
-
-@dataclass(frozen=True)
-class ModelContext:
-    """What a technique that changes the network gets besides the network.
-
-    Attributes:
-        example: A tuple with a tensor for each input of the network, of one example: ``(1, *input_shape)``.
-        seed: Seed of all random numbers.
-        initial: Makes the workload's network with new initial weights.
-        begun: Makes it as its training begins, with the weights that the workload loads; None where those are new.
-        record: Filled by a technique that puts other layers into the network: what `Technique.rebuild` needs to put
-            them there again, in plain JSON types. It stays empty where only sizes and values of tensors change.
-        calibration: Gives as many examples of the calibration split, or of the training split where there is none:
-            each a tuple like ``example``. Where the split has fewer, there are fewer.
-        trained: Whether the weights are those that the search will have. They are not where a change is only tried
-            before a search, to see whether the network takes it: then nothing should fail because of their values.
-        losses: Gives, for a network and a number, the loss of the network on as many examples of the training split:
-            one tensor without dimensions for each, with its graph where gradients are on. There are none where the loss
-            is not known.
-        validation: Gives the inputs of the validation split in batches, each a tuple like ``example``, for what is
-            chosen on a trained network. There are none where the network is changed without data.
-        dynamic: For each input the dimension whose size may differ between calls, or None; empty where none has one.
-        keeps_quality: Tells of two tensors of outputs for all these inputs whether the metric of the first one is
-            worse than that of the second by at most a number: a fraction, or a share of a metric that is none.
-    """
-
-    example: Any
-    seed: int
-    initial: Callable[[], Any]
-    record: dict[str, Any] = field(default_factory=dict)
-    calibration: Callable[[int], Sequence[Any]] = no_examples
-    trained: bool = True
-    losses: Callable[[Any, int], Iterator[Any]] = no_losses
-    validation: Callable[[], Iterator[Any]] = no_inputs
-    keeps_quality: Callable[[Any, Any, float], bool] = nothing_to_compare
-    dynamic: Sequence[int | None] = ()
-    begun: Callable[[], Any] | None = None
 
 
 class Technique(ABC):

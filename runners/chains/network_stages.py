@@ -9,7 +9,8 @@ from runners.training.settings import Level, TrainingSettings
 from runners.workload import UNLABELLED
 from spaces.configuration import Configuration, Scalar
 from spaces.plans import SOFT_TARGETS, TrainingPlan
-from spaces.technique import Change, Rewind, Stage, Technique, Train
+from spaces.steps import Change, Rewind, Train
+from spaces.technique import Stage, Technique
 
 Changes = tuple[tuple[Technique, dict[str, Scalar]], ...]
 """Techniques in the order in which they are applied, each with its settings."""

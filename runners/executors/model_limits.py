@@ -15,8 +15,10 @@ from runners.workload import Workload
 from spaces.configuration import Scalar
 from spaces.environment import Environment, ModelLimit
 from spaces.errors import RequestError, WorkFailed, in_one_line
+from spaces.model_context import ModelContext
 from spaces.space_document import all_techniques, make_space
-from spaces.technique import Change, ModelContext, Technique
+from spaces.steps import Change
+from spaces.technique import Technique
 
 TRYING_S = 20.0
 """Seconds after which no further change is tried."""

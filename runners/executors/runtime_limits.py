@@ -10,7 +10,7 @@ from runners.backends import all_backends, backend_names
 from runners.workload import Workload
 from spaces.environment import ModelLimit
 from spaces.errors import WorkFailed, in_one_line
-from spaces.parametrisations import remove_parametrisations
+from spaces.network_changes.parametrisations import remove_parametrisations
 
 
 def find_runtime_limits(workload: Workload, choices: Mapping[str, Any] | None = None) -> tuple[ModelLimit, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from runners.machine.telemetry import disable_telemetry
-from spaces.parametrisations import remove_parametrisations
+from spaces.network_changes.parametrisations import remove_parametrisations
 from spaces.space_document import find_technique
 
 Recipe = Sequence[Mapping[str, Any]]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from runners.lowering.recipe import rebuilt, recipe_of
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
-from spaces.parametrisations import is_parametrised, remove_parametrisations
+from spaces.network_changes.parametrisations import is_parametrised, remove_parametrisations
 
 WEIGHTS = "weights.safetensors"
 ARCHITECTURE = "architecture.json"

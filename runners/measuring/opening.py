@@ -77,7 +77,7 @@ class Baseline:
         """A predictor, for calls of any size; ``build`` makes the network with new weights."""
         from runners.lowering.torch_predictor import torch_predictor
         from runners.lowering.weights import load_network
-        from spaces.parametrisations import remove_parametrisations
+        from spaces.network_changes.parametrisations import remove_parametrisations
 
         network = load_network(build, self.folder) if self.folder else build().eval()
         remove_parametrisations(network)  # as its owner would do before serving it

@@ -17,7 +17,7 @@ from runners.quality.teacher_metric import (
     squares,
 )
 from runners.workload import Workload, accuracy
-from spaces.parametrisations import remove_parametrisations
+from spaces.network_changes.parametrisations import remove_parametrisations
 
 OUTPUTS = "teacher_outputs.safetensors"
 """The file in which the teacher's stage keeps its outputs, an array for each split."""

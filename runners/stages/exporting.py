@@ -14,7 +14,7 @@ from runners.lowering.onnx_session import open_session
 from runners.lowering.recipe import as_exported, recipe_of
 from runners.lowering.weights import copy_network, load_network
 from runners.stages.job import StageJob
-from spaces.parametrisations import remove_parametrisations
+from spaces.network_changes.parametrisations import remove_parametrisations
 
 EXPORTED = "exported.onnx"
 

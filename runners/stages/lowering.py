@@ -15,8 +15,8 @@ from runners.lowering.weights import load_network
 from runners.measuring.footprint import folder_size_mib
 from runners.stages.exporting import EXPORTED
 from runners.stages.job import StageJob
+from spaces.network_changes.parametrisations import remove_parametrisations
 from spaces.number_formats import NUMBER_FORMATS
-from spaces.parametrisations import remove_parametrisations
 from spaces.plans import LoweringPlan
 
 

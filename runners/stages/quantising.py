@@ -10,7 +10,7 @@ from runners.quantisers.settings import QuantisationSettings
 from runners.stages.exporting import EXPORTED, export_checked
 from runners.stages.job import StageJob
 from runners.stages.ranking import kept_layers
-from spaces.parametrisations import remove_parametrisations
+from spaces.network_changes.parametrisations import remove_parametrisations
 
 
 def run(job: StageJob) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from torch import nn
 from runners.lowering.weights import load_network, save_network
 from runners.runner import StageFailed
 from runners.stages.job import StageJob
-from spaces.parametrisations import remove_parametrisations
+from spaces.network_changes.parametrisations import remove_parametrisations
 
 ORIGINAL = ".parametrizations.weight.original"
 """Where `torch.nn.utils.parametrize` keeps the weight that a mask is put on."""

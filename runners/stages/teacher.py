@@ -15,7 +15,7 @@ from runners.quality.teacher_agreement import keep_outputs
 from runners.stages.job import StageJob
 from runners.training.loop import train
 from runners.training.settings import Level, TrainingSettings
-from spaces.parametrisations import remove_parametrisations
+from spaces.network_changes.parametrisations import remove_parametrisations
 
 
 def run(job: StageJob) -> dict[str, Any]:

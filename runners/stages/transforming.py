@@ -22,9 +22,10 @@ from runners.stages.job import StageJob
 from runners.training.loss import losses_of_examples
 from runners.workload import Workload
 from spaces.configuration import Scalar
-from spaces.parametrisations import remove_parametrisations
+from spaces.model_context import ModelContext
+from spaces.network_changes.parametrisations import remove_parametrisations
 from spaces.space_document import find_technique
-from spaces.technique import ModelContext, Technique
+from spaces.technique import Technique
 
 
 def run(job: StageJob) -> dict[str, Any]:

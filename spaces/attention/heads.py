@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from spaces.attention import multihead, windows
+from spaces.model_context import ModelContext
 from spaces.slimming.network_state import all_trainable, snapshot
-from spaces.technique import ModelContext
 
 EXAMPLES = 64
 """Training examples over which the importance of a head is averaged."""

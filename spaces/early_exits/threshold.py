@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spaces.early_exits.network import NEVER, all_outputs, confidence, exits_of
-from spaces.technique import ModelContext
+from spaces.model_context import ModelContext
 
 TRIED = 100
 """Thresholds that are tried."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from spaces.technique import ModelContext
+from spaces.model_context import ModelContext
 
 L1, L2, BATCH_NORM_SCALE, TAYLOR, FPGM, LAMP, RANDOM = (
     "l1",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from spaces.errors import WorkFailed, in_one_line
+from spaces.model_context import ModelContext
 from spaces.slimming.boundaries import left_alone
 from spaces.slimming.criteria import L1, RANDOM, gradients, why_undefined
 from spaces.slimming.network_state import all_trainable, output_shape, quiet, size, snapshot
@@ -13,7 +14,6 @@ from spaces.slimming.tracing import shapes_read
 from spaces.slimming.whole_blocks import attention_blocks
 from spaces.slimming.widths import SENSITIVITY, UNIFORM
 from spaces.slimming.written_sizes import update_written_sizes, widths
-from spaces.technique import ModelContext
 
 MOST_LEFT_ALONE = 16
 """Groups of layers that may turn out to break a network before slimming it is given up."""

@@ -5,9 +5,11 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
+from spaces.model_context import ModelContext
 from spaces.slimming.criteria import CRITERIA, L1, LAMP
 from spaces.slimming.widths import ISOMORPHIC, SCOPES, SENSITIVITY, UNIFORM
-from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Step, Technique, Train
+from spaces.steps import Change, Step, Train
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 SHARE, SCOPE, CRITERION, MULTIPLE = "channel_pruning", "pruning_scope", "pruning_criterion", "width_multiple"
 STEPS, EPOCHS = "pruning_steps", "pruning_epochs"

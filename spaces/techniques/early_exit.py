@@ -6,8 +6,10 @@ from typing import Any
 from spaces.configuration import Scalar, is_number, is_whole_number
 from spaces.environment import Environment
 from spaces.errors import WorkFailed
+from spaces.model_context import ModelContext
 from spaces.plans import PIPELINES
-from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Step, Technique, Train
+from spaces.steps import Change, Step, Train
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 
 class EarlyExit(Technique):

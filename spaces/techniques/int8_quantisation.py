@@ -5,7 +5,8 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import BackendFacts, Environment
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.model_context import ModelContext
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 DEFAULT = "default"
 NNCF, ORT, DYNAMIC = "nncf", "onnxruntime", "onnxruntime-dynamic"

@@ -6,8 +6,9 @@ from typing import Any
 
 from spaces.configuration import Scalar
 from spaces.environment import Environment
+from spaces.model_context import ModelContext
 from spaces.number_formats import NUMBER_FORMATS
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 
 class NumericPrecision(Technique):

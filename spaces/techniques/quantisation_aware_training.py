@@ -5,7 +5,9 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import Environment
-from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Step, Technique, Train
+from spaces.model_context import ModelContext
+from spaces.steps import Change, Step, Train
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 EXAMPLES = 64
 """Calibration examples from which the first ranges are found; training goes on with them."""
@@ -68,8 +70,8 @@ class QuantisationAwareTraining(Technique):
         return Change({}), Train(epochs, LEARNING_RATE, DISTILLATION, autocast=False)
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
-        from spaces.fake_quantisers import insert_quantisers
         from spaces.network_changes.batch_norm_folding import fold_batch_norms
+        from spaces.network_changes.fake_quantisers import insert_quantisers
 
         assert context is not None
         folded = fold_batch_norms(subject, context.example)
@@ -78,14 +80,14 @@ class QuantisationAwareTraining(Technique):
         return quantised
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
-        from spaces.fake_quantisers import rebuild_quantisers
         from spaces.network_changes.batch_norm_folding import fold_structure
+        from spaces.network_changes.fake_quantisers import rebuild_quantisers
 
         fold_structure(network, record["folded"])
         return rebuild_quantisers(network, record["quantisers"])
 
     def exported(self, network: Any) -> Any:
-        from spaces.fake_quantisers import write_quantisers
+        from spaces.network_changes.fake_quantisers import write_quantisers
 
         return write_quantisers(network)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import Environment
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.model_context import ModelContext
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 
 class Replicas(Technique):

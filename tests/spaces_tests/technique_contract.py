@@ -20,8 +20,10 @@ from runners.lowering.recipe import set_recipe
 from runners.lowering.weights import load_network, save_network
 from spaces.configuration import Scalar
 from spaces.environment import Environment
+from spaces.model_context import ModelContext
 from spaces.plans import LoweringPlan, ServingPlan, TrainingPlan
-from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Technique, Train
+from spaces.steps import Change, Train
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 Rule = Callable[[Technique, Sequence[Technique]], None]
 

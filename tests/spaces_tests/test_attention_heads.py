@@ -19,7 +19,7 @@ from runners.lowering.weights import load_network, save_network
 from runners.stages.transforming import change_network
 from spaces.attention.heads import keep_heads, layers_with_heads, lowest_heads
 from spaces.errors import WorkFailed
-from spaces.technique import ModelContext
+from spaces.model_context import ModelContext
 from spaces.techniques.attention_heads import TECHNIQUE
 from spaces.techniques.channel_pruning import TECHNIQUE as CHANNEL_PRUNING
 

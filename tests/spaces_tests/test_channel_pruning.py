@@ -8,9 +8,10 @@ from spaces_tests.environments import LAPTOP
 from torch import nn
 
 from spaces.errors import RequestError
+from spaces.model_context import ModelContext
 from spaces.slimming.widths import SCOPES
 from spaces.space_document import make_space
-from spaces.technique import Change, ModelContext, Train
+from spaces.steps import Change, Train
 from spaces.techniques.channel_pruning import TECHNIQUE
 
 

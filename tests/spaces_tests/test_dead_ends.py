@@ -10,8 +10,9 @@ from spaces import dead_ends
 from spaces.configuration import Scalar
 from spaces.environment import Environment, ModelLimit
 from spaces.errors import RequestError
+from spaces.model_context import ModelContext
 from spaces.search_space import Axis, SearchSpace
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 IN_BETWEEN = 20
 """Parameters of four values: a million million combinations."""

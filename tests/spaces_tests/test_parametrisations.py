@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from spaces.parametrisations import is_parametrised, remove_parametrisations
+from spaces.network_changes.parametrisations import is_parametrised, remove_parametrisations
 
 Wrap = Callable[[nn.Module], nn.Module]
 

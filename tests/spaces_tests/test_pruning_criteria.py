@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from spaces.errors import WorkFailed
+from spaces.model_context import ModelContext
 from spaces.slimming.criteria import CRITERIA
 from spaces.slimming.slim import slim
-from spaces.technique import ModelContext
 
 EXAMPLE = torch.ones(1, 1, 3, 3)
 

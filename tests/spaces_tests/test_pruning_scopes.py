@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spaces.errors import WorkFailed
+from spaces.model_context import ModelContext
 from spaces.slimming.boundaries import traced
 from spaces.slimming.network_state import size
 from spaces.slimming.pruner import Wanted, _pruner, _scored_groups, prune
@@ -14,7 +15,6 @@ from spaces.slimming.sensitivity import OutputError, shares_by_error
 from spaces.slimming.slim import slim
 from spaces.slimming.tracing import shapes_read
 from spaces.slimming.widths import SCOPES
-from spaces.technique import ModelContext
 
 
 class Mixed(nn.Module):

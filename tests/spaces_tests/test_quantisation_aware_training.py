@@ -14,9 +14,9 @@ from runners.lowering.onnx_session import open_session
 from runners.lowering.recipe import as_exported, recipe_of
 from runners.lowering.weights import copy_network, load_network, save_network
 from runners.stages.transforming import change_network
+from spaces.model_context import ModelContext
 from spaces.network_changes.batch_norm_folding import fold_batch_norms
 from spaces.space_document import find_technique
-from spaces.technique import ModelContext
 
 SHAPE = (3, 16, 16)
 

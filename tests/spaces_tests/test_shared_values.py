@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from spaces.errors import WorkFailed
+from spaces.model_context import ModelContext
 from spaces.network_changes.shared_values import share_values
 from spaces.space_document import find_technique, make_space
-from spaces.technique import ModelContext
 
 
 def _layer(zeros: float = 0.0) -> nn.Linear:

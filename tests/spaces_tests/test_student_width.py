@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from runners.workloads.synthetic import make_network
+from spaces.model_context import ModelContext
 from spaces.space_document import all_techniques
-from spaces.technique import ModelContext
 
 STUDENT_WIDTH = next(technique for technique in all_techniques() if technique.name == "student_width")
 

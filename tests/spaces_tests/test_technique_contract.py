@@ -12,9 +12,11 @@ from torch import nn
 
 from spaces.configuration import Scalar
 from spaces.environment import Environment
+from spaces.model_context import ModelContext
 from spaces.plans import TrainingPlan
 from spaces.space_document import all_techniques
-from spaces.technique import Change, Earlier, ModelContext, Parameter, Stage, Step, Technique, Train
+from spaces.steps import Change, Step, Train
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 Settings = Mapping[str, Scalar]
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from spaces.model_context import ModelContext
 from spaces.network_changes.weight_masks import kept_counts, largest, mask_of, maskable, put_mask
 from spaces.space_document import find_technique
-from spaces.technique import Change, ModelContext, Rewind, Step, Train
+from spaces.steps import Change, Rewind, Step, Train
 
 X = torch.linspace(-1, 1, 64).reshape(8, 8)
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.model_context import ModelContext
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 EXAMPLES = 32
 """Calibration examples on which the outputs without a block are compared with those of the whole network."""

@@ -6,9 +6,10 @@ from typing import Any
 
 from spaces.configuration import Scalar
 from spaces.environment import Environment
+from spaces.model_context import ModelContext
 from spaces.named_networks.classifier import TIMM
 from spaces.named_networks.torchvision_names import classifier_problem, registered_names
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 TEACHER = "teacher"
 OTHERS = ("mobilenet_v3_large", "resnet18", "regnet_y_400mf", "efficientnet_b0")

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from spaces.configuration import Scalar, is_number
-from spaces.technique import ModelContext, Parameter, Stage, Technique
+from spaces.model_context import ModelContext
+from spaces.technique import Parameter, Stage, Technique
 
 
 class StudentDepth(Technique):

@@ -5,7 +5,8 @@ from typing import Any
 
 from spaces.configuration import Scalar
 from spaces.errors import WorkFailed
-from spaces.technique import ModelContext, Parameter, Stage, Technique
+from spaces.model_context import ModelContext
+from spaces.technique import Parameter, Stage, Technique
 
 
 class StudentHead(Technique):

@@ -5,7 +5,8 @@ from typing import Any
 
 from spaces.configuration import Scalar
 from spaces.errors import WorkFailed
-from spaces.technique import ModelContext, Parameter, Stage, Technique
+from spaces.model_context import ModelContext
+from spaces.technique import Parameter, Stage, Technique
 
 STRIDES = {"small": (1, False), "small-stride-2": (2, False), "small-pooled": (2, True)}
 """The stride of the convolution, and whether a pooling behind it stays, by the name of the stem."""

@@ -6,7 +6,9 @@ from typing import Any
 from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
 from spaces.errors import WorkFailed
-from spaces.technique import Change, Earlier, ModelContext, Parameter, Rewind, Stage, Step, Technique, Train
+from spaces.model_context import ModelContext
+from spaces.steps import Change, Rewind, Step, Train
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 UNSTRUCTURED, TWO_OF_FOUR = "unstructured", "2:4"
 METHODS = ("magnitude", "lottery", "splice", "movement")
@@ -83,8 +85,8 @@ class WeightSparsity(Technique):
         return _mask(share, "splice" if method == "splice" else "fixed"), Train()
 
     def apply(self, subject: Any, settings: Mapping[str, Scalar], context: ModelContext | None) -> Any:
+        from spaces.network_changes.parametrisations import remove_parametrisations
         from spaces.network_changes.weight_masks import kept_counts, largest, mask_of, maskable, put_mask
-        from spaces.parametrisations import remove_parametrisations
 
         assert context is not None
         if settings.get("removed"):

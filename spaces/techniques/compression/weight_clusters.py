@@ -5,7 +5,9 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_whole_number
 from spaces.errors import WorkFailed
-from spaces.technique import Change, ModelContext, Parameter, Stage, Step, Technique, Train
+from spaces.model_context import ModelContext
+from spaces.steps import Change, Step, Train
+from spaces.technique import Parameter, Stage, Technique
 
 EPOCHS = 2
 LEARNING_RATE = 0.05

@@ -6,8 +6,9 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_whole_number
 from spaces.environment import Environment
+from spaces.model_context import ModelContext
 from spaces.plans import TRAINING_SPEED
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 CORES = 4
 """The number of cores from which on it is offered by default."""

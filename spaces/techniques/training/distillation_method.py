@@ -6,8 +6,9 @@ from typing import Any
 
 from spaces.configuration import Scalar, is_number
 from spaces.environment import Environment
+from spaces.model_context import ModelContext
 from spaces.plans import DISTILLATION_METHODS, SOFT_TARGETS
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 
 class DistillationMethod(Technique):

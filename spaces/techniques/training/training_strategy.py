@@ -6,6 +6,7 @@ from typing import Any
 
 from spaces.configuration import Scalar
 from spaces.environment import Environment
+from spaces.model_context import ModelContext
 from spaces.plans import (
     PIPELINES,
     SHARING_A_NETWORK,
@@ -14,7 +15,7 @@ from spaces.plans import (
     TRAINING_STRATEGIES,
     TrainingPlan,
 )
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.technique import Earlier, Parameter, Stage, Technique
 
 GROUPED = {"data-tensor": 2 * SHARING_A_NETWORK, "data-pipeline": 2 * SHARING_A_NETWORK}
 """The strategies of groups of workers, with the fewest workers of each."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from spaces.configuration import Scalar
 from spaces.environment import Environment
+from spaces.model_context import ModelContext
 from spaces.plans import COMMUNICATION
-from spaces.technique import Earlier, ModelContext, Parameter, Stage, Technique
+from spaces.technique import Earlier, Parameter, Stage, Technique
 from spaces.techniques.training.training_strategy import strategy_of, workers_of
 
 SENDING_GRADIENTS = ("data-parallel", "sharded", "data-tensor", "data-pipeline")

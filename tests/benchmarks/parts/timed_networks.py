@@ -22,7 +22,7 @@ from runners.lowering.onnx_export import export
 from runners.lowering.torch_predictor import torch_predictor
 from runners.measuring.calls import Call
 from runners.workloads.digits import WORKLOAD
-from spaces.technique import ModelContext
+from spaces.model_context import ModelContext
 from spaces.techniques.student_width import TECHNIQUE
 
 WIDTH = 0.25

@@ -14,9 +14,11 @@ from runners.runner import StageTask, WorkloadFacts
 from spaces.axis import Axis
 from spaces.configuration import Configuration, Scalar
 from spaces.environment import BackendFacts, Environment
+from spaces.model_context import ModelContext
 from spaces.search_space import SearchSpace
 from spaces.space_document import all_techniques, make_space
-from spaces.technique import Change, ModelContext, Parameter, Stage, Step, Technique, Train
+from spaces.steps import Change, Step, Train
+from spaces.technique import Parameter, Stage, Technique
 
 FACTS = WorkloadFacts("digits", "f" * 64, training={"epochs": 3})
 MACHINE = Environment(

@@ -17,8 +17,9 @@ from runners.workload import Workload
 from runners.workloads.synthetic import WORKLOAD
 from spaces.configuration import Configuration, Scalar
 from spaces.environment import BackendFacts, Environment
+from spaces.model_context import ModelContext
 from spaces.space_document import make_space
-from spaces.technique import ModelContext, Parameter, Stage, Technique
+from spaces.technique import Parameter, Stage, Technique
 
 HEAD = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4))
 CHOICES = {"student_width": [1.0, 0.5, 0.25], "channel_pruning": [0.0, 0.5]}

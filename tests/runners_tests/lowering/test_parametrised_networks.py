@@ -19,9 +19,9 @@ from runners.lowering.quantisation import quantise_int8
 from runners.lowering.weights import copy_network, load_network, save_network
 from runners.stages.transforming import change_network, initial_network
 from runners.workload import SPLITS, Workload
-from spaces.parametrisations import remove_parametrisations
+from spaces.model_context import ModelContext
+from spaces.network_changes.parametrisations import remove_parametrisations
 from spaces.space_document import all_techniques
-from spaces.technique import ModelContext
 
 Build = Callable[[], nn.Module]
 KINDS = {

@@ -15,8 +15,9 @@ from runners.lowering.weights import ARCHITECTURE, WEIGHTS, copy_network, load_n
 from runners.runner import StageFailed
 from runners.workloads.digits import SmallResidualNetwork
 from runners.workloads.synthetic import make_network
+from spaces.model_context import ModelContext
 from spaces.slimming.slim import slim
-from spaces.technique import ModelContext, Technique
+from spaces.technique import Technique
 
 
 def resnet18() -> nn.Module:

@@ -21,8 +21,8 @@ from runners.measuring.footprint import count_macs
 from runners.stages.transforming import change_network, initial_network
 from runners.workloads.synthetic import WORKLOAD as SYNTHETIC
 from spaces.configuration import Scalar
+from spaces.model_context import ModelContext
 from spaces.space_document import all_techniques
-from spaces.technique import ModelContext
 
 WORKLOAD = replace(SYNTHETIC, model=make_network)
 EXAMPLE = ExampleInputs.of(np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 1, 8, 8))

@@ -19,8 +19,8 @@ from runners.store.folder_store import FolderStore
 from runners.workload_loading.reference import resolve
 from spaces.configuration import Configuration
 from spaces.environment import BackendFacts, Environment
+from spaces.network_changes.parametrisations import remove_parametrisations
 from spaces.network_changes.weight_masks import maskable
-from spaces.parametrisations import remove_parametrisations
 from spaces.space_document import make_space
 
 MACHINE = Environment(backends={"eager": BackendFacts(("fp32",)), "onnxruntime": BackendFacts(("fp32",))})

@@ -20,8 +20,8 @@ from runners.training.settings import Level, LevelFolders, TrainingSettings
 from runners.training.worker_processes import train_in_parallel
 from runners.workload import Workload
 from runners.workload_loading.reference import resolve
+from spaces.model_context import ModelContext
 from spaces.space_document import find_technique
-from spaces.technique import ModelContext
 
 EPOCHS = 3
 EVERYTHING: dict[str, Any] = {

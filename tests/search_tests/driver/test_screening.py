@@ -30,8 +30,9 @@ from search.samplers.starting_points import starting_points
 from search.study.study import records
 from spaces.axis import Axis
 from spaces.configuration import Configuration, Scalar
+from spaces.model_context import ModelContext
 from spaces.search_space import SearchSpace
-from spaces.technique import ModelContext, Parameter, Stage, Technique
+from spaces.technique import Parameter, Stage, Technique
 
 LARGE = {
     "student_width": [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1],

@@ -12,8 +12,8 @@ from runners.inputs import ExampleInputs
 from runners.lowering.exported_program import exported_program
 from spaces.early_exits.network import NEVER, EarlyExit, all_outputs, confidence, exits_of
 from spaces.early_exits.threshold import set_threshold
+from spaces.model_context import ModelContext
 from spaces.space_document import find_technique
-from spaces.technique import ModelContext
 
 X = torch.randn(32, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 4
 

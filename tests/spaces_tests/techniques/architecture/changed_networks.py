@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from spaces.configuration import Scalar
+from spaces.model_context import ModelContext
 from spaces.space_document import find_technique
-from spaces.technique import ModelContext
 
 
 class Block(nn.Module):

@@ -1,7 +1,7 @@
 """Which layers of a network cost most when they are quantised, each alone, as measured on calibration examples."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,13 +65,13 @@ def most_sensitive(ranked: Sequence[Sensitivity], share: float) -> tuple[str, ..
 def quantised_layers(plain: Any, quantised: Any) -> list[str]:
     """The names of the layers of ``quantised`` that read what was rounded, in the order of the graph."""
     names = {node.name for node in plain.graph.node}
-    makers = _makers(quantised)
+    makers, known = _makers(quantised), _values(plain)
     return [
         node.name
         for node in quantised.graph.node
         if node.op_type in LAYERS
         and node.name in names
-        and any(above.op_type in QUANTISERS for above in _above(node, makers))
+        and any(above.op_type in QUANTISERS for above in _above(node, makers, known))
     ]
 
 
@@ -81,47 +81,60 @@ def quantised_alone(plain: Any, quantised: Any, layer: str) -> Any:
 
     model = onnx.ModelProto()
     model.CopyFrom(plain)
-    graph, makers = model.graph, _makers(quantised)
+    graph, makers, known = model.graph, _makers(quantised), _values(plain)
     stored = {each.name: each for each in quantised.graph.initializer}
     source = next(node for node in quantised.graph.node if node.name == layer)
     place = next(place for place, node in enumerate(graph.node) if node.name == layer)
-    above = list(_above(source, makers))
+    above = list(_above(source, makers, known))
     made = {output for node in above for output in node.output}
     read = {name for node in (source, *above) for name in node.input if name in stored}
     renamed = {name: f"{name} of {layer}" for name in (*made, *read)}
     for name in read:
         graph.initializer.add().CopyFrom(stored[name])
         graph.initializer[-1].name = renamed[name]
-    _rename(graph.node[place], source, renamed)
+    _rename(graph.node[place], source, renamed, known)
     for node in above:
         copied = onnx.NodeProto()
         copied.CopyFrom(node)
         copied.name = f"{node.name} of {layer}"
-        _rename(copied, node, renamed)
+        _rename(copied, node, renamed, known)
         copied.output[:] = [renamed[name] for name in node.output]
         graph.node.insert(place, copied)  # before what reads it, which was inserted earlier
     return model
 
 
-def _rename(target: Any, source: Any, renamed: Mapping[str, str]) -> None:
-    # The input of a QuantizeLinear is what the plain network computes there.
-    own = source.input[:1] if source.op_type == "QuantizeLinear" else []
+def _rename(target: Any, source: Any, renamed: Mapping[str, str], known: Set[str]) -> None:
+    own = source.input[:1] if _rounds_a_known_value(source, known) else []
     target.input[:] = [*own, *(renamed.get(name, name) for name in source.input[len(own) :])]
 
 
-def _above(node: Any, makers: Mapping[str, Any]) -> Iterator[Any]:
-    """The nodes between ``node`` and the layers before it, up to where something is rounded, each after its readers."""
+def _above(node: Any, makers: Mapping[str, Any], known: Set[str]) -> Iterator[Any]:
+    """The nodes between ``node`` and the layers before it, up to where a value of the plain network is rounded.
+
+    Each comes after its readers.
+    """
     found: dict[str, Any] = {}
     waiting = [node]
     while waiting:
         reader = waiting.pop(0)
-        names = reader.input[1:] if reader.op_type == "QuantizeLinear" else reader.input
+        names = reader.input[1:] if _rounds_a_known_value(reader, known) else reader.input
         for maker in (makers[name] for name in names if name in makers):
             if maker.op_type not in LAYERS:
                 found.pop(maker.output[0], None)
                 found[maker.output[0]] = maker
                 waiting.append(maker)
     yield from found.values()
+
+
+def _rounds_a_known_value(node: Any, known: Set[str]) -> bool:
+    """Whether it rounds what the plain network computes too; SmoothQuant rounds its product with a scale."""
+    return node.op_type == "QuantizeLinear" and node.input[0] in known
+
+
+def _values(model: Any) -> set[str]:
+    """The names of all values of ``model``: inputs, weights, and what is computed."""
+    graph = model.graph
+    return {each.name for each in (*graph.input, *graph.initializer)} | _makers(model).keys()
 
 
 def _makers(model: Any) -> dict[str, Any]:

@@ -105,3 +105,22 @@ def test_a_share_is_at_least_one_layer() -> None:
     ranked = [Sensitivity(name, cost) for name, cost in (("c", 3.0), ("a", 2.0), ("b", 1.0), ("d", 0.5))]
     assert most_sensitive(ranked, 0.01) == ("c",)
     assert most_sensitive(ranked, 0.5) == ("c", "a")
+
+
+def test_a_layer_whose_input_is_scaled_before_it_is_rounded_is_measured_with_its_scale(
+    examples: list[Arrays], tmp_path: Path
+) -> None:
+    settings = QuantisationSettings(quantiser="nncf", correction="smooth-quant")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Uneven().eval()
+    export(network, ExampleInputs.of(np.zeros((1, *SHAPE), np.float32)), tmp_path / "exported.onnx")
+    quantise_int8(tmp_path / "exported.onnx", examples, tmp_path / "quantised.onnx", settings)
+    plain = plain_graph(tmp_path / "exported.onnx", tmp_path, settings)
+    scaled = [
+        name for node in onnx.load(tmp_path / "quantised.onnx").graph.node for name in node.output if "smooth" in name
+    ]
+    assert scaled
+    ranked = rank_layers(plain, tmp_path / "quantised.onnx", examples)
+    assert len(ranked) >= 3
+    assert all(0 < each.cost < 0.5 for each in ranked)

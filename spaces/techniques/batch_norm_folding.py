@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from spaces.configuration import Scalar
+from spaces.environment import Environment
 from spaces.runtime_option import RuntimeOption
-from spaces.technique import Parameter
+from spaces.technique import Earlier, Parameter
 
 
 class BatchNormFolding(RuntimeOption):
@@ -18,6 +19,13 @@ class BatchNormFolding(RuntimeOption):
 
     def accepts(self, parameter: Parameter, value: Scalar) -> bool:
         return isinstance(value, bool)
+
+    def unsupported(
+        self, parameter: Parameter, value: Scalar, earlier: Earlier, environment: Environment
+    ) -> str | None:
+        if value and earlier.choices.get("weight_clusters"):
+            return "the network is trained with its batch normalisations folded, as layers with shared weights are"
+        return None
 
     def rebuild(self, network: Any, record: Mapping[str, Any]) -> Any:
         from spaces.network_changes.batch_norm_folding import fold_structure

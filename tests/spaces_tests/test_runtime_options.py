@@ -69,3 +69,9 @@ def test_sparse_weights_are_unpacked_by_openvino_on_amx_in_int8(
     earlier = Earlier({"numeric_precision": precision, "weight_sparsity": zeros}, model_changed=True)
     reason = technique.unsupported(technique.parameters[0], True, earlier, Environment(cpu_flags=flags))
     assert reason is None if said is None else said in str(reason)
+
+
+@pytest.mark.parametrize(("clusters", "folds"), [(0, {False, True}), (16, {False})])
+def test_what_shared_weights_have_folded_is_not_folded_again(clusters: int, folds: set[bool]) -> None:
+    asked = {"runtime": "eager", "batch_norm_folding": [False, True], "weight_clusters": [clusters]}
+    assert {one["batch_norm_folding"] for one in make_space(asked, MACHINE).configurations()} == folds

@@ -31,6 +31,10 @@ def require_listener(address: str) -> None:
     try:
         socket.create_connection((written[1], int(written[2])), timeout=CONNECT_TIMEOUT_S).close()
     except (OSError, OverflowError) as error:
-        raise RequestError(
-            f"--address: no Ray cluster at {address} ({in_one_line(error)}); give HOST:PORT of a running one"
-        ) from error
+        raise no_cluster_at(address, error) from error
+
+
+def no_cluster_at(address: str, error: Exception) -> RequestError:
+    """What is told where no cluster of Ray could be reached at ``address``."""
+    reason = in_one_line(error)
+    return RequestError(f"--address: no Ray cluster at {address} ({reason}); give HOST:PORT of a running one")

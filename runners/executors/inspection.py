@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from runners.backends import all_backends
+from runners.executors.cluster.node_size import NodeSize
 from runners.executors.format_limits import find_format_limits
 from runners.executors.model_limits import find_model_limits
-from runners.executors.node_size import NodeSize
 from runners.executors.runtime_limits import find_runtime_limits
 from runners.executors.training_limits import find_training_limits, refuse_strategy
 from runners.machine.device import describe

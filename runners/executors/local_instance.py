@@ -1,16 +1,18 @@
 """A Ray instance of this search alone: on loopback, behind a token, in a private folder, and gone with the search."""
 
+import logging
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from runners.executors.connection_checks import no_cluster_at, require_listener
 from runners.executors.proxies import without_proxies
 from runners.machine.device import usable_cores
 from runners.processes.process_cleanup import ProcessCleanup
 from runners.processes.temporary_folder import folder_for_sockets
-from spaces.errors import RequestError
+from spaces.errors import RequestError, in_one_line
 
 OBJECT_STORE_BYTES = 128 * 2**20
 """Only tasks and figures travel through Ray; weights and artifacts go through the stage store."""
@@ -56,6 +58,32 @@ def starting_here(cleanup: ProcessCleanup) -> Iterator[dict[str, Any]]:
             "_node_ip_address": "127.0.0.1",
             "_temp_dir": str(cleanup.folder / "r"),  # whose permissions Ray opens to all
         }
+
+
+@contextmanager
+def connecting(address: str | None, cleanup: ProcessCleanup | None) -> Iterator[dict[str, Any]]:
+    """A context for ``ray.init``; what it is given.
+
+    Args:
+        address: Of a running cluster, or None.
+        cleanup: Of the instance that starts here where there is no address.
+
+    Raises:
+        RequestError: Nothing listens there, or ``ray.init`` raised.
+    """
+    set_defaults()
+    if address is not None:
+        require_listener(address)
+    try:
+        with nullcontext({"address": address}) if cleanup is None else starting_here(cleanup) as where:
+            yield {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True, **where}
+    except Exception as error:  # Ray raises errors of many classes, also bare ones
+        if address is not None:
+            raise no_cluster_at(address, error) from error
+        raise RequestError(
+            f"Ray cannot be started on this machine ({in_one_line(error)}); give --address HOST:PORT of a running "
+            "cluster"
+        ) from error
 
 
 def set_defaults() -> None:

@@ -1,6 +1,5 @@
 """A runner that carries out stages as Ray tasks, on a Ray instance of its own or on a cluster."""
 
-import logging
 import os
 import time
 from collections import Counter
@@ -23,19 +22,27 @@ from ray.exceptions import GetTimeoutError, NodeDiedError, OutOfMemoryError, Ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from runners.executors import worker_calls
-from runners.executors.connection_checks import require_listener, require_own_packages
-from runners.executors.local_instance import make_cleanup, set_defaults, starting_here
-from runners.executors.node_size import NodeSize, at_most, ray_options, size_of, waiting_text
-from runners.executors.node_software import installed, require_same
+from runners.executors.cluster.node_report import NodeReport, Question, clock_notes, require_ready
+from runners.executors.cluster.node_size import (
+    NodeSize,
+    at_most,
+    is_too_large,
+    ray_options,
+    size_of,
+    waiting_text,
+)
+from runners.executors.cluster.sent_stage import LONG_WAIT_S, SentStage, least_busy, long_waiting
+from runners.executors.cluster.target import nodes_for, options_of, read_target, require_gpus, require_usable
+from runners.executors.cluster.training_resources import read_training_resources
+from runners.executors.cluster.workload_folder import pack, unpack
+from runners.executors.connection_checks import require_own_packages
+from runners.executors.local_instance import connecting, make_cleanup
 from runners.executors.proxies import proxies_here, restore_proxies
-from runners.executors.sent_stage import SentStage, least_busy
-from runners.executors.target import nodes_for, options_of, read_target, require_cpus, require_gpus, require_nodes
-from runners.executors.training_resources import read_training_resources
-from runners.executors.workload_folder import pack, unpack
 from runners.machine.telemetry import disable_telemetry
 from runners.processes.lasting_thread import LastingThread
 from runners.processes.process_cleanup import ProcessCleanup
 from runners.runner import Runner, StageOutcome, StageTask, WorkloadFacts
+from runners.store.shared_mark import mark_left_in
 from spaces.environment import Environment
 from spaces.errors import RequestError, WorkFailed, in_one_line
 
@@ -47,13 +54,10 @@ HANG_S = 900.0
 take, are shorter. A process of its own for each stage would cost what it imports anew: a second, and some for ONNX."""
 
 ANSWER_S = 60.0
-"""How long nodes have to say what is installed on them; of later ones each stage compares the code."""
+"""How long nodes have to answer before the first trial; of later ones each stage compares the code."""
 
 LOOK_EVERY_S = 5.0
 """How often it is looked whether nodes are gone that alone could hold a stage which has not begun."""
-
-LONG_WAIT_S = 60.0
-"""A stage that has waited longer than this for cores and accelerators is worth a note."""
 
 
 class RayRunner(Runner):
@@ -63,10 +67,13 @@ class RayRunner(Runner):
     size that the largest has. Ray retries nothing: a stage whose process dies is a failure.
 
     Args:
-        store: The stage store, a folder or a URL that every node reaches.
+        store: The stage store, a folder or a URL that every node reaches; None where no stage is sent.
         address: Of a running cluster; None starts an instance on this machine that ends with the search.
         measure_on: The nodes on which is measured, as `read_target` takes it; training runs anywhere. None is all.
         train_with: What each worker that trains asks for, as `read_training_resources` takes it.
+
+    Attributes:
+        notes: What is told of the nodes once they have been asked.
 
     Raises:
         RequestError: The cluster cannot be reached, it has no such nodes, or a file of the current folder has the name
@@ -75,18 +82,19 @@ class RayRunner(Runner):
 
     def __init__(
         self,
-        store: str | Path,
+        store: str | Path | None,
         address: str | None = None,
         measure_on: str | None = None,
         train_with: str | None = None,
     ) -> None:
-        self._store, self._target = str(store), read_target(measure_on, address)
+        self._store, self._target = str(store or ""), read_target(measure_on, address)
         self._training = read_training_resources(train_with)
         self._measuring_call: Any = _call.options(**options_of("measuring", self._target))
         self._under_way: dict[Any, SentStage] = {}
         self._workload_folder: Any = None
         self._looked, self._given = 0.0, Counter[str]()
         self._on_cluster = address is not None
+        self.notes: tuple[str, ...] = ()
         # In a thread that is not the main one Ray leaves the handlers of signals alone.
         require_own_packages(Path.cwd())
         self._cleanup = None if address else make_cleanup()
@@ -101,8 +109,9 @@ class RayRunner(Runner):
         self.slots = max(1, int(cores))
 
     def inspect(self, workload: Any, choices: Mapping[str, Any] | None = None) -> tuple[Environment, WorkloadFacts]:
-        self._require_usable_nodes()
-        self._workload_folder = ray.put(pack(workload) if self._on_cluster else None)
+        packed = pack(workload) if self._on_cluster else None
+        self._require_usable_nodes(workload, packed)
+        self._workload_folder = ray.put(packed)
         if not self._on_cluster and self.slots > 1:
             _call.remote(proxies_here(), worker_calls.prepare, workload, self._workload_folder)
         try:
@@ -113,6 +122,7 @@ class RayRunner(Runner):
                 raise error.cause from None
             raise WorkFailed(f"the workload could not be inspected: {_reason(error)}") from error
         require_gpus(environment, _nodes())
+        facts = replace(facts, notes=(*facts.notes, *self.notes))
         return self._training.limited(environment, _nodes(), choices), facts
 
     def describe(self) -> Environment:
@@ -121,20 +131,16 @@ class RayRunner(Runner):
         found: Environment = _get(self._measuring_call.remote(proxies_here(), worker_calls.describe))
         return self._training.limited(found, _nodes())
 
-    def _require_usable_nodes(self) -> None:
-        """Raise `RequestError` where none can measure, or one that answers in `ANSWER_S` has other software."""
-        require_cpus(_nodes())
-        require_nodes(self._target, _nodes())
+    def _require_usable_nodes(self, workload: Any = None, packed: bytes | None = None) -> None:
+        """Raise `RequestError` where none can measure, or one that answers in `ANSWER_S` cannot work for the search."""
+        require_usable(_nodes(), self._target)
         if not self._on_cluster:
             return
-        asked = {_software_of(node): node.name for node in _nodes() if node.cpus}
-        found: dict[str, Any] = {}
-        for answer in ray.wait([*asked], num_returns=len(asked), timeout=ANSWER_S)[0]:
-            try:
-                found[asked[answer]] = ray.get(answer)
-            except RayError as error:
-                found[asked[answer]] = _reason(error)
-        require_same(installed(), found)
+        with mark_left_in(self._store) if self._store else nullcontext() as mark:
+            question, asked_s = Question(workload, packed, self._store, mark), time.time()
+            reports = _reports(question)
+        require_ready(reports, question)
+        self.notes = clock_notes(reports, asked_s, time.time())
 
     def nodes(self) -> list[tuple[NodeSize, bool]]:
         """The living nodes, and whether each measures."""
@@ -179,17 +185,15 @@ class RayRunner(Runner):
         self._looked = time.monotonic()
         for steps, sent in [*self._under_way.items()]:
             nodes = nodes_for(sent.task.stage, self._target, _nodes())
-            suit = any(node.suits(sent.granted) for node in nodes)
-            if sent.begun is None and suit and not any(node.holds(sent.granted) for node in nodes):
+            if sent.begun is None and is_too_large(sent.granted, nodes):
                 ray.cancel(steps, force=True)
                 del self._under_way[steps]
                 self.submit(sent.task)
 
     def waiting(self) -> str | None:
-        for sent in self._under_way.values():
-            if sent.begun is None and time.monotonic() - sent.since > LONG_WAIT_S:
-                return waiting_text(sent.granted, nodes_for(sent.task.stage, self._target, _nodes()), LONG_WAIT_S)
-        return None
+        sent = long_waiting(self._under_way.values(), LONG_WAIT_S)
+        nodes = [] if sent is None else nodes_for(sent.task.stage, self._target, _nodes())
+        return None if sent is None else waiting_text(sent.granted, nodes, LONG_WAIT_S)
 
     def cancel(self) -> None:
         for steps in self._under_way:
@@ -217,22 +221,8 @@ def _this_node() -> NodeSize:
 
 def _connect(address: str | None, cleanup: ProcessCleanup | None) -> None:
     disable_telemetry()
-    set_defaults()
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    if address is not None:
-        require_listener(address)
-    try:
-        with nullcontext({"address": address}) if cleanup is None else starting_here(cleanup) as where:
-            ray.init(**options, **where)
-    except Exception as error:  # Ray raises errors of many classes, also bare ones
-        reason = in_one_line(error)
-        if cleanup is not None:
-            raise RequestError(
-                f"Ray cannot be started on this machine ({reason}); give --address HOST:PORT of a running cluster"
-            ) from error
-        raise RequestError(
-            f"--address: no Ray cluster at {address} ({reason}); give HOST:PORT of a running one"
-        ) from error
+    with connecting(address, cleanup) as options:
+        ray.init(**options)
 
 
 def _enter_worker(proxies: dict[str, str]) -> None:
@@ -247,9 +237,20 @@ def _call(proxies: dict[str, str], function: Callable[..., Any], *given: Any) ->
     return function(_this_node(), *given)
 
 
-def _software_of(node: NodeSize) -> Any:
-    there = NodeAffinitySchedulingStrategy(node.identity, soft=False)
-    return _call.options(num_cpus=0, scheduling_strategy=there).remote(proxies_here(), worker_calls.software)
+def _reports(question: Question) -> dict[str, NodeReport | str]:
+    """What each node answers in `ANSWER_S`, by its address, or why it cannot."""
+    sent, asked = ray.put(question), {}
+    for node in (node for node in _nodes() if node.cpus):
+        there = NodeAffinitySchedulingStrategy(node.identity, soft=False)
+        call = _call.options(num_cpus=0, scheduling_strategy=there)
+        asked[call.remote(proxies_here(), worker_calls.report, sent)] = node.name
+    reports: dict[str, NodeReport | str] = {}
+    for answer in ray.wait([*asked], num_returns=len(asked), timeout=ANSWER_S)[0]:
+        try:
+            reports[asked[answer]] = ray.get(answer)
+        except RayError as error:
+            reports[asked[answer]] = _reason(error)
+    return reports
 
 
 @ray.remote(max_retries=0)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runners.executors.node_size import NodeSize
-from runners.executors.workload_folder import unpack
+from runners.executors.cluster.node_size import NodeSize
+from runners.executors.cluster.workload_folder import unpack
 from runners.runner import WorkloadFacts
 from spaces.environment import Environment
 
@@ -35,8 +35,8 @@ def prepare(node: NodeSize, workload: Any, folder: bytes | None) -> None:
     import_for_stages(unpack(workload, folder))
 
 
-def software(node: NodeSize) -> dict[str, str]:
-    """What is installed on this machine; see `runners.executors.node_software`."""
-    from runners.executors.node_software import installed
+def report(node: NodeSize, question: Any) -> Any:
+    """What this machine answers before the first trial; see `runners.executors.cluster.node_report`."""
+    from runners.executors.cluster.node_report import make_report
 
-    return installed()
+    return make_report(question)

@@ -4,6 +4,7 @@ import io
 import json
 from contextlib import closing, redirect_stdout
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -27,6 +28,7 @@ def examine(
     address: str | None = None,
     measure_on: str | None = None,
     train_with: str | None = None,
+    stage_store: str | None = None,
     *,
     as_json: bool,
 ) -> None:
@@ -37,20 +39,22 @@ def examine(
         address: Look at a node of this cluster of Ray in place of this machine, and list all of them.
         measure_on: Look at a node on which is measured.
         train_with: What each worker that trains asks of a node of that cluster.
+        stage_store: Also look whether each node of that cluster reaches this stage store.
         as_json: Print one JSON document instead of tables.
 
     Raises:
         RequestError: The workload cannot be found or breaks its contract, or the cluster has no such nodes.
     """
     disable_telemetry()
-    if train_with is not None and address is None:
-        raise RequestError("--train-with: doctor compares it with the nodes of a cluster; give --address HOST:PORT too")
+    for option, given in (("--train-with", train_with), ("--stage-store", stage_store)):
+        if given is not None and address is None:
+            raise RequestError(f"{option}: doctor looks at it on the nodes of a cluster; give --address HOST:PORT too")
     with stop_signals.cleaning_up():
         home = {"home": str(Home.find(None).path)}
         if address is None:
             document = {**home, **diagnosis(_environment(workload))}
         else:
-            document = {**home, **_of_cluster(workload, address, measure_on, train_with)}
+            document = {**home, **_of_cluster(workload, address, measure_on, train_with, stage_store)}
     if as_json:
         print(json.dumps(document))
     else:
@@ -120,18 +124,23 @@ def _environment(workload: str | None) -> Environment:
         return inspect_on_this_machine(workload)[0]
 
 
-def _of_cluster(workload: str | None, address: str, measure_on: str | None, train_with: str | None) -> dict[str, Any]:
-    """The diagnosis of a node that measures, and the ``nodes`` of the cluster."""
+def _of_cluster(
+    workload: str | None, address: str, measure_on: str | None, train_with: str | None, stage_store: str | None
+) -> dict[str, Any]:
+    """The diagnosis of a node that measures, the ``nodes`` of the cluster, and ``notes`` on them."""
     from runners.executors.ray import RayRunner
+    from runners.store.remote_files import is_url
     from runners.workload_loading.reference import check_workload_reference
 
     if workload is not None:
         check_workload_reference(workload)
-    started = RayRunner(Home.find(None).stages, address, measure_on, train_with)
+    if stage_store is not None and not is_url(stage_store):
+        stage_store = str(Path(stage_store).expanduser().absolute())
+    started = RayRunner(stage_store, address, measure_on, train_with)
     with redirect_stdout(io.StringIO()), closing(started) as runner:
         environment = runner.describe() if workload is None else runner.inspect(workload)[0]
         nodes = [{**asdict(node), "measures": measures} for node, measures in runner.nodes()]
-    return {**diagnosis(environment), "nodes": nodes}
+    return {**diagnosis(environment), "nodes": nodes, "notes": list(runner.notes)}
 
 
 def _nodes_table(nodes: list[dict[str, Any]]) -> Table:
@@ -171,6 +180,8 @@ def _print(document: dict[str, Any]) -> None:
     if "nodes" in document:
         console.print()
         console.print(_nodes_table(document["nodes"]))
+        for note in document["notes"]:
+            console.print(escape(note))
     for table in (backends, choices, unavailable, optional):
         console.print()
         console.print(table)

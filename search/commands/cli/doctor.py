@@ -15,9 +15,12 @@ def doctor(
     address: AddressOption = None,
     measure_on: MeasureOn = None,
     train_with: TrainWith = None,
+    stage_store: Annotated[
+        str | None, Option(metavar="DIR_OR_URL", help="Also look whether each node of the cluster reaches this store.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Show this machine or a cluster: what is unavailable, and why."""
     from search.commands.doctor import examine
 
-    examine(workload, address, measure_on, train_with, as_json=json)
+    examine(workload, address, measure_on, train_with, stage_store, as_json=json)

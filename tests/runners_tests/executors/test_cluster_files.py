@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from runners.executors.target import read_target
+from runners.executors.cluster.target import read_target
 
 CLUSTER = Path(__file__).resolve().parents[3] / "runners" / "cluster"
 MEASURING = "role=measuring"

@@ -7,8 +7,8 @@ import pytest
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
 
 from runners.executors import ray as ray_module
+from runners.executors.cluster.sent_stage import SentStage
 from runners.executors.ray import _next_step
-from runners.executors.sent_stage import SentStage
 from runners.runner import StageTask
 
 pytestmark = pytest.mark.faults("worker died")

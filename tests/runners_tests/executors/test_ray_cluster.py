@@ -12,7 +12,7 @@ from runners_tests.executors import runner_contract as contract
 from runners_tests.executors.watched_workload import WATCHED
 from search_tests.simulation import FACTS, MACHINE
 
-from runners.executors.node_size import NodeSize
+from runners.executors.cluster.node_size import NodeSize
 from runners.runner import StageTask
 from spaces.errors import RequestError
 

@@ -9,6 +9,7 @@ from spaces_tests.environments import ENVIRONMENTS
 
 from search.commands.doctor import diagnosis, examine
 from spaces.environment import BackendFacts
+from spaces.errors import RequestError
 from spaces.space_document import all_techniques
 
 
@@ -52,3 +53,9 @@ def test_the_home_folder_and_both_kinds_of_values_are_shown(
     for name, about in document["techniques"].items():
         assert name in shown
         assert all(str(value) in shown for value in [*about["values"], *about["searched"]])
+
+
+def test_what_is_looked_at_on_nodes_wants_the_address_of_a_cluster() -> None:
+    for options, given in (("--train-with", {"train_with": "gpus=1"}), ("--stage-store", {"stage_store": "stages"})):
+        with pytest.raises(RequestError, match=f"^{options}: doctor looks at it on the nodes .* give --address"):
+            examine(None, **given, as_json=False)

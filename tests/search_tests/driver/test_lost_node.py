@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runners_tests.executors.test_placement import Watched
-from runners_tests.executors.test_placement import watched as watched  # a fixture
+from runners_tests.executors.cluster.test_placement import Watched
+from runners_tests.executors.cluster.test_placement import watched as watched  # a fixture
 
 from runners.runner import StageOutcome, StageTask
 from runners.training.settings import Level, TrainingSettings

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runners.executors.node_size import NodeSize
+from runners.executors.cluster.node_size import NodeSize
 from runners.machine.resources import SOFT_TARGETS_STAGE, STAGES_THAT_TRAIN
 from spaces.environment import Environment
 from spaces.errors import RequestError
@@ -63,6 +63,12 @@ def read_target(given: str | None, address: str | None) -> Target | None:
             "label of nodes as KEY=VALUE"
         )
     return Target(found[1]) if found[1] else Target(found[2], found[3])
+
+
+def require_usable(nodes: list[NodeSize], target: Target | None) -> None:
+    """Raise `RequestError` where none of ``nodes`` has a core for Ray, or none is one of the target's."""
+    require_cpus(nodes)
+    require_nodes(target, nodes)
 
 
 def require_nodes(target: Target | None, nodes: list[NodeSize]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runners.executors.node_size import NodeSize, in_words
+from runners.executors.cluster.node_size import NodeSize, in_words
 from runners.executors.training_limits import WORKERS, values_of
 from runners.machine.resources import STAGES_THAT_TRAIN
 from runners.runner import StageTask

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runners.executors.node_size import NodeSize, at_most, in_words, total
+from runners.executors.cluster.node_size import NodeSize, at_most, in_words, total
 from runners.runner import StageTask
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 from runners_tests.executors import runner_contract as contract
-from runners_tests.executors.test_placement import Watched, at_one_time
-from runners_tests.executors.test_placement import watched as watched  # a fixture
+from runners_tests.executors.cluster.test_placement import Watched, at_one_time
+from runners_tests.executors.cluster.test_placement import watched as watched  # a fixture
 
-from runners.executors.node_size import NodeSize, at_most, in_words, ray_options
-from runners.executors.training_resources import TrainingResources, read_training_resources
+from runners.executors.cluster.node_size import NodeSize, at_most, in_words, ray_options
+from runners.executors.cluster.training_resources import TrainingResources, read_training_resources
 from runners.runner import StageTask
 from spaces.environment import Environment
 from spaces.errors import RequestError

@@ -12,9 +12,9 @@ import pytest
 from runners_tests.executors import runner_contract as contract
 from runners_tests.executors.watched_workload import WATCHED
 
-from runners.executors.node_size import NodeSize, size_of
-from runners.executors.sent_stage import SentStage, least_busy
-from runners.executors.target import Target, nodes_for, options_of, read_target, require_nodes
+from runners.executors.cluster.node_size import NodeSize, size_of
+from runners.executors.cluster.sent_stage import SentStage, least_busy
+from runners.executors.cluster.target import Target, nodes_for, options_of, read_target, require_nodes
 from runners.runner import StageOutcome, StageTask
 from spaces.errors import RequestError
 

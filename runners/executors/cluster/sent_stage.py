@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from runners.executors.node_size import NodeSize
+from runners.executors.cluster.node_size import NodeSize
 from runners.runner import StageTask
+
+LONG_WAIT_S = 60.0
+"""A stage that has waited longer than this for cores and accelerators is worth a note."""
 
 
 @dataclass
@@ -36,6 +39,12 @@ class SentStage:
 
         long = self.begun is not None and time.monotonic() - self.begun >= limit_s
         return long and limit_of_own_process(self.task) is None
+
+
+def long_waiting(under_way: Iterable[SentStage], limit_s: float) -> SentStage | None:
+    """The first of the stages that has waited for longer than ``limit_s`` without having begun, or None."""
+    now = time.monotonic()
+    return next((sent for sent in under_way if sent.begun is None and now - sent.since > limit_s), None)
 
 
 def least_busy(

@@ -1,10 +1,8 @@
 """Nodes whose software is another one than that of the search: one sentence, before the first trial."""
 
 import pytest
-from runners_tests.executors.test_placement import Watched
-from runners_tests.executors.test_placement import watched as watched  # a fixture
 
-from runners.executors.node_software import CODE, installed, require_same
+from runners.executors.cluster.node_software import CODE, installed, require_same
 from spaces.errors import RequestError
 
 OWN = {"Python": "3.11.7", CODE: "0123abcd", "torch": "2.14.1", "numpy": "2.3.0"}
@@ -37,16 +35,3 @@ def test_the_same_everywhere_is_accepted() -> None:
 def test_another_node_is_named_with_what_differs(found: dict[str, str] | str, sentence: str) -> None:
     with pytest.raises(RequestError, match=f"^--address: .*{sentence}"):
         require_same(OWN, {"10.0.0.1": OWN, "10.0.0.2": found})
-
-
-@pytest.mark.slow
-def test_the_nodes_of_a_cluster_are_asked(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    from runners.executors import ray as ray_executor
-
-    for _ in range(2):
-        watched.cluster.add_node(num_cpus=1)
-    with ray_executor.RayRunner(watched.folder / "store", watched.cluster.address) as runner:
-        assert runner.describe().cpu_cores == 1
-        monkeypatch.setattr(ray_executor, "installed", lambda: {**installed(), "torch": "0.1"})
-        with pytest.raises(RequestError, match=r"^--address: node .* has torch .*, and the search .* with torch 0.1;"):
-            runner.describe()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from runners.executors import workload_folder
-from runners.executors.workload_folder import pack, unpack
+from runners.executors.cluster import workload_folder
+from runners.executors.cluster.workload_folder import pack, unpack
 from spaces.errors import RequestError
 
 

@@ -70,6 +70,11 @@ def at_most(task: StageTask, nodes: Sequence[NodeSize]) -> StageTask:
     return replace(task, cpus=max(1, cpus), gpus=gpus)
 
 
+def is_too_large(task: StageTask, nodes: Sequence[NodeSize]) -> bool:
+    """Whether some of ``nodes`` suit ``task``, and none of these has as many cores and accelerators as it asks for."""
+    return any(node.suits(task) for node in nodes) and not any(node.holds(task) for node in nodes)
+
+
 def ray_options(task: StageTask) -> dict[str, Any]:
     """What ``task`` asks for, as the options of a task of Ray."""
     asked: dict[str, Any] = {"num_cpus": task.cpus, "num_gpus": task.gpus}

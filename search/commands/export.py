@@ -17,6 +17,7 @@ from dashboards.front_rows import fastest_first, instability
 from dashboards.headline import headline
 from dashboards.progress import plain_console
 from dashboards.registry.registered import Registered
+from dashboards.tracking.spool import read_run_ids
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.artifacts.packed_model import PACKED
 from runners.artifacts.sample import sample_of
@@ -32,10 +33,10 @@ from runners.workload_loading.user_module import quiet
 from search.commands.hints import after_export, resume_command
 from search.commands.known_exports import remember
 from search.commands.options import parse_option
-from search.commands.studies import document_of, open_study
+from search.commands.studies import open_study
 from search.commands.terminal import report_waiting
 from search.commands.tracking.recording import run_location
-from search.front.front_document import trial_documents
+from search.front.front_document import front_document, trial_documents
 from search.front.knee import knee
 from search.objectives.constraint import Constraint, is_feasible
 from search.objectives.objective import find_objectives
@@ -134,8 +135,9 @@ def write_trial(options: ExportOptions, locations: Locations) -> Exported:
     study, found = open_study(options.study, locations)
     needed = ("stage_store", "tracking_uri") if options.register else ("stage_store",)
     require_credentials(options.study, study.user_attrs.get(PLACES, {}), locations, needed)
-    document = document_of(study, found.folder)
-    trial = pick_trial(document, trial_documents(study), options.pick, bounds)
+    run_ids = read_run_ids(found.folder.spool(options.study))
+    document = front_document(study, run_ids)
+    trial = pick_trial(document, trial_documents(study, run_ids), options.pick, bounds)
     store = open_store(found.stages)
     tell = partial(plain_console(sys.stderr).print, markup=False, soft_wrap=True)
     tell(f"exporting trial {trial['trial']} of {options.study} and checking its claims in a fresh process")

@@ -9,6 +9,8 @@ import pytest
 from optuna.trial import create_trial
 from runners_tests.artifacts.short_verification import shorten
 
+from dashboards.registry import model_registry
+from dashboards.tracking.spool import Spool
 from runners.artifacts.checked_claim import Attempt, CheckedClaim
 from runners.backend import Trained
 from runners.backends import all_backends, find_backend
@@ -110,6 +112,18 @@ def test_a_trial_that_mlflow_does_not_have_is_refused_before_anything_is_written
     with pytest.raises(RequestError, match=f"no run of this trial yet; `frontrunner resume night --home {home}` sends"):
         export_trial(options, Locations(home), as_json=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_trial_picked_by_its_number_is_registered_with_its_run(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locations, runs = Locations(home), list[str]()
+    spool = Spool(Home(home).spool("night"), "http://127.0.0.1:1")
+    spool.sent_until(0, {3: "of-trial-3"})
+    spool.close()
+    monkeypatch.setattr(model_registry, "register_model", lambda where, name, folder, run: runs.append(run))
+    export_trial(ExportOptions("night", tmp_path / "out", "3", register="m"), locations, as_json=True)
+    assert runs == ["of-trial-3"]
 
 
 def test_a_stable_final_measurement_has_no_warning(

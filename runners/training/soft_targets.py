@@ -17,7 +17,7 @@ from runners.training.strategy import precision
 from runners.workload import Workload
 from spaces.errors import in_one_line
 
-SOFT_TARGETS = "soft_targets.safetensors"
+OUTPUTS = "soft_targets.safetensors"
 LARGEST_BYTES = 256 * 2**20
 """Of the outputs of a level. Where there are more, as in segmentation, reading them would take as long as a call."""
 
@@ -46,7 +46,7 @@ def soft_targets(workload: Workload, level: Level, teacher: nn.Module) -> Tensor
 
 def write_soft_targets(outputs: Tensor, folder: Path) -> None:
     """Keep what `soft_targets` gave in ``folder``."""
-    save_file({"outputs": outputs.contiguous()}, folder / SOFT_TARGETS)
+    save_file({"outputs": outputs.contiguous()}, folder / OUTPUTS)
 
 
 def read_soft_targets(folder: Path) -> Tensor:
@@ -56,7 +56,7 @@ def read_soft_targets(folder: Path) -> Tensor:
         StageFailed: It cannot be read.
     """
     try:
-        return load_file(folder / SOFT_TARGETS)["outputs"]
+        return load_file(folder / OUTPUTS)["outputs"]
     except (OSError, SafetensorError, KeyError) as error:
         raise StageFailed(f"the teacher's outputs in {folder} cannot be read ({in_one_line(error)})") from error
 

@@ -75,6 +75,6 @@ def test_they_are_not_kept_where_they_are_large(workload: Workload, monkeypatch:
 
 
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / soft_targets.SOFT_TARGETS).write_bytes(b"torn")
+    (tmp_path / soft_targets.OUTPUTS).write_bytes(b"torn")
     with pytest.raises(StageFailed, match=r"^the teacher's outputs in .* cannot be read"):
         soft_targets.read_soft_targets(tmp_path)

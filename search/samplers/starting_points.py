@@ -11,19 +11,20 @@ def starting_points(space: SearchSpace) -> list[Configuration]:
 
     A technique takes the last value listed, and the others are neutral. Where another cannot be neutral (int8 needs a
     runtime that runs it), it takes its first value that can run. Values of how a network is lowered have no order, and
-    need no training: of these each one is tried. Where a space offers every value that there is, the last one is that
-    of those offered by default.
+    need no training: of these each one is tried. Another network in place of the given one is tried alone: what else
+    is changed at once is known to fit the given one.
 
-    Not at once, but alone, are another network in place of the given one, which the other changes may not fit, and
-    techniques of which a space offers every value though none is offered by default: too many would leave no accuracy.
+    Where a space offers every value that there is, the last one is that of those offered by default, and techniques
+    that are not offered by default are left to the sampler: they are too many to try each.
     """
     baseline = space.baseline()
     points: list[Configuration | None] = [baseline]
-    changes = [axis for axis in space.axes if axis.technique.stage <= Stage.OPTIONS and _belongs_together(axis, space)]
-    if changes:
-        last_values = {axis.name: _last(axis, space) for axis in changes}
-        points.append(_closest(space, {**baseline, **last_values}, changes[0].name))
-    for axis in space.axes:
+    axes = [axis for axis in space.axes if not (axis.parameter.only_where_named and _is_complete(axis, space))]
+    together = [axis for axis in axes if axis.technique.stage <= Stage.OPTIONS and not axis.technique.replaces_network]
+    if together:
+        last_values = {axis.name: _last(axis, space) for axis in together}
+        points.append(_closest(space, {**baseline, **last_values}, together[0].name))
+    for axis in axes:
         each = axis.technique.stage in (Stage.LOWER, Stage.OPTIONS)
         for value in axis.values if each else (_last(axis, space),):
             if value != baseline.get(axis.name):
@@ -42,11 +43,6 @@ def _last(axis: Axis, space: SearchSpace) -> Scalar:
     """The last of the values of ``axis``; where these are all that there are, the last offered by default."""
     default = axis.technique.choices(axis.parameter, space.environment) if _is_complete(axis, space) else axis.values
     return next(value for value in reversed(axis.values) if value in default)
-
-
-def _belongs_together(axis: Axis, space: SearchSpace) -> bool:
-    unasked = axis.parameter.only_where_named and _is_complete(axis, space)
-    return not unasked and not axis.technique.replaces_network
 
 
 def _is_complete(axis: Axis, space: SearchSpace) -> bool:

@@ -22,7 +22,7 @@ from ray.exceptions import GetTimeoutError, NodeDiedError, OutOfMemoryError, Ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from runners.executors import worker_calls
-from runners.executors.cluster.node_report import NodeReport, Question, clock_notes, require_ready
+from runners.executors.cluster.node_report import NodeReport, Question, notes_on, require_ready
 from runners.executors.cluster.node_size import (
     NodeSize,
     at_most,
@@ -53,8 +53,8 @@ HANG_S = 900.0
 """A worker in which a stage does nothing for so long is ended: other limits within a stage, and what a converter may
 take, are shorter. A process of its own for each stage would cost what it imports anew: a second, and some for ONNX."""
 
-ANSWER_S = 60.0
-"""How long nodes have to answer before the first trial; of later ones each stage compares the code."""
+ANSWER_S = 300.0
+"""How long nodes have to answer before the first trial; some import from a slow file server for the first time."""
 
 LOOK_EVERY_S = 5.0
 """How often it is looked whether nodes are gone that alone could hold a stage which has not begun."""
@@ -140,7 +140,7 @@ class RayRunner(Runner):
             question, asked_s = Question(workload, packed, self._store, mark), time.time()
             reports = _reports(question)
         require_ready(reports, question)
-        self.notes = clock_notes(reports, asked_s, time.time())
+        self.notes = notes_on(reports, asked_s, time.time())
 
     def nodes(self) -> list[tuple[NodeSize, bool]]:
         """The living nodes, and whether each measures."""
@@ -237,20 +237,23 @@ def _call(proxies: dict[str, str], function: Callable[..., Any], *given: Any) ->
     return function(_this_node(), *given)
 
 
-def _reports(question: Question) -> dict[str, NodeReport | str]:
-    """What each node answers in `ANSWER_S`, by its address, or why it cannot."""
-    sent, asked = ray.put(question), {}
+def _reports(question: Question) -> dict[str, NodeReport | str | None]:
+    """What each node answers in `ANSWER_S`, by its address; or why it cannot, or None where it does not."""
+    given, asked = (proxies_here(), worker_calls.report, ray.put(question)), {}
     for node in (node for node in _nodes() if node.cpus):
         there = NodeAffinitySchedulingStrategy(node.identity, soft=False)
-        call = _call.options(num_cpus=0, scheduling_strategy=there)
-        asked[call.remote(proxies_here(), worker_calls.report, sent)] = node.name
-    reports: dict[str, NodeReport | str] = {}
-    for answer in ray.wait([*asked], num_returns=len(asked), timeout=ANSWER_S)[0]:
-        try:
-            reports[asked[answer]] = ray.get(answer)
-        except RayError as error:
-            reports[asked[answer]] = _reason(error)
-    return reports
+        asked[_call.options(num_cpus=0, scheduling_strategy=there).remote(*given)] = node.name
+    deadline, left = time.monotonic() + ANSWER_S, [*asked]
+    while left and time.monotonic() < deadline:
+        _, left = ray.wait([*asked], num_returns=len(asked), timeout=GET_S)
+    return {name: None if reference in left else _answer(reference) for reference, name in asked.items()}
+
+
+def _answer(reference: Any) -> Any:
+    try:
+        return ray.get(reference)
+    except RayError as error:
+        return _reason(error)
 
 
 @ray.remote(max_retries=0)
@@ -285,8 +288,7 @@ def _next_step(steps: Any, sent: SentStage) -> StageOutcome | None:
         return StageOutcome({}, failure=f"{stage}: {_reason(error)}", failure_kind="machine")
     except RayError as error:
         if isinstance(error, WorkerCrashedError) and sent.may_have_hung(HANG_S):
-            failure = f"{stage}: it did nothing for {HANG_S:.0f} s and its process was ended"
-            return StageOutcome({}, failure=failure, failure_kind="candidate")
+            return sent.hung(HANG_S)
         return StageOutcome({}, failure=f"{stage}: {_reason(error)}", failure_kind="process")
 
 

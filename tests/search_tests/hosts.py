@@ -53,8 +53,12 @@ class Host:
         return subprocess.CompletedProcess(done.args, done.returncode, *said)
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
-        """The environment of its programs: their home and their temporary files are in its own folder."""
-        return {**os.environ, "HOME": str(self.own), "TMPDIR": str(self.own), **more}
+        """The environment of its programs: their home and their temporary files are in its own folder.
+
+        What importing Ray has set for this process is left out.
+        """
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        return {**kept, "RAY_USAGE_STATS_ENABLED": "0", "HOME": str(self.own), "TMPDIR": str(self.own), **more}
 
     def write(self, name: str, text: str) -> Path:
         """Write a file into its own folder, where other hosts do not have it."""

@@ -65,20 +65,22 @@ def _why_not_loaded(question: Question) -> str | None:
     return None
 
 
-def require_ready(reports: Mapping[str, NodeReport | str], question: Question) -> None:
+def require_ready(reports: Mapping[str, NodeReport | str | None], question: Question) -> None:
     """Raise `RequestError` where a node cannot work for the search, for the first reason that holds of any.
 
     The reasons are looked for in this order: other software, a stage store that it does not reach, a workload that it
     cannot load.
 
     Args:
-        reports: Those of the nodes by their addresses; or why there is none, where our packages are not there.
+        reports: Those of the nodes by their addresses; or why there is none, where our packages are not there; None of
+            a node that did not answer, which is passed over.
         question: What they were asked.
     """
+    answers = {name: said for name, said in reports.items() if said is not None}
     require_same(
-        installed(), {name: said if isinstance(said, str) else said.software for name, said in reports.items()}
+        installed(), {name: said if isinstance(said, str) else said.software for name, said in answers.items()}
     )
-    known = {name: said for name, said in reports.items() if not isinstance(said, str)}
+    known = {name: said for name, said in answers.items() if not isinstance(said, str)}
     for name, said in known.items():
         if said.not_reached:
             raise RequestError(
@@ -95,18 +97,26 @@ def require_ready(reports: Mapping[str, NodeReport | str], question: Question) -
         )
 
 
-def clock_notes(reports: Mapping[str, NodeReport | str], asked_s: float, answered_s: float) -> tuple[str, ...]:
-    """A sentence for each node whose clock differs from this machine's by more than `CLOCKS_MAY_DIFFER_S`.
+def notes_on(reports: Mapping[str, NodeReport | str | None], asked_s: float, answered_s: float) -> tuple[str, ...]:
+    """A sentence for each node that did not answer, or whose clock is off by more than `CLOCKS_MAY_DIFFER_S`.
 
     Args:
-        reports: Those of the nodes by their addresses.
+        reports: As `require_ready` takes them.
         asked_s: When they were asked, by this machine's clock.
         answered_s: When all had answered.
     """
-    return tuple(
+    notes = (_note(name, said, asked_s, answered_s) for name, said in reports.items() if not isinstance(said, str))
+    return tuple(note for note in notes if note)
+
+
+def _note(name: str, said: NodeReport | None, asked_s: float, answered_s: float) -> str | None:
+    if said is None:
+        waited_s = answered_s - asked_s
+        return f"node {name} did not answer within {waited_s:.0f} s, so what is there is seen only when a stage begins"
+    off_s = max(0.0, said.clock_s - answered_s) + min(0.0, said.clock_s - asked_s)
+    if abs(off_s) <= CLOCKS_MAY_DIFFER_S:
+        return None
+    return (
         f"the clock of node {name} is {abs(off_s) / 60:.0f} minutes {'ahead' if off_s > 0 else 'behind'}; no result "
         "depends on it, but databases, object stores and logins may refuse a clock that is off"
-        for name, said in reports.items()
-        if not isinstance(said, str)
-        and abs(off_s := max(0.0, said.clock_s - answered_s) + min(0.0, said.clock_s - asked_s)) > CLOCKS_MAY_DIFFER_S
     )

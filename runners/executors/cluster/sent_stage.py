@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runners.executors.cluster.node_size import NodeSize
-from runners.runner import StageTask
+from runners.runner import StageOutcome, StageTask
 
 LONG_WAIT_S = 60.0
 """A stage that has waited longer than this for cores and accelerators is worth a note."""
@@ -39,6 +39,11 @@ class SentStage:
 
         long = self.begun is not None and time.monotonic() - self.begun >= limit_s
         return long and limit_of_own_process(self.task) is None
+
+    def hung(self, limit_s: float) -> StageOutcome:
+        """What came of it where it did nothing for ``limit_s``."""
+        failure = f"{self.task.stage}: it did nothing for {limit_s:.0f} s and its process was ended"
+        return StageOutcome({}, failure=failure, failure_kind="candidate")
 
 
 def long_waiting(under_way: Iterable[SentStage], limit_s: float) -> SentStage | None:

@@ -9,7 +9,7 @@ import pytest
 from runners_tests.executors.cluster.test_placement import Watched
 from runners_tests.executors.cluster.test_placement import watched as watched  # a fixture
 
-from runners.executors.cluster.node_report import NodeReport, Question, clock_notes, make_report, require_ready
+from runners.executors.cluster.node_report import NodeReport, Question, make_report, notes_on, require_ready
 from runners.executors.cluster.node_software import installed
 from runners.store.shared_mark import mark_left_in
 from spaces.errors import RequestError
@@ -88,8 +88,15 @@ def test_a_node_that_cannot_work_for_the_search_is_refused(
 def test_a_clock_is_told_that_differs_by_more_than_a_minute_from_when_its_node_was_asked(
     clock_s: float, told: str | None
 ) -> None:
-    notes = clock_notes({"a": replace(READY, clock_s=clock_s), "b": "it is gone"}, 1000.0, 1010.0)
+    notes = notes_on({"a": replace(READY, clock_s=clock_s), "b": "it is gone"}, 1000.0, 1010.0)
     assert [note.startswith(told or "") for note in notes] == [True] * (told is not None)
+
+
+def test_a_node_that_does_not_answer_is_told_and_holds_nothing_up() -> None:
+    reports = {"10.0.0.1": READY, "10.0.0.2": None}
+    require_ready(reports, ASKED)
+    (note,) = notes_on(reports, 1000.0, 1300.0)
+    assert note.startswith("node 10.0.0.2 did not answer within 300 s,")
 
 
 @pytest.mark.slow

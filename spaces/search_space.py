@@ -171,13 +171,25 @@ class SearchSpace:
         return first
 
     def _dead_end(self, index: int, value: Scalar) -> str | None:
-        """Why a later parameter has no option after ``value``, or None where each has one."""
+        """Why a later parameter has no option after ``value``; None where each has one or a choice between gives it."""
         earlier = self.earlier({self.axes[index].name: value})
-        for later in self.axes[index + 1 :]:
+        for place, later in enumerate(self.axes[index + 1 :], index + 1):
             reasons = [later.reason(other, earlier, self.environment) for other in later.values]
-            if later.relevant(earlier, self.environment) and all(reasons):
+            if later.relevant(earlier, self.environment) and all(reasons) and not self._opened(index, value, place):
                 return f"no offered {later.name} goes with it: {reasons[0]}"
         return None
+
+    def _opened(self, index: int, value: Scalar, place: int) -> bool:
+        """Whether one choice between makes an option of the parameter at ``place`` run after ``value``, or drops it."""
+        later, chosen = self.axes[place], {self.axes[index].name: value}
+        return any(
+            not later.relevant(earlier, self.environment)
+            or not all(later.reason(option, earlier, self.environment) for option in later.values)
+            for axis in self.axes[index + 1 : place]
+            for other in axis.values
+            if axis.reason(other, self.earlier(chosen), self.environment) is None
+            for earlier in [self.earlier({**chosen, axis.name: other})]
+        )
 
     def _find_options(self, index: int, chosen: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
         axis, earlier = self.axes[index], self.earlier(chosen)

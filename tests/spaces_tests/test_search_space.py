@@ -185,6 +185,13 @@ def test_a_value_that_some_earlier_choice_allows_is_available() -> None:
     assert "quick" not in {value for _, value, _ in space.reasons()}
 
 
+def test_a_value_whose_later_option_needs_a_choice_between_is_available() -> None:
+    values = {"numeric_precision": ["int8"], "runtime": ["eager", "openvino"], "accuracy_control": [0.02]}
+    space = make_space(values, LAPTOP)
+    assert [reason for name, _, reason in space.reasons() if name == "numeric_precision"] == []
+    assert {each["accuracy_control"] for each in space.configurations()} == {0.02}
+
+
 def test_every_value_that_is_never_drawn_is_unavailable() -> None:
     for environment in ENVIRONMENTS.values():
         space = preset("cpu", environment)

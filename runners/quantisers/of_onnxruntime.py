@@ -30,7 +30,7 @@ def quantise(onnx_path: Path, calibration: Sequence[Arrays], output_path: Path, 
     """
     import onnx
 
-    with TemporaryDirectory() as folder, _quiet():
+    with TemporaryDirectory() as folder, quiet():
         graph = onnx.load(onnx_path).graph
         attends = has_attention(graph)
         source = prepared(onnx_path, Path(folder), settings)
@@ -130,7 +130,7 @@ class Examples:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without its advice to prepare the graph, which is done here or was not wanted."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -3,6 +3,7 @@
     python tests/benchmarks/int8.py --data DIR                              ResNet-18, trained here: most of an hour
     python tests/benchmarks/int8.py --data DIR --quick                      plain int8 and the default alone
     python tests/benchmarks/int8.py --data DIR --model timm:efficientnet_lite0 --image-size 64 --weights FILE
+    python tests/benchmarks/int8.py --workload digits --runtime onnxruntime --olive        needs `pip install olive-ai`
 
 DIR has train, val and test with a folder for each class. Every row is quantised, lowered and evaluated by the stages of
 a search. Accuracy is that of the artifact; the drop is from fp32 in the same runtime, with the interval of the paired
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from parts.int8_choices import CHOICES, DEFAULT, FP32, PLAIN
+from parts.olive_grid import olive_artifacts
 
 SPLITS = ("validation", "test")
 BUDGET_S = 1.2
@@ -30,11 +32,11 @@ class Quantised:
     """The artifacts of one network, each lowered and evaluated once.
 
     Args:
-        workload: A mapping as in a study file.
+        workload: The name of one, or a mapping as in a study file.
         home: Where the results of stages are kept.
     """
 
-    def __init__(self, workload: Mapping[str, Any], home: Path) -> None:
+    def __init__(self, workload: str | Mapping[str, Any], home: Path) -> None:
         from runners.chains.candidate_stages import CandidateStages
         from runners.executors.inspection import inspect_on_this_machine
         from runners.store.folder_store import FolderStore
@@ -106,21 +108,33 @@ class Quantised:
         return Configuration(found)
 
 
-def measure(network: Quantised, names: Mapping[str, list[str]], budget_s: float) -> Iterator[dict[str, Any]]:
-    """A row for each of the choices called ``names``, by runtime, of which fp32 is the first."""
+def measure(
+    network: Quantised, names: Mapping[str, list[str]], budget_s: float, olive: Path | None
+) -> Iterator[dict[str, Any]]:
+    """A row for each of the choices called ``names``, by runtime, of which fp32 is the first.
+
+    Args:
+        network: Makes the artifacts.
+        names: Of `CHOICES`.
+        budget_s: Seconds of timing for each row.
+        olive: Where the files of Olive go, each with a row; None for none.
+    """
     made: dict[str, dict[str, dict[str, Any]]] = {}
     for runtime in names:
         made[runtime] = {}
         for name in names[runtime]:
             print(f"{runtime}, {name}", file=sys.stderr, flush=True)
-            made[runtime][name] = network.made(runtime, CHOICES[runtime][name])
+            chosen = CHOICES[runtime][name]
+            made[runtime][name] = {"chosen": chosen, **network.made(runtime, chosen)}
         if "failed" in made[runtime][FP32]:
             raise SystemExit(f"{runtime}: {made[runtime][FP32]['failed']}")
+        if olive and runtime == "onnxruntime":
+            made[runtime].update(olive_artifacts(network.workload, made[runtime][FP32]["folder"], olive))
     for runtime, found in made.items():
         folders = {name: each["folder"] for name, each in found.items() if "folder" in each}
         speeds = network.speedups(runtime, folders, budget_s)
         for name, each in found.items():
-            row = {"runtime": runtime, "choice": name, "chosen": CHOICES[runtime][name]}
+            row = {"runtime": runtime, "choice": name, "chosen": each["chosen"]}
             if "failed" in each:
                 yield {**row, "failed": each["failed"]}
             else:
@@ -161,7 +175,9 @@ def main() -> None:
     from runners.machine.telemetry import disable_telemetry
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with train, val and test")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="folder with train, val and test")
+    source.add_argument("--workload", help="a workload that Frontrunner has, or a file of one, in place of all that")
     parser.add_argument("--model", default="torchvision:resnet18", help="as in a study file")
     parser.add_argument("--weights", type=Path, help="its trained weights; without them it is trained first")
     parser.add_argument("--image-size", type=int, help="side of the images in pixels")
@@ -169,12 +185,13 @@ def main() -> None:
     parser.add_argument("--runtime", action="append", choices=[*CHOICES], help="one runtime, and another one")
     parser.add_argument("--choice", action="append", help="one row, and another one; by default all")
     parser.add_argument("--home", type=Path, help="where results of stages are kept; by default nowhere")
+    parser.add_argument("--olive", action="store_true", help="all that Olive's quantisation has for ONNX Runtime, too")
     parser.add_argument("--quick", action="store_true", help="few rows, trained for an epoch, shortly timed")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     wanted = parser.parse_args()
     disable_telemetry()
     given = {"weights": wanted.weights and str(wanted.weights.resolve()), "image_size": wanted.image_size}
-    workload = {
+    workload = wanted.workload or {
         "model": wanted.model,
         "data": {"imagefolder": str(wanted.data.resolve())},
         "epochs": 1 if wanted.quick else wanted.epochs,
@@ -188,7 +205,8 @@ def main() -> None:
             runtime: [name for name in CHOICES[runtime] if name == FP32 or chosen is None or name in chosen]
             for runtime in wanted.runtime or CHOICES
         }
-        for row in measure(network, names, 0.3 if wanted.quick else BUDGET_S):
+        olive = Path(nowhere) / "olive" if wanted.olive else None
+        for row in measure(network, names, 0.3 if wanted.quick else BUDGET_S, olive):
             rows.append(row)
             if not wanted.json:
                 print(line_of(row), flush=True)

@@ -20,6 +20,10 @@ CHOICES: dict[str, dict[str, dict[str, Any]]] = {
         "mean of minima and maxima": {"int8_range": "mean-min-max"},
         "entropy": {"int8_range": "entropy"},
         "symmetric": {"int8_activations": "symmetric"},
+        "reduced range": {"int8_reduced_range": True},
+        "graph not prepared": {"int8_preparation": "none"},
+        "dynamic": {"int8_quantiser": "onnxruntime-dynamic"},
+        "dynamic, a scale a channel": {"int8_quantiser": "onnxruntime-dynamic", "int8_weights": "per-channel"},
         "by NNCF": {"int8_quantiser": "nncf"},
     },
     "openvino": {

@@ -72,7 +72,10 @@ def test_it_keeps_the_contract_and_its_exported_folder_runs_alone(
 ) -> None:
     folder, answers = place / f"{name}-{precision}", place / f"{name}-{precision}.npz"
     folder.mkdir()
-    trained = Trained(network, lambda: folder, ExampleInputs.of(inputs[:1]), precision, make_network)
+    examples = tuple((row,) for row in np.split(inputs[:16], 16))
+    trained = Trained(
+        network, lambda: folder, ExampleInputs.of(inputs[:1]), precision, make_network, calibration=lambda: examples
+    )
     find_backend(name).lower(trained, folder)
     file = place / "inputs.npy"
     command = [sys.executable, str(contract.__file__), name, str(file), json.dumps([(str(folder), str(answers))])]

@@ -39,16 +39,6 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(problem or f"the tests would run on {where}; install this checkout: pip install -e '.[test]'", 2)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, one has all that read the whole search, and each file stays together.
-
-    So the search is made once, and a file has one cluster of Ray in its process. It is for pytest-xdist's loadgroup.
-    """
-    for item in items:
-        group = "searched" if "searched" in getattr(item, "fixturenames", ()) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how many tests looked at pages in a browser: where there is none, they are skipped."""
     ran, skipped = (

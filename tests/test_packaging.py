@@ -107,7 +107,7 @@ def test_a_pin_that_lets_torch_move_alone_would_be_noticed(pin: str) -> None:
 def test_the_readme_gives_a_command_that_searches_and_one_that_tests() -> None:
     entry_point = next(iter(PROJECT["project"]["scripts"]))
     assert readme_command("main").endswith(f".venv/bin/{entry_point} search")
-    assert readme_command("test").endswith("-m pytest -n 2 --dist loadgroup")
+    assert readme_command("test").endswith("-m pytest -n 2 --dist worksteal")
     for name in ("main", "test"):
         first, *_ = readme_command(name).split(" && ")
         assert first == "python3 -m venv .venv", "the command must bring its own environment"

@@ -108,10 +108,12 @@ class Watched:
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
+    import ray
     from ray.cluster_utils import Cluster
 
     (tmp_path / "watched.py").write_text(WATCHED)
     (tmp_path / "told").mkdir()
+    ray.shutdown()  # an earlier test of this process may have started it
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         yield Watched(cluster, tmp_path)

@@ -39,6 +39,7 @@ class OnCluster:
 
 @pytest.fixture(scope="module")
 def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCluster]:
+    import ray
     from ray.cluster_utils import Cluster
 
     from runners.executors.ray import RayRunner
@@ -46,6 +47,7 @@ def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCluster]:
     folder = tmp_path_factory.mktemp("cluster")
     (folder / "watched.py").write_text(WATCHED)
     (folder / "told").mkdir()
+    ray.shutdown()  # an earlier test of this process may have started it
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     try:
         gpu_node = cluster.add_node(num_cpus=2, num_gpus=1)

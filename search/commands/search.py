@@ -106,7 +106,7 @@ def carry_out(
     away = find_tracking(locations)
     if away is not None and not _is_begun(request.study_name, locations):
         raise away
-    store, storage = open_store(locations.stages), open_storage(locations.studies, sole_writer=True)
+    store, storage = open_store(locations.stages), open_storage(locations.studies)
     resume = resume_command(request.study_name, locations)
     start_runner = _runner_starter(runner, locations)
     with _exclusive(request.study_name, locations, store), Progress() as progress:

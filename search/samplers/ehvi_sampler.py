@@ -92,8 +92,6 @@ class EHVISampler(BaseSampler):
         self._proposed: dict[int, list[int]] = {}
         """Indices of the candidates proposed for each unfinished trial, by its number."""
         self._unfinished: set[int] = set()
-        self._pending: dict[int, FrozenTrial] = {}
-        """Unfinished trials by number, as they were when their candidate was read."""
         self._n_read = 0
 
     def observe(
@@ -185,8 +183,7 @@ class EHVISampler(BaseSampler):
         self._n_read = len(trials)
         self._unfinished = {number for number in numbers if not trials[number].state.is_finished()}
         for number in numbers:
-            is_as_before = self._pending.get(number) is trials[number]  # as storages change no trial in place
-            if number != current and not is_as_before:
+            if number != current:
                 self._read_trial(study, trials[number])
         if self.cost_model:
             pending = np.flatnonzero(self._pool.is_pending)
@@ -194,7 +191,6 @@ class EHVISampler(BaseSampler):
 
     def _read_trial(self, study: Study, trial: FrozenTrial) -> None:
         is_finished = trial.state.is_finished()
-        self._pending.pop(trial.number, None)
         candidate = self._space.candidate_of(trial)
         proposed = self._proposed.get(trial.number, [])
         if candidate is None and not proposed:
@@ -205,8 +201,6 @@ class EHVISampler(BaseSampler):
         self._pool.observe(index, self._layout.to_minimise(self._layout.trial_values(trial), study))
         self._pool.is_excluded[index] = True
         self._pool.is_pending[index] = not is_finished
-        if candidate is not None and not is_finished:
-            self._pending[trial.number] = trial
         if trial.state == TrialState.COMPLETE:
             self._pool.is_complete[index] = True
             if self.cost_model:

@@ -11,7 +11,6 @@ from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.study.server_connection import wait_while_away
-from search.study.sole_writer import SoleWriterStorage
 from search.study.waiting_connection import ONE_WAIT_S, WaitingConnection
 from spaces.credentials import without_credentials
 from spaces.errors import RequestError
@@ -27,10 +26,8 @@ def quiet_optuna() -> None:
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
-def open_storage(url: str, *, sole_writer: bool = False) -> BaseStorage:
+def open_storage(url: str) -> BaseStorage:
     """The storage at ``url``, with Optuna's cache of finished trials in front of it.
-
-    A ``sole_writer`` is the one process that writes the studies whose trials it reads: all of them are cached.
 
     When `optuna.Study.tell` returns, the result is on the disk, and so is all that was set on the trial before. Every
     use of the storage waits where another process has an SQLite file locked, and raises `DatabaseLocked` in the end; or
@@ -42,8 +39,7 @@ def open_storage(url: str, *, sole_writer: bool = False) -> BaseStorage:
     quiet_optuna()
     try:
         _check_password(url)
-        opened = _open_beside_others(url)
-        return SoleWriterStorage(opened) if sole_writer else optuna.storages.get_storage(opened)
+        return optuna.storages.get_storage(_open_beside_others(url))
     except ImportError as error:
         raise RequestError(
             f"--storage {without_credentials(url)}: the driver of this database is not installed; for PostgreSQL "

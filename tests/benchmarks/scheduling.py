@@ -2,7 +2,7 @@
 
     python tests/benchmarks/scheduling.py --workers 64 --trials 1000           seconds to minutes, a table
     python tests/benchmarks/scheduling.py --workers 64 --trials 1000 --json    one JSON document on stdout
-    python tests/benchmarks/scheduling.py --workers 1000 --trials 10000 --clock cpu    half an hour
+    python tests/benchmarks/scheduling.py --workers 1000 --trials 3000 --clock cpu    long: see the guide of runners
 
 Each worker is a machine with a single device and carries out one stage at a time, so that a measurement has its device
 to itself as in a real search. What a stage takes is drawn from a log-normal distribution of that stage's mean, by a

@@ -89,7 +89,7 @@ def open_study(home: Home) -> optuna.Study:
     settings = StudySettings(
         "table", CHOICES, tuple(o.name for o in OBJECTIVES), (), 0, MACHINE.device, FACTS.fingerprint
     )
-    return make_study(open_storage(home.storage, sole_writer=True), NAME, OBJECTIVES, settings, MACHINE, FACTS)
+    return make_study(open_storage(home.storage), NAME, OBJECTIVES, settings, MACHINE, FACTS)
 
 
 def fill(home: Home, chains: Chains, trials: int) -> None:

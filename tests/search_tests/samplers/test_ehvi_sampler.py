@@ -285,26 +285,3 @@ def test_a_parameter_outside_the_space_is_drawn_at_random() -> None:
     study = make_study(EHVISampler(DISTRIBUTIONS, 2))
     trial = ask(study)
     assert 0 <= trial.suggest_float("other", 0, 1) <= 1
-
-
-def test_a_trial_under_way_is_read_again_only_when_it_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = {"x": IntDistribution(1, 20)}
-    sampler = EHVISampler(space, 2, seed=0)
-    study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
-    running = [study.ask(space) for _ in range(4)]
-    read: list[int] = []
-    candidate_of = type(sampler._space).candidate_of
-
-    def note(space: Any, trial: FrozenTrial) -> Any:
-        read.append(trial.number)
-        return candidate_of(space, trial)
-
-    monkeypatch.setattr(type(sampler._space), "candidate_of", note)
-    sampler.shortlist(study, 1)
-    read.clear()
-    sampler.shortlist(study, 1)
-    assert read == []
-    running[2].set_user_attr("a", 1)
-    study.tell(running[1], [1.0, 2.0])
-    sampler.shortlist(study, 1)
-    assert sorted(read) == [1, 2]

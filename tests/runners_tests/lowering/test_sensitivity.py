@@ -38,15 +38,18 @@ def files(
     request: pytest.FixtureRequest, examples: list[Arrays], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path, Path, QuantisationSettings]:
     """The network as it was exported, as its nodes are quantised, and quantised; and the settings."""
-    folder = tmp_path_factory.mktemp(request.param)
     settings = QuantisationSettings(quantiser=request.param)
+    return *_written(tmp_path_factory.mktemp(request.param), examples, settings), settings
+
+
+def _written(folder: Path, examples: list[Arrays], settings: QuantisationSettings) -> tuple[Path, Path, Path]:
+    exported, quantised = folder / "exported.onnx", folder / "quantised.onnx"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Uneven().eval()
-    export(network, ExampleInputs.of(np.zeros((1, *SHAPE), np.float32)), folder / "exported.onnx")
-    quantise_int8(folder / "exported.onnx", examples, folder / "quantised.onnx", settings)
-    plain = plain_graph(folder / "exported.onnx", folder, settings)
-    return folder / "exported.onnx", plain, folder / "quantised.onnx", settings
+    export(network, ExampleInputs.of(np.zeros((1, *SHAPE), np.float32)), exported)
+    quantise_int8(exported, examples, quantised, settings)
+    return exported, plain_graph(exported, folder, settings), quantised
 
 
 def _weights(path: Path, layer: str) -> str:
@@ -111,16 +114,9 @@ def test_a_layer_whose_input_is_scaled_before_it_is_rounded_is_measured_with_its
     examples: list[Arrays], tmp_path: Path
 ) -> None:
     settings = QuantisationSettings(quantiser="nncf", correction="smooth-quant")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = Uneven().eval()
-    export(network, ExampleInputs.of(np.zeros((1, *SHAPE), np.float32)), tmp_path / "exported.onnx")
-    quantise_int8(tmp_path / "exported.onnx", examples, tmp_path / "quantised.onnx", settings)
-    plain = plain_graph(tmp_path / "exported.onnx", tmp_path, settings)
-    scaled = [
-        name for node in onnx.load(tmp_path / "quantised.onnx").graph.node for name in node.output if "smooth" in name
-    ]
+    _, plain, quantised = _written(tmp_path, examples, settings)
+    scaled = [name for node in onnx.load(quantised).graph.node for name in node.output if "smooth" in name]
     assert scaled
-    ranked = rank_layers(plain, tmp_path / "quantised.onnx", examples)
+    ranked = rank_layers(plain, quantised, examples)
     assert len(ranked) >= 3
     assert all(0 < each.cost < 0.5 for each in ranked)

@@ -83,6 +83,7 @@ def _excluded(
     values = [(axis, value) for axis in axes for value in axis.values if value != axis.neutral(environment)]
     replacing = [technique for technique, own in wanted.items() if own and technique.replaces_network]
     others = [changes for technique in replacing for changes in _changes_of((technique,), wanted, environment)]
+    example = _example(workload) if values else ()
     for changes in [(), *others] if values else []:
         try:
             network = changed_network(workload, changes).eval()
@@ -90,7 +91,7 @@ def _excluded(
             continue  # it is tried as every change is, and its reason is told then
         chosen = {**same_network, **_settings(changes)}
         for axis, value in values:
-            if reason := axis.technique.excluded(axis.parameter, value, network, _example(workload)):
+            if reason := axis.technique.excluded(axis.parameter, value, network, example):
                 yield ModelLimit({**chosen, axis.name: value}, reason)
 
 

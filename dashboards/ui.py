@@ -10,14 +10,14 @@ import tempfile
 import time
 import urllib.request
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from dashboards import guarded_server
+from dashboards import guarded_server, optuna_server
 from dashboards.study_page import study_page, trials_page
 from dashboards.tracking.artifact_locations import adopt_artifacts
 from dashboards.tracking.sqlite_url import sqlite_url
@@ -78,8 +78,8 @@ def serve(home: Path, port: int, shown: Shown = Shown()) -> None:
         try:
             servers = [_Server.start("MLflow", command(home, free), free, ends)]
             if shown.optuna:
-                beside = free_port(free + 1)
-                servers.append(_Server.start("optuna-dashboard", optuna_command(shown.optuna, beside), beside, ends))
+                beside, storage = free_port(free + 1), {optuna_server.STORAGE: shown.optuna}
+                servers.append(_Server.start("optuna-dashboard", optuna_command(beside), beside, ends, storage))
             for server in servers:
                 server.wait_until_it_answers()
             _announce(servers, shown)
@@ -100,10 +100,9 @@ def command(home: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "mlflow", "server", *store, *artifacts, *where]
 
 
-def optuna_command(storage: str, port: int) -> list[str]:
-    """The command line of optuna-dashboard for the database at ``storage``."""
-    program = "from optuna_dashboard._cli import main; main()"
-    return [sys.executable, "-c", program, storage, "--host", HOST, "--port", str(port)]
+def optuna_command(port: int) -> list[str]:
+    """The command line of optuna-dashboard, which takes the database from the environment."""
+    return [sys.executable, "-P", optuna_server.__file__, HOST, str(port)]
 
 
 def free_port(first: int) -> int:
@@ -165,10 +164,12 @@ class _Server:
     output: IO[bytes]
 
     @classmethod
-    def start(cls, name: str, words: Sequence[str], port: int, ends: ExitStack) -> "_Server":
-        """Start it; it ends with the block of ``ends``."""
+    def start(
+        cls, name: str, words: Sequence[str], port: int, ends: ExitStack, settings: Mapping[str, str] = _SETTINGS
+    ) -> "_Server":
+        """Start it with ``settings`` in its environment; it ends with the block of ``ends``."""
         output = ends.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 (the stack closes it)
-        process = guarded_server.start(words, {**os.environ, **_SETTINGS}, output)
+        process = guarded_server.start(words, {**os.environ, **settings}, output)
         ends.callback(_stop, process)
         return cls(name, f"http://{HOST}:{port}", process, output)
 

@@ -7,6 +7,7 @@ from dashboards.baseline_text import baseline_text, runtime_alone_text
 from dashboards.front_rows import instability
 from dashboards.report.report_html import report_html
 from dashboards.tracking.front_files import log_front
+from dashboards.tracking.logged_report import REPORT, has_whole_report
 from dashboards.tracking.mlflow_store import MlflowStore, RunLocation, datasets_of
 from dashboards.tracking.pace import Pace
 from dashboards.tracking.run_text import stopped_at, trial_name, trial_note
@@ -17,7 +18,6 @@ from dashboards.tracking.trial_metrics import summary_metrics, training_curves
 from runners.metric import QualityMetric
 from spaces.errors import in_one_line
 
-REPORT = "report.html"
 _STATUS = {"finished": "FINISHED", "failed": "FAILED"}
 _TRIED = ("train", "validation")
 """Splits that a trial is trained and evaluated on; the test split is the final measurement's."""
@@ -106,13 +106,15 @@ class StudyRuns:
         self._store.client.set_terminated(run_id, _STATUS.get(record["status"], "KILLED"), record["at_ms"])
 
     def _page(self, record: Record, superseded: bool) -> None:
-        if superseded:
+        """Write the report of a search, which leaves out some, unless a whole one of the same trials was logged."""
+        document, run_id = record["document"], self._study_run(record)
+        if superseded or has_whole_report(self._store, run_id, document):
             return
         try:
-            page = report_html(record["document"])
+            page = report_html(document)
         except Exception as error:  # whatever is wrong with it must not hold up the records after it
             raise Refused(f"the report cannot be drawn: {in_one_line(error)}") from error
-        self._store.client.log_text(self._study_run(record), page, REPORT)
+        self._store.client.log_text(run_id, page, REPORT)
 
     def _trial(self, record: Record) -> None:
         number, measurement = record["trial"], record["measurement"] or {}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -18,7 +19,7 @@ from dashboards.study_page import study_page, trials_page
 from dashboards.tracking.mlflow_store import RunLocation
 from dashboards.tracking.tracker import Tracker, TrialResult
 from dashboards.tracking.tracking_address import check_tracking_uri
-from dashboards.ui import Shown, command, free_port, serve
+from dashboards.ui import Shown, command, free_port, optuna_command, serve
 from spaces.errors import RequestError
 
 SERVE = """
@@ -180,15 +181,22 @@ def test_optuna_dashboard_serves_the_studies_beside_mlflow_and_ends_with_the_com
     study = optuna.create_study(study_name="digits-1", storage=storage, directions=["maximize", "maximize"])
     study.tell(study.ask(), [0.9, 2.0])
     held, taken = _taken_port()
-    program = SERVE.replace("*sys.argv[3:]", "optuna=sys.argv[3]")
+    (home / "url").write_text(storage)
     server = subprocess.Popen(
-        [sys.executable, "-c", program, str(home), str(taken), storage],
+        [
+            sys.executable,
+            "-c",
+            SERVE.replace("*sys.argv[3:]", "optuna=Path(sys.argv[1], 'url').read_text()"),
+            home,
+            str(taken),
+        ],
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=_interruptible,
     )
     try:
         beside = next(found.group(1) for line in server.stderr if (found := re.search(r"optuna-.* is at (\S+)", line)))
+        assert not [words for words in _command_lines(server.pid) if storage in words]
         served = json.loads(_ask(beside, "api/studies"))["study_summaries"]
         assert [(one["study_name"], one["directions"]) for one in served] == [("digits-1", ["maximize"] * 2)]
         assert b"<html" in _ask(beside, "dashboard")
@@ -200,6 +208,30 @@ def test_optuna_dashboard_serves_the_studies_beside_mlflow_and_ends_with_the_com
     finally:
         server.kill()
         held.close()
+
+
+def _command_lines(pid):
+    """The command lines of a process and of all that it started, which every user of the machine can read."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            found.append((int(process.name), parent, (process / "cmdline").read_text()))
+    family = {pid}
+    while more := {child for child, parent, _ in found if parent in family} - family:
+        family |= more
+    words = [line for process, _, line in found if process in family]
+    assert any("optuna_server" in line for line in words)
+    return words
+
+
+def test_a_database_that_optuna_dashboard_cannot_open_is_told_without_its_password(tmp_path):
+    pytest.importorskip("optuna_dashboard")
+    url = f"sqlite:///{tmp_path}/none/secret.db"
+    done = subprocess.run(optuna_command(1), env={**os.environ, "OPTUNA_STORAGE": url}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("the database cannot be opened (")
+    assert "secret" not in done.stderr
 
 
 def _check_what_is_served(address, run_ids, home):

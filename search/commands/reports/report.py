@@ -50,7 +50,7 @@ def write_report(options: ReportOptions, locations: Locations, *, as_json: bool)
     if to.suffix in PAGES:
         page = report_html(document)
         _write(to, page)
-        run = _log(options.study, page, locations) if options.log else None
+        run = _log(options.study, page, document, locations) if options.log else None
     elif to.suffix in TABLES:
         _write(to, json.dumps(document, allow_nan=False))
     else:
@@ -75,13 +75,13 @@ def read_document(study: str, locations: Locations) -> Document:
     return study_report(found, where, read_run_ids(where.folder.spool(study)))
 
 
-def _log(name: str, page: str, locations: Locations) -> str:
+def _log(name: str, page: str, document: Document, locations: Locations) -> str:
     """Write the page into the run of the study called ``name``; the run's id."""
     from dashboards.tracking.report_file import log_report
 
     study, found = open_study(name, locations)
     require_credentials(name, study.user_attrs.get(PLACES, {}), locations, ("tracking_uri",))
-    return log_report(run_location(study, found), page)
+    return log_report(run_location(study, found), page, document)
 
 
 def _from_file(file: Path) -> Document:

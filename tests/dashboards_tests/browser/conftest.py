@@ -96,7 +96,8 @@ def _write_study(home: Path, workload: str) -> None:
     tracker.front_changed(document, trials)
     tracker.study_ended("finished")
     assert tracker.close(60)
-    log_report(location, report_html(make_report(document, trials)))
+    report = make_report(document, trials)
+    log_report(location, report_html(report), report)
 
 
 def _when_it_answers(address: str) -> Served:

@@ -39,6 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(problem or f"the tests would run on {where}; install this checkout: pip install -e '.[test]'", 2)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests of the whole search: they are the longest, and one process makes the search for all."""
+    items.sort(key=lambda item: "searched" not in getattr(item, "fixturenames", ()))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how many tests looked at pages in a browser: where there is none, they are skipped."""
     ran, skipped = (

@@ -130,13 +130,22 @@ class Driver:
 
     def _wants_trial(self) -> bool:
         """Whether a further trial is wanted, and can end in time."""
-        if self._asked >= self._max_trials or self._limits.too_late(self._costs.trial_s, self._final_measurement_s()):
+        if self._asked >= self._max_trials or self._is_too_late():
             return False
         if self._sampler.exhausted():
             if not self._everything:  # then they are all still under way
                 self._observer.note(f"every configuration of the space has been tried, after {self._asked} trials")
             self._max_trials = self._asked
         return self._asked < self._max_trials
+
+    def _is_too_late(self) -> bool:
+        """Whether no trial can end in time. Where only a training would take too long, those without one go on."""
+        final_s = self._final_measurement_s()
+        if not self._limits.too_late(self._costs.trial_s, final_s):
+            return False
+        return self._limits.too_late(self._costs.screening_s, final_s) or not self._sampler.go_on_without_training(
+            self._study
+        )
 
     def _start_screening(self, configuration: Configuration) -> None:
         self._screening.screening_started()
@@ -164,7 +173,9 @@ class Driver:
         return configuration
 
     def _start(self, trial: Trial, configuration: Configuration) -> None:
-        screened = self._screening.per_trial > 0 or self._screening.has_figures(configuration)
+        screened = self._screening.has_figures(configuration) or (
+            self._screening.per_trial > 0 and self._sampler.needs_training(configuration)
+        )
         self._stages.send(TrialRun(trial, configuration, self._search.chains, screened=screened))
 
     def _act_on_ended_stages(self) -> None:

@@ -42,6 +42,11 @@ class StageCosts:
         return self._measuring.median
 
     @property
+    def screening_s(self) -> float:
+        """What a trial takes besides its training."""
+        return self._screening.median
+
+    @property
     def trial_s(self) -> float:
         """What a trial takes."""
         return self._training.median + self._screening.median

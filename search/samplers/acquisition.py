@@ -81,7 +81,7 @@ class AcquisitionOptimizer:
         in_initial_design = self._is_initial_design()
         if not in_initial_design:
             self._update()
-        is_free = ~self._pool.is_excluded
+        is_free = self.are_free()
         is_free[list(rejected)] = False
         if not is_free.any():
             return None
@@ -95,6 +95,11 @@ class AcquisitionOptimizer:
             return best
         return int(self._rng.choice(np.flatnonzero(is_free)))
 
+    def are_free(self) -> Mask:
+        """Which candidates may be proposed, ``(n,)``: those not excluded, and that the cost model lets be proposed."""
+        is_free = ~self._pool.is_excluded
+        return is_free & self._cost_model.may_be_proposed(self._pool.candidates) if self._cost_model else is_free
+
     def shortlist(self, count: int) -> list[int]:
         """Indices of up to ``count`` candidates whose cheap targets should be observed next, the best first.
 
@@ -104,7 +109,7 @@ class AcquisitionOptimizer:
         in_initial_design = self._is_initial_design()
         if not in_initial_design:
             self._update()
-        is_free = ~self._pool.is_excluded & ~self._pool.is_shortlisted
+        is_free = self.are_free() & ~self._pool.is_shortlisted
         if in_initial_design:
             chosen: list[int] = self._rng.permutation(np.flatnonzero(is_free))[:count].tolist()
         else:

@@ -73,12 +73,15 @@ class DistinctSampler(BaseSampler):
     def propose_screening(self, study: Study) -> Configuration | None:
         """The configuration whose speed is most worth knowing before the next trial is proposed, or None.
 
-        Only an `EHVISampler` has one, and not before the given configurations have been proposed.
+        Only an `EHVISampler` has one, and not before the given configurations have been proposed. Where its training
+        is done there is nothing to save by knowing its speed first: None, too.
         """
         if not isinstance(self._inner, EHVISampler) or self._first or self._then:
             return None
         found = [Configuration(candidate) for candidate in self._inner.shortlist(study, 1)]
-        return found[0] if found and found[0].canonical() not in self._tried else None
+        if not found or found[0].canonical() in self._tried or not self.needs_training(found[0]):
+            return None
+        return found[0]
 
     def observe(self, configuration: Configuration, targets: Floats, *, is_cheap: bool = True) -> None:
         """Add observed targets of a configuration that no trial has. Only an `EHVISampler` uses them.
@@ -103,13 +106,28 @@ class DistinctSampler(BaseSampler):
         if isinstance(self._inner, EHVISampler) and self._inner.cost_model:
             self._inner.cost_model.cost_ratio = cost_ratio
 
+    def needs_training(self, configuration: Configuration) -> bool:
+        """Whether ``configuration`` needs a training that is neither done nor under way, as far as is known."""
+        cost_model = self._inner.cost_model if isinstance(self._inner, EHVISampler) else None
+        return cost_model is None or cost_model.needs_training(configuration)
+
     def leave_out_trainings(self) -> None:
         """Propose none of the configurations to go on with that need a training, as a model weighs what it costs.
 
         Only an `EHVISampler` does.
         """
-        if isinstance(self._inner, EHVISampler) and (cost_model := self._inner.cost_model):
-            self._then = [configuration for configuration in self._then if not cost_model.needs_training(configuration)]
+        if isinstance(self._inner, EHVISampler):
+            self._then = [configuration for configuration in self._then if not self.needs_training(configuration)]
+
+    def go_on_without_training(self, study: Study) -> bool:
+        """Propose from now on only configurations that need no further training; whether there is any at the moment.
+
+        Only an `EHVISampler` can tell, and not before the configurations to begin with have been proposed.
+        """
+        self.leave_out_trainings()
+        if self._first or not isinstance(self._inner, EHVISampler):
+            return False
+        return self._inner.go_on_without_training(study)
 
     def exhausted(self) -> bool:
         """Whether every configuration of the space was proposed; False for a space of `MAX_LISTED` or more."""

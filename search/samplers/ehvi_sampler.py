@@ -119,6 +119,17 @@ class EHVISampler(BaseSampler):
         """Never propose nor shortlist a candidate, as where the evaluation of its cheap targets failed."""
         self._pool.is_excluded[self._pool.add([candidate])] = True
 
+    def go_on_without_training(self, study: Study) -> bool:
+        """Propose only candidates whose training is done, or that need none; whether there is any at the moment.
+
+        Without a cost model no candidate is known not to need a training.
+        """
+        if self.cost_model is None:
+            return False
+        self._read_trials(study, None)
+        self.cost_model.only_trained = True
+        return bool(self._optimizer.are_free().any())
+
     def shortlist(self, study: Study, count: int) -> list[Candidate]:
         """Up to ``count`` candidates whose cheap targets should be observed next, the best first.
 

@@ -11,6 +11,7 @@ from search.samplers.distinct_sampler import DistinctSampler
 from search.samplers.ehvi_sampler import EHVISampler
 from search.samplers.starting_points import starting_points
 from search.samplers.target_layout import TargetLayout
+from search.samplers.target_models import MIN_OBSERVATIONS
 from search.samplers.training_cost import TrainingCost
 from search.study.study import records
 from spaces.configuration import Configuration
@@ -24,7 +25,8 @@ _N_STARTUP_TRIALS = 12
 def _ehvi_sampler(space: SearchSpace, targets: TrialTargets, seed: int) -> BaseSampler:
     layout = TargetLayout(len(targets.objectives), len(targets.constraints), targets.of_trial, are_losses=True)
     cost_model = TrainingCost(lambda candidate: training_key(space, candidate))
-    return EHVISampler(space, layout, seed=seed, cost_model=cost_model)
+    few = MIN_OBSERVATIONS  # the starting points are the initial design
+    return EHVISampler(space, layout, n_startup_trials=few, seed=seed, cost_model=cost_model)
 
 
 def training_key(space: SearchSpace, candidate: Candidate) -> Hashable:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import numpy as np
 
-from search.objectives.arrays import Floats
+from search.objectives.arrays import Floats, Mask
 from search.samplers.candidate_space import Candidate
 
 
@@ -17,10 +17,12 @@ class TrainingCost:
 
     Attributes:
         cost_ratio: What a training costs, relative to the rest of a trial; 0 until it is set.
+        only_trained: Whether only candidates may be proposed whose training is done, or that need none.
     """
 
     def __init__(self, training_key: Callable[[Candidate], Hashable]) -> None:
         self.cost_ratio = 0.0
+        self.only_trained = False
         self._training_key = training_key
         self._numbers: dict[Hashable, int] = {None: 0}
         self._number_of_candidate: list[int] = []
@@ -45,11 +47,22 @@ class TrainingCost:
         Args:
             candidates: Those of earlier calls in the same order, perhaps followed by more.
         """
+        return np.where(self._are_among(self._trained | self._in_training, candidates), 1.0, 1.0 + self.cost_ratio)
+
+    def may_be_proposed(self, candidates: Sequence[Candidate]) -> Mask:
+        """Which of ``candidates`` `only_trained` lets be proposed, shape ``(n,)``.
+
+        Args:
+            candidates: Those of earlier calls in the same order, perhaps followed by more.
+        """
+        return self._are_among(self._trained, candidates) | (not self.only_trained)
+
+    def _are_among(self, trainings: set[int], candidates: Sequence[Candidate]) -> Mask:
         for candidate in candidates[len(self._number_of_candidate) :]:
             self._number_of_candidate.append(self._number(candidate))
-        costs = np.full(len(self._numbers), 1.0 + self.cost_ratio)
-        costs[list(self._trained | self._in_training)] = 1.0
-        return costs[self._number_of_candidate]
+        is_among = np.zeros(len(self._numbers), dtype=bool)
+        is_among[list(trainings)] = True
+        return is_among[self._number_of_candidate]
 
     def _number(self, candidate: Candidate) -> int:
         return self._numbers.setdefault(self._training_key(candidate), len(self._numbers))

@@ -61,9 +61,9 @@ def pruned(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 @pytest.fixture(scope="module")
 def stopped_early() -> tuple[optuna.Study, Log, Recording]:
-    """A study of 90 trials of which some were stopped."""
+    """A study of 90 random trials of which some were stopped."""
     chains, runner = chains_of(), runner_of()
-    study = open_table_study(None, chains.space, seed=1)
+    study = open_table_study(None, chains.space, inner=optuna.samplers.RandomSampler(seed=1))
     return study, drive(study, runner, chains, 90), runner
 
 
@@ -253,13 +253,13 @@ class Interrupted(Recording):
 
 def test_an_interrupted_study_goes_on_with_its_places_and_repeats_no_trial(tmp_path: Path) -> None:
     chains = chains_of()
-    study = open_table_study(tmp_path, chains.space)
+    study = open_table_study(tmp_path, chains.space, inner=optuna.samplers.RandomSampler(seed=1))
     with pytest.raises(KeyboardInterrupt):
         drive(study, runner_of(Interrupted, workers=2), chains, 40)
     before = {trial.number: trial.user_attrs for trial in told(study)}
     assert any("competed" in known for known in before.values())
     assert any(not trial.state.is_finished() for trial in study.trials)
-    again = open_table_study(tmp_path, chains.space)
+    again = open_table_study(tmp_path, chains.space, inner=optuna.samplers.RandomSampler(seed=2))
     drive(again, runner_of(workers=2), chains, 40)
     after = {trial.number: trial for trial in again.get_trials(deepcopy=False)}
     assert sorted(after) == list(range(40))

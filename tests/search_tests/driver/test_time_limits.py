@@ -8,6 +8,7 @@ import pytest
 from search_tests.simulation import (
     FACTS,
     MACHINE,
+    Recording,
     drive,
     make_chains,
     make_runner,
@@ -20,6 +21,7 @@ from runners.executors.simulated import SimulatedRunner
 from runners.runner import StageOutcome, StageTask
 from search.driver.time_limits import FINAL_MEASUREMENT_EACH_S, FINAL_MEASUREMENT_S, TimeLimits, final_measurement_s
 from search.front.front_document import front_document
+from search.samplers.factory import training_key
 from search.study.study import records
 
 
@@ -108,6 +110,21 @@ def test_what_is_under_way_at_the_end_of_the_budget_is_left_and_taken_up_by_the_
     assert [trial.state for trial in records(study)] == ["complete"] * (len(trials) + 3)
     assert [t.configuration for t in records(study)[: len(trials)]] == [t.configuration for t in trials]
     assert not study.get_trials(states=[optuna.trial.TrialState.RUNNING])
+
+
+def test_when_no_training_can_end_any_more_what_is_trained_is_tried_in_other_ways(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chains = make_chains()
+    study = open_table_study(None, chains.space)
+    runner = Recording(MACHINE, FACTS, table, seconds=lambda task: 100.0 if task.stage == "training" else 1.0)
+    monkeypatch.setattr("search.driver.driver.TimeLimits", partial(TimeLimits, clock=lambda: runner.clock_s))
+    drive(study, runner, chains, 30, time_budget_s=350.0)
+    keys = [training_key(chains.space, c) for trial in records(study) if (c := trial.configuration) is not None]
+    trained = [key for key in dict.fromkeys(keys) if key is not None]
+    assert len(trained) == 2, "a third would end too late"
+    assert len(keys) > keys.index(trained[1]) + 4
+    assert runner.clock_s < 350.0
 
 
 def test_what_is_under_way_at_the_timeout_ends_and_nothing_begins_after_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,8 @@ class Backend(ABC):
     choice of how int8 is quantised is drawn for it."""
     lacks: ClassVar[Mapping[str, str]] = {}
     """Why it does not run a number format, by the name of the format, where that is known: the limit of its library."""
+    rough_because: ClassVar[str] = ""
+    """Why its fp32 may be less precise than PyTorch's, where that is known: the limit of its library."""
     skips_layers: ClassVar[bool] = False
     """Whether it leaves layers out for some inputs where a network does so, as with an early exit."""
     runs_all_because: ClassVar[str] = ""

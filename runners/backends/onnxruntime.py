@@ -37,6 +37,7 @@ class OnnxRuntime(Backend):
     lacks: ClassVar[Mapping[str, str]] = {
         "bf16": "its CPU provider has no convolution and no matrix product in that format"
     }
+    rough_because = "ONNX Runtime rounds sigmoids to 6e-8, of which some networks make much"
     quantisation: ClassVar[Mapping[str, Scalar]] = {"quantiser": "onnxruntime", "depthwise": "per-tensor"}
     """Unsigned activations and signed weights, quantised by its own tools. Against its own fp32 on one thread (x86 with
     VNNI, networks of torchvision at 224x224, ResNet-18 at 64x64): MobileNetV2 2.1 times as fast, EfficientNet-B0 1.2,
@@ -65,7 +66,7 @@ class OnnxRuntime(Backend):
         else:
             copy_onnx(trained.onnx(), artifact)
         if trained.options.get("onnxslim"):
-            from runners.lowering.onnx_slimming import slim
+            from runners.lowering.onnx_graphs.slimming import slim
 
             slim(artifact, str(options.get("graph_level", "all")))
         if options:

@@ -13,8 +13,8 @@ import torch
 from runners.inputs import ExampleInputs
 from runners.lowering import onnx_files
 from runners.lowering.free_sizes import free_sizes, two_rows, written_out
-from runners.lowering.onnx_branches import give_branches_their_constants
 from runners.lowering.onnx_files import weights_file
+from runners.lowering.onnx_graphs.branches import give_branches_their_constants
 from runners.runner import StageFailed
 
 NOISY_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")

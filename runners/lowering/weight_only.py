@@ -4,10 +4,11 @@ import contextlib
 import io
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from runners.lowering.onnx_graphs.branches import branches_of
 from runners.quantisers.of_nncf import load_nncf
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
@@ -21,7 +22,7 @@ LEAST_SHARE = 0.1
 
 
 def compress_openvino(model: Any, precision: str) -> Any:
-    """``model`` of OpenVINO with its weights compressed by NNCF, in place.
+    """A copy of ``model`` of OpenVINO, with its weights compressed by NNCF, those in branches too.
 
     In 8 bits these are the weights of products, convolutions and embeddings. In 4 bits NNCF leaves embeddings,
     convolutions, the last product and what does not divide into groups in 8 bits.
@@ -34,17 +35,22 @@ def compress_openvino(model: Any, precision: str) -> Any:
     if BITS[precision] == 4:
         adjusted = nncf.AdvancedCompressionParameters(group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST)
         options = {"mode": nncf.CompressWeightsMode.INT4_SYM, "group_size": GROUP, "advanced_parameters": adjusted}
-    before = sum(_constants(model).values())
+    # Reading leaves operators of the branches behind in the graph around them, which no clone has, and at which NNCF
+    # fails. It compresses one graph, and no branches in it.
+    model = model.clone()
+    graphs = list(_with_branches(model))
+    before = sum(_constants(graphs).values())
     try:
         # NNCF draws progress bars on standard output, which belongs to whoever asked for JSON.
         with contextlib.redirect_stdout(io.StringIO()):
-            compressed = nncf.compress_weights(model, **options)
+            for graph in graphs:
+                nncf.compress_weights(graph, **options)
     except Exception as error:
         raise StageFailed(f"the weights cannot be compressed to {precision} ({in_one_line(error)})") from error
     kinds = ("i4", "u4") if BITS[precision] == 4 else ("i8", "u8")
-    done = sum(size for kind, size in _constants(compressed).items() if kind in kinds)
+    done = sum(size for kind, size in _constants(graphs).items() if kind in kinds)
     _require_enough(done / max(1, before), precision, "NNCF keeps convolutions, embeddings and the last product in 8")
-    return compressed
+    return model
 
 
 def compress_onnx(source: Path, precision: str, destination: Path) -> None:
@@ -84,10 +90,19 @@ def _require_enough(share: float, precision: str, why: str) -> None:
         raise StageFailed(f"only {share:.0%} of the weights of this network can take {BITS[precision]} bits: {why}")
 
 
-def _constants(model: Any) -> dict[str, int]:
-    """How many numbers the constants of an OpenVINO model hold, by their element type."""
-    found: dict[str, int] = {}
+def _with_branches(model: Any) -> Iterator[Any]:
+    """The graph of ``model``, and those of the branches in it, as early exits have them."""
+    yield model
     for node in model.get_ops():
+        if node.get_type_name() == "If":
+            for number in (0, 1):
+                yield from _with_branches(node.get_function(number))
+
+
+def _constants(graphs: Iterable[Any]) -> dict[str, int]:
+    """How many numbers the constants of ``graphs`` of OpenVINO hold, by their element type."""
+    found: dict[str, int] = {}
+    for node in (node for graph in graphs for node in graph.get_ops()):
         if node.get_type_name() == "Constant":
             kind = node.get_element_type().get_type_name()
             found[kind] = found.get(kind, 0) + math.prod(node.shape)
@@ -95,5 +110,6 @@ def _constants(model: Any) -> dict[str, int]:
 
 
 def _weights(graph: Any) -> int:
-    """How many floating-point numbers the initialisers of an ONNX graph hold."""
-    return sum(math.prod(each.dims) for each in graph.initializer if each.data_type == 1 and len(each.dims) > 1)
+    """How many floating-point numbers the initialisers of an ONNX graph and of its branches hold."""
+    own: int = sum(math.prod(each.dims) for each in graph.initializer if each.data_type == 1 and len(each.dims) > 1)
+    return own + sum(map(_weights, branches_of(graph)))

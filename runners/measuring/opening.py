@@ -41,23 +41,23 @@ class Original:
     folder: Path
     precision: str
 
-    def require_agreement(self, predictor: Predictor, workload: Workload, threads: int) -> None:
-        """Raise `StageFailed` where ``predictor``, the opened artifact, gives other outputs than this network.
+    def require_agreement(self, predictor: Predictor, workload: Workload, artifact: Artifact) -> None:
+        """Raise `StageFailed` where ``artifact`` gives other outputs than this network, called on as many threads.
 
         Args:
-            predictor: The artifact.
+            predictor: The opened artifact.
             workload: Makes the network, and gives the rows on which they are compared.
-            threads: Threads of the network's calls.
+            artifact: Its runtime may explain more than its number format does.
         """
         import torch
 
-        from runners.lowering.agreement import ON_ACCELERATOR, TOLERANCES, require_agreement
+        from runners.lowering.agreement import require_agreement, tolerance_of
         from runners.lowering.weights import load_network
         from runners.machine.accelerator import accelerated
 
         network = load_network(workload.network, self.folder)
-        tolerance = ON_ACCELERATOR if self.precision == "fp32" and accelerated() else TOLERANCES[self.precision]
-        torch.set_num_threads(threads)
+        tolerance = tolerance_of(self.precision, accelerated(), find_backend(artifact.runtime).rough_because)
+        torch.set_num_threads(artifact.threads)
         split, dynamic = workload.splits["validation"], workload.example_inputs.dynamic
         require_agreement(predictor, network, split, tolerance, dynamic)
 

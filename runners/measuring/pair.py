@@ -81,7 +81,7 @@ def evaluate_artifact(
     resolved = resolve(workload)
     predictor = artifact.open(resolved.network, EVALUATION_BATCH)
     if original is not None:
-        original.require_agreement(predictor, resolved, artifact.threads)
+        original.require_agreement(predictor, resolved, artifact)
     return evaluate(predictor, resolved, splits, original.folder if original else None) if splits else None
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from runners.lowering.agreement import TOLERANCES, require_agreement
 from runners.lowering.onnx_export import export, is_quantised, round_weights
+from runners.lowering.onnx_graphs.precise_sigmoid import precise_sigmoids
 from runners.lowering.onnx_session import open_session
 from runners.lowering.recipe import as_exported, recipe_of
 from runners.lowering.weights import copy_network, load_network
@@ -47,7 +48,8 @@ def export_checked(job: StageJob, network: nn.Module, path: Path) -> str:
         round_weights(path)
         tolerance = TOLERANCES["int8"]
     torch.set_num_threads(job.task.cpus)
-    session = open_session(path, job.task.cpus)
+    with precise_sigmoids(path) as compared:
+        session = open_session(compared, job.task.cpus)
 
     def predict(*inputs: NDArray[Any]) -> Any:
         return session.run(["output"], dict(zip(example.names, inputs, strict=True)))[0]

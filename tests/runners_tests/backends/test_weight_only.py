@@ -15,10 +15,13 @@ from runners.artifacts.exported_folder import ExportedModel, write_exported_fold
 from runners.backend import Trained
 from runners.backends import find_backend
 from runners.inputs import ExampleInputs
+from runners.lowering.agreement import TOLERANCES
 from runners.lowering.onnx_export import export
 from runners.lowering.weight_only import BITS
 from runners.measuring.opening import Artifact
 from runners.runner import StageFailed
+from spaces.model_context import ModelContext
+from spaces.techniques.early_exit import TECHNIQUE as EARLY_EXIT
 
 PAIRS = [(name, precision) for name in ("onnxruntime", "openvino") for precision in BITS]
 
@@ -127,6 +130,25 @@ def test_openvino_compresses_convolutions_to_8_bits(network: torch.nn.Module, in
         _lower("openvino", precision, network, tmp_path / "plain.onnx", inputs, tmp_path)
         sizes[precision] = (tmp_path / "model.bin").stat().st_size
     assert sizes["int8_weight_only"] < 0.35 * sizes["fp32"]
+
+
+@pytest.mark.parametrize(("name", "precision"), PAIRS)
+def test_what_lies_behind_early_exits_is_compressed_too(name: str, precision: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    wide = [layer for _ in range(3) for layer in (torch.nn.Linear(128, 128), torch.nn.ReLU())]
+    network = torch.nn.Sequential(torch.nn.Linear(64, 128), torch.nn.ReLU(), *wide, torch.nn.Linear(128, 4)).eval()
+    inputs = np.random.default_rng(0).normal(size=(8, 64)).astype(np.float32)
+    context = ModelContext((torch.from_numpy(inputs[:1]),), 0, torch.nn.Identity)
+    exits: torch.nn.Module = EARLY_EXIT.apply(network, {"early_exits": 2}, context)
+    export(exits, ExampleInputs.of(inputs[:1]), tmp_path / "exits.onnx")
+    _lower(name, precision, exits, tmp_path / "exits.onnx", inputs, tmp_path)
+    weights = sum(parameter.numel() for parameter in exits.parameters())
+    size = sum(file.stat().st_size for file in tmp_path.glob("model.*") if file.suffix in (".onnx", ".bin"))
+    assert size < 2.2 * weights  # of 4 bytes each in fp32; graphs are a part of it
+    found = find_backend(name).open(tmp_path, threads=1, batch=1)(inputs)
+    with torch.inference_mode():
+        expected = exits(torch.from_numpy(inputs)).numpy()
+    assert np.abs(found - expected).max() < TOLERANCES[precision].difference * np.abs(expected).max()
 
 
 def test_what_the_tool_cannot_do_is_one_sentence(

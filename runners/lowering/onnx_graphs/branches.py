@@ -15,14 +15,14 @@ def give_branches_their_constants(path: Path) -> None:
     import onnx
 
     model = onnx.load(path, load_external_data=False)
-    if _branches(model.graph):
+    if branches_of(model.graph):
         _move_into_branches(model.graph)
         onnx.save(model, path)
 
 
 def _move_into_branches(graph: Any) -> None:
-    for branch in _branches(graph):
-        elsewhere = _read_here(graph).union(*(_read(other) for other in _branches(graph) if other is not branch))
+    for branch in branches_of(graph):
+        elsewhere = _read_here(graph).union(*(_read(other) for other in branches_of(graph) if other is not branch))
         own = [each for each in graph.initializer if each.name in _read(branch) - elsewhere]
         branch.initializer.extend(own)
         _keep(branch, _read(branch))
@@ -36,13 +36,14 @@ def _keep(graph: Any, names: set[str]) -> None:
     graph.initializer.extend(kept)
 
 
-def _branches(graph: Any) -> list[Any]:
+def branches_of(graph: Any) -> list[Any]:
+    """The graphs that the nodes of ``graph`` hold, without those inside of them."""
     return [each.g for node in graph.node for each in node.attribute if each.HasField("g")]
 
 
 def _read(graph: Any) -> set[str]:
     """The names that the nodes of ``graph`` and of its branches read, and those of its outputs."""
-    return _read_here(graph).union(*map(_read, _branches(graph)))
+    return _read_here(graph).union(*map(_read, branches_of(graph)))
 
 
 def _read_here(graph: Any) -> set[str]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from runners_tests.backends.exported_artifact import start_predict, write_artifact
+from runners_tests.cpu_limit import finish
 
 from runners.backends import find_backend
 from runners.chains.candidate_stages import CandidateStages
@@ -61,9 +62,7 @@ def test_it_is_exported_and_runs_alone(
     runtime = chosen["runtime"]
     exported = write_artifact(tmp_path / "exported", runtime, "int8", lowered.folder, inputs[:1], workload.network)
     np.save(tmp_path / "inputs.npy", inputs)
-    process = start_predict(exported, tmp_path / "inputs.npy", tmp_path)
-    _, errors = process.communicate(timeout=180)
-    assert process.returncode == 0, errors
+    finish(start_predict(exported, tmp_path / "inputs.npy", tmp_path))
     expected = find_backend(runtime).open(lowered.folder, threads=1, batch=32, build=workload.network)(inputs)
     assert np.abs(np.load(exported.with_suffix(".npy")) - expected).max() <= 2e-2 * np.abs(expected).max()
     model = b"".join(file.read_bytes() for file in exported.iterdir() if file.suffix in (".onnx", ".xml"))

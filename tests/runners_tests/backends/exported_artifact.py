@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runners_tests.bare_environment import bare_environment, command
+from runners_tests.cpu_limit import start
 
 from runners.artifacts.exported_folder import ExportedModel, write_exported_folder
 from runners.inputs import ExampleInputs
@@ -41,4 +42,4 @@ def start_predict(exported: Path, inputs: Path, elsewhere: Path) -> "subprocess.
     named = [part.split()[0].strip('."') for part in line.split(" and ")]
     alone = bare_environment(exported.with_suffix(".alone"), *named)
     run = command(alone, exported / "predict.py", *arguments)
-    return subprocess.Popen(run, cwd=elsewhere, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return start(run, cwd=elsewhere)

@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import torch
 from runners_tests.backends import backend_contract as contract
 from runners_tests.backends.exported_artifact import start_predict, write_artifact
+from runners_tests.cpu_limit import finish, start
 
 from runners.backend import Backend, Trained
 from runners.backends import all_backends, backend_names, find_backend
@@ -77,10 +77,9 @@ def answers(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> d
     for name in dict(PAIRS):
         jobs = [(str(lowered[pair]), str(place / f"{name}-{pair[1]}.npz")) for pair in PAIRS if pair[0] == name]
         command = [sys.executable, str(CONTRACT), name, str(place / "inputs.npy"), json.dumps(jobs)]
-        processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+        processes.append(start(command))
     for process in processes:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
+        finish(process)
     return {(name, p): dict(np.load(place / f"{name}-{p}.npz")) for name, p in PAIRS}
 
 
@@ -94,11 +93,7 @@ def printed(place: Path, inputs: Any, lowered: dict[tuple[str, str], Path]) -> d
         folder = lowered[name, precision]
         exported = write_artifact(place / f"exported-{name}-{precision}", name, precision, folder, inputs[:1])
         processes[name, precision] = start_predict(exported, place / "inputs.npy", elsewhere)
-    found = {}
-    for pair, process in processes.items():
-        found[pair], errors = process.communicate(timeout=120)
-        assert process.returncode == 0, f"{pair}: {errors}"
-    return found
+    return {pair: finish(process) for pair, process in processes.items()}
 
 
 def _require_precision(precision: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from runners_tests.backends.exported_artifact import start_predict, write_artifact
 from runners_tests.bare_environment import bare_environment, command, needed
+from runners_tests.cpu_limit import finish
 
 from runners.backend import Trained
 from runners.backends import all_backends, find_backend
@@ -61,9 +62,7 @@ def test_predict_py_runs_with_its_runtime_alone(name: str, precision: str, input
     backend.lower(trained, tmp_path / "lowered")
     folder = write_artifact(tmp_path / "exported", name, precision, tmp_path / "lowered", inputs[:1], wide)
     np.save(tmp_path / "inputs.npy", inputs[:8])
-    process = start_predict(folder, tmp_path / "inputs.npy", tmp_path)
-    printed, errors = process.communicate(timeout=180)
-    assert process.returncode == 0, errors
+    printed = finish(start_predict(folder, tmp_path / "inputs.npy", tmp_path))
     print(name, precision, *printed.splitlines())
     expected = network(torch.from_numpy(inputs[:8])).detach().numpy()
     apart = np.abs(np.load(folder.with_suffix(".npy")) - expected).max() / np.abs(expected).max()

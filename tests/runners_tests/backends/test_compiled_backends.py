@@ -1,7 +1,6 @@
 """What `test_backends` leaves out because it compiles for long; run by name with ``-m slow``."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 import torch
 from runners_tests.backends import backend_contract as contract
 from runners_tests.backends.exported_artifact import start_predict, write_artifact
+from runners_tests.cpu_limit import finish, start
 from torch import Tensor, nn
 
 from runners.backend import Trained
@@ -79,12 +79,12 @@ def test_it_keeps_the_contract_and_its_exported_folder_runs_alone(
     find_backend(name).lower(trained, folder)
     file = place / "inputs.npy"
     command = [sys.executable, str(contract.__file__), name, str(file), json.dumps([(str(folder), str(answers))])]
-    subprocess.run(command, check=True, timeout=120)
+    finish(start(command))
     found = dict(np.load(answers))
     contract.check(found, reference, precision)
     exported = write_artifact(place / f"exported-{name}-{precision}", name, precision, folder, inputs[:1])
-    printed, errors = start_predict(exported, file, place).communicate(timeout=120)
-    assert f"output shape {found['all'].shape}" in printed, errors
+    printed = finish(start_predict(exported, file, place))
+    assert f"output shape {found['all'].shape}" in printed
     saved = np.load(exported.with_suffix(".npy"))
     assert np.abs(saved - found["all"]).max() <= TOLERANCES[precision].difference * np.abs(saved).max()
 
@@ -122,7 +122,7 @@ def test_torch_compile_opens_what_it_compiled_without_compiling_for_every_batch_
     for number, (rows, length) in enumerate([(1, 7), (6, 9)]):
         files.append(str(tmp_path / f"{number}.npz"))
         np.savez(files[-1], *made(rows, length))
-    subprocess.run([sys.executable, "-c", OPENS, str(folder), *files], check=True, timeout=120)
+    finish(start([sys.executable, "-c", OPENS, str(folder), *files]))
     for file in files:
         given = np.load(file)
         with torch.inference_mode():

@@ -89,6 +89,25 @@ def test_int8_is_quantised_with_the_ranges_of_the_examples(name: str, tmp_path: 
     assert 1e-4 < apart < 0.05, "it is quantised, and with the ranges of the examples"
 
 
+@pytest.mark.parametrize("name", EDGE[1:])
+@pytest.mark.parametrize("scale", [1.0, 0.0])
+def test_examples_that_are_all_alike_or_zero_still_give_a_network(name: str, scale: float, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).normal(size=(4, 3, 8, 8)).astype(np.float32)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4))
+    examples = [(scale * images[:1],)] * 4
+    lowered(name, network, ExampleInputs.of(images[:1]), tmp_path, precision="int8", calibration=lambda: examples)
+    assert np.isfinite(find_backend(name).open(tmp_path, threads=1, batch=1)(images)).all()
+
+
+@pytest.mark.parametrize("name", EDGE[1:])
+def test_a_network_of_operations_that_its_quantiser_does_not_know_is_refused(name: str, tmp_path: Path) -> None:
+    given = np.ones((1, 4), np.float32)
+    network, example = nn.Sequential(nn.Softplus(), nn.Flatten()), ExampleInputs.of(given)
+    with pytest.raises(StageFailed, match="quantiser for XNNPACK found no operation to quantise in this network"):
+        lowered(name, network, example, tmp_path, precision="int8", calibration=lambda: [(given,)])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(find_backend("ncnn").unsupported() is not None, reason="not installed")
 @pytest.mark.parametrize("layer", [nn.Conv2d(8, 16, 3, groups=8), nn.ConvTranspose2d(8, 8, 3, groups=4)])
 def test_convolutions_that_ncnn_computes_wrong_in_bf16_are_refused_there(layer: nn.Module, tmp_path: Path) -> None:

@@ -79,3 +79,8 @@ def _parameters() -> dict[str, Parameter]:
 
 def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def stage_name(stage: str) -> str:
+    """What a stage is called in figures: ``soft targets`` for ``soft_targets``."""
+    return "final measurement" if stage == "final" else stage.replace("_", " ")

@@ -104,6 +104,19 @@ def drawn_axis(axis: Axis, values: Sequence[float], *, padding: float = 0.06) ->
     return {**title, "type": "log", "range": [low - pad, high + pad], "tickvals": ticks, "ticktext": text}
 
 
+def in_view(needed: Sequence[float], others: Sequence[float], *, logarithmic: bool) -> list[float]:
+    """``needed``, and of ``others`` those that are at most half as far outside as ``needed`` spans.
+
+    What is farther away would press the others together.
+    """
+    if not needed or min(needed) == max(needed):
+        return [*needed, *others]
+    scale = math.log if logarithmic else float
+    low, high = scale(min(needed)), scale(max(needed))
+    room = (high - low) / 2
+    return [*needed, *(value for value in others if low - room <= scale(value) <= high + room)]
+
+
 def _axis(objective: Mapping[str, Any], metric: QualityMetric) -> Axis:
     name = objective["name"]
     label = metric.name + name.removeprefix("accuracy") if name.startswith("accuracy") else ""

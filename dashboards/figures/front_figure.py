@@ -4,18 +4,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dashboards.figures.axes import Axis, drawn_axis
+from dashboards.figures.axes import Axis, drawn_axis, in_view
 from dashboards.figures.bounds import Bound
 from dashboards.figures.front_points import FrontPoints, Point
+from dashboards.figures.label_places import label_places
 from dashboards.figures.style import BLUE, FAINT, GREY, HALO, INK, ORANGE, RED, finish, hover_lines, safe, translucent
 
 if TYPE_CHECKING:  # plotly takes a moment to import, and only `draw` needs it
     from plotly.graph_objects import Figure, Scatter
 
-_NEAR = 0.06
-"""Numbers of dots that are nearer than this share of the picture would be printed over each other."""
+_WIDE_PX, _HIGH_PX = 680, 400
+"""The size of what lies between the axes, about."""
 _CROWDED = 15
-"""Of a front with more members, those near another one have no number."""
+"""Numbers of a front with more members are all on the same side, those that have room."""
 _MANY = 200
 """From so many trials on, those off the front are small."""
 
@@ -37,35 +38,68 @@ def draw(points: FrontPoints) -> "Figure":
     faint = {"color": GREY, "size": small, "symbol": "circle-open", "opacity": 0.75, "line": {"width": 1.5}}
     tied = {"color": BLUE, "size": 11, "symbol": "circle-open", "line": {"width": 2.5, "color": BLUE}}
     off_line = [point for point in front if not point.line]
+    x, y = axes_in_view(points)
+    numbers = number_sides(points, x, y)
     figure = go.Figure()
     figure.add_trace(_dots(others, points, f"other trials ({len(others)})", faint))
     figure.add_trace(_line(sorted((p for p in points.points if p.line), key=lambda point: point.x), points.x))
     figure.add_traces(_bars([*front, *baseline]))
-    figure.add_trace(_dots([p for p in front if p.line], points, "front", {"color": BLUE, "size": 12}, numbers=True))
+    figure.add_trace(_dots([p for p in front if p.line], points, "front", {"color": BLUE, "size": 12}, numbers))
     if off_line:
-        figure.add_trace(_dots(off_line, points, "front, tied with a better one", tied, numbers=True))
+        figure.add_trace(_dots(off_line, points, "front, tied with a better one", tied, numbers))
     figure.add_trace(_dots(baseline, points, "baseline", {"color": RED, "size": 14, "symbol": "diamond"}))
     figure.add_traces(list(_marks(points)))
-    spans = [(p.x_low, p.x, p.x_high, p.y_low, p.y, p.y_high) for p in (*front, *baseline)]
-    xs = [*(p.x for p in others), *(value for span in spans for value in span[:3])]
-    ys = [*(p.y for p in others), *(value for span in spans for value in span[3:])]
-    x, y = drawn_axis(points.x, [*xs, *_at(points, "x")]), drawn_axis(points.y, [*ys, *_at(points, "y")])
     finish(figure, 500, xaxis=x, yaxis=y)
     for bound in points.bounds:
         _shade(figure, bound)
+    if text := outside_text(points, x, y):
+        note = {"text": text, "font": {"size": 12, "color": INK, "shadow": HALO}, "showarrow": False}
+        figure.add_annotation(**note, xref="paper", yref="paper", x=0, y=0, xanchor="left", yanchor="bottom")
     return figure
 
 
+def axes_in_view(points: FrontPoints) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Plotly's axes, with room for all but those other trials that would press the front together."""
+    others = [point for point in points.points if point.kind == "trial"]
+    spans = [point for point in points.points if point.kind != "trial"]
+    alone = [point for point in others if point.trial == points.runtime_alone]
+    has_front = sum(point.kind == "front" for point in spans) > 1
+    drawn = []
+    for name, axis in (("x", points.x), ("y", points.y)):
+        needed = [getattr(point, end) for point in spans for end in (f"{name}_low", name, f"{name}_high")]
+        needed += [*(getattr(point, name) for point in alone), *_at(points, name)]
+        far = [getattr(point, name) for point in others]
+        logarithmic = axis.is_logarithmic([*needed, *far])
+        if has_front and (logarithmic or axis.is_quality):
+            far = in_view(needed, far, logarithmic=logarithmic)
+        drawn.append(drawn_axis(axis, [*needed, *far]))
+    return drawn[0], drawn[1]
+
+
+def outside_text(points: FrontPoints, x: Mapping[str, Any], y: Mapping[str, Any]) -> str:
+    """How many trials `axes_in_view` leaves out, in words; empty where it shows all."""
+    others = (point for point in points.points if point.kind == "trial")
+    left_out = sum(not (0 <= _share(point.x, x) <= 1 and 0 <= _share(point.y, y) <= 1) for point in others)
+    return f"{left_out} other trial{'s' if left_out > 1 else ''} outside of the picture" if left_out else ""
+
+
 def _dots(
-    shown: Sequence[Point], points: FrontPoints, name: str, marker: Mapping[str, Any], *, numbers: bool = False
+    shown: Sequence[Point],
+    points: FrontPoints,
+    name: str,
+    marker: Mapping[str, Any],
+    numbers: Mapping[int, str] | None = None,
 ) -> "Scatter":
+    """Dots, those with a side in ``numbers`` with the number of their trial on that side."""
     import plotly.graph_objects as go
 
+    sides = numbers or {}
     return go.Scatter(
         x=[point.x for point in shown],
         y=[point.y for point in shown],
-        mode="markers+text" if numbers else "markers",
-        **(_numbers(shown, points) if numbers else {}),
+        mode="markers" if numbers is None else "markers+text",
+        text=[f"<b>{point.trial}</b>" if point.trial in sides else "" for point in shown],
+        textposition=[sides.get(point.trial, "top right") for point in shown],
         textfont={"color": BLUE, "size": 14, "shadow": HALO},
         name=name,
         marker={"line": {"color": "white", "width": 1}, **marker},
@@ -177,38 +211,36 @@ def _shade(figure: "Figure", bound: Bound) -> None:
         figure.add_annotation(y=where, x=0, xref="paper", xanchor="left", yanchor=side, **text)
 
 
-def _numbers(shown: Sequence[Point], points: FrontPoints) -> dict[str, list[str]]:
-    """The number of each of ``shown`` and the side of its dot on which it is printed.
+def number_sides(points: FrontPoints, x: Mapping[str, Any], y: Mapping[str, Any]) -> dict[int, str]:
+    """The side of its dot on which the number of each member is printed: the better side, or another one with room.
 
-    That is the better side, or another one where a number is near; where all four are taken there is none.
+    Args:
+        points: The table.
+        x: What `axes_in_view` gives.
+        y: As ``x``.
+
+    Returns:
+        Plotly's ``textposition`` by trial, without those that have no room.
     """
     vertical = ("top", "bottom") if points.y.better > 0 else ("bottom", "top")
     across = ("right", "left") if points.x.better > 0 else ("left", "right")
     corners = [f"{v} {a}" for v, a in zip((*vertical, *vertical), (*across, *reversed(across)), strict=True)]
-    positions = _positions(points.points)
+    beside = [*(f"{one} center" for one in vertical), *(f"middle {one}" for one in across)]
     front = [point for point in points.points if point.kind == "front"]
-    front.sort(key=lambda point: point.trial not in (points.best, points.knee))  # those are numbered in any case
-    near = {
-        point.trial: sum(math.dist(positions[point.trial], positions[other.trial]) < _NEAR for other in front[:index])
-        for index, point in enumerate(front)
+    first = sorted(front, key=lambda point: point.trial not in (points.best, points.knee))
+    dots = {
+        point.trial: (_share(point.x, x) * _WIDE_PX, _share(point.y, y) * _HIGH_PX)
+        for point in points.points
+        if point.kind != "trial"
     }
-    room = len(corners) if len(front) <= _CROWDED else 1
-    texts = [f"<b>{point.trial}</b>" if near[point.trial] < room else "" for point in shown]
-    return {"text": texts, "textposition": [corners[near[point.trial] % len(corners)] for point in shown]}
+    sides = [*corners, *beside] if len(front) <= _CROWDED else corners[:1]
+    return label_places({point.trial: str(point.trial) for point in first}, dots, sides)
 
 
-def _positions(points: Sequence[Point]) -> dict[int, tuple[float, float]]:
-    """The approximate position of each trial in the figure, both axes from 0 to 1."""
-    logarithmic = all(point.x > 0 for point in points)
-    x = [math.log(point.x) if logarithmic else point.x for point in points]
-    scaled = zip(_from_0_to_1(x), _from_0_to_1([point.y for point in points]), strict=True)
-    return {point.trial: position for point, position in zip(points, scaled, strict=True)}
-
-
-def _from_0_to_1(values: Sequence[float]) -> list[float]:
-    low = min(values, default=0.0)
-    spread = max(values, default=0.0) - low or 1.0
-    return [(value - low) / spread for value in values]
+def _share(value: float, axis: Mapping[str, Any]) -> float:
+    """Where ``value`` is between the ends of an axis, from 0 to 1."""
+    low, high = axis["range"]
+    return float(((math.log10(value) if axis.get("type") == "log" else value) - low) / (high - low))
 
 
 def _hover(point: Point, points: FrontPoints) -> str:

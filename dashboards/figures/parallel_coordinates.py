@@ -15,7 +15,7 @@ from dashboards.figures.measured_trials import (
     value_text,
     varied_choices,
 )
-from dashboards.figures.style import BLUE, FAINT, GREY, HALO, INK, RED, empty, finish, safe, translucent
+from dashboards.figures.style import BLUE, FAINT, GREY, INK, RED, empty, finish, safe, translucent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -76,19 +76,18 @@ def parallel_coordinates_figure(document: Mapping[str, Any]) -> "Figure":
             )
         )
     written = [(place, row, text) for row, one in enumerate(rows) for place, text in one.labels]
-    figure.add_trace(
-        go.Scatter(
-            x=[place for place, _, _ in written],
-            y=[row for _, row, _ in written],
-            text=[safe(text) for _, _, text in written],
-            mode="text",
-            textposition="top center",
-            textfont={"size": 12, "color": INK, "shadow": HALO},
-            hoverinfo="skip",
-            showlegend=False,
-            cliponaxis=False,
+    for place, row, text in written:  # annotations, as these have a ground of their own on lines
+        figure.add_annotation(
+            x=place,
+            y=row,
+            text=safe(text),
+            showarrow=False,
+            yanchor="bottom",
+            yshift=3,
+            bgcolor="rgba(255,255,255,0.8)",
+            borderpad=1,
+            font={"size": 12, "color": INK},
         )
-    )
     names = {"tickvals": list(range(len(rows))), "ticktext": [safe(row.name) for row in rows], "showgrid": False}
     return finish(
         figure,

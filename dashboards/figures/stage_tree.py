@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dashboards.figures.style import FAINT, INK, PATTERNS, SERIES, empty, finish, safe, translucent
-from dashboards.formatting import configuration_text
+from dashboards.formatting import configuration_text, stage_name
 from dashboards.time_left import duration
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ def summary(document: Mapping[str, Any]) -> str:
     needed, done = tree.stages
     if not needed:
         return ""
-    saved = f", which would have taken {duration(tree.saved_s)} more" if tree.saved_s >= 0.1 else ""
+    teachers_s = sum((len(one.trials) - 1) * one.seconds for one in tree.branches.values() if one.stage == "teacher")
+    teacher = f" ({duration(teachers_s)} of it for the teacher)" if teachers_s >= 0.1 else ""
+    saved = f", which would have taken {duration(tree.saved_s)} more{teacher}" if tree.saved_s >= 0.1 else ""
     return f"The trials needed {needed} stages; {done} were carried out, and {needed - done} were shared{saved}."
 
 
@@ -130,8 +132,8 @@ def stage_tree_figure(document: Mapping[str, Any]) -> "Figure":
         )
     )
     for name in names:  # the legend, as narrow blocks have no room for a name
-        pattern = {"shape": patterns[name], "bgcolor": colours[name], **_STRIPES}
-        figure.add_trace(go.Bar(x=[None], y=[None], name=safe(name), marker={"pattern": pattern}))
+        look = {"color": colours[name], "pattern": {"shape": patterns[name], "bgcolor": colours[name], **_STRIPES}}
+        figure.add_trace(go.Bar(x=[None], y=[None], name=safe(stage_name(name)), marker=look))
     text, hidden = {"minsize": 10, "mode": "hide"}, {"visible": False}
     margin = {"l": 4, "r": 4, "t": 4, "b": 50}
     return finish(figure, 130 + 58 * (1 + len(names)), margin=margin, uniformtext=text, xaxis=hidden, yaxis=hidden)
@@ -151,7 +153,7 @@ def _name(
 
 
 def _collect(node: Node, parent: str, own: str, total: int, blocks: list[tuple[str, str, Node, str]]) -> None:
-    label = f"{node.stage or 'all trials'}" + (f" x{len(node.trials)}" if len(node.trials) > 1 else "")
+    label = (stage_name(node.stage) or "all trials") + (f" x{len(node.trials)}" if len(node.trials) > 1 else "")
     blocks.append((own, parent, node, f"{safe(label)}<br>{safe(node.text)}".removesuffix("<br>")))
     narrow = [branch for branch in node.branches.values() if len(branch.trials) < total * _LEAST_SHARE]
     for key, branch in node.branches.items():
@@ -159,13 +161,17 @@ def _collect(node: Node, parent: str, own: str, total: int, blocks: list[tuple[s
             _collect(branch, own, f"{own}/{key}", total, blocks)
     if len(narrow) > 1:
         several = Node(narrow[0].stage, [number for branch in narrow for number in branch.trials])
-        blocks.append((f"{own}/others", own, several, f"{len(narrow)} of {safe(several.stage)}"))
+        blocks.append((f"{own}/others", own, several, f"{len(narrow)} of {safe(stage_name(several.stage))}"))
 
 
 def _hover(node: Node) -> str:
     if not node.stage:
         return f"{len(node.trials)} complete trials"
-    lines = [f"<b>{safe(node.stage)}</b>", *([safe(node.text)] if node.text else []), f"trials {_numbers(node.trials)}"]
+    lines = [
+        f"<b>{safe(stage_name(node.stage))}</b>",
+        *([safe(node.text)] if node.text else []),
+        f"trials {_numbers(node.trials)}",
+    ]
     if node.seconds:
         lines.append(f"took {duration(node.seconds)}")
     if node.seconds and len(node.trials) > 1:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dashboards.figures.style import PATTERNS, SERIES, empty, finish, safe
+from dashboards.formatting import stage_name
 from dashboards.time_left import duration
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Timeline:
             by_stage[bar.stage] = by_stage.get(bar.stage, 0.0) + bar.seconds
         worked = sum(by_stage.values())
         longest = sorted(by_stage, key=lambda stage: -by_stage[stage])[:3]
-        shares = ", ".join(f"{stage} {100 * by_stage[stage] / worked:.0f} %" for stage in longest)
+        shares = ", ".join(f"{stage_name(stage)} {100 * by_stage[stage] / worked:.0f} %" for stage in longest)
         side = f"at most {self.lanes} stages ran side by side" if self.lanes > 1 else "one stage ran after the other"
         busy = f"and {100 * worked / (self.seconds * self.lanes):.0f} % of that room was used" if self.seconds else ""
         paused = f"; pauses of {duration(self.paused_s)} in all are cut out" if self.paused_s else ""
@@ -111,9 +112,9 @@ def timeline_figure(history: Mapping[str, Any]) -> "Figure":
                 x=[round(bar.seconds / scale, 4) for bar in of_stage],
                 y=[bar.lane + 1 for bar in of_stage],
                 width=0.8,
-                name=safe(stage),
+                name=safe(stage_name(stage)),
                 marker={"color": SERIES[index % len(SERIES)], "pattern": pattern, "line": {"width": 0}},
-                hovertext=[f"{bar.owner}: {stage}, {duration(bar.seconds)}" for bar in of_stage],
+                hovertext=[f"{bar.owner}: {stage_name(stage)}, {duration(bar.seconds)}" for bar in of_stage],
                 hoverinfo="text",
             )
         )
@@ -123,7 +124,7 @@ def timeline_figure(history: Mapping[str, Any]) -> "Figure":
         190 + min(_LANE_PX * shown.lanes, max(_HIGHEST_PX, 12 * shown.lanes)),
         barmode="overlay",
         xaxis={"title": {"text": f"time since the search began, {unit}"}, "range": [0, shown.seconds / scale * 1.01]},
-        yaxis={"title": {"text": "side by side"}, **lanes},
+        yaxis={"title": {"text": "stages side by side"}, **lanes},
     )
 
 

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 WIDTH_PX = 800
-AXIS_PX, LEGEND_PX, LINE_PX = 60, 66, 20
+AXIS_PX, LEGEND_PX, LINE_PX = 60, 94, 20
+
 MOST_LINES = 12
 """Members whose configuration is told."""
 

@@ -64,7 +64,7 @@ def configurations_table(document: Document) -> str:
     ]
     same = ", ".join(f"{name} {_value(plain, name)}" for name in names if name not in differing and name in plain)
     more = len(members(document)) - len(shown)
-    rest = ([f"As the baseline in all: {same}."] if same else []) + ([f"And {more} more members."] if more else [])
+    rest = ([f"As the baseline in all: {same}."] if same else []) + ([f"Not shown: {more} more."] if more else [])
     return table(heads, rows) + "".join(f'<p class="soft">{escaped(line)}</p>\n' for line in rest)
 
 

@@ -32,13 +32,15 @@ def summary_metrics(measurement: Mapping[str, Any]) -> dict[str, float]:
 
 
 def training_curves(accuracies: Mapping[Any, float], losses: Mapping[Any, float]) -> dict[str, Curve]:
-    """The curves of a training by the epochs trained: the accuracy on the validation split, and the loss minimised.
+    """The curves of a training by the epochs trained: the loss minimised, and the accuracy on the validation split.
+
+    An epoch has no accuracy where no rung is: to evaluate there would make each training longer.
 
     Args:
         accuracies: By number of epochs, which JSON turns into text.
         losses: The mean of each epoch, likewise.
     """
-    curves = {"training/accuracy_validation": accuracies, "training/loss_train": losses}
+    curves = {"training/accuracy_validation_at_rungs": accuracies, "training/loss_train": losses}
     return {name: {int(epochs): one for epochs, one in curve.items()} for name, curve in curves.items() if curve}
 
 

@@ -48,6 +48,9 @@ def test_the_page_of_a_study_begins_with_the_sentence_that_matters(page: Any, se
         "Fastest within one accuracy point of the baseline: trial 17, 14.2x (95 % 13.8-14.7), 98.1 % against 98.6 %"
     )
     expect(page.get_by_text(sentence)).to_be_visible()
+    picture = page.locator("img[src*='front.png']")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 600
     expect(page.get_by_text("17: int8, openvino, 14.2x")).to_be_visible()
     expect(page.get_by_text(re.compile("digits .aaaaaaaaaaaa-train"))).to_be_visible()
 
@@ -80,7 +83,7 @@ def test_the_page_of_a_trial_has_its_figures_and_its_curve(page: Any, served: Se
     expect(page.get_by_text("the knee of the Pareto front")).to_be_visible()
     expect(page.get_by_text("numeric_precision")).to_be_visible()
     page.get_by_role("tab", name="Model metrics").click()
-    page.get_by_placeholder("Search metric charts").fill("accuracy_validation")
+    page.get_by_placeholder("Search metric charts").fill("accuracy_validation_at_rungs")
     chart = page.get_by_test_id("experiment-view-compare-runs-card").first
     expect(chart.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_visible()
 

@@ -57,7 +57,8 @@ def test_the_tree_counts_what_was_shared_and_what_that_saved():
     assert (teacher.trials, training.trials, training.text) == ([0, 1, 2], [0, 1], "width=0.5")
     assert tree.saved_s == pytest.approx(2 * 4.0 + 9.0)
     assert summary(document) == (
-        "The trials needed 8 stages; 5 were carried out, and 3 were shared, which would have taken 17 s more."
+        "The trials needed 8 stages; 5 were carried out, and 3 were shared, which would have taken 17 s more "
+        "(8.0 s of it for the teacher)."
     )
 
 

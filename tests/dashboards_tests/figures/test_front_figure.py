@@ -10,6 +10,7 @@ from dashboards.figures.axes import Axis
 from dashboards.figures.bounds import Bound
 from dashboards.figures.front_figure import draw
 from dashboards.figures.front_points import FrontPoints, Point, front_points
+from dashboards.figures.label_places import label_places
 
 LATENCY = {"name": "latency_p90_ms", "direction": "minimize", "unit": "ms"}
 ACCURACY = {"name": "accuracy", "direction": "maximize", "unit": "fraction"}
@@ -153,6 +154,32 @@ def test_the_axes_have_room_for_everything(document, trials, member):
     figure = draw(front_points(document, trials))
     assert figure.layout.xaxis.range[0] < 0 < math.log10(100.5) < figure.layout.xaxis.range[1]
     assert figure.layout.yaxis.range[0] < 0.89
+
+
+def test_trials_that_are_far_from_the_front_are_left_out_and_counted(document, trials, member):
+    trials.append(member(30, 0.985, 0.02))
+    trials.append(member(31, 0.10, 5.0))
+    figure = draw(front_points(document, trials))
+    assert 10 ** figure.layout.xaxis.range[0] > 0.05
+    assert figure.layout.yaxis.range[0] > 0.85
+    assert [note.text for note in figure.layout.annotations] == ["2 other trials outside of the picture"]
+    assert len(named(figure)["other trials (3)"].x) == 3, "zooming out shows them"
+    assert not draw(front_points(document, trials[:-2])).layout.annotations
+
+
+def test_no_trial_is_left_out_where_there_is_no_front(document, trials, member):
+    document.update(front=[], knee=None)
+    figure = draw(front_points(document, [*trials, member(31, 0.10, 5.0)]))
+    assert figure.layout.yaxis.range[0] < 0.1
+    assert not figure.layout.annotations
+
+
+def test_labels_avoid_each_other_and_other_dots_and_are_left_out_where_there_is_no_room():
+    sides = ("top right", "bottom left")
+    assert label_places({1: "1", 2: "2"}, {1: (0, 0), 2: (100, 0)}, sides) == {1: "top right", 2: "top right"}
+    near = {1: (0.0, 0.0), 2: (1.0, 0.0), 3: (2.0, 0.0)}
+    assert label_places(dict.fromkeys(near, "10"), near, sides) == {1: "top right", 2: "bottom left"}
+    assert label_places({1: "1"}, {1: (0, 0), 2: (12, 14)}, sides) == {1: "bottom left"}
 
 
 def test_equal_points_can_be_drawn(document, trials, member):

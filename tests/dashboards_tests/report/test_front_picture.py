@@ -1,14 +1,17 @@
 """A front as a picture, from what the command line prints, and the example in the repository."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from dashboards.figures.front_points import front_points
 from dashboards.figures.measured_trials import measured_trials
 from dashboards.report.front_picture import picture
 from dashboards.report.picture import FRONT, check_picture, write_picture
+from dashboards.tracking.front_png import front_png
 from spaces.errors import RequestError
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "dashboards" / "example" / "digits_front.json"
@@ -67,6 +70,16 @@ def test_what_is_missing_is_said_in_one_sentence(report, tmp_path, monkeypatch):
     monkeypatch.setattr("dashboards.report.picture_file.find_spec", lambda _: None)
     with pytest.raises(RequestError, match=r"a picture needs .*pip install 'frontrunner.figures.'"):
         check_picture(tmp_path / "front.png", FRONT)
+
+
+def test_a_picture_without_a_browser_has_what_the_figure_has(document, trials, member):
+    trials.append(member(30, 0.985, 0.02))
+    for kept in ({}, {"front": [], "knee": None}, {"front": [], "baseline": None, "knee": None}):
+        shown = front_points({**document, **kept}, trials if kept.get("baseline", 1) else [])
+        image = Image.open(io.BytesIO(front_png(shown)))
+        assert (image.format, image.size) == ("PNG", (880, 484))
+        drawn = {colour for _, colour in image.convert("RGB").getcolors(1 << 20)}
+        assert ((0, 0x72, 0xB2) in drawn) == bool(shown.points and not kept), "the front is blue"
 
 
 def test_a_picture_is_made_where_there_is_a_browser(report, tmp_path):

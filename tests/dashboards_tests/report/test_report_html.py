@@ -86,6 +86,14 @@ def test_a_study_of_any_kind_has_a_report_and_every_figure(report, change):
         json.loads(drawn(report, name).to_json())
 
 
+def test_a_name_of_any_kind_is_text_in_a_report(report):
+    report["study"] = report["workload"] = "<script>alert(1)</script> 'it' \U0001f680"
+    page = report_html(report)
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert all("<script" not in drawn(report, name).layout.title.text for name in FIGURES)
+
+
 def test_what_an_explanation_found_is_drawn(report, document):
     effect = {"ratio": 2.0, "ci95": [1.8, 2.2], "unstable": "", "significant": True}
     choices = [

@@ -113,7 +113,7 @@ def test_a_study_is_a_run_with_a_run_below_it_for_each_trial(home, document, tri
     ids = {number: found[name].info.run_id for number, name in NAMES.items()}
     assert tracker.run_ids() == read_run_ids(home / "spool" / "digits-1") == ids
     _check_trials(found)
-    curve = client.get_metric_history(ids[21], "training/accuracy_validation")
+    curve = client.get_metric_history(ids[21], "training/accuracy_validation_at_rungs")
     assert [(point.step, point.value) for point in curve] == [(1, 0.5), (3, 0.7)]
     losses = client.get_metric_history(ids[21], "training/loss_train")
     assert [(point.step, point.value) for point in losses] == [(1, 2.3), (2, 1.9), (3, 1.6)]
@@ -121,6 +121,13 @@ def test_a_study_is_a_run_with_a_run_below_it_for_each_trial(home, document, tri
 
 def _check_trials(found):
     measured, failed, stopped = (found[NAMES[number]] for number in (17, 20, 21))
+    _check_measured(measured)
+    assert (failed.info.status, failed.data.tags["failed_reason"]) == ("FAILED", FAILURE)
+    assert (stopped.info.status, stopped.data.tags["stopped_at_rung"]) == ("KILLED", "3")
+    assert [run.inputs.dataset_inputs[0].dataset.name for run in (measured, failed)] == ["digits", "digits"]
+
+
+def _check_measured(measured):
     assert measured.info.status == "FINISHED"
     assert measured.info.end_time - measured.info.start_time == 2500
     assert measured.data.params["numeric_precision"] == "int8"
@@ -129,9 +136,6 @@ def _check_trials(found):
     assert (metrics["ci95/speedup_low"], metrics["ci95/speedup_high"]) == (13.8, 14.7)
     assert not {"unstable", "batch", "final_speedup"} & set(metrics)
     assert measured.data.tags["mlflow.note.content"].startswith("**14.2x** as fast as the baseline (95 % 13.8-14.7)")
-    assert (failed.info.status, failed.data.tags["failed_reason"]) == ("FAILED", FAILURE)
-    assert (stopped.info.status, stopped.data.tags["stopped_at_rung"]) == ("KILLED", "3")
-    assert [run.inputs.dataset_inputs[0].dataset.name for run in (measured, failed)] == ["digits", "digits"]
 
 
 def test_the_hypervolume_grows_in_the_order_of_completion_and_ends_with_that_of_the_front(
@@ -222,7 +226,7 @@ def test_the_front_is_a_table_a_page_and_a_document(home, document, trials, clie
     study = runs()["digits-1"]
     files = {file.path: file.file_size for file in client.list_artifacts(study.info.run_id)}
     assert set(files) == {
-        *("front.csv", "front.html", "front.json", "front_table.json"),
+        *("front.csv", "front.html", "front.json", "front.png", "front_table.json"),
         *("settings.json", "study.yaml", "environment.json"),
     }
     folder = home / "mlartifacts" / "digits" / study.info.run_id / "artifacts"
@@ -231,7 +235,9 @@ def test_the_front_is_a_table_a_page_and_a_document(home, document, trials, clie
     assert list(table["trial"]) == [0, 9, 17, 4]
     assert list(table.columns[:4]) == ["trial", "configuration", "speedup x", "speedup 95 %"]
     assert list(table["note"]) == ["", "", "knee", ""]
-    assert study.data.tags["mlflow.note.content"].startswith("**Fastest within one accuracy point")
+    note = study.data.tags["mlflow.note.content"]
+    assert note.startswith("**Fastest within one accuracy point")
+    assert f"![the front](get-artifact?path=front.png&run_uuid={study.info.run_id})" in note
 
 
 def _load_table(client, study):
@@ -323,6 +329,36 @@ def test_a_record_that_mlflow_rejects_does_not_hold_up_the_rest(home, runs):
 
 
 @pytest.mark.faults("mlflow away")
+def test_an_older_server_that_knows_no_datasets_gets_all_else(home, document, trials, monkeypatch, runs):
+    import mlflow
+
+    def unknown(*_: object) -> None:
+        raise mlflow.exceptions.RestException({"error_code": "ENDPOINT_NOT_FOUND", "message": "no such page"})
+
+    monkeypatch.setattr(mlflow.MlflowClient, "log_inputs", unknown)
+    tracker = _tracker(home)
+    _tell_all(tracker, document, trials)
+    tracker.front_changed(document, trials)
+    assert tracker.close(60)
+    found = runs()
+    _check_measured(found[NAMES[17]])
+    assert found["digits-1"].data.tags["command"] == ABOUT["command"]
+
+
+def test_a_front_that_cannot_be_drawn_is_there_without_a_picture(home, document, trials, client, monkeypatch, runs):
+    def broken(_: object) -> bytes:
+        raise RuntimeError("no fonts")
+
+    monkeypatch.setattr("dashboards.tracking.front_files.front_png", broken)
+    tracker = _tracker(home)
+    _tell_all(tracker, document, trials)
+    tracker.front_changed(document, trials)
+    assert tracker.close(60)
+    study = runs()["digits-1"]
+    assert "front.png" not in {file.path for file in client.list_artifacts(study.info.run_id)}
+    assert "![" not in study.data.tags["mlflow.note.content"]
+
+
 def test_a_server_that_is_away_does_not_keep_the_search_or_the_exit_waiting(tmp_path):
     program = """
 import sys

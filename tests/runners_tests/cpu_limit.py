@@ -14,7 +14,7 @@ def start(command: list[Any], **options: Any) -> "subprocess.Popen[str]":
     """``command`` at work, its outputs as text in pipes; it is ended by a signal once it has computed for `CPU_S`."""
 
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 10))  # SIGXCPU, then SIGKILL
 
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, preexec_fn=limit, **pipes, **options)

@@ -104,17 +104,18 @@ def drawn_axis(axis: Axis, values: Sequence[float], *, padding: float = 0.06) ->
     return {**title, "type": "log", "range": [low - pad, high + pad], "tickvals": ticks, "ticktext": text}
 
 
-def in_view(needed: Sequence[float], others: Sequence[float], *, logarithmic: bool) -> list[float]:
-    """``needed``, and of ``others`` those that are at most half as far outside as ``needed`` spans.
+def axis_in_view(axis: Axis, needed: Sequence[float], others: Sequence[float]) -> dict[str, Any]:
+    """`drawn_axis` with room for ``needed``, and for those ``others`` that do not press the former together.
 
-    What is farther away would press the others together.
+    These are at most half as far outside as ``needed`` spans.
     """
-    if not needed or min(needed) == max(needed):
-        return [*needed, *others]
+    logarithmic = axis.is_logarithmic([*needed, *others])
+    if not needed or min(needed) == max(needed) or not (logarithmic or axis.is_quality):
+        return drawn_axis(axis, [*needed, *others])
     scale = math.log if logarithmic else float
     low, high = scale(min(needed)), scale(max(needed))
     room = (high - low) / 2
-    return [*needed, *(value for value in others if low - room <= scale(value) <= high + room)]
+    return drawn_axis(axis, [*needed, *(one for one in others if low - room <= scale(one) <= high + room)])
 
 
 def _axis(objective: Mapping[str, Any], metric: QualityMetric) -> Axis:

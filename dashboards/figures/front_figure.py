@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dashboards.figures.axes import Axis, drawn_axis, in_view
+from dashboards.figures.axes import Axis, axis_in_view, drawn_axis
 from dashboards.figures.bounds import Bound
 from dashboards.figures.front_points import FrontPoints, Point
 from dashboards.figures.label_places import label_places
@@ -69,10 +69,7 @@ def axes_in_view(points: FrontPoints) -> tuple[dict[str, Any], dict[str, Any]]:
         needed = [getattr(point, end) for point in spans for end in (f"{name}_low", name, f"{name}_high")]
         needed += [*(getattr(point, name) for point in alone), *_at(points, name)]
         far = [getattr(point, name) for point in others]
-        logarithmic = axis.is_logarithmic([*needed, *far])
-        if has_front and (logarithmic or axis.is_quality):
-            far = in_view(needed, far, logarithmic=logarithmic)
-        drawn.append(drawn_axis(axis, [*needed, *far]))
+        drawn.append(axis_in_view(axis, needed, far) if has_front else drawn_axis(axis, [*needed, *far]))
     return drawn[0], drawn[1]
 
 

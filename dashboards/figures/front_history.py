@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from dashboards.figures.axes import Axis, drawn_axis, front_axes
+from dashboards.figures.axes import Axis, axis_in_view, drawn_axis, front_axes
 from dashboards.figures.front_line import front_line
 from dashboards.figures.style import BLUE, GREY, INK, empty, finish
 from dashboards.time_left import duration
@@ -99,11 +99,14 @@ def draw_history(history: FrontHistory) -> "Figure":
         "ticklen": 0,
         "minorticklen": 0,
     }
-    xs, ys = zip(*places.values(), strict=True)
+    once = {number for step in course for number in step["front"] or ()} | {course[0]["trial"]}
+    drawn = []
+    for index, axis in enumerate((x, y)):
+        needed = [place[index] for number, place in places.items() if number in once]
+        others = [place[index] for number, place in places.items() if number not in once]
+        drawn.append(axis_in_view(axis, needed, others) if len(once) > 2 else drawn_axis(axis, [*needed, *others]))
     legend = {"orientation": "h", "yref": "paper", "y": 1.02, "yanchor": "bottom", "x": 0}
-    return finish(
-        figure, 520, xaxis=drawn_axis(x, xs), yaxis=drawn_axis(y, ys), sliders=[slider], legend=legend, margin={"t": 40}
-    )
+    return finish(figure, 520, xaxis=drawn[0], yaxis=drawn[1], sliders=[slider], legend=legend, margin={"t": 40})
 
 
 def _chosen(course: Sequence[Mapping[str, Any]]) -> list[int]:

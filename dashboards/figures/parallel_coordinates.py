@@ -53,9 +53,10 @@ def parallel_coordinates_figure(document: Mapping[str, Any]) -> "Figure":
     rows = [_choice_row(name, values, trials) for name, values in choices]
     rows += [_objective_row(axis, trials) for axis in objective_axes(document)]
     alpha = max(0.12, min(0.7, 12 / len(trials)))
+    members = sum(kind_of(trial, document) == "front" for trial in trials)
     styles = {
         "trial": ("other trials", {"color": translucent(GREY, alpha), "width": 1.2}),
-        "front": ("front", {"color": translucent(BLUE, 0.85), "width": 2.4}),
+        "front": ("front", {"color": translucent(BLUE, max(0.3, min(0.85, 10 / (members or 1)))), "width": 2.4}),
         "baseline": ("baseline", {"color": RED, "width": 2.4, "dash": "dash"}),
     }
     figure = go.Figure()

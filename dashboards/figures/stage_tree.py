@@ -160,8 +160,10 @@ def _collect(node: Node, parent: str, own: str, total: int, blocks: list[tuple[s
         if branch not in narrow or len(narrow) == 1:
             _collect(branch, own, f"{own}/{key}", total, blocks)
     if len(narrow) > 1:
-        several = Node(narrow[0].stage, [number for branch in narrow for number in branch.trials])
-        blocks.append((f"{own}/others", own, several, f"{len(narrow)} of {safe(stage_name(several.stage))}"))
+        stages = {branch.stage for branch in narrow}
+        stage = narrow[0].stage if len(stages) == 1 else ""
+        several = Node(stage, [number for branch in narrow for number in branch.trials])
+        blocks.append((f"{own}/others", own, several, f"{len(narrow)} branches {safe(stage_name(stage))}".rstrip()))
 
 
 def _hover(node: Node) -> str:

@@ -124,7 +124,7 @@ def timeline_figure(history: Mapping[str, Any]) -> "Figure":
         190 + min(_LANE_PX * shown.lanes, max(_HIGHEST_PX, 12 * shown.lanes)),
         barmode="overlay",
         xaxis={"title": {"text": f"time since the search began, {unit}"}, "range": [0, shown.seconds / scale * 1.01]},
-        yaxis={"title": {"text": "stages side by side"}, **lanes},
+        yaxis={"title": {"text": "side by side"}, **lanes},
     )
 
 

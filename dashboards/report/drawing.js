@@ -4,10 +4,33 @@
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const narrow = () => window.innerWidth < 560;
 
-  // A title of more than 44 characters in two lines; one with markup stays as it is.
-  function folded(text) {
-    const space = text.lastIndexOf(" ", 44);
-    return text.length <= 44 || space < 1 || text.includes("<") ? text : `${text.slice(0, space)}<br>${text.slice(space + 1)}`;
+  // Text in lines of some characters; one with markup stays as it is.
+  function folded(text, most) {
+    const space = text.lastIndexOf(" ", most);
+    if (text.length <= most || space < 1 || text.includes("<")) return text;
+    return `${text.slice(0, space)}<br>${folded(text.slice(space + 1), most)}`;
+  }
+
+  // On a phone, long names of bars take several lines, and what stands behind a bar goes without its interval.
+  function shortened(traces) {
+    if (!narrow()) return traces;
+    const each = (list, change) => (Array.isArray(list) ? list.map((one) => (typeof one === "string" ? change(one) : one)) : list);
+    return traces.map(function (trace) {
+      if (trace.type !== "bar" || trace.orientation !== "h") return trace;
+      const text = each(trace.text, (one) => one.replace(/ \([^)]*\)$/, ""));
+      return Object.assign({}, trace, { y: each(trace.y, (one) => folded(one, 22)), text: text });
+    });
+  }
+
+  // On a phone, numbers of dots that would cover others are hidden.
+  function thinned(place) {
+    const shown = [];
+    for (const label of place.querySelectorAll(".textpoint text")) {
+      const box = label.getBoundingClientRect();
+      const covers = (other) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom;
+      label.style.visibility = shown.some(covers) ? "hidden" : "";
+      if (!shown.some(covers)) shown.push(box);
+    }
   }
 
   // On a phone, legends take several lines and margins half of the width: these get smaller, and the figure higher.
@@ -24,7 +47,7 @@
       const title = small[name].title;
       if (title && title.text) {
         title.font = { size: 12 };
-        if (name[0] === "x") title.text = folded(title.text);
+        if (name[0] === "x") title.text = folded(title.text, 44);
       }
     }
     return small;
@@ -37,8 +60,12 @@
     const unused = ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"];
     const settings = { displaylogo: false, responsive: true, modeBarButtonsToRemove: unused };
     if (narrow()) settings.displayModeBar = false;
-    Plotly.newPlot(place, figure.data, fitted(figure.layout), settings).then(function () {
+    Plotly.newPlot(place, shortened(figure.data), fitted(figure.layout), settings).then(function () {
       if (figure.frames) Plotly.addFrames(place, figure.frames);
+      if (narrow()) {
+        thinned(place);
+        place.on("plotly_afterplot", () => thinned(place));
+      }
     });
   }
 

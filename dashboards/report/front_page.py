@@ -6,7 +6,10 @@ from dashboards.figures.front_points import FrontPoints
 from dashboards.report.page import escaped, page, placeholder
 
 HISTORY_HEADING = "The front through time"
-HISTORY_CAPTION = "Move the slider to see how the front advanced, as it was measured during the search."
+HISTORY_CAPTION = (
+    "Move the slider to see how the front advanced, as it was measured during the search. Trials far from it are "
+    "outside; zoom out to see them."
+)
 
 
 def figure_html(points: FrontPoints, history: FrontHistory | None = None) -> str:

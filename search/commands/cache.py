@@ -110,7 +110,7 @@ def show_entries(store: StageStore, *, everything: bool, as_json: bool) -> None:
         print(json.dumps({"stage_store": str(store), "entries": rows}))
         return
     names = (Column(title, no_wrap=True, min_width=12) for title in ("key", "stage"))
-    sizes = map(number_column, ("size", "made", "last used"))
+    sizes = (number_column(title, least=9) for title in ("size", "made", "last used"))
     whole = Column("configuration", overflow="fold")
     table = plain_table(*names, *sizes, whole if everything else Column("configuration", no_wrap=True))
     for row in rows if everything else rows[:MOST_LISTED]:

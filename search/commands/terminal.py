@@ -66,9 +66,9 @@ def plain_table(*columns: str | Column) -> Table:
     return Table(*columns, box=None, header_style="bold")
 
 
-def number_column(title: str) -> Column:
-    """A column of `plain_table` that is aligned to the right and never broken into lines."""
-    return Column(title, justify="right", no_wrap=True)
+def number_column(title: str, least: int | None = None) -> Column:
+    """A column of `plain_table` that is aligned to the right, never broken into lines, and has so many characters."""
+    return Column(title, justify="right", no_wrap=True, min_width=least)
 
 
 def report_waiting() -> None:

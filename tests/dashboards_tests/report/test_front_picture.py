@@ -82,14 +82,15 @@ def test_a_picture_without_a_browser_has_what_the_figure_has(document, trials, m
         assert ((0, 0x72, 0xB2) in drawn) == bool(shown.points and not kept), "the front is blue"
 
 
-def test_a_picture_is_made_where_there_is_a_browser(report, tmp_path):
+@pytest.mark.parametrize(("ending", "begins"), [(".png", PNG), (".svg", b"<svg"), (".pdf", b"%PDF")])
+def test_a_picture_is_made_where_there_is_a_browser(report, tmp_path, ending, begins):
     pytest.importorskip("kaleido")
-    to = tmp_path / "front.png"
+    to = tmp_path / f"front{ending}"
     try:
         write_picture(report, None, to)
     except RequestError as error:
         pytest.skip(str(error))
-    assert to.read_bytes().startswith(PNG)
+    assert to.read_bytes().startswith(begins)
 
 
 def test_the_example_is_a_front_that_can_be_drawn_and_its_picture_is_beside_it():

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from benchmarks.parts import large_study
 from search_tests.simulation import drive, make_chains, make_runner, open_table_study
 from typer.testing import CliRunner
 
@@ -42,6 +43,14 @@ def test_the_numbers_behind_a_report_can_stand_in_the_place_of_its_study(home: P
     assert read_document(str(tmp_path / "r.json"), Locations(tmp_path)) == document
     write_report(ReportOptions(str(tmp_path / "r.json"), tmp_path / "r.html"), Locations(tmp_path), as_json=True)
     assert (tmp_path / "r.html").stat().st_size > 4e6
+
+
+@pytest.mark.slow
+def test_the_page_of_a_thousand_trials_has_less_than_ten_megabytes(tmp_path: Path) -> None:
+    home = large_study.home_in(tmp_path)
+    large_study.fill(home, large_study.make_chains(), 1000)
+    write_report(ReportOptions(large_study.NAME, tmp_path / "r.html"), Locations(home.path), as_json=False)
+    assert 4e6 < (tmp_path / "r.html").stat().st_size < 1e7
 
 
 @pytest.mark.parametrize(("study", "ending"), [("table", "r.png"), ("r.json", "r.html")])

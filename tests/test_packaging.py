@@ -140,6 +140,7 @@ def test_the_wheel_has_every_module_and_every_preset(wheel: Path) -> None:
         for layer in LAYERS
         for pattern in ("*.py", "*.yaml")
         for file in (ROOT / layer).rglob(pattern)
+        if file.parent != ROOT / "dashboards" / "example"
     }
     assert wanted - inside == set()
     assert "spaces/presets/cpu.yaml" in inside

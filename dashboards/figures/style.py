@@ -80,13 +80,15 @@ def with_heading(figure: "Figure", title: str, lines: Iterable[str] = (), width:
 
     Args:
         figure: A figure that `finish` made; it is changed.
-        title: The first line, in bold.
-        lines: Sentences below it; long ones take several lines.
+        title: What comes first, in bold.
+        lines: Sentences below it; what is long takes several lines.
         width: Pixels.
     """
     small = [part for line in lines for part in textwrap.wrap(line.replace(" %", "\u00a0%"), width // 8)]
-    text = f"<b>{safe(title)}</b>" + "".join(f'<br><span style="font-size:13px">{safe(line)}</span>' for line in small)
-    above = 54 + 20 * len(small)
+    bold = textwrap.wrap(title.replace(" %", "\u00a0%"), width // 10)
+    text = "<br>".join(f"<b>{safe(line)}</b>" for line in bold)
+    text += "".join(f'<br><span style="font-size:13px">{safe(line)}</span>' for line in small)
+    above = 32 + 22 * len(bold) + 20 * len(small)
     height, margin = figure.layout.height, figure.layout.margin
     heading = {"text": text, "x": 0.02, "y": 1, "yanchor": "top", "pad": {"t": 20}, "font": {"size": 17}}
     return figure.update_layout(

@@ -43,6 +43,13 @@ def test_a_study_file_gives_what_it_says_and_no_more(tmp_path: Path) -> None:
     }
 
 
+def test_the_study_file_of_the_example_is_taken(tmp_path: Path) -> None:
+    example = Path(__file__).resolve().parents[3] / "dashboards" / "example" / "cifar10.yaml"
+    (tmp_path / "cifar10").mkdir()
+    given = from_yaml(study_file(tmp_path, example.read_text()))
+    assert (merge(given, {}).study_name, given["time_budget"]) == ("cifar10", 1800.0)
+
+
 def test_options_override_the_file(tmp_path: Path) -> None:
     given = from_yaml(study_file(tmp_path, "study: a\ntrials: 7\nseed: 3\n"))
     request = merge(given, {"trials": 9, "seed": 0, "study": None})

@@ -102,6 +102,8 @@ class Driver:
             self._learn_speed(configuration, figures)
         while self._occupy_workers() or self._stages.under_way:
             self._act_on_ended_stages()
+        if self._asked < self._max_trials and not self._limits.starts_have_ended():
+            self._observer.note("no further trial could end in the time that was left")
         known = self._study.get_trials(deepcopy=False)
         if self._everything and self._sampler.exhausted() and all(trial.state.is_finished() for trial in known):
             self._observer.note(f"every configuration of the space has been tried, in {self._asked} trials")

@@ -119,12 +119,13 @@ def test_when_no_training_can_end_any_more_what_is_trained_is_tried_in_other_way
     study = open_table_study(None, chains.space)
     runner = Recording(MACHINE, FACTS, table, seconds=lambda task: 100.0 if task.stage == "training" else 1.0)
     monkeypatch.setattr("search.driver.driver.TimeLimits", partial(TimeLimits, clock=lambda: runner.clock_s))
-    drive(study, runner, chains, 30, time_budget_s=350.0)
+    log = drive(study, runner, chains, 100, time_budget_s=350.0)
     keys = [training_key(chains.space, c) for trial in records(study) if (c := trial.configuration) is not None]
     trained = [key for key in dict.fromkeys(keys) if key is not None]
     assert len(trained) == 2, "a third would end too late"
     assert len(keys) > keys.index(trained[1]) + 4
     assert runner.clock_s < 350.0
+    assert log.notes == ["no further trial could end in the time that was left"]
 
 
 def test_what_is_under_way_at_the_timeout_ends_and_nothing_begins_after_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from runners.lowering.onnx_graphs.branches import branches_of
+from runners.lowering.onnx_graphs.branches import with_branches
 from runners.quantisers.of_nncf import load_nncf
 from runners.runner import StageFailed
 from spaces.errors import in_one_line
@@ -38,7 +38,7 @@ def compress_openvino(model: Any, precision: str) -> Any:
     # Reading leaves operators of the branches behind in the graph around them, which no clone has, and at which NNCF
     # fails. It compresses one graph, and no branches in it.
     model = model.clone()
-    graphs = list(_with_branches(model))
+    graphs = list(_openvino_graphs(model))
     before = sum(_constants(graphs).values())
     try:
         # NNCF draws progress bars on standard output, which belongs to whoever asked for JSON.
@@ -90,13 +90,13 @@ def _require_enough(share: float, precision: str, why: str) -> None:
         raise StageFailed(f"only {share:.0%} of the weights of this network can take {BITS[precision]} bits: {why}")
 
 
-def _with_branches(model: Any) -> Iterator[Any]:
+def _openvino_graphs(model: Any) -> Iterator[Any]:
     """The graph of ``model``, and those of the branches in it, as early exits have them."""
     yield model
     for node in model.get_ops():
         if node.get_type_name() == "If":
             for number in (0, 1):
-                yield from _with_branches(node.get_function(number))
+                yield from _openvino_graphs(node.get_function(number))
 
 
 def _constants(graphs: Iterable[Any]) -> dict[str, int]:
@@ -111,5 +111,5 @@ def _constants(graphs: Iterable[Any]) -> dict[str, int]:
 
 def _weights(graph: Any) -> int:
     """How many floating-point numbers the initialisers of an ONNX graph and of its branches hold."""
-    own: int = sum(math.prod(each.dims) for each in graph.initializer if each.data_type == 1 and len(each.dims) > 1)
-    return own + sum(map(_weights, branches_of(graph)))
+    tensors = (each for one in with_branches(graph) for each in one.initializer)
+    return sum(math.prod(each.dims) for each in tensors if each.data_type == 1 and len(each.dims) > 1)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from runners.lowering.onnx_graphs.branches import branches_of
+from runners.lowering.onnx_graphs.branches import with_branches
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def precise_sigmoids(path: Path) -> Iterator[Path]:
     import onnx
 
     model = onnx.load(path, load_external_data=False)
-    if not sum(map(_write_out, _graphs(model.graph))):
+    if not sum(map(_write_out, with_branches(model.graph))):
         yield path
         return
     written = path.with_name(f"precise-{path.name}")
@@ -31,12 +31,6 @@ def precise_sigmoids(path: Path) -> Iterator[Path]:
         yield written
     finally:
         written.unlink()
-
-
-def _graphs(graph: Any) -> Iterator[Any]:
-    yield graph
-    for branch in branches_of(graph):
-        yield from _graphs(branch)
 
 
 def _write_out(graph: Any) -> int:
